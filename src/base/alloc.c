@@ -1,0 +1,42 @@
+#include "base/alloc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *alloc_checked(void *memory)
+{
+	if (!memory) {
+		fputs("wsgated: out of memory\n", stderr);
+		abort();
+	}
+	return memory;
+}
+
+void *alloc_zero(size_t count, size_t size)
+{
+	return alloc_checked(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *alloc_resize(void *memory, size_t size)
+{
+	return alloc_checked(realloc(memory, size ? size : 1));
+}
+
+char *alloc_string(const char *text)
+{
+	return alloc_checked(strdup(text));
+}
+
+char *alloc_format(const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	va_end(arguments);
+	return alloc_checked(text);
+}

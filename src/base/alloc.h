@@ -1,0 +1,18 @@
+#ifndef BASE_ALLOC_H
+#define BASE_ALLOC_H
+
+#include <stddef.h>
+
+/*
+ * Allocation that cannot fail: the process ends with a message when there is no memory. Everything
+ * that a peer can make grow has a limit of its own, so a failure here means a broken host, not a
+ * hostile peer. The caller owns what is returned and frees it with free().
+ */
+void *alloc_zero(size_t count, size_t size);
+void *alloc_resize(void *memory, size_t size);
+char *alloc_string(const char *text);
+
+/* Like asprintf(3). */
+char *alloc_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,43 @@
+#ifndef BASE_BUFFER_H
+#define BASE_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Bytes that are appended at the end and consumed from the front. An empty buffer owns no memory,
+ * so that thousands of idle connections cost nothing. It knows no limit: whoever appends checks.
+ * Zero-initialised is empty.
+ */
+struct buffer {
+	uint8_t *memory;
+	size_t start;    /* of the content within memory */
+	size_t length;   /* of the content */
+	size_t capacity; /* of memory */
+};
+
+/* The content; valid until the next append, reserve or release. NULL if there is no memory. */
+static inline const uint8_t *buffer_data(const struct buffer *buffer)
+{
+	return buffer->memory ? buffer->memory + buffer->start : NULL;
+}
+
+/* Room for `length` more bytes behind the content; write there, then buffer_commit(). */
+uint8_t *buffer_reserve(struct buffer *buffer, size_t length);
+void buffer_commit(struct buffer *buffer, size_t length);
+
+void buffer_append(struct buffer *buffer, const void *data, size_t length);
+void buffer_append_text(struct buffer *buffer, const char *text);
+void buffer_append_format(struct buffer *buffer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Drops `length` bytes from the front, at most the content; releases the memory at the last. */
+void buffer_consume(struct buffer *buffer, size_t length);
+
+/* Empties the buffer but keeps its memory for the next use. */
+void buffer_clear(struct buffer *buffer);
+
+/* Empties the buffer and gives its memory back. */
+void buffer_release(struct buffer *buffer);
+
+#endif

@@ -1,0 +1,24 @@
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/time.h>
+
+#define CLOCK_NS_PER_SECOND UINT64_C(1000000000)
+#define CLOCK_NS_PER_MS     UINT64_C(1000000)
+#define CLOCK_NS_PER_US     UINT64_C(1000)
+
+/* Nanoseconds of CLOCK_MONOTONIC: for durations and deadlines. */
+uint64_t clock_monotonic(void);
+
+/* Nanoseconds since 1970 of CLOCK_REALTIME: for what a person or another host sees. */
+uint64_t clock_realtime(void);
+
+/* RFC 3339 in UTC with microseconds: "2026-11-22T18:17:53.000001Z". */
+enum { CLOCK_TEXT_SIZE = 28 };
+void clock_format(char text[CLOCK_TEXT_SIZE], uint64_t realtime);
+
+struct timeval clock_timeval(uint64_t ns);
+
+#endif

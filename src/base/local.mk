@@ -1,0 +1,10 @@
+noinst_LIBRARIES += libbase.a
+libbase_a_SOURCES = \
+	src/base/alloc.c src/base/alloc.h \
+	src/base/buffer.c src/base/buffer.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/error.c src/base/error.h \
+	src/base/log.c src/base/log.h \
+	src/base/names.c src/base/names.h \
+	src/base/text.c src/base/text.h
+BASE_LIBS = libbase.a $(SYSTEMD_LIBS)

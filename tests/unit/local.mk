@@ -1,0 +1,5 @@
+# Unit tests with Check: one program a room, of one or a few files.
+if HAVE_CHECK
+UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+include tests/unit/base.mk
+endif

@@ -1,0 +1,377 @@
+#include <check.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/names.h"
+#include "base/text.h"
+
+/* --- text ---------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *text;
+	bool valid;
+	uint64_t value;
+} durations[] = {
+	{"0", true, 0},
+	{"250ms", true, UINT64_C(250000000)},
+	{"5s", true, UINT64_C(5000000000)},
+	{"2m", true, UINT64_C(120000000000)},
+	{"1h", true, UINT64_C(3600000000000)},
+	{"1d", true, UINT64_C(86400000000000)},
+	{"7us", true, 7000},
+	{"5", false, 0},
+	{"", false, 0},
+	{"s", false, 0},
+	{"-5s", false, 0},
+	{" 5s", false, 0},
+	{"5 s", false, 0},
+	{"5sec", false, 0},
+	{"1.5s", false, 0},
+	{"99999999999999999999s", false, 0},
+	{"999999999999d", false, 0},
+};
+
+START_TEST(test_duration)
+{
+	uint64_t ns = 0;
+
+	ck_assert_int_eq(text_parse_duration(durations[_i].text, &ns), durations[_i].valid);
+	if (durations[_i].valid)
+		ck_assert_uint_eq(ns, durations[_i].value);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	bool valid;
+	uint64_t value;
+} sizes[] = {
+	{"0", true, 0},
+	{"512", true, 512},
+	{"64K", true, 65536},
+	{"1M", true, 1048576},
+	{"2G", true, UINT64_C(2147483648)},
+	{"1k", false, 0},
+	{"M", false, 0},
+	{"1MB", false, 0},
+	{"-1", false, 0},
+	{"99999999999G", false, 0},
+};
+
+START_TEST(test_size)
+{
+	uint64_t bytes = 0;
+
+	ck_assert_int_eq(text_parse_size(sizes[_i].text, &bytes), sizes[_i].valid);
+	if (sizes[_i].valid)
+		ck_assert_uint_eq(bytes, sizes[_i].value);
+}
+END_TEST
+
+static const struct {
+	uint64_t ns;
+	const char *text;
+} formatted[] = {
+	{0, "0s"},
+	{UINT64_C(90000000000), "90s"},
+	{UINT64_C(60000000000), "1m"},
+	{UINT64_C(250000000), "250ms"},
+	{UINT64_C(86400000000000), "1d"},
+	{7000, "7us"},
+	{1500, "1.5e-06s"},
+};
+
+START_TEST(test_format_duration)
+{
+	char text[TEXT_DURATION_SIZE];
+
+	text_format_duration(text, formatted[_i].ns);
+	ck_assert_str_eq(text, formatted[_i].text);
+}
+END_TEST
+
+START_TEST(test_json_string)
+{
+	struct buffer out = {0};
+
+	text_append_json_string(&out, "a\"b\\c\n\x01\xc3\xa9", 9);
+	buffer_append(&out, "", 1);
+	ck_assert_str_eq((const char *)buffer_data(&out), "\"a\\\"b\\\\c\\u000a\\u0001\xc3\xa9\"");
+	buffer_release(&out);
+}
+END_TEST
+
+/* RFC 4648, section 10. */
+static const struct {
+	const char *plain;
+	const char *encoded;
+} base64[] = {
+	{"", ""},
+	{"f", "Zg=="},
+	{"fo", "Zm8="},
+	{"foo", "Zm9v"},
+	{"foob", "Zm9vYg=="},
+	{"fooba", "Zm9vYmE="},
+	{"foobar", "Zm9vYmFy"},
+};
+
+START_TEST(test_base64)
+{
+	size_t length = strlen(base64[_i].plain);
+	char out[16] = "";
+
+	ck_assert_uint_eq(text_base64_length(length), strlen(base64[_i].encoded));
+	text_base64_encode(out, base64[_i].plain, length);
+	ck_assert_str_eq(out, base64[_i].encoded);
+
+	ck_assert(text_base64_decode(out, &length, base64[_i].encoded));
+	ck_assert_mem_eq(out, base64[_i].plain, length);
+	ck_assert_uint_eq(length, strlen(base64[_i].plain));
+}
+END_TEST
+
+static const char *const not_base64[] = {"Z", "Zg", "Zg=", "Zg==Zg==", "Z===", "====", "Zm9v\n", "Zm-v",
+	"Z=9v", "Zm9vY=="};
+
+START_TEST(test_base64_refuses)
+{
+	char out[16];
+	size_t length;
+
+	ck_assert(!text_base64_decode(out, &length, not_base64[_i]));
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	bool valid;
+} name_rules[] = {
+	{"ticker", true},
+	{"a", true},
+	{"Binance-1.trades_x", true},
+	{"", false},
+	{".hidden", false},
+	{"-option", false},
+	{"a/b", false},
+	{"a b", false},
+	{"\xc3\xa9", false},
+	{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", true},
+	{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+};
+
+START_TEST(test_name)
+{
+	ck_assert_int_eq(text_is_name(name_rules[_i].name), name_rules[_i].valid);
+}
+END_TEST
+
+/* --- buffer -------------------------------------------------------------------------------- */
+
+/* Appends and consumes at random, against a plain copy of what must be in it. */
+START_TEST(test_buffer_model)
+{
+	static uint8_t model[1 << 16];
+	struct buffer buffer = {0};
+	size_t begin = 0, end = 0;
+	uint8_t next = 0;
+
+	srandom(1);
+	while (end < sizeof(model) - 300) {
+		size_t more = (size_t)random() % 300, less;
+
+		for (size_t i = 0; i < more; i++)
+			model[end + i] = next++;
+		buffer_append(&buffer, model + end, more);
+		end += more;
+		less = (size_t)random() % (end - begin + 1);
+		buffer_consume(&buffer, less);
+		begin += less;
+		ck_assert_uint_eq(buffer.length, end - begin);
+		if (buffer.length)
+			ck_assert_mem_eq(buffer_data(&buffer), model + begin, end - begin);
+	}
+	buffer_release(&buffer);
+}
+END_TEST
+
+START_TEST(test_buffer_empty_owns_nothing)
+{
+	struct buffer buffer = {0};
+
+	buffer_append_text(&buffer, "some text");
+	buffer_consume(&buffer, 4);
+	ck_assert_ptr_nonnull(buffer.memory);
+	buffer_consume(&buffer, 5);
+	ck_assert_ptr_null(buffer.memory);
+	ck_assert_uint_eq(buffer.capacity, 0);
+}
+END_TEST
+
+/* --- error, clock, names ------------------------------------------------------------------- */
+
+START_TEST(test_error_prefix)
+{
+	struct error error;
+
+	ck_assert(!error_set(&error, ERROR_WEBSOCKET, "bad port %d", 99999));
+	ck_assert(!error_prefix(&error, "outlet '%s': ", "trades"));
+	ck_assert_str_eq(error.text, "outlet 'trades': bad port 99999");
+	ck_assert_str_eq(error.name, "WEBSOCKET-ERROR");
+}
+END_TEST
+
+START_TEST(test_error_is_bounded)
+{
+	char long_text[2000];
+	struct error error;
+
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	error_set(&error, ERROR_WEBSOCKET, "%s", long_text);
+	error_prefix(&error, "%s", long_text);
+	ck_assert_uint_eq(strlen(error.text), sizeof(error.text) - 1);
+}
+END_TEST
+
+START_TEST(test_clock_format)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	clock_format(text, UINT64_C(1700000000123456789));
+	ck_assert_str_eq(text, "2023-11-14T22:13:20.123456Z");
+}
+END_TEST
+
+START_TEST(test_names)
+{
+	struct names names = {0};
+	int one, two;
+
+	ck_assert_ptr_null(names_find(&names, "one"));
+	names_add(&names, "one", &one);
+	names_add(&names, "two", &two);
+	ck_assert_ptr_eq(names_find(&names, "one"), &one);
+	names_remove(&names, "one");
+	names_remove(&names, "one");
+	ck_assert_ptr_null(names_find(&names, "one"));
+	ck_assert_ptr_eq(names_find(&names, "two"), &two);
+	names_release(&names);
+	ck_assert_ptr_null(names_find(&names, "two"));
+}
+END_TEST
+
+/* --- log ----------------------------------------------------------------------------------- */
+
+/* What a log of that format writes to stderr for one line; the caller frees it. */
+static char *capture_log(enum log_format format, int level, int priority,
+	const struct log_subject *about, const char *message)
+{
+	struct log *log = log_new(format, level);
+	int saved = dup(STDERR_FILENO), ends[2];
+	char *text = calloc(1, 4096);
+	ssize_t length;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	close(ends[1]);
+	log_write(log, priority, about, "%s", message);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	length = read(ends[0], text, 4095);
+	ck_assert_int_ge(length, 0);
+	close(ends[0]);
+	log_free(log);
+	return text;
+}
+
+START_TEST(test_log_text)
+{
+	const struct log_subject about = {"connection", "ticker"};
+	char *text = capture_log(LOG_FORMAT_TEXT, LOG_INFO, LOG_NOTICE, &about, "open");
+
+	ck_assert_str_eq(text, "notice: connection ticker: open\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(test_log_one_line)
+{
+	char *text = capture_log(LOG_FORMAT_TEXT, LOG_INFO, LOG_ERR, NULL, "a\nb\x1b[31m");
+
+	ck_assert_str_eq(text, "err: a b [31m\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(test_log_level)
+{
+	char *text = capture_log(LOG_FORMAT_TEXT, LOG_INFO, LOG_DEBUG, NULL, "not to be seen");
+
+	ck_assert_str_eq(text, "");
+	free(text);
+}
+END_TEST
+
+START_TEST(test_log_json)
+{
+	const struct log_subject about = {"outlet", "trades"};
+	char *text = capture_log(LOG_FORMAT_JSON, LOG_INFO, LOG_INFO, &about, "say \"hi\"");
+
+	ck_assert_ptr_eq(strstr(text, "{\"time\":\"20"), text);
+	ck_assert_ptr_nonnull(strstr(text, "Z\",\"level\":\"info\",\"outlet\":\"trades\","
+					   "\"message\":\"say \\\"hi\\\"\"}\n"));
+	free(text);
+}
+END_TEST
+
+START_TEST(test_log_level_names)
+{
+	ck_assert_int_eq(log_level_parse("debug"), LOG_DEBUG);
+	ck_assert_int_eq(log_level_parse("err"), LOG_ERR);
+	ck_assert_int_eq(log_level_parse("loud"), -1);
+	ck_assert_str_eq(log_level_name(LOG_WARNING), "warning");
+}
+END_TEST
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
+
+int main(void)
+{
+	Suite *suite = suite_create("base");
+	TCase *text = tcase_create("text");
+	TCase *rest = tcase_create("rest");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(text, test_duration, 0, COUNT(durations));
+	tcase_add_loop_test(text, test_size, 0, COUNT(sizes));
+	tcase_add_loop_test(text, test_format_duration, 0, COUNT(formatted));
+	tcase_add_test(text, test_json_string);
+	tcase_add_loop_test(text, test_base64, 0, COUNT(base64));
+	tcase_add_loop_test(text, test_base64_refuses, 0, COUNT(not_base64));
+	tcase_add_loop_test(text, test_name, 0, COUNT(name_rules));
+	suite_add_tcase(suite, text);
+	tcase_add_test(rest, test_buffer_model);
+	tcase_add_test(rest, test_buffer_empty_owns_nothing);
+	tcase_add_test(rest, test_error_prefix);
+	tcase_add_test(rest, test_error_is_bounded);
+	tcase_add_test(rest, test_clock_format);
+	tcase_add_test(rest, test_names);
+	tcase_add_test(rest, test_log_text);
+	tcase_add_test(rest, test_log_one_line);
+	tcase_add_test(rest, test_log_level);
+	tcase_add_test(rest, test_log_json);
+	tcase_add_test(rest, test_log_level_names);
+	suite_add_tcase(suite, rest);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
