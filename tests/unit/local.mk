@@ -2,4 +2,5 @@
 if HAVE_CHECK
 UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 include tests/unit/base.mk
+include tests/unit/ws.mk
 endif

@@ -1,0 +1,65 @@
+#ifndef WS_DEFLATE_H
+#define WS_DEFLATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+
+/*
+ * permessage-deflate: RFC 7692, section 7. What is offered, and then what was agreed on. In an
+ * offer, client_max_window_bits may be 0: then the server may not limit the client's window.
+ */
+struct ws_deflate_parameters {
+	int client_max_window_bits; /* 8 to 15 */
+	int server_max_window_bits; /* 8 to 15 */
+	bool client_no_context_takeover;
+	bool server_no_context_takeover;
+};
+
+/*
+ * The sending side. Its memory (up to 256 KiB, for 15 window bits) is allocated with the first
+ * message that it compresses. zlib cannot keep to a window of 8 bits: with that agreed on, which no
+ * client can rule out, nothing is compressed, as RFC 7692, section 6, leaves to each message.
+ */
+struct ws_deflater;
+
+/* `level`: zlib's, -1 (its default) to 9. A message of less than `threshold` bytes goes as is. */
+struct ws_deflater *ws_deflater_new(const struct ws_deflate_parameters *agreed, int level,
+	size_t threshold);
+void ws_deflater_free(struct ws_deflater *deflater);
+
+/* Whether a message of that length is to be compressed. An empty one never is. */
+bool ws_deflater_wants(const struct ws_deflater *deflater, size_t length);
+
+/*
+ * Appends the compressed payload of one message. It has to be sent: the server's window moves with
+ * it.
+ */
+void ws_deflater_message(struct ws_deflater *deflater, const void *data, size_t length,
+	struct buffer *out);
+
+/*
+ * The receiving side. Its memory (up to 40 KiB, for 15 window bits) is allocated with the first
+ * compressed message.
+ */
+struct ws_inflater;
+struct ws_inflater *ws_inflater_new(const struct ws_deflate_parameters *agreed);
+void ws_inflater_free(struct ws_inflater *inflater);
+
+enum ws_inflated {
+	WS_INFLATED,
+	WS_INFLATE_INVALID, /* not DEFLATE, or cut off in the middle of a block */
+	WS_INFLATE_TOO_BIG, /* `out` has more than `max` bytes */
+};
+
+/*
+ * Inflates the next piece of a message's payload and appends what comes out. `last`: the message
+ * ends with this piece, which may be empty. After anything but WS_INFLATED the inflater is of no
+ * further use. `out` takes at most about twice `max` bytes of memory.
+ */
+enum ws_inflated ws_inflater_write(struct ws_inflater *inflater, const uint8_t *data,
+	size_t length, bool last, struct buffer *out, uint64_t max);
+
+#endif

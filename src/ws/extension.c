@@ -1,0 +1,162 @@
+#include "ws/extension.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "ws/token.h"
+
+static const char extension_name[] = "permessage-deflate";
+
+enum {
+	EXTENSION_BITS_MIN = 8,
+	EXTENSION_BITS_MAX = 15,
+	EXTENSION_QUOTE_SIZE = 128, /* of what the server sent, in the text of an error */
+};
+
+/* The parameters as they stand in the answer: 0 and false where they do not. */
+struct extension_answer {
+	int client_bits;
+	int server_bits;
+	bool client_no_context_takeover;
+	bool server_no_context_takeover;
+};
+
+void ws_extension_offer(struct buffer *out, const struct ws_deflate_parameters *offer)
+{
+	buffer_append_text(out, extension_name);
+	if (offer->server_no_context_takeover)
+		buffer_append_text(out, "; server_no_context_takeover");
+	if (offer->client_no_context_takeover)
+		buffer_append_text(out, "; client_no_context_takeover");
+	if (offer->server_max_window_bits < EXTENSION_BITS_MAX)
+		buffer_append_format(out, "; server_max_window_bits=%d",
+			offer->server_max_window_bits);
+	if (offer->client_max_window_bits)
+		buffer_append_text(out, "; client_max_window_bits");
+	if (offer->client_max_window_bits && offer->client_max_window_bits < EXTENSION_BITS_MAX)
+		buffer_append_format(out, "=%d", offer->client_max_window_bits);
+}
+
+static bool extension_fail(struct error *error, const char *answer, const char *what)
+{
+	char quote[EXTENSION_QUOTE_SIZE];
+
+	text_printable(quote, sizeof(quote), answer, strlen(answer));
+	return error_set(error, ERROR_WEBSOCKET,
+		"the server answered with \"Sec-WebSocket-Extensions: %s\", %s", quote, what);
+}
+
+/* 8 to 15 in decimal, without a leading zero. 0 if it is anything else. */
+static int extension_bits(struct token value)
+{
+	char digits[3] = "";
+	int bits;
+
+	if (value.length == 0 || value.length > 2)
+		return 0;
+	memcpy(digits, value.text, value.length);
+	if (strspn(digits, "0123456789") != value.length || digits[0] == '0')
+		return 0;
+	bits = atoi(digits);
+	return bits >= EXTENSION_BITS_MIN && bits <= EXTENSION_BITS_MAX ? bits : 0;
+}
+
+static bool extension_take_flag(bool *flag, bool has_value)
+{
+	bool first = !*flag;
+
+	*flag = true;
+	return first && !has_value;
+}
+
+static bool extension_take_bits(int *bits, struct token value)
+{
+	bool first = *bits == 0;
+
+	*bits = extension_bits(value);
+	return first && *bits;
+}
+
+/* One parameter: false if it is unknown, there twice, or has a value that it cannot have. */
+static bool extension_take_parameter(struct extension_answer *answer, const char **text)
+{
+	struct token name, value = {0};
+	bool has_value;
+
+	if (!token_take(text, &name))
+		return false;
+	has_value = token_take_mark(text, '=');
+	if (has_value && !token_take_value(text, &value))
+		return false;
+
+	if (token_is(name, "server_no_context_takeover"))
+		return extension_take_flag(&answer->server_no_context_takeover, has_value);
+	if (token_is(name, "client_no_context_takeover"))
+		return extension_take_flag(&answer->client_no_context_takeover, has_value);
+	if (token_is(name, "server_max_window_bits"))
+		return extension_take_bits(&answer->server_bits, value);
+	if (token_is(name, "client_max_window_bits"))
+		return extension_take_bits(&answer->client_bits, value);
+	return false;
+}
+
+/* Why the answer does not accept the offer; NULL if it does. */
+static const char *extension_objection(const struct extension_answer *answer,
+	const struct ws_deflate_parameters *offer)
+{
+	if (answer->client_bits && !offer->client_max_window_bits)
+		return "but client_max_window_bits was not offered";
+	if (answer->client_bits > offer->client_max_window_bits)
+		return "but a smaller client_max_window_bits was offered";
+	if (answer->server_bits > offer->server_max_window_bits)
+		return "but a smaller server_max_window_bits was asked for";
+	if (!answer->server_bits && offer->server_max_window_bits < EXTENSION_BITS_MAX)
+		return "but server_max_window_bits was asked for";
+	if (!answer->server_no_context_takeover && offer->server_no_context_takeover)
+		return "but server_no_context_takeover was asked for";
+	return NULL;
+}
+
+/* The first of the two that is there, or what RFC 7692, section 7.1.2, takes for both missing. */
+static int extension_window_bits(int first, int second)
+{
+	return first ? first : second ? second : EXTENSION_BITS_MAX;
+}
+
+static void extension_agree(struct ws_deflate_parameters *agreed,
+	const struct extension_answer *answer, const struct ws_deflate_parameters *offer)
+{
+	agreed->client_max_window_bits =
+		extension_window_bits(answer->client_bits, offer->client_max_window_bits);
+	agreed->server_max_window_bits = extension_window_bits(answer->server_bits, 0);
+	agreed->client_no_context_takeover =
+		answer->client_no_context_takeover || offer->client_no_context_takeover;
+	agreed->server_no_context_takeover = answer->server_no_context_takeover;
+}
+
+bool ws_extension_accept(const char *answer, const struct ws_deflate_parameters *offer,
+	bool *accepted, struct ws_deflate_parameters *agreed, struct error *error)
+{
+	struct extension_answer parameters = {0};
+	const char *text = answer;
+	const char *objection;
+	struct token name;
+
+	if (!token_take(&text, &name))
+		return extension_fail(error, answer, "which is no extension");
+	if (!offer || !token_is(name, extension_name))
+		return extension_fail(error, answer, "which was not offered");
+	while (token_take_mark(&text, ';')) {
+		if (!extension_take_parameter(&parameters, &text))
+			return extension_fail(error, answer, "which has an invalid parameter");
+	}
+	if (!token_at_end(text) || *accepted)
+		return extension_fail(error, answer, "but one extension was offered, and once");
+	objection = extension_objection(&parameters, offer);
+	if (objection)
+		return extension_fail(error, answer, objection);
+	*accepted = true;
+	extension_agree(agreed, &parameters, offer);
+	return true;
+}

@@ -1,0 +1,347 @@
+#include "ws/handshake.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "ws/extension.h"
+#include "ws/token.h"
+
+enum {
+	HANDSHAKE_KEY_BYTES = 16,
+	HANDSHAKE_ACCEPT_SIZE = 29, /* base64 of a SHA-1, with its NUL */
+	HANDSHAKE_QUOTE_SIZE = 128, /* of what somebody else wrote, in the text of an error */
+};
+
+/* Without random numbers there is no safe way on; OpenSSL lacks them only on a broken host. */
+void ws_handshake_key(char key[WS_KEY_SIZE])
+{
+	uint8_t bytes[HANDSHAKE_KEY_BYTES];
+
+	if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+		abort();
+	text_base64_encode(key, bytes, sizeof(bytes));
+	key[WS_KEY_SIZE - 1] = '\0';
+}
+
+/* RFC 6455, section 4.2.2, item 5.4. */
+static void handshake_accept(char accept[HANDSHAKE_ACCEPT_SIZE], const char *key)
+{
+	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	uint8_t digest[SHA_DIGEST_LENGTH];
+	char text[WS_KEY_SIZE + sizeof(guid)];
+
+	stpcpy(stpcpy(text, key), guid);
+	if (EVP_Q_digest(NULL, "SHA1", NULL, text, strlen(text), digest, NULL) != 1)
+		abort();
+	text_base64_encode(accept, digest, sizeof(digest));
+	accept[HANDSHAKE_ACCEPT_SIZE - 1] = '\0';
+}
+
+bool ws_handshake_owns_header(const char *name)
+{
+	static const char *const owned[] = {
+		"Connection",
+		"Content-Length",
+		"Sec-WebSocket-Accept",
+		"Sec-WebSocket-Extensions",
+		"Sec-WebSocket-Key",
+		"Sec-WebSocket-Protocol",
+		"Sec-WebSocket-Version",
+		"Transfer-Encoding",
+		"Upgrade",
+	};
+
+	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++) {
+		if (strcasecmp(name, owned[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool request_has_control(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || *text == 0x7F)
+			return true;
+	}
+	return false;
+}
+
+/* The value may be a secret, so it is not shown. */
+static bool request_check_value(const char *name, const char *value, struct error *error)
+{
+	if (value && request_has_control(value))
+		return error_set(error, ERROR_WEBSOCKET,
+			"the value of the header '%s' has a control character", name);
+	return true;
+}
+
+static bool request_check_header(const struct ws_header *header, struct error *error)
+{
+	char quote[HANDSHAKE_QUOTE_SIZE];
+
+	if (!token_is_valid(header->name, strlen(header->name))) {
+		text_printable(quote, sizeof(quote), header->name, strlen(header->name));
+		return error_set(error, ERROR_WEBSOCKET, "'%s' is not a header name", quote);
+	}
+	if (ws_handshake_owns_header(header->name))
+		return error_set(error, ERROR_WEBSOCKET,
+			"the header '%s' belongs to the handshake and cannot be set", header->name);
+	return request_check_value(header->name, header->value, error);
+}
+
+/* RFC 6455, section 4.1: each a token, and none twice. */
+static bool request_check_protocols(const struct ws_request *request, struct error *error)
+{
+	for (size_t i = 0; i < request->protocol_count; i++) {
+		const char *protocol = request->protocols[i];
+
+		if (!token_is_valid(protocol, strlen(protocol))) {
+			char quote[HANDSHAKE_QUOTE_SIZE];
+
+			text_printable(quote, sizeof(quote), protocol, strlen(protocol));
+			return error_set(error, ERROR_WEBSOCKET, "'%s' is not a subprotocol name",
+				quote);
+		}
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(protocol, request->protocols[j]) == 0)
+				return error_set(error, ERROR_WEBSOCKET,
+					"the subprotocol '%s' is there twice", protocol);
+		}
+	}
+	return true;
+}
+
+/* What stands in the request line and in Host: a space would end it, other bytes are not ASCII. */
+static bool request_check_target(const char *what, const char *text, struct error *error)
+{
+	char quote[HANDSHAKE_QUOTE_SIZE];
+
+	for (const char *c = text; *c; c++) {
+		if (*c > 0x20 && *c < 0x7F)
+			continue;
+		text_printable(quote, sizeof(quote), text, strlen(text));
+		return error_set(error, ERROR_WEBSOCKET,
+			"the %s '%s' has a character that must be percent-encoded", what, quote);
+	}
+	return *text || error_set(error, ERROR_WEBSOCKET, "the %s is empty", what);
+}
+
+static bool request_check(const struct ws_request *request, struct error *error)
+{
+	if (!request_check_target("host", request->host, error) ||
+		!request_check_target("path", request->resource, error))
+		return false;
+	if (request->resource[0] != '/')
+		return error_set(error, ERROR_WEBSOCKET, "the path '%s' does not begin with '/'",
+			request->resource);
+	for (size_t i = 0; i < request->header_count; i++) {
+		if (!request_check_header(&request->headers[i], error))
+			return false;
+	}
+	return request_check_value("User-Agent", request->user_agent, error) &&
+		request_check_value("Origin", request->origin, error) &&
+		request_check_value("Authorization", request->authorization, error) &&
+		request_check_protocols(request, error);
+}
+
+/* One of ours, unless the user has set it. */
+static void request_append(struct buffer *out, const struct ws_request *request, const char *name,
+	const char *value)
+{
+	if (!value)
+		return;
+	for (size_t i = 0; i < request->header_count; i++) {
+		if (strcasecmp(request->headers[i].name, name) == 0)
+			return;
+	}
+	buffer_append_format(out, "%s: %s\r\n", name, value);
+}
+
+static void request_append_protocols(struct buffer *out, const struct ws_request *request)
+{
+	for (size_t i = 0; i < request->protocol_count; i++)
+		buffer_append_format(out, "%s%s", i ? ", " : "Sec-WebSocket-Protocol: ",
+			request->protocols[i]);
+	if (request->protocol_count)
+		buffer_append_text(out, "\r\n");
+}
+
+static void request_append_extensions(struct buffer *out, const struct ws_request *request)
+{
+	if (!request->deflate)
+		return;
+	buffer_append_text(out, "Sec-WebSocket-Extensions: ");
+	ws_extension_offer(out, request->deflate);
+	buffer_append_text(out, "\r\n");
+}
+
+bool ws_handshake_request(struct buffer *out, const struct ws_request *request, const char *key,
+	struct error *error)
+{
+	if (!request_check(request, error))
+		return false;
+	buffer_append_format(out, "GET %s HTTP/1.1\r\n", request->resource);
+	request_append(out, request, "Host", request->host);
+	buffer_append_text(out, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+	buffer_append_format(out, "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n", key);
+	request_append_protocols(out, request);
+	request_append_extensions(out, request);
+	request_append(out, request, "User-Agent", request->user_agent);
+	request_append(out, request, "Origin", request->origin);
+	request_append(out, request, "Authorization", request->authorization);
+	for (size_t i = 0; i < request->header_count; i++)
+		buffer_append_format(out, "%s: %s\r\n", request->headers[i].name,
+			request->headers[i].value);
+	buffer_append_text(out, "\r\n");
+	return true;
+}
+
+/* The value of a header that may be there once. NULL and good: it is not there. */
+static bool response_single(const struct ws_response *response, const char *name,
+	const char **value, struct error *error)
+{
+	*value = NULL;
+	for (size_t i = 0; i < response->header_count; i++) {
+		if (strcasecmp(response->headers[i].name, name) != 0)
+			continue;
+		if (*value)
+			return error_set(error, ERROR_WEBSOCKET,
+				"the server answered with the header %s twice", name);
+		*value = response->headers[i].value;
+	}
+	return true;
+}
+
+/* A header that has to be there. */
+static bool response_demand(const struct ws_response *response, const char *name,
+	const char **value, struct error *error)
+{
+	if (!response_single(response, name, value, error))
+		return false;
+	if (!*value)
+		error_set(error, ERROR_WEBSOCKET, "the server answered without the header %s",
+			name);
+	return *value;
+}
+
+static bool response_fail(struct error *error, const char *name, const char *value,
+	const char *wanted)
+{
+	char quote[HANDSHAKE_QUOTE_SIZE];
+
+	text_printable(quote, sizeof(quote), value, strlen(value));
+	return error_set(error, ERROR_WEBSOCKET, "the server answered with \"%s: %s\"%s", name,
+		quote, wanted);
+}
+
+static bool response_check_status(const struct ws_response *response, struct error *error)
+{
+	char reason[HANDSHAKE_QUOTE_SIZE];
+
+	if (response->status == 101)
+		return true;
+	text_printable(reason, sizeof(reason), response->reason, strlen(response->reason));
+	return error_set(error, ERROR_HTTP_RESPONSE,
+		"the server answered %u%s%s instead of 101 Switching Protocols", response->status,
+		*reason ? " " : "", reason);
+}
+
+static bool response_check_upgrade(const struct ws_response *response, struct error *error)
+{
+	const char *value;
+
+	if (!response_demand(response, "Upgrade", &value, error))
+		return false;
+	return strcasecmp(value, "websocket") == 0 ||
+		response_fail(error, "Upgrade", value, " instead of \"websocket\"");
+}
+
+/* Whether a comma-separated list has the token; empty elements are allowed: RFC 9110, 5.6.1. */
+static bool response_list_has(const char *list, const char *wanted)
+{
+	struct token token;
+
+	do {
+		if (token_take(&list, &token) && token_is(token, wanted))
+			return token_at_end(list) || token_take_mark(&list, ',');
+	} while (token_take_mark(&list, ','));
+	return false;
+}
+
+static bool response_check_connection(const struct ws_response *response, struct error *error)
+{
+	const char *value = ws_response_header(response, "Connection");
+
+	for (size_t i = 0; i < response->header_count; i++) {
+		if (strcasecmp(response->headers[i].name, "Connection") == 0 &&
+			response_list_has(response->headers[i].value, "upgrade"))
+			return true;
+	}
+	if (!value)
+		return error_set(error, ERROR_WEBSOCKET,
+			"the server answered without the header Connection");
+	return response_fail(error, "Connection", value, " without \"Upgrade\"");
+}
+
+static bool response_check_accept(const struct ws_response *response, const char *key,
+	struct error *error)
+{
+	char accept[HANDSHAKE_ACCEPT_SIZE];
+	const char *value;
+
+	if (!response_demand(response, "Sec-WebSocket-Accept", &value, error))
+		return false;
+	handshake_accept(accept, key);
+	return strcmp(value, accept) == 0 ||
+		response_fail(error, "Sec-WebSocket-Accept", value,
+			", which does not match the key that it was sent");
+}
+
+static bool response_check_protocol(const struct ws_response *response,
+	const struct ws_request *request, struct ws_agreement *agreement, struct error *error)
+{
+	const char *value;
+
+	if (!response_single(response, "Sec-WebSocket-Protocol", &value, error))
+		return false;
+	if (!value)
+		return true;
+	for (size_t i = 0; i < request->protocol_count; i++) {
+		if (strcmp(value, request->protocols[i]) == 0) {
+			agreement->protocol = request->protocols[i];
+			return true;
+		}
+	}
+	return response_fail(error, "Sec-WebSocket-Protocol", value, ", which was not offered");
+}
+
+static bool response_check_extensions(const struct ws_response *response,
+	const struct ws_request *request, struct ws_agreement *agreement, struct error *error)
+{
+	for (size_t i = 0; i < response->header_count; i++) {
+		const struct ws_header *header = &response->headers[i];
+
+		if (strcasecmp(header->name, "Sec-WebSocket-Extensions") == 0 &&
+			!ws_extension_accept(header->value, request->deflate, &agreement->deflate,
+				&agreement->deflate_parameters, error))
+			return false;
+	}
+	return true;
+}
+
+bool ws_handshake_check(const struct ws_response *response, const struct ws_request *request,
+	const char *key, struct ws_agreement *agreement, struct error *error)
+{
+	*agreement = (struct ws_agreement){0};
+	return response_check_status(response, error) && response_check_upgrade(response, error) &&
+		response_check_connection(response, error) &&
+		response_check_accept(response, key, error) &&
+		response_check_protocol(response, request, agreement, error) &&
+		response_check_extensions(response, request, agreement, error);
+}

@@ -1,0 +1,61 @@
+#ifndef WS_HANDSHAKE_H
+#define WS_HANDSHAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "ws/deflate.h"
+#include "ws/response.h"
+
+/* The opening handshake of a client: RFC 6455, section 4.1. */
+
+enum { WS_KEY_SIZE = 25 }; /* base64 of 16 random bytes, with its NUL */
+
+struct ws_request {
+	const char *host;     /* for the Host header: with its port if that is not the scheme's */
+	const char *resource; /* path and query */
+	const struct ws_header *headers; /* the user's: they win over ours of the same name */
+	size_t header_count;
+	const char *const *protocols; /* in the order of preference */
+	size_t protocol_count;
+	const char *user_agent;
+	const char *origin;        /* NULL: none */
+	const char *authorization; /* the whole value ("Basic …", "Bearer …"); NULL: none */
+	const struct ws_deflate_parameters *deflate; /* the offer; NULL: none */
+};
+
+/* A fresh random Sec-WebSocket-Key. */
+void ws_handshake_key(char key[WS_KEY_SIZE]);
+
+/*
+ * Appends the request. Fails on what would break it apart: control characters in a header or the
+ * resource, a name that is no token, or one of the handshake's own headers among the user's.
+ */
+bool ws_handshake_request(struct buffer *out, const struct ws_request *request, const char *key,
+	struct error *error);
+
+/*
+ * A header name that the user may not set, as the handshake sets it itself, or as it would announce
+ * a body that does not come. Whatever its case.
+ */
+bool ws_handshake_owns_header(const char *name);
+
+/* What was agreed on. */
+struct ws_agreement {
+	const char *protocol; /* one of the request's; NULL: none */
+	bool deflate;
+	struct ws_deflate_parameters deflate_parameters;
+};
+
+/*
+ * Checks the answer against the request as RFC 6455, section 4.1, demands: status 101, Upgrade,
+ * Connection, Sec-WebSocket-Accept, a subprotocol and extensions only from those offered. The text
+ * of the error says what the server sent; its name is ERROR_HTTP_RESPONSE for a status other than
+ * 101, and ERROR_WEBSOCKET for anything else.
+ */
+bool ws_handshake_check(const struct ws_response *response, const struct ws_request *request,
+	const char *key, struct ws_agreement *agreement, struct error *error);
+
+#endif

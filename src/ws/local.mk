@@ -1,0 +1,12 @@
+noinst_LIBRARIES += libws.a
+libws_a_SOURCES = \
+	src/ws/deflate.c src/ws/deflate.h \
+	src/ws/extension.c src/ws/extension.h \
+	src/ws/handshake.c src/ws/handshake.h \
+	src/ws/protocol.c src/ws/protocol.h \
+	src/ws/receiver.c src/ws/receiver.h \
+	src/ws/response.c src/ws/response.h \
+	src/ws/sender.c src/ws/sender.h \
+	src/ws/token.c src/ws/token.h \
+	src/ws/utf8.c src/ws/utf8.h
+WS_LIBS = libws.a $(BASE_LIBS) $(SSL_LIBS) $(ZLIB_LIBS)

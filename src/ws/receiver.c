@@ -1,0 +1,372 @@
+#include "ws/receiver.h"
+
+#include <string.h>
+
+#include "ws/deflate.h"
+
+/* The bits of a frame's first two bytes: RFC 6455, section 5.2. */
+enum {
+	FRAME_FIN = 0x80,
+	FRAME_RSV1 = 0x40,
+	FRAME_RSV2_3 = 0x30,
+	FRAME_OPCODE = 0x0F,
+	FRAME_CONTROL = 0x08, /* the bit that tells a control opcode */
+	FRAME_MASKED = 0x80,
+	FRAME_LENGTH = 0x7F,
+	FRAME_LENGTH_16 = 126,
+	FRAME_LENGTH_64 = 127,
+};
+
+/* Kept of `assembly` between messages: saves a malloc for each small one, and is little if idle. */
+enum { RECEIVER_KEEP_MAX = 4096 };
+
+static bool receiver_fail(struct ws_failure *failure, enum ws_close_code code, const char *text)
+{
+	*failure = (struct ws_failure){.code = code, .text = text};
+	return false;
+}
+
+static uint64_t receiver_big_endian(const uint8_t *bytes, size_t count)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < count; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+static size_t receiver_header_size(uint8_t second)
+{
+	switch (second & FRAME_LENGTH) {
+	case FRAME_LENGTH_16:
+		return 4;
+	case FRAME_LENGTH_64:
+		return 10;
+	default:
+		return 2;
+	}
+}
+
+/* The payload length of a complete header. False if it is not encoded as it has to be. */
+static bool receiver_length(const uint8_t *header, uint64_t *length)
+{
+	switch (header[1] & FRAME_LENGTH) {
+	case FRAME_LENGTH_16:
+		*length = receiver_big_endian(header + 2, 2);
+		return *length >= FRAME_LENGTH_16;
+	case FRAME_LENGTH_64:
+		*length = receiver_big_endian(header + 2, 8);
+		return *length > UINT16_MAX && *length <= INT64_MAX;
+	default:
+		*length = header[1] & FRAME_LENGTH;
+		return true;
+	}
+}
+
+/*
+ * The hot path: a whole uncompressed message in one frame in the input. Anything else, and anything
+ * wrong, is left untouched for the general path.
+ */
+static bool receiver_take_whole(struct ws_receiver *receiver, struct ws_input *input,
+	struct ws_message *message)
+{
+	const uint8_t *data = input->data;
+	size_t header_size;
+	uint64_t length;
+
+	if (receiver->in_message || receiver->in_frame || receiver->header_length ||
+		input->length < 2)
+		return false;
+	if ((data[0] != (FRAME_FIN | WS_TEXT) && data[0] != (FRAME_FIN | WS_BINARY)) ||
+		data[1] & FRAME_MASKED)
+		return false;
+	header_size = receiver_header_size(data[1]);
+	if (input->length < header_size || !receiver_length(data, &length))
+		return false;
+	if (length > input->length - header_size || length > receiver->message_max)
+		return false;
+	if (data[0] == (FRAME_FIN | WS_TEXT) && !ws_utf8_valid(data + header_size, length))
+		return false;
+
+	receiver->frames++;
+	message->opcode = data[0] & FRAME_OPCODE;
+	message->data = data + header_size;
+	message->length = length;
+	input->data += header_size + length;
+	input->length -= header_size + length;
+	return true;
+}
+
+static bool receiver_check_first(const struct ws_receiver *receiver, struct ws_failure *failure)
+{
+	uint8_t first = receiver->header[0];
+	uint8_t opcode = first & FRAME_OPCODE;
+
+	if ((opcode > WS_BINARY && opcode < WS_CLOSE) || opcode > WS_PONG)
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server sent a frame with a reserved opcode");
+	if (first & FRAME_RSV2_3 || (first & FRAME_RSV1 && !receiver->inflater))
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server set a reserved bit in a frame");
+	if (first & FRAME_RSV1 && opcode != WS_TEXT && opcode != WS_BINARY)
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server marked a frame as compressed that does not begin a message");
+	if (opcode & FRAME_CONTROL && !(first & FRAME_FIN))
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server sent a fragmented control frame");
+	if (opcode == WS_CONTINUATION && !receiver->in_message)
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server continued a message that it had not begun");
+	if ((opcode == WS_TEXT || opcode == WS_BINARY) && receiver->in_message)
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server began a message before the end of the last one");
+	return true;
+}
+
+static bool receiver_check_second(const struct ws_receiver *receiver, struct ws_failure *failure)
+{
+	uint8_t second = receiver->header[1];
+
+	if (second & FRAME_MASKED)
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server sent a masked frame");
+	if (receiver->header[0] & FRAME_CONTROL && second > WS_CONTROL_MAX)
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server sent a control frame longer than 125 bytes");
+	return true;
+}
+
+/* The header is complete and, but for the length, in order. */
+static bool receiver_begin_frame(struct ws_receiver *receiver, struct ws_failure *failure)
+{
+	uint8_t first = receiver->header[0];
+
+	if (!receiver_length(receiver->header, &receiver->frame_left))
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server sent a frame whose length is not encoded as it has to be");
+	receiver->frames++;
+	receiver->header_length = 0;
+	receiver->in_frame = true;
+	receiver->frame_final = first & FRAME_FIN;
+	receiver->frame_opcode = first & FRAME_OPCODE;
+	if (first & FRAME_CONTROL) {
+		receiver->control_length = 0;
+		return true;
+	}
+	if (receiver->frame_opcode != WS_CONTINUATION) {
+		receiver->in_message = true;
+		receiver->message_opcode = receiver->frame_opcode;
+		receiver->message_compressed = first & FRAME_RSV1;
+		receiver->utf8 = (struct ws_utf8){0};
+	}
+	/* A reload may have lowered the limit in the middle of a message: the sum cannot overflow. */
+	if (!receiver->message_compressed &&
+		receiver->frame_left + receiver->assembly.length > receiver->message_max)
+		return receiver_fail(failure, WS_CLOSE_TOO_BIG,
+			"the server sent a message longer than the limit");
+	return true;
+}
+
+/* Takes header bytes until there are `wanted`. False if the input is used up before. */
+static bool receiver_take_bytes(struct ws_receiver *receiver, struct ws_input *input, size_t wanted)
+{
+	while (receiver->header_length < wanted) {
+		if (input->length == 0)
+			return false;
+		receiver->header[receiver->header_length++] = *input->data++;
+		input->length--;
+	}
+	return true;
+}
+
+/* Goes on with a header until the frame has begun or the input is used up. Fails at once. */
+static bool receiver_take_header(struct ws_receiver *receiver, struct ws_input *input,
+	struct ws_failure *failure)
+{
+	if (receiver->header_length == 0) {
+		if (!receiver_take_bytes(receiver, input, 1))
+			return true;
+		if (!receiver_check_first(receiver, failure))
+			return false;
+	}
+	if (receiver->header_length == 1) {
+		if (!receiver_take_bytes(receiver, input, 2))
+			return true;
+		if (!receiver_check_second(receiver, failure))
+			return false;
+	}
+	if (!receiver_take_bytes(receiver, input, receiver_header_size(receiver->header[1])))
+		return true;
+	return receiver_begin_frame(receiver, failure);
+}
+
+static bool receiver_check_text(struct ws_receiver *receiver, const uint8_t *data, size_t length,
+	struct ws_failure *failure)
+{
+	if (receiver->message_opcode == WS_TEXT && !ws_utf8_check(&receiver->utf8, data, length))
+		return receiver_fail(failure, WS_CLOSE_INVALID_DATA,
+			"the server sent text that is not UTF-8");
+	return true;
+}
+
+static bool receiver_inflate(struct ws_receiver *receiver, const uint8_t *data, size_t length,
+	struct ws_failure *failure)
+{
+	bool last = receiver->frame_final && receiver->frame_left == 0;
+	size_t before = receiver->assembly.length;
+
+	switch (ws_inflater_write(receiver->inflater, data, length, last, &receiver->assembly,
+		receiver->message_max)) {
+	case WS_INFLATE_INVALID:
+		return receiver_fail(failure, WS_CLOSE_INVALID_DATA,
+			"the server sent a compressed message that cannot be inflated");
+	case WS_INFLATE_TOO_BIG:
+		return receiver_fail(failure, WS_CLOSE_TOO_BIG,
+			"the server sent a message that is longer than the limit once inflated");
+	case WS_INFLATED:
+		break;
+	}
+	if (receiver->assembly.length == before)
+		return true;
+	return receiver_check_text(receiver, buffer_data(&receiver->assembly) + before,
+		receiver->assembly.length - before, failure);
+}
+
+static bool receiver_take_payload(struct ws_receiver *receiver, struct ws_input *input,
+	struct ws_failure *failure)
+{
+	const uint8_t *data = input->data;
+	size_t length = input->length;
+
+	if (length > receiver->frame_left)
+		length = receiver->frame_left;
+	receiver->frame_left -= length;
+	input->length -= length;
+	if (length)
+		input->data += length;
+
+	if (receiver->frame_opcode & FRAME_CONTROL) {
+		if (length)
+			memcpy(receiver->control + receiver->control_length, data, length);
+		receiver->control_length = (uint8_t)(receiver->control_length + length);
+		return true;
+	}
+	if (receiver->message_compressed)
+		return receiver_inflate(receiver, data, length, failure);
+	if (length && !receiver_check_text(receiver, data, length, failure))
+		return false;
+	buffer_append(&receiver->assembly, data, length);
+	return true;
+}
+
+/* The body of a close frame: RFC 6455, section 5.5.1. */
+static bool receiver_read_close(const struct ws_receiver *receiver, struct ws_message *message,
+	struct ws_failure *failure)
+{
+	message->close_code = WS_CLOSE_NO_STATUS;
+	if (receiver->control_length == 0)
+		return true;
+	if (receiver->control_length == 1)
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server sent a close frame with half a close code");
+	message->close_code = (unsigned)receiver_big_endian(receiver->control, 2);
+	message->data = receiver->control + 2;
+	message->length = receiver->control_length - 2U;
+	if (!ws_close_code_valid(message->close_code))
+		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
+			"the server sent a close frame with an invalid close code");
+	if (!ws_utf8_valid(message->data, message->length))
+		return receiver_fail(failure, WS_CLOSE_INVALID_DATA,
+			"the server sent a close frame whose reason is not UTF-8");
+	return true;
+}
+
+static bool receiver_end_message(struct ws_receiver *receiver, struct ws_message *message,
+	struct ws_failure *failure)
+{
+	if (receiver->message_opcode == WS_TEXT && !ws_utf8_complete(&receiver->utf8))
+		return receiver_fail(failure, WS_CLOSE_INVALID_DATA,
+			"the server sent text that ends in the middle of a character");
+	receiver->in_message = false;
+	receiver->assembly_delivered = true;
+	message->opcode = receiver->message_opcode;
+	message->length = receiver->assembly.length;
+	message->data = message->length ? buffer_data(&receiver->assembly) : receiver->control;
+	return true;
+}
+
+/* All of the frame is here. Nothing comes out if it was a fragment with others to follow. */
+static enum ws_received receiver_end_frame(struct ws_receiver *receiver,
+	struct ws_message *message, struct ws_failure *failure)
+{
+	bool good = true;
+
+	receiver->in_frame = false;
+	if (receiver->frame_opcode & FRAME_CONTROL) {
+		message->opcode = receiver->frame_opcode;
+		message->data = receiver->control;
+		message->length = receiver->control_length;
+		if (message->opcode == WS_CLOSE)
+			good = receiver_read_close(receiver, message, failure);
+	} else if (receiver->frame_final) {
+		good = receiver_end_message(receiver, message, failure);
+	} else {
+		return WS_RECEIVED_NOTHING;
+	}
+	return good ? WS_RECEIVED_MESSAGE : WS_RECEIVED_FAILURE;
+}
+
+static void receiver_drop_delivered(struct ws_receiver *receiver)
+{
+	receiver->assembly_delivered = false;
+	if (receiver->assembly.capacity > RECEIVER_KEEP_MAX)
+		buffer_release(&receiver->assembly);
+	else
+		buffer_clear(&receiver->assembly);
+}
+
+enum ws_received ws_receiver_next(struct ws_receiver *receiver, struct ws_input *input,
+	struct ws_message *message, struct ws_failure *failure)
+{
+	enum ws_received received = WS_RECEIVED_NOTHING;
+
+	if (receiver->assembly_delivered)
+		receiver_drop_delivered(receiver);
+	if (receiver_take_whole(receiver, input, message))
+		return WS_RECEIVED_MESSAGE;
+
+	while (received == WS_RECEIVED_NOTHING) {
+		if (!receiver->in_frame && !receiver_take_header(receiver, input, failure))
+			return WS_RECEIVED_FAILURE;
+		if (!receiver->in_frame)
+			return WS_RECEIVED_NOTHING;
+		if (!receiver_take_payload(receiver, input, failure))
+			return WS_RECEIVED_FAILURE;
+		if (receiver->frame_left)
+			return WS_RECEIVED_NOTHING;
+		received = receiver_end_frame(receiver, message, failure);
+	}
+	return received;
+}
+
+/* Control frames and what has been put together lie in the receiver anyway. */
+void ws_receiver_hold(struct ws_receiver *receiver, struct ws_message *message)
+{
+	if (message->opcode & FRAME_CONTROL || receiver->assembly_delivered)
+		return;
+	buffer_append(&receiver->assembly, message->data, message->length);
+	message->data = message->length ? buffer_data(&receiver->assembly) : receiver->control;
+	receiver->assembly_delivered = true;
+}
+
+bool ws_receiver_in_message(const struct ws_receiver *receiver)
+{
+	if (receiver->in_message)
+		return true;
+	return receiver->header_length && !(receiver->header[0] & FRAME_CONTROL);
+}
+
+void ws_receiver_release(struct ws_receiver *receiver)
+{
+	buffer_release(&receiver->assembly);
+}

@@ -1,0 +1,571 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "test_ws.h"
+#include "ws/extension.h"
+#include "ws/handshake.h"
+
+#define KEY    "dGhlIHNhbXBsZSBub25jZQ=="
+#define ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+#define OPEN   "HTTP/1.1 101 Switching Protocols\r\n"
+#define UP     "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+
+static const char *const protocols[] = {"chat", "superchat"};
+
+static const struct ws_deflate_parameters offer = {
+	.client_max_window_bits = 15,
+	.server_max_window_bits = 15,
+};
+
+static const struct ws_request simple = {.host = "server.example.com", .resource = "/chat"};
+
+static const struct ws_request demanding = {
+	.host = "server.example.com",
+	.resource = "/chat",
+	.protocols = protocols,
+	.protocol_count = COUNT_OF(protocols),
+	.deflate = &offer,
+};
+
+static char *request_text(const struct ws_request *request, struct error *error)
+{
+	struct buffer out = {0};
+
+	if (!ws_handshake_request(&out, request, KEY, error)) {
+		ck_assert_ptr_null(out.memory);
+		return NULL;
+	}
+	buffer_append(&out, "", 1);
+	return (char *)out.memory;
+}
+
+START_TEST(request_plain)
+{
+	struct error error;
+	char *text = request_text(&simple, &error);
+
+	ck_assert_str_eq(text,
+		"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n"
+		"Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
+		"Sec-WebSocket-Version: 13\r\n\r\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(request_with_everything)
+{
+	static const struct ws_header headers[] = {{"X-Api-Key", "k"}, {"user-agent", "mine/1"},
+		{"Cookie", "a=1"}, {"Cookie", "b=2"}};
+	struct ws_request request = demanding;
+	struct error error;
+	char *text;
+
+	request.headers = headers;
+	request.header_count = COUNT_OF(headers);
+	request.user_agent = "wsgated/0";
+	request.origin = "https://example.com";
+	request.authorization = "Bearer t";
+	text = request_text(&request, &error);
+	ck_assert_str_eq(text,
+		"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n"
+		"Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat, superchat\r\n"
+		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+		"Origin: https://example.com\r\nAuthorization: Bearer t\r\nX-Api-Key: k\r\n"
+		"user-agent: mine/1\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n");
+	free(text);
+}
+END_TEST
+
+static const struct {
+	struct ws_header header;
+	const char *error;
+} bad_headers[] = {
+	{{"", "x"}, "'' is not a header name"},
+	{{"A b", "x"}, "'A b' is not a header name"},
+	{{"A:", "x"}, "'A:' is not a header name"},
+	{{"A\r\nB", "x"}, "'A??B' is not a header name"},
+	{{"\xc3\xa4", "x"}, "'?\?' is not a header name"},
+	{{"A", "secret\r\nB: c"}, "the value of the header 'A' has a control character"},
+	{{"A", "secret\n"}, "the value of the header 'A' has a control character"},
+	{{"A", "\x01"}, "the value of the header 'A' has a control character"},
+	{{"A", "\x7f"}, "the value of the header 'A' has a control character"},
+	{{"upgrade", "h2c"}, "the header 'upgrade' belongs to the handshake and cannot be set"},
+	{{"Sec-WebSocket-Key", "x"},
+		"the header 'Sec-WebSocket-Key' belongs to the handshake and cannot be set"},
+	{{"Content-Length", "1"},
+		"the header 'Content-Length' belongs to the handshake and cannot be set"},
+};
+
+START_TEST(request_refuses_header)
+{
+	for (size_t i = 0; i < COUNT_OF(bad_headers); i++) {
+		struct ws_request request = simple;
+		struct error error;
+
+		request.headers = &bad_headers[i].header;
+		request.header_count = 1;
+		ck_assert_ptr_null(request_text(&request, &error));
+		ck_assert_str_eq(error.name, ERROR_WEBSOCKET);
+		ck_assert_str_eq(error.text, bad_headers[i].error);
+	}
+}
+END_TEST
+
+START_TEST(request_refuses)
+{
+	static const char *const twice[] = {"a", "a"};
+	static const char *const no_token[] = {"a b"};
+	static const struct {
+		struct ws_request request;
+		const char *error;
+	} cases[] = {
+		{{.host = "h\r\nX: y", .resource = "/"},
+			"the host 'h??X: y' has a character that must be percent-encoded"},
+		{{.host = "", .resource = "/"}, "the host is empty"},
+		{{.host = "h", .resource = "/a b"},
+			"the path '/a b' has a character that must be percent-encoded"},
+		{{.host = "h", .resource = "/\r\nX: y"},
+			"the path '/??X: y' has a character that must be percent-encoded"},
+		{{.host = "h", .resource = "a"}, "the path 'a' does not begin with '/'"},
+		{{.host = "h", .resource = "/", .user_agent = "a\nb"},
+			"the value of the header 'User-Agent' has a control character"},
+		{{.host = "h", .resource = "/", .origin = "a\nb"},
+			"the value of the header 'Origin' has a control character"},
+		{{.host = "h", .resource = "/", .authorization = "secret\n"},
+			"the value of the header 'Authorization' has a control character"},
+		{{.host = "h", .resource = "/", .protocols = twice, .protocol_count = 2},
+			"the subprotocol 'a' is there twice"},
+		{{.host = "h", .resource = "/", .protocols = no_token, .protocol_count = 1},
+			"'a b' is not a subprotocol name"},
+	};
+	struct error error;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		ck_assert_ptr_null(request_text(&cases[i].request, &error));
+		ck_assert_str_eq(error.text, cases[i].error);
+	}
+}
+END_TEST
+
+START_TEST(keys_are_fresh)
+{
+	char one[WS_KEY_SIZE], other[WS_KEY_SIZE];
+
+	ws_handshake_key(one);
+	ws_handshake_key(other);
+	ck_assert_uint_eq(strlen(one), 24);
+	ck_assert_str_eq(one + 22, "==");
+	ck_assert_str_ne(one, other);
+}
+END_TEST
+
+/* Feeds the answer `step` bytes at a time; *rest is what lies behind the head. */
+static enum ws_response_state parse(struct ws_response *response, const char *text, size_t length,
+	size_t step, size_t *rest, struct error *error)
+{
+	enum ws_response_state state = WS_RESPONSE_MORE;
+	size_t offset = 0;
+
+	while (offset < length && state == WS_RESPONSE_MORE) {
+		size_t piece = step && step < length - offset ? step : length - offset;
+		size_t used;
+
+		state = ws_response_parse(response, text + offset, piece, &used, error);
+		ck_assert_uint_le(used, piece);
+		offset += used;
+	}
+	*rest = length - offset;
+	return state;
+}
+
+START_TEST(response_parts)
+{
+	static const char text[] = "HTTP/1.1 404 Not  Found\r\nServer:nginx\r\nX-Empty:\r\n"
+				   "x-space: \t a b \t\r\nX-Twice: 1\r\nx-twice: 2\r\n\r\nbody";
+
+	for (size_t step = 0; step < 5; step++) {
+		struct ws_response response = {0};
+		struct error error;
+		size_t rest;
+
+		ck_assert_int_eq(parse(&response, text, strlen(text), step, &rest, &error),
+			WS_RESPONSE_DONE);
+		ck_assert_uint_eq(rest, 4);
+		ck_assert_uint_eq(response.status, 404);
+		ck_assert_str_eq(response.reason, "Not  Found");
+		ck_assert_uint_eq(response.header_count, 5);
+		ck_assert_str_eq(response.headers[2].name, "x-space");
+		ck_assert_str_eq(ws_response_header(&response, "SERVER"), "nginx");
+		ck_assert_str_eq(ws_response_header(&response, "X-Empty"), "");
+		ck_assert_str_eq(ws_response_header(&response, "X-Space"), "a b");
+		ck_assert_str_eq(ws_response_header(&response, "X-Twice"), "1");
+		ck_assert_ptr_null(ws_response_header(&response, "X-None"));
+		ws_response_release(&response);
+		ck_assert_ptr_null(response.text);
+	}
+}
+END_TEST
+
+START_TEST(response_status_lines)
+{
+	static const struct {
+		const char *text;
+		unsigned status;
+		const char *reason;
+	} lines[] = {
+		{"HTTP/1.1 200\r\n\r\n", 200, ""},
+		{"HTTP/1.1 200 \r\n\r\n", 200, ""},
+		{"HTTP/1.0 502 Bad Gateway\r\n\r\n", 502, "Bad Gateway"},
+		{"HTTP/1.1 999 \xc3\xa4\r\n\r\n", 999, "\xc3\xa4"},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(lines); i++) {
+		struct ws_response response = {0};
+		struct error error;
+		size_t rest;
+
+		ck_assert_int_eq(parse(&response, lines[i].text, strlen(lines[i].text), 0, &rest,
+					 &error),
+			WS_RESPONSE_DONE);
+		ck_assert_uint_eq(response.status, lines[i].status);
+		ck_assert_str_eq(response.reason, lines[i].reason);
+		ws_response_release(&response);
+	}
+}
+END_TEST
+
+static const struct {
+	const uint8_t *text;
+	size_t length;
+	const char *error;
+} bad_responses[] = {
+	{BYTES("SSH-2.0-OpenSSH_9\r\n"), "is not HTTP/1.1"},
+	{BYTES("\x15\x03\x03"), "is not HTTP/1.1"},
+	{BYTES("\r\nHTTP/1.1 101\r\n\r\n"), "is not HTTP/1.1"},
+	{BYTES("HTTP/2 101\r\n\r\n"), "is not HTTP/1.1"},
+	{BYTES("HTTP/1.2 101 x\r\n\r\n"), "invalid status line"},
+	{BYTES("HTTP/1.1  101 x\r\n\r\n"), "invalid status line"},
+	{BYTES("HTTP/1.1 1o1 x\r\n\r\n"), "invalid status line"},
+	{BYTES("HTTP/1.1 10 x\r\n\r\n"), "invalid status line"},
+	{BYTES("HTTP/1.1 1011 x\r\n\r\n"), "invalid status line"},
+	{BYTES("HTTP/1.1 001 x\r\n\r\n"), "invalid status line"},
+	{BYTES("HTTP/1.1 101x\r\n\r\n"), "invalid status line"},
+	{BYTES("HTTP/1.1 101 \x1b[2J\r\n\r\n"), "invalid status line"},
+	{BYTES("HTTP/1.1\r\n\r\n"), "invalid status line"},
+	{BYTES("HTTP/1.0 101 Switching Protocols\r\n\r\n"), "switches protocols in HTTP/1.0"},
+	{BYTES("HTTP/1.1 101 x\n"), "does not end with CR LF"},
+	{BYTES("HTTP/1.1 101 x\r\nA: b\n"), "does not end with CR LF"},
+	{BYTES("HTTP/1.1 101 x\r\nA: b\r\n folded\r\n\r\n"), "invalid header line"},
+	{BYTES("HTTP/1.1 101 x\r\nA : b\r\n\r\n"), "invalid header line"},
+	{BYTES("HTTP/1.1 101 x\r\nno colon\r\n\r\n"), "invalid header line"},
+	{BYTES("HTTP/1.1 101 x\r\n: b\r\n\r\n"), "invalid header line"},
+	{BYTES("HTTP/1.1 101 x\r\nA: b\rc\r\n\r\n"), "invalid header line"},
+	{BYTES("HTTP/1.1 101 x\r\nA: b\x01\r\n\r\n"), "invalid header line"},
+	{BYTES("HTTP/1.1 101 x\r\nA: b\0c\r\n\r\n"), "NUL byte"},
+};
+
+START_TEST(response_refuses)
+{
+	for (size_t i = 0; i < COUNT_OF(bad_responses); i++) {
+		for (size_t step = 0; step < 3; step++) {
+			struct ws_response response = {0};
+			struct error error;
+			size_t rest;
+
+			ck_assert_int_eq(parse(&response, (const char *)bad_responses[i].text,
+						 bad_responses[i].length, step, &rest, &error),
+				WS_RESPONSE_INVALID);
+			ck_assert_str_eq(error.name, ERROR_WEBSOCKET);
+			ck_assert_msg(strstr(error.text, bad_responses[i].error), "%s", error.text);
+			ws_response_release(&response);
+		}
+	}
+}
+END_TEST
+
+START_TEST(response_limits)
+{
+	struct ws_response response = {0};
+	struct buffer text = {0};
+	struct error error;
+	size_t rest;
+
+	buffer_append_text(&text, "HTTP/1.1 200 OK\r\n");
+	for (int i = 0; i < WS_RESPONSE_HEADERS_MAX; i++)
+		buffer_append_text(&text, "A: b\r\n");
+	buffer_append_text(&text, "\r\n");
+	ck_assert_int_eq(parse(&response, (const char *)buffer_data(&text), text.length, 0, &rest,
+				 &error),
+		WS_RESPONSE_DONE);
+	ck_assert_uint_eq(response.header_count, WS_RESPONSE_HEADERS_MAX);
+	ws_response_release(&response);
+
+	text.length -= 2;
+	buffer_append_text(&text, "A: b\r\n\r\n");
+	ck_assert_int_eq(parse(&response, (const char *)buffer_data(&text), text.length, 0, &rest,
+				 &error),
+		WS_RESPONSE_INVALID);
+	ck_assert_str_eq(error.text, "the server's HTTP answer has more than 128 headers");
+	ws_response_release(&response);
+
+	buffer_clear(&text);
+	buffer_append_text(&text, "HTTP/1.1 200 OK\r\nA: ");
+	while (text.length < WS_RESPONSE_BYTES_MAX - 4)
+		buffer_append_text(&text, "x");
+	buffer_append_text(&text, "\r\n\r\n");
+	ck_assert_int_eq(parse(&response, (const char *)buffer_data(&text), text.length, 1000,
+				 &rest, &error),
+		WS_RESPONSE_DONE);
+	ws_response_release(&response);
+
+	text.length -= 4;
+	buffer_append_text(&text, "x\r\n\r\n");
+	ck_assert_int_eq(parse(&response, (const char *)buffer_data(&text), text.length, 1000,
+				 &rest, &error),
+		WS_RESPONSE_INVALID);
+	ck_assert_str_eq(error.text, "the server's HTTP answer has a head longer than 32768 bytes");
+	ws_response_release(&response);
+	buffer_release(&text);
+}
+END_TEST
+
+/* The error's text; NULL if the answer was taken. */
+static const char *check_answer(const struct ws_request *request, const char *text,
+	struct ws_agreement *agreement, struct error *error)
+{
+	struct ws_response response = {0};
+	bool good;
+	size_t rest;
+
+	ck_assert_int_eq(parse(&response, text, strlen(text), 0, &rest, error), WS_RESPONSE_DONE);
+	good = ws_handshake_check(&response, request, KEY, agreement, error);
+	ws_response_release(&response);
+	return good ? NULL : error->text;
+}
+
+START_TEST(answers_taken)
+{
+	static const char *const answers[] = {
+		OPEN UP ACCEPT "\r\n",
+		OPEN "upgrade: WebSocket\r\nconnection: keep-alive, UPGRADE\r\n" ACCEPT "\r\n",
+		OPEN "Upgrade: websocket\r\nConnection: close\r\nConnection: ,, Upgrade\r\n" ACCEPT
+		     "\r\n",
+	};
+	struct ws_agreement agreement;
+	struct error error;
+
+	for (size_t i = 0; i < COUNT_OF(answers); i++) {
+		ck_assert_ptr_null(check_answer(&demanding, answers[i], &agreement, &error));
+		ck_assert_ptr_null(agreement.protocol);
+		ck_assert(!agreement.deflate);
+	}
+	ck_assert_ptr_null(check_answer(&demanding,
+		OPEN UP ACCEPT "Sec-WebSocket-Protocol: superchat\r\n"
+			       "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+		&agreement, &error));
+	ck_assert_ptr_eq(agreement.protocol, protocols[1]);
+	ck_assert(agreement.deflate);
+	ck_assert_int_eq(agreement.deflate_parameters.server_max_window_bits, 15);
+}
+END_TEST
+
+static const struct {
+	const char *answer;
+	const char *error;
+} refused[] = {
+	{"HTTP/1.1 403 Forbidden\r\n\r\n",
+		"the server answered 403 Forbidden instead of 101 Switching Protocols"},
+	{"HTTP/1.1 500\r\n\r\n", "the server answered 500 instead of 101 Switching Protocols"},
+	{OPEN "Connection: Upgrade\r\n" ACCEPT "\r\n",
+		"the server answered without the header Upgrade"},
+	{OPEN "Upgrade: h2c\r\nConnection: Upgrade\r\n" ACCEPT "\r\n",
+		"the server answered with \"Upgrade: h2c\" instead of \"websocket\""},
+	{OPEN "Upgrade: websocket\r\n" UP ACCEPT "\r\n",
+		"the server answered with the header Upgrade twice"},
+	{OPEN "Upgrade: websocket\r\n" ACCEPT "\r\n",
+		"the server answered without the header Connection"},
+	{OPEN "Upgrade: websocket\r\nConnection: keep-alive, upgrades\r\n" ACCEPT "\r\n",
+		"the server answered with \"Connection: keep-alive, upgrades\" without "
+		"\"Upgrade\""},
+	{OPEN UP "\r\n", "the server answered without the header Sec-WebSocket-Accept"},
+	{OPEN UP ACCEPT ACCEPT "\r\n",
+		"the server answered with the header Sec-WebSocket-Accept twice"},
+	{OPEN UP "Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+		"the server answered with \"Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=\", "
+		"which does not match the key that it was sent"},
+	{OPEN UP ACCEPT "Sec-WebSocket-Protocol: Chat\r\n\r\n",
+		"the server answered with \"Sec-WebSocket-Protocol: Chat\", which was not offered"},
+	{OPEN UP ACCEPT "Sec-WebSocket-Protocol: chat, superchat\r\n\r\n",
+		"the server answered with \"Sec-WebSocket-Protocol: chat, superchat\", which was "
+		"not offered"},
+	{OPEN UP ACCEPT "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
+		"the server answered with the header Sec-WebSocket-Protocol twice"},
+	{OPEN UP ACCEPT "Sec-WebSocket-Extensions: x-other\r\n\r\n",
+		"the server answered with \"Sec-WebSocket-Extensions: x-other\", which was not "
+		"offered"},
+	{OPEN UP ACCEPT "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+			"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+		"the server answered with \"Sec-WebSocket-Extensions: permessage-deflate\", but "
+		"one extension was offered, and once"},
+};
+
+START_TEST(answers_refused)
+{
+	for (size_t i = 0; i < COUNT_OF(refused); i++) {
+		struct ws_agreement agreement;
+		struct error error;
+
+		ck_assert_str_eq(check_answer(&demanding, refused[i].answer, &agreement, &error),
+			refused[i].error);
+		ck_assert_str_eq(error.name,
+			strncmp(refused[i].answer, OPEN, strlen(OPEN)) == 0 ? ERROR_WEBSOCKET :
+									       ERROR_HTTP_RESPONSE);
+	}
+}
+END_TEST
+
+START_TEST(nothing_was_offered)
+{
+	struct ws_agreement agreement;
+	struct error error;
+
+	ck_assert_str_eq(check_answer(&simple,
+				 OPEN UP ACCEPT "Sec-WebSocket-Protocol: chat\r\n\r\n", &agreement,
+				 &error),
+		"the server answered with \"Sec-WebSocket-Protocol: chat\", which was not offered");
+	ck_assert_str_eq(check_answer(&simple,
+				 OPEN UP ACCEPT
+				 "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+				 &agreement, &error),
+		"the server answered with \"Sec-WebSocket-Extensions: permessage-deflate\", which "
+		"was not offered");
+}
+END_TEST
+
+START_TEST(extension_offers)
+{
+	static const struct {
+		struct ws_deflate_parameters offer;
+		const char *text;
+	} offers[] = {
+		{{15, 15, false, false}, "permessage-deflate; client_max_window_bits"},
+		{{0, 15, false, false}, "permessage-deflate"},
+		{{9, 8, true, true},
+			"permessage-deflate; server_no_context_takeover; "
+			"client_no_context_takeover; server_max_window_bits=8; "
+			"client_max_window_bits=9"},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(offers); i++) {
+		struct buffer out = {0};
+
+		ws_extension_offer(&out, &offers[i].offer);
+		buffer_append(&out, "", 1);
+		ck_assert_str_eq((const char *)buffer_data(&out), offers[i].text);
+		buffer_release(&out);
+	}
+}
+END_TEST
+
+static const struct {
+	struct ws_deflate_parameters offer;
+	const char *parameters; /* of the answer */
+	const char *error;	/* the end of its text; NULL: the answer is taken */
+	struct ws_deflate_parameters agreed;
+} negotiations[] = {
+	{{15, 15, false, false}, "", NULL, {15, 15, false, false}},
+	{{0, 15, false, false}, "", NULL, {15, 15, false, false}},
+	{{12, 15, true, false}, "", NULL, {12, 15, true, false}},
+	{{15, 15, false, false},
+		" ; client_max_window_bits=10;server_max_window_bits=\"11\" ; "
+		"client_no_context_takeover; Server_No_Context_Takeover ",
+		NULL, {10, 11, true, true}},
+	{{15, 12, false, true}, "; server_max_window_bits=8; server_no_context_takeover", NULL,
+		{15, 8, false, true}},
+	{{15, 15, false, false}, "; client_max_window_bits=8", NULL, {8, 15, false, false}},
+
+	{{0, 15, false, false}, "; client_max_window_bits=10",
+		"but client_max_window_bits was not offered", {0}},
+	{{10, 15, false, false}, "; client_max_window_bits=11",
+		"but a smaller client_max_window_bits was offered", {0}},
+	{{15, 10, false, false}, "; server_max_window_bits=11",
+		"but a smaller server_max_window_bits was asked for", {0}},
+	{{15, 10, false, false}, "", "but server_max_window_bits was asked for", {0}},
+	{{15, 15, false, true}, "", "but server_no_context_takeover was asked for", {0}},
+	{{15, 15, false, false}, ", permessage-deflate",
+		"but one extension was offered, and once", {0}},
+	{{15, 15, false, false}, " x", "but one extension was offered, and once", {0}},
+#define BAD(text) {{15, 15, false, false}, text, "which has an invalid parameter", {0}}
+	BAD("; unknown"),
+	BAD(";"),
+	BAD("; client_max_window_bits"),
+	BAD("; server_max_window_bits"),
+	BAD("; server_max_window_bits="),
+	BAD("; server_max_window_bits=7"),
+	BAD("; server_max_window_bits=16"),
+	BAD("; server_max_window_bits=08"),
+	BAD("; server_max_window_bits=1x"),
+	BAD("; server_max_window_bits=100"),
+	BAD("; server_max_window_bits=\"10"),
+	BAD("; server_max_window_bits=\"1\\0\""),
+	BAD("; server_max_window_bits=10; server_max_window_bits=10"),
+	BAD("; client_max_window_bits=10; client_max_window_bits=10"),
+	BAD("; server_no_context_takeover=1"),
+	BAD("; server_no_context_takeover; server_no_context_takeover"),
+	BAD("; client_no_context_takeover; client_no_context_takeover"),
+};
+
+START_TEST(negotiates)
+{
+	for (size_t i = 0; i < COUNT_OF(negotiations); i++) {
+		struct ws_deflate_parameters agreed;
+		bool accepted = false;
+		struct error error;
+		char answer[256];
+		bool good;
+
+		strcpy(stpcpy(answer, "permessage-deflate"), negotiations[i].parameters);
+		good = ws_extension_accept(answer, &negotiations[i].offer, &accepted, &agreed,
+			&error);
+		ck_assert_msg(good == !negotiations[i].error, "%s", answer);
+		ck_assert(good == accepted);
+		if (!good) {
+			ck_assert_msg(strstr(error.text, negotiations[i].error), "%s", error.text);
+			continue;
+		}
+		ck_assert_int_eq(agreed.client_max_window_bits,
+			negotiations[i].agreed.client_max_window_bits);
+		ck_assert_int_eq(agreed.server_max_window_bits,
+			negotiations[i].agreed.server_max_window_bits);
+		ck_assert(agreed.client_no_context_takeover ==
+			negotiations[i].agreed.client_no_context_takeover);
+		ck_assert(agreed.server_no_context_takeover ==
+			negotiations[i].agreed.server_no_context_takeover);
+	}
+}
+END_TEST
+
+Suite *suite_handshake(void)
+{
+	Suite *suite = suite_create("ws handshake");
+	TCase *tcase = tcase_create("handshake");
+
+	tcase_add_test(tcase, request_plain);
+	tcase_add_test(tcase, request_with_everything);
+	tcase_add_test(tcase, request_refuses_header);
+	tcase_add_test(tcase, request_refuses);
+	tcase_add_test(tcase, keys_are_fresh);
+	tcase_add_test(tcase, response_parts);
+	tcase_add_test(tcase, response_status_lines);
+	tcase_add_test(tcase, response_refuses);
+	tcase_add_test(tcase, response_limits);
+	tcase_add_test(tcase, answers_taken);
+	tcase_add_test(tcase, answers_refused);
+	tcase_add_test(tcase, nothing_was_offered);
+	tcase_add_test(tcase, extension_offers);
+	tcase_add_test(tcase, negotiates);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

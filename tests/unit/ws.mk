@@ -1,0 +1,9 @@
+check_PROGRAMS += unit_ws
+TESTS += unit_ws
+unit_ws_SOURCES = \
+	tests/unit/test_ws.c tests/unit/test_ws.h \
+	tests/unit/test_ws_deflate.c \
+	tests/unit/test_ws_handshake.c \
+	tests/unit/test_ws_receiver.c
+unit_ws_CFLAGS = $(UNIT_CFLAGS)
+unit_ws_LDADD = $(WS_LIBS) $(CHECK_LIBS)
