@@ -3,4 +3,5 @@ if HAVE_CHECK
 UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 include tests/unit/base.mk
 include tests/unit/ws.mk
+include tests/unit/net.mk
 endif

@@ -1,0 +1,30 @@
+#ifndef NET_ADDRESS_H
+#define NET_ADDRESS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* An IP address with its port, as the socket calls want it. */
+struct address {
+	union {
+		struct sockaddr generic;
+		struct sockaddr_in ipv4;
+		struct sockaddr_in6 ipv6;
+	};
+};
+
+/* A numeric address, IPv6 without brackets. False when `host` is a name. */
+bool address_parse(struct address *address, const char *host, uint16_t port);
+
+/* Another port for the same host. */
+void address_set_port(struct address *address, uint16_t port);
+
+socklen_t address_length(const struct address *address);
+
+/* "192.0.2.1:443", "[2001:db8::1]:443". */
+enum { ADDRESS_TEXT_SIZE = 64 };
+void address_format(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,12 @@
+noinst_LIBRARIES += libnet.a
+libnet_a_SOURCES = \
+	src/net/address.c src/net/address.h \
+	src/net/dial.c src/net/dial.h \
+	src/net/net.c src/net/net.h src/net/net_private.h \
+	src/net/race.c src/net/race.h \
+	src/net/resolve.c src/net/resolve.h \
+	src/net/stamp.c src/net/stamp.h \
+	src/net/stream.c src/net/stream.h \
+	src/net/tls.c src/net/tls.h \
+	src/net/url.c src/net/url.h
+NET_LIBS = libnet.a $(BASE_LIBS) $(EVENT_LIBS) $(SSL_LIBS)

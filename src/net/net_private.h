@@ -1,0 +1,16 @@
+#ifndef NET_NET_PRIVATE_H
+#define NET_NET_PRIVATE_H
+
+#include <event2/event.h>
+
+#include "net/resolve.h"
+#include "net/tls.h"
+
+/* For this room only: what a dial takes from the net. */
+struct net {
+	struct event_base *base;
+	struct resolver *resolver;
+	struct tls_cache *tls;
+};
+
+#endif

@@ -1,0 +1,270 @@
+#include "net/resolve.h"
+
+#include <event2/dns.h>
+#include <event2/event_struct.h>
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "net/stamp.h"
+
+/* RFC 8305, section 3: how long IPv4 addresses wait for the IPv6 ones. */
+#define RESOLVE_DELAY (50 * CLOCK_NS_PER_MS)
+
+struct resolver {
+	struct event_base *base;
+	struct log *log;
+	struct evdns_base *dns;
+	const char *resolv_conf; /* NULL: the name servers were given */
+	const char *hosts;
+	struct stamp resolv_conf_stamp;
+	struct stamp hosts_stamp;
+	bool loaded;
+	size_t lookups; /* that evdns will still call back for */
+};
+
+enum { FAMILY_IPV6, FAMILY_IPV4, FAMILIES };
+
+/* A question to evdns. Cancelling is not immediate there, so it may outlive its resolve. */
+struct lookup {
+	struct resolver *resolver;
+	struct resolve *resolve; /* NULL: nobody waits for it any more */
+	struct evdns_getaddrinfo_request *request;
+	int family;
+};
+
+struct resolve {
+	struct resolver *resolver;
+	const char *host;
+	uint16_t port;
+	resolve_found found;
+	void *context;
+	struct event wake;                /* reports what has arrived */
+	struct lookup *lookups[FAMILIES]; /* NULL: ended */
+	struct address addresses[RESOLVE_ADDRESSES_MAX];
+	size_t count;    /* of addresses not yet reported */
+	bool successful; /* some were reported */
+	int failure;     /* EVUTIL_EAI_*: why there are none */
+};
+
+/* evdns would write to stderr; what fails shows in the error of the dial. */
+static void resolver_ignore_log(int is_warning, const char *message)
+{
+	(void)is_warning, (void)message;
+}
+
+static void resolver_add_servers(struct resolver *resolver, const char *const *servers,
+	size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (evdns_base_nameserver_ip_add(resolver->dns, servers[i]))
+			log_write(resolver->log, LOG_ERR, NULL, "name server '%s' cannot be used",
+				servers[i]);
+	}
+}
+
+struct resolver *resolver_new(struct event_base *base, struct log *log,
+	const struct resolver_settings *settings)
+{
+	struct resolver *resolver = alloc_zero(1, sizeof(*resolver));
+
+	evdns_set_log_fn(resolver_ignore_log);
+	resolver->base = base;
+	resolver->log = log;
+	resolver->hosts = settings->hosts;
+	resolver->dns = evdns_base_new(base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	if (!resolver->dns)
+		abort(); /* only without memory */
+	if (settings->server_count)
+		resolver_add_servers(resolver, settings->servers, settings->server_count);
+	else
+		resolver->resolv_conf = settings->resolv_conf;
+	return resolver;
+}
+
+void resolver_free(struct resolver *resolver)
+{
+	while (resolver->lookups) {
+		if (event_base_loop(resolver->base, EVLOOP_NONBLOCK) != 0)
+			break;
+	}
+	evdns_base_free(resolver->dns, 0);
+	free(resolver);
+}
+
+/* Pending questions go on with the new name servers. */
+static void resolver_read_resolv_conf(struct resolver *resolver)
+{
+	log_write(resolver->log, LOG_DEBUG, NULL, "reading %s", resolver->resolv_conf);
+	evdns_base_clear_nameservers_and_suspend(resolver->dns);
+	evdns_base_search_clear(resolver->dns);
+	evdns_base_resolv_conf_parse(resolver->dns,
+		DNS_OPTION_SEARCH | DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC,
+		resolver->resolv_conf);
+	evdns_base_resume(resolver->dns);
+}
+
+static void resolver_read_hosts(struct resolver *resolver)
+{
+	log_write(resolver->log, LOG_DEBUG, NULL, "reading %s", resolver->hosts);
+	evdns_base_clear_host_addresses(resolver->dns);
+	evdns_base_load_hosts(resolver->dns, resolver->hosts);
+}
+
+static void resolver_refresh(struct resolver *resolver)
+{
+	bool first = !resolver->loaded;
+
+	resolver->loaded = true;
+	if (resolver->resolv_conf &&
+		(stamp_update(&resolver->resolv_conf_stamp, resolver->resolv_conf) || first))
+		resolver_read_resolv_conf(resolver);
+	if (stamp_update(&resolver->hosts_stamp, resolver->hosts) || first)
+		resolver_read_hosts(resolver);
+}
+
+static void resolve_take(struct resolve *resolve, const struct evutil_addrinfo *found)
+{
+	struct address *address;
+
+	for (int i = 0; found && i < RESOLVE_PER_FAMILY; i++, found = found->ai_next) {
+		if (found->ai_addrlen > sizeof(*address))
+			continue;
+		address = &resolve->addresses[resolve->count++];
+		*address = (struct address){0};
+		memcpy(address, found->ai_addr, found->ai_addrlen);
+		address_set_port(address, resolve->port);
+	}
+}
+
+/* Decides when to report; from the event loop, as a lookup may have ended within its start. */
+static void resolve_schedule(struct resolve *resolve)
+{
+	static const struct timeval delay = {.tv_usec = RESOLVE_DELAY / CLOCK_NS_PER_US};
+
+	if (!resolve->lookups[FAMILY_IPV6] && (resolve->count || !resolve->lookups[FAMILY_IPV4]))
+		event_active(&resolve->wake, EV_TIMEOUT, 0);
+	else if (!resolve->lookups[FAMILY_IPV4] && resolve->count)
+		event_add(&resolve->wake, &delay);
+}
+
+static void lookup_ended(int result, struct evutil_addrinfo *found, void *context)
+{
+	struct lookup *lookup = context;
+	struct resolve *resolve = lookup->resolve;
+
+	lookup->resolver->lookups--;
+	if (resolve) {
+		resolve->lookups[lookup->family] = NULL;
+		if (result && resolve->failure != EVUTIL_EAI_NONAME)
+			resolve->failure = result;
+		resolve_take(resolve, found);
+		resolve_schedule(resolve);
+	}
+	if (found)
+		evutil_freeaddrinfo(found);
+	free(lookup);
+}
+
+static void lookup_start(struct lookup *lookup)
+{
+	struct evutil_addrinfo hints = {
+		.ai_family = lookup->family == FAMILY_IPV6 ? AF_INET6 : AF_INET,
+		.ai_socktype = SOCK_STREAM,
+	};
+	struct evdns_getaddrinfo_request *request;
+
+	lookup->resolver->lookups++;
+	request = evdns_getaddrinfo(lookup->resolver->dns, lookup->resolve->host, NULL, &hints,
+		lookup_ended, lookup);
+	if (request) /* otherwise it has ended already, and is gone */
+		lookup->request = request;
+}
+
+static void resolve_ask(struct resolve *resolve)
+{
+	resolver_refresh(resolve->resolver);
+	for (int family = 0; family < FAMILIES; family++) {
+		struct lookup *lookup = alloc_zero(1, sizeof(*lookup));
+
+		lookup->resolver = resolve->resolver;
+		lookup->resolve = resolve;
+		lookup->family = family;
+		resolve->lookups[family] = lookup;
+	}
+	for (int family = 0; family < FAMILIES; family++)
+		lookup_start(resolve->lookups[family]);
+}
+
+/* evdns tells no more apart, and its own words are for programmers. */
+static const char *resolve_reason(int failure)
+{
+	switch (failure) {
+	case EVUTIL_EAI_NONAME:
+		return "no such host";
+	case EVUTIL_EAI_FAIL:
+		return "no address, or no usable answer from a name server";
+	default:
+		return evutil_gai_strerror(failure);
+	}
+}
+
+static void resolve_report(evutil_socket_t fd, short events, void *context)
+{
+	struct resolve *resolve = context;
+	struct resolve_answer answer = {
+		.addresses = resolve->addresses,
+		.count = resolve->count,
+		.complete = !resolve->lookups[FAMILY_IPV6] && !resolve->lookups[FAMILY_IPV4],
+	};
+	struct error error;
+
+	(void)fd, (void)events;
+	resolve->successful |= resolve->count > 0;
+	resolve->count = 0;
+	if (answer.complete && !resolve->successful) {
+		error_set(&error, ERROR_SOCKET_CONNECT, "cannot resolve '%s': %s", resolve->host,
+			resolve_reason(resolve->failure));
+		answer.error = &error;
+	}
+	resolve->found(&answer, resolve->context);
+}
+
+struct resolve *resolve_start(struct resolver *resolver, const char *host, uint16_t port,
+	resolve_found found, void *context)
+{
+	struct resolve *resolve = alloc_zero(1, sizeof(*resolve));
+
+	resolve->resolver = resolver;
+	resolve->host = host;
+	resolve->port = port;
+	resolve->found = found;
+	resolve->context = context;
+	resolve->failure = EVUTIL_EAI_FAIL;
+	event_assign(&resolve->wake, resolver->base, -1, 0, resolve_report, resolve);
+	if (address_parse(&resolve->addresses[0], host, port)) {
+		resolve->count = 1;
+		resolve_schedule(resolve);
+	} else {
+		resolve_ask(resolve);
+	}
+	return resolve;
+}
+
+void resolve_free(struct resolve *resolve)
+{
+	if (!resolve)
+		return;
+	event_del(&resolve->wake);
+	for (int family = 0; family < FAMILIES; family++) {
+		struct lookup *lookup = resolve->lookups[family];
+
+		if (!lookup)
+			continue;
+		lookup->resolve = NULL;
+		evdns_getaddrinfo_cancel(lookup->request);
+	}
+	free(resolve);
+}

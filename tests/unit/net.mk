@@ -1,0 +1,11 @@
+check_PROGRAMS += unit_net
+TESTS += unit_net
+unit_net_SOURCES = \
+	tests/unit/test_net.c tests/unit/test_net.h \
+	tests/unit/test_net_certificates.c \
+	tests/unit/test_net_dial.c \
+	tests/unit/test_net_dns.c \
+	tests/unit/test_net_tls.c \
+	tests/unit/test_net_url.c
+unit_net_CFLAGS = $(UNIT_CFLAGS)
+unit_net_LDADD = $(NET_LIBS) $(CHECK_LIBS)

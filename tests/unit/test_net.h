@@ -1,0 +1,91 @@
+#ifndef TEST_NET_H
+#define TEST_NET_H
+
+#include <check.h>
+#include <event2/event.h>
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "net/dial.h"
+
+TCase *test_net_url(void);
+TCase *test_net_dns(void);
+TCase *test_net_dial(void);
+TCase *test_net_tls(void);
+
+/* An answer of the name server below: NULL for the address means that there is none. */
+struct zone {
+	const char *name;
+	const char *ipv4;
+	const char *ipv6;
+	unsigned ipv4_delay_ms;
+	unsigned ipv6_delay_ms;
+	bool silent;
+};
+
+/* A name server on loopback that knows `zone`; another name does not exist. */
+struct name_server {
+	struct event_base *base;
+	struct evdns_server_port *port;
+	char address[32]; /* "127.0.0.1:5353" */
+	const struct zone *zone;
+	unsigned questions;
+};
+
+void name_server_start(struct name_server *server, struct event_base *base,
+	const struct zone *zone);
+void name_server_stop(struct name_server *server);
+
+/* A net that asks this name server, and the outcome of one dial. */
+struct fixture {
+	struct event_base *base;
+	struct log *log;
+	struct name_server names;
+	struct net *net;
+	struct url url;
+	struct dial *dial; /* NULL: ended */
+	struct stream *stream;
+	struct dial_report report;
+	struct error error;
+	uint64_t elapsed_ms;
+	uint64_t started;
+};
+
+void fixture_start(struct fixture *fixture, const struct zone *zone);
+void fixture_stop(struct fixture *fixture);
+
+/* Starts a dial; timeouts in ms. */
+void fixture_dial(struct fixture *fixture, const struct tls_settings *tls, unsigned connect_timeout,
+	unsigned tls_timeout, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Runs the loop until the dial has ended; true when it has a stream. */
+bool fixture_wait(struct fixture *fixture);
+
+/* Runs the loop for so long, whatever happens. */
+void fixture_run(struct fixture *fixture, unsigned ms);
+
+void fixture_close(struct fixture *fixture);
+
+/* A listening socket on loopback; `port` 0: any, and set on return. */
+int listen_on(int family, uint16_t *port, int backlog);
+
+/* A port of loopback on which nobody listens, kept from others until the process ends. */
+uint16_t refused_port(void);
+
+/* Makes an EC key and a certificate, both as PEM files. Without issuer it is self-signed. */
+struct certificate {
+	EVP_PKEY *key;
+	X509 *x509;
+	char cert_file[128];
+	char key_file[128];
+};
+
+/* `names`: a subjectAltName as in openssl.cnf, "DNS:good.test,IP:127.0.0.1"; NULL: a CA. `days`:
+ * how long it is valid, negative: expired. */
+void certificate_make(struct certificate *certificate, const char *directory, const char *name,
+	const char *names, const struct certificate *issuer, int days);
+void certificate_free(struct certificate *certificate);
+
+#endif

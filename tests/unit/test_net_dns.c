@@ -1,0 +1,357 @@
+#include <arpa/inet.h>
+#include <event2/dns.h>
+#include <event2/dns_struct.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "net/resolve.h"
+#include "test_net.h"
+
+struct delayed_answer {
+	struct evdns_server_request *request;
+	struct event *timer;
+	int result;
+};
+
+static void answer_later(evutil_socket_t fd, short events, void *context)
+{
+	struct delayed_answer *answer = context;
+
+	(void)fd, (void)events;
+	evdns_server_request_respond(answer->request, answer->result);
+	event_free(answer->timer);
+	free(answer);
+}
+
+static void answer_after(struct name_server *server, struct evdns_server_request *request,
+	int result, unsigned ms)
+{
+	struct timeval delay = clock_timeval(ms * CLOCK_NS_PER_MS);
+	struct delayed_answer *answer = calloc(1, sizeof(*answer));
+
+	answer->request = request;
+	answer->result = result;
+	answer->timer = event_new(server->base, -1, 0, answer_later, answer);
+	event_add(answer->timer, &delay);
+}
+
+static const struct zone *name_server_find(const struct name_server *server, const char *name)
+{
+	const struct zone *zone;
+
+	for (zone = server->zone; zone && zone->name; zone++) {
+		if (strcasecmp(zone->name, name) == 0)
+			return zone;
+	}
+	return NULL;
+}
+
+static void name_server_answer(struct evdns_server_request *request, void *context)
+{
+	struct name_server *server = context;
+	const struct evdns_server_question *question = request->questions[0];
+	bool ipv6 = question->type == EVDNS_TYPE_AAAA;
+	const struct zone *zone = name_server_find(server, question->name);
+	const char *text = zone ? (ipv6 ? zone->ipv6 : zone->ipv4) : NULL;
+	unsigned delay = zone ? (ipv6 ? zone->ipv6_delay_ms : zone->ipv4_delay_ms) : 0;
+	uint8_t bytes[16];
+
+	server->questions++;
+	if (zone && zone->silent) {
+		evdns_server_request_drop(request);
+		return;
+	}
+	if (text && ipv6 && inet_pton(AF_INET6, text, bytes) == 1)
+		evdns_server_request_add_aaaa_reply(request, question->name, 1, bytes, 60);
+	else if (text && inet_pton(AF_INET, text, bytes) == 1)
+		evdns_server_request_add_a_reply(request, question->name, 1, bytes, 60);
+	if (delay)
+		answer_after(server, request, zone ? 0 : DNS_ERR_NOTEXIST, delay);
+	else
+		evdns_server_request_respond(request, zone ? 0 : DNS_ERR_NOTEXIST);
+}
+
+void name_server_start(struct name_server *server, struct event_base *base, const struct zone *zone)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t length = sizeof(address);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, length), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+	*server = (struct name_server){.base = base, .zone = zone};
+	snprintf(server->address, sizeof(server->address), "127.0.0.1:%u", ntohs(address.sin_port));
+	server->port = evdns_add_server_port_with_base(base, fd, 0, name_server_answer, server);
+	ck_assert_ptr_nonnull(server->port);
+}
+
+void name_server_stop(struct name_server *server)
+{
+	evdns_close_server_port(server->port);
+}
+
+/* What one resolve found. */
+struct found {
+	struct resolve *resolve;
+	unsigned calls;
+	bool complete;
+	size_t count;
+	char addresses[RESOLVE_ADDRESSES_MAX][ADDRESS_TEXT_SIZE];
+	struct error error;
+};
+
+static void on_found(const struct resolve_answer *answer, void *context)
+{
+	struct found *found = context;
+
+	ck_assert_ptr_nonnull(found->resolve);
+	ck_assert(!found->complete);
+	found->calls++;
+	found->complete = answer->complete;
+	for (size_t i = 0; i < answer->count; i++)
+		address_format(&answer->addresses[i], found->addresses[found->count++]);
+	if (answer->error)
+		found->error = *answer->error;
+}
+
+static void resolve_name(struct fixture *fixture, struct resolver *resolver, const char *name,
+	struct found *found)
+{
+	*found = (struct found){0};
+	found->resolve = resolve_start(resolver, name, 80, on_found, found);
+	ck_assert_uint_eq(found->calls, 0);
+	while (!found->complete)
+		event_base_loop(fixture->base, EVLOOP_ONCE);
+	resolve_free(found->resolve);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	fputs(text, file);
+	fclose(file);
+}
+
+static const struct zone zone[] = {
+	{.name = "both.test", .ipv4 = "192.0.2.1", .ipv6 = "2001:db8::1"},
+	{.name = "four.test", .ipv4 = "192.0.2.1"},
+	{.name = "six.test", .ipv6 = "2001:db8::1"},
+	{.name = "slow6.test", .ipv4 = "192.0.2.1", .ipv6 = "2001:db8::1", .ipv6_delay_ms = 150},
+	{.name = "slow4.test", .ipv4 = "192.0.2.1", .ipv6 = "2001:db8::1", .ipv4_delay_ms = 50},
+	{.name = "none.test"},
+	{.name = "silent.test", .silent = true},
+	{.name = NULL},
+};
+
+static struct fixture fixture;
+
+static struct resolver *resolver_with(const char *resolv_conf, const char *hosts)
+{
+	const char *servers[] = {fixture.names.address};
+	struct resolver_settings settings = {
+		.servers = servers,
+		.server_count = resolv_conf ? 0 : 1,
+		.resolv_conf = resolv_conf,
+		.hosts = hosts ? hosts : "/nonexistent/hosts",
+	};
+
+	return resolver_new(fixture.base, fixture.log, &settings);
+}
+
+struct name_case {
+	const char *name;
+	unsigned calls;
+	const char *first;  /* NULL: none */
+	const char *second; /* NULL: none */
+	const char *error;
+};
+
+static const struct name_case name_cases[] = {
+	{"127.0.0.1", 1, "127.0.0.1:80", NULL, NULL},
+	{"::1", 1, "[::1]:80", NULL, NULL},
+	{"four.test", 1, "192.0.2.1:80", NULL, NULL},
+	{"six.test", 1, "[2001:db8::1]:80", NULL, NULL},
+	{"slow6.test", 2, "192.0.2.1:80", "[2001:db8::1]:80", NULL},
+	{"slow4.test", 2, "[2001:db8::1]:80", "192.0.2.1:80", NULL},
+	{"none.test", 1, NULL, NULL,
+		"cannot resolve 'none.test': no address, or no usable answer from a name server"},
+	{"gone.test", 1, NULL, NULL, "cannot resolve 'gone.test': no such host"},
+};
+
+START_TEST(names)
+{
+	const struct name_case *expected = &name_cases[_i];
+	struct resolver *resolver;
+	struct found found;
+	size_t count = expected->second ? 2 : expected->first ? 1 : 0;
+
+	fixture_start(&fixture, zone);
+	resolver = resolver_with(NULL, NULL);
+	resolve_name(&fixture, resolver, expected->name, &found);
+	ck_assert_uint_eq(found.calls, expected->calls);
+	ck_assert_uint_eq(found.count, count);
+	if (expected->first)
+		ck_assert_str_eq(found.addresses[0], expected->first);
+	if (expected->second)
+		ck_assert_str_eq(found.addresses[1], expected->second);
+	ck_assert_str_eq(found.error.text, expected->error ? expected->error : "");
+	resolver_free(resolver);
+	fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(hosts_file_is_honoured_and_read_again)
+{
+	char directory[] = "/tmp/unit_net.XXXXXX";
+	char hosts[64];
+	struct resolver *resolver;
+	struct found found;
+
+	fixture_start(&fixture, zone);
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(hosts, sizeof(hosts), "%s/hosts", directory);
+	resolver = resolver_with(NULL, hosts);
+
+	resolve_name(&fixture, resolver, "localhost", &found); /* known without a file too */
+	ck_assert_uint_eq(found.count, 2);
+
+	write_file(hosts, "127.0.0.5 here.test # comment\n127.0.0.6 both.test\n");
+	resolve_name(&fixture, resolver, "HERE.test", &found);
+	ck_assert_uint_eq(found.count, 1);
+	ck_assert_str_eq(found.addresses[0], "127.0.0.5:80");
+	resolve_name(&fixture, resolver, "both.test", &found);
+	ck_assert_uint_eq(found.count, 1);
+	ck_assert_str_eq(found.addresses[0], "127.0.0.6:80");
+	ck_assert_uint_eq(fixture.names.questions, 0);
+
+	resolver_free(resolver);
+	unlink(hosts);
+	rmdir(directory);
+	fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(resolv_conf_is_read_again)
+{
+	static const struct zone other_zone[] = {
+		{.name = "silent.test", .ipv4 = "192.0.2.2"}, {.name = NULL}};
+	char directory[] = "/tmp/unit_net.XXXXXX";
+	char path[64], text[64];
+	struct name_server other;
+	struct resolver *resolver;
+	struct found pending = {0}, found;
+
+	fixture_start(&fixture, zone);
+	name_server_start(&other, fixture.base, other_zone);
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/resolv.conf", directory);
+	snprintf(text, sizeof(text), "nameserver %s\n", fixture.names.address);
+	write_file(path, text);
+	resolver = resolver_with(path, NULL);
+
+	pending.resolve = resolve_start(resolver, "silent.test", 80, on_found, &pending);
+	resolve_name(&fixture, resolver, "four.test", &found);
+	ck_assert_str_eq(found.addresses[0], "192.0.2.1:80");
+
+	snprintf(text, sizeof(text), "nameserver %s\noptions ndots:1\n", other.address);
+	write_file(path, text);
+	resolve_name(&fixture, resolver, "gone.test", &found);
+	ck_assert_uint_eq(found.count, 0);
+	while (!pending.complete) /* the new name server answers what was asked before too */
+		event_base_loop(fixture.base, EVLOOP_ONCE);
+	ck_assert_str_eq(pending.addresses[0], "192.0.2.2:80");
+	resolve_free(pending.resolve);
+
+	resolver_free(resolver);
+	unlink(path);
+	rmdir(directory);
+	name_server_stop(&other);
+	fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(missing_resolv_conf)
+{
+	struct resolver *resolver;
+	struct found found, pending = {0};
+
+	fixture_start(&fixture, zone);
+	resolver = resolver_with("/nonexistent/resolv.conf", NULL);
+	resolve_name(&fixture, resolver, "localhost", &found);
+	ck_assert_uint_eq(found.count, 2);
+	pending.resolve = resolve_start(resolver, "four.test", 80, on_found, &pending);
+	fixture_run(&fixture, 20);
+	ck_assert_uint_eq(pending.calls, 0);
+	resolve_free(pending.resolve);
+	resolver_free(resolver);
+	fixture_stop(&fixture);
+}
+END_TEST
+
+/* Freed while evdns still has to call back: at once (0), with the loop going on (1), while IPv4
+ * waits for IPv6 (2), after IPv4 was reported (3). The sanitizers judge. */
+START_TEST(free_while_pending)
+{
+	struct resolver *resolver;
+	struct found found = {0};
+
+	fixture_start(&fixture, zone);
+	resolver = resolver_with(NULL, NULL);
+	found.resolve = resolve_start(resolver, _i == 0 ? "four.test" : "slow6.test", 80, on_found,
+		&found);
+	if (_i == 2)
+		fixture_run(&fixture, 20);
+	if (_i == 3) {
+		while (!found.calls)
+			event_base_loop(fixture.base, EVLOOP_ONCE);
+	}
+	ck_assert(!found.complete);
+	resolve_free(found.resolve);
+	found.resolve = NULL;
+	if (_i == 1)
+		fixture_run(&fixture, 200);
+	resolver_free(resolver);
+	if (_i > 1)
+		fixture_run(&fixture, 200); /* until the name server has sent its late answer */
+	fixture_stop(&fixture);
+}
+END_TEST
+
+START_TEST(idle_net_keeps_no_loop_alive)
+{
+	struct found found;
+	struct resolver *resolver;
+
+	fixture_start(&fixture, zone);
+	name_server_stop(&fixture.names);
+	resolver = resolver_with(NULL, NULL);
+	resolve_name(&fixture, resolver, "127.0.0.1", &found);
+	ck_assert_int_eq(event_base_loop(fixture.base, 0), 1); /* 1: no events */
+	resolver_free(resolver);
+	net_free(fixture.net);
+	event_base_free(fixture.base);
+	log_free(fixture.log);
+}
+END_TEST
+
+TCase *test_net_dns(void)
+{
+	TCase *tests = tcase_create("dns");
+
+	tcase_set_timeout(tests, 20);
+	tcase_add_loop_test(tests, names, 0, sizeof(name_cases) / sizeof(name_cases[0]));
+	tcase_add_test(tests, hosts_file_is_honoured_and_read_again);
+	tcase_add_test(tests, resolv_conf_is_read_again);
+	tcase_add_test(tests, missing_resolv_conf);
+	tcase_add_loop_test(tests, free_while_pending, 0, 4);
+	tcase_add_test(tests, idle_net_keeps_no_loop_alive);
+	return tests;
+}

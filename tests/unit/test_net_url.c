@@ -1,0 +1,164 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/url.h"
+#include "test_net.h"
+
+struct good_url {
+	const char *text;
+	bool secure;
+	const char *host;
+	uint16_t port;
+	const char *resource;
+	const char *user;
+	const char *password;
+	const char *authority;
+	const char *shown;
+};
+
+static const struct good_url good_urls[] = {
+	{"ws://example.com", false, "example.com", 80, "/", NULL, NULL, "example.com",
+		"ws://example.com/"},
+	{"wss://example.com/v1", true, "example.com", 443, "/v1", NULL, NULL, "example.com",
+		"wss://example.com/v1"},
+	{"WSS://Example.com:8443/a/b?c=d&e", true, "Example.com", 8443, "/a/b?c=d&e", NULL, NULL,
+		"Example.com:8443", "wss://Example.com:8443/a/b?c=d&e"},
+	{"ws://example.com?token=x", false, "example.com", 80, "/?token=x", NULL, NULL,
+		"example.com", "ws://example.com/?token=x"},
+	{"ws://example.com/?", false, "example.com", 80, "/?", NULL, NULL, "example.com",
+		"ws://example.com/?"},
+	{"ws://example.com:/", false, "example.com", 80, "/", NULL, NULL, "example.com",
+		"ws://example.com/"},
+	{"wss://example.com:80/", true, "example.com", 80, "/", NULL, NULL, "example.com:80",
+		"wss://example.com:80/"},
+	{"wss://example.com:443/", true, "example.com", 443, "/", NULL, NULL, "example.com",
+		"wss://example.com/"},
+	{"ws://127.0.0.1:65535/", false, "127.0.0.1", 65535, "/", NULL, NULL, "127.0.0.1:65535",
+		"ws://127.0.0.1:65535/"},
+	{"ws://[::1]", false, "::1", 80, "/", NULL, NULL, "[::1]", "ws://[::1]/"},
+	{"wss://[2001:db8::1]:9001/x", true, "2001:db8::1", 9001, "/x", NULL, NULL,
+		"[2001:db8::1]:9001", "wss://[2001:db8::1]:9001/x"},
+	{"ws://ann:s%3Acr%20t@example.com/", false, "example.com", 80, "/", "ann", "s:cr t",
+		"example.com", "ws://ann:***@example.com/"},
+	{"ws://ann:a:b@example.com/", false, "example.com", 80, "/", "ann", "a:b", "example.com",
+		"ws://ann:***@example.com/"},
+	{"ws://ann@example.com/", false, "example.com", 80, "/", "ann", NULL, "example.com",
+		"ws://ann@example.com/"},
+	{"ws://ann:@example.com/", false, "example.com", 80, "/", "ann", "", "example.com",
+		"ws://ann:***@example.com/"},
+	{"ws://a%2Bb+c:p+q@example.com/", false, "example.com", 80, "/", "a+b+c", "p+q",
+		"example.com", "ws://a%2Bb+c:***@example.com/"},
+	{"ws://ex%61mple.com/%7e/a%20b", false, "example.com", 80, "/%7e/a%20b", NULL, NULL,
+		"example.com", "ws://example.com/%7e/a%20b"},
+	{"ws://my_host-1/@me", false, "my_host-1", 80, "/@me", NULL, NULL, "my_host-1",
+		"ws://my_host-1/@me"},
+};
+
+struct bad_url {
+	const char *text;
+	const char *error;
+};
+
+static const struct bad_url bad_urls[] = {
+	{"", "URL '': the scheme must be ws or wss"},
+	{"example.com", "URL 'example.com': the scheme must be ws or wss"},
+	{"http://example.com/", "URL 'http://example.com/': the scheme must be ws or wss"},
+	{"ws:", "URL 'ws:': it has no host"},
+	{"ws:/path", "URL 'ws:/path': it has no host"},
+	{"ws://", "URL 'ws://': it has no host"},
+	{"ws:///path", "URL 'ws:///path': it has no host"},
+	{"ws://:80/", "URL 'ws://:80/': it has no host"},
+	{"ws://h/#", "URL 'ws://h/#': a WebSocket URL has no fragment ('#'); write %23"},
+	{"ws://h/a#b", "URL 'ws://h/a#b': a WebSocket URL has no fragment ('#'); write %23"},
+	{"ws://h:0/", "URL 'ws://h:0/': the port must be 1 to 65535"},
+	{"ws://h:65536/", "URL 'ws://h:65536/': it is not a well-formed URL"},
+	{"ws://h:8o/", "URL 'ws://h:8o/': it is not a well-formed URL"},
+	{"ws://h:-1/", "URL 'ws://h:-1/': it is not a well-formed URL"},
+	{"ws://h/a b", "URL 'ws://h/a b': it has a space or control character"},
+	{"ws://h/a\r\nX: y", "URL 'ws://h/a\r\nX: y': it has a space or control character"},
+	{"ws://h/\x7f", "URL 'ws://h/\x7f': it has a space or control character"},
+	{"ws://m\xc3\xbcll.example/",
+		"URL 'ws://m\xc3\xbcll.example/': it has a character outside ASCII; "
+		"write a host as xn--\xe2\x80\xa6, and the rest percent-encoded"},
+	{"ws://h%00.example/", "URL 'ws://h%00.example/': the host has a control character"},
+	{"ws://h%2f.example/",
+		"URL 'ws://h%2f.example/': the host has a character that host names lack"},
+	{"ws://a,b/", "URL 'ws://a,b/': the host has a character that host names lack"},
+	{"ws://[::1/", "URL 'ws://[::1/': it is not a well-formed URL"},
+	{"ws://[v1.fe]/", "URL 'ws://[v1.fe]/': the host is not an IPv6 address"},
+	{"ws://::1/", "URL 'ws://::1/': it is not a well-formed URL"},
+	{"ws://h/%zz", "URL 'ws://h/%zz': it is not a well-formed URL"},
+	{"ws://u:pw%0d%0a@h/", "URL 'ws://***@h/': user name or password has a control character"},
+	{"ws://a%3Ab:pw@h/", "URL 'ws://***@h/': the user name has a ':'"},
+	{"ws://u:pw@h:0/", "URL 'ws://***@h:0/': the port must be 1 to 65535"},
+	{"ws://u:p/pw@h/", "URL 'ws://***@h/': it is not a well-formed URL"},
+	{"u:pw@h", "URL '***@h': the scheme must be ws or wss"},
+	{"u:pw@h://x", "URL '***@h://x': the scheme must be ws or wss"},
+	{"ws://u:p w@h/", "URL 'ws://***@h/': it has a space or control character"},
+};
+
+static void assert_text(const char *actual, const char *expected)
+{
+	ck_assert_ptr_eq((void *)(uintptr_t)!actual, (void *)(uintptr_t)!expected);
+	if (expected)
+		ck_assert_str_eq(actual, expected);
+}
+
+START_TEST(good_url)
+{
+	const struct good_url *good = &good_urls[_i];
+	struct error error;
+	struct url url;
+
+	ck_assert_msg(url_parse(&url, good->text, &error), "%s", error.text);
+	ck_assert_int_eq(url.secure, good->secure);
+	ck_assert_str_eq(url.host, good->host);
+	ck_assert_uint_eq(url.port, good->port);
+	ck_assert_str_eq(url.resource, good->resource);
+	assert_text(url.user, good->user);
+	assert_text(url.password, good->password);
+	ck_assert_str_eq(url.authority, good->authority);
+	ck_assert_str_eq(url.shown, good->shown);
+	url_release(&url);
+}
+END_TEST
+
+START_TEST(bad_url)
+{
+	const struct bad_url *bad = &bad_urls[_i];
+	struct error error;
+	struct url url;
+
+	ck_assert_msg(!url_parse(&url, bad->text, &error), "%s", bad->text);
+	ck_assert_str_eq(error.name, ERROR_WEBSOCKET);
+	ck_assert_str_eq(error.text, bad->error);
+	ck_assert_ptr_null(url.host);
+}
+END_TEST
+
+START_TEST(long_url)
+{
+	char text[4096] = "ws://";
+	struct error error;
+	struct url url;
+
+	memset(text + 5, 'a', 254);
+	ck_assert(!url_parse(&url, text, &error));
+	ck_assert_ptr_nonnull(strstr(error.text, "longer than 253"));
+
+	memset(text + 5, 'a', sizeof(text) - 6);
+	text[sizeof(text) - 2] = ' ';
+	ck_assert(!url_parse(&url, text, &error));
+	ck_assert_ptr_nonnull(strstr(error.text, "space or control character"));
+}
+END_TEST
+
+TCase *test_net_url(void)
+{
+	TCase *tests = tcase_create("url");
+
+	tcase_add_loop_test(tests, good_url, 0, sizeof(good_urls) / sizeof(good_urls[0]));
+	tcase_add_loop_test(tests, bad_url, 0, sizeof(bad_urls) / sizeof(bad_urls[0]));
+	tcase_add_test(tests, long_url);
+	return tests;
+}
