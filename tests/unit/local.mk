@@ -4,4 +4,5 @@ UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 include tests/unit/base.mk
 include tests/unit/ws.mk
 include tests/unit/net.mk
+include tests/unit/outlet.mk
 endif

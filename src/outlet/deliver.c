@@ -1,0 +1,161 @@
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "outlet/outlet_private.h"
+
+/* From the ring to the subscribers: the flush, and what becomes of those that are too slow. */
+
+void outlet_schedule_flush(struct outlet *outlet)
+{
+	if (outlet->flush_scheduled)
+		return;
+	outlet->flush_scheduled = true;
+	/* It goes behind the events that are already waiting in this turn of the loop. */
+	event_active(&outlet->flush, EV_TIMEOUT, 0);
+}
+
+void outlet_send_ready(struct outlet *outlet)
+{
+	struct subscriber_list *ready = &outlet->subscribers[SUBSCRIBER_READY];
+	struct subscriber *next;
+
+	for (struct subscriber *s = TAILQ_FIRST(ready); s; s = next) {
+		next = TAILQ_NEXT(s, link);
+		subscriber_send(s);
+	}
+	if (TAILQ_EMPTY(&outlet->subscribers[SUBSCRIBER_BLOCKED]))
+		outlet->slowest = TAILQ_EMPTY(ready) ? UINT64_MAX : outlet->ring.head;
+}
+
+static void outlet_find_slowest(struct outlet *outlet)
+{
+	static const enum subscriber_state reading[] = {SUBSCRIBER_READY, SUBSCRIBER_BLOCKED};
+	const struct subscriber *subscriber;
+
+	outlet->slowest = UINT64_MAX;
+	for (int i = 0; i < 2; i++) {
+		TAILQ_FOREACH (subscriber, &outlet->subscribers[reading[i]], link) {
+			if (subscriber->cursor < outlet->slowest)
+				outlet->slowest = subscriber->cursor;
+		}
+	}
+}
+
+bool outlet_has_space(struct outlet *outlet, size_t length)
+{
+	uint64_t tail;
+
+	if (outlet->slowest == UINT64_MAX)
+		return true;
+	tail = ring_start(&outlet->ring, ring_kept_by(&outlet->ring, length));
+	if (tail <= outlet->slowest)
+		return true;
+	outlet_find_slowest(outlet);
+	return tail <= outlet->slowest;
+}
+
+/*
+ * Where a subscriber goes on that has lost records: with half of the ring still to read, and the
+ * other half as a lead, so that it is not lapped again at once.
+ */
+static uint64_t outlet_skip_target(const struct outlet *outlet, uint64_t first, size_t length)
+{
+	const struct ring *ring = &outlet->ring;
+	uint64_t half = ring->size / 2;
+	uint64_t end = ring->head + length;
+	uint64_t target = end > half ? ring_seq_from(ring, end - half) : first;
+
+	return target > first ? target : first;
+}
+
+void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length)
+{
+	struct subscriber_list *blocked = &outlet->subscribers[SUBSCRIBER_BLOCKED];
+	uint64_t tail = ring_start(&outlet->ring, first);
+	uint64_t target = outlet_skip_target(outlet, first, length);
+	struct subscriber *next;
+
+	outlet_find_slowest(outlet);
+	if (outlet->slowest >= tail)
+		return;
+	outlet_send_ready(outlet);
+	for (struct subscriber *s = TAILQ_FIRST(blocked); s; s = next) {
+		next = TAILQ_NEXT(s, link);
+		if (s->cursor >= tail)
+			continue;
+		if (outlet->settings.on_lag == OUTLET_CLOSE)
+			subscriber_drop(s);
+		else
+			subscriber_skip(s, target);
+	}
+	outlet_find_slowest(outlet);
+}
+
+void outlet_update_encodes(struct outlet *outlet)
+{
+	outlet->encodes = outlet->settings.format == OUTLET_FRAMES ||
+		outlet->settings.start == OUTLET_OLDEST ||
+		!TAILQ_EMPTY(&outlet->subscribers[SUBSCRIBER_READY]) ||
+		!TAILQ_EMPTY(&outlet->subscribers[SUBSCRIBER_BLOCKED]);
+}
+
+static void outlet_end_ready(struct outlet *outlet)
+{
+	struct subscriber *subscriber;
+
+	if (!outlet->draining)
+		return;
+	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY])))
+		subscriber_leave(subscriber, "drained");
+}
+
+static void outlet_report(struct outlet *outlet)
+{
+	uint64_t oversize = outlet->stats.oversize - outlet->oversize_reported;
+	struct subscriber *subscriber;
+	char *json;
+
+	while ((subscriber = TAILQ_FIRST(&outlet->laggards)))
+		subscriber_report_lag(subscriber);
+	if (oversize) {
+		outlet->oversize_reported = outlet->stats.oversize;
+		json = alloc_format("{\"messages\":%llu,\"length\":%zu,\"ring\":%zu}",
+			(unsigned long long)oversize, outlet->oversize_length, outlet->ring.size);
+		outlet->callbacks.event(outlet, "oversize", json, outlet->callbacks.context);
+		free(json);
+	}
+}
+
+/*
+ * Room is a quarter of the ring, or what was refused if that is more: else sources would be stopped
+ * and resumed for every message.
+ */
+static void outlet_give_room(struct outlet *outlet)
+{
+	size_t quarter = outlet->ring.size / 4;
+
+	if (!outlet->waiting)
+		return;
+	if (outlet->settings.on_lag == OUTLET_WAIT &&
+		!outlet_has_space(outlet, quarter > outlet->wanted ? quarter : outlet->wanted))
+		return;
+	outlet->waiting = false;
+	outlet->callbacks.room(outlet, outlet->callbacks.context);
+}
+
+void outlet_on_flush(evutil_socket_t fd, short what, void *context)
+{
+	struct outlet *outlet = context;
+	struct subscriber *subscriber;
+
+	(void)fd;
+	(void)what;
+	outlet->flush_scheduled = false;
+	outlet_send_ready(outlet);
+	outlet_end_ready(outlet);
+	outlet_report(outlet);
+	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_GONE])))
+		subscriber_reap(subscriber);
+	outlet_update_encodes(outlet);
+	outlet_give_room(outlet);
+}

@@ -1,0 +1,113 @@
+#ifndef OUTLET_FRAMES_H
+#define OUTLET_FRAMES_H
+
+#include <stdint.h>
+
+/*
+ * The `frames` format, byte by byte. All numbers are little-endian. A subscriber first sends a
+ * frames_hello. The daemon answers with a hello record; after it come the records of the ring. On a
+ * writable outlet the subscriber may send records of type text and binary in the same layout.
+ *
+ * Each record is a header, `length` bytes of payload, and zeros up to a multiple of 8:
+ *
+ *     byte  0  size        of the whole record: header, payload and padding; a multiple of 8
+ *           4  length      of the payload
+ *           8  seq         the record's number in its outlet, from 1, without a hole but for gaps
+ *          16  time        of receipt, nanoseconds since 1970
+ *          24  connection  index of the connection that the record is about
+ *          28  type        one of frames_type
+ *          29  zero
+ */
+struct frames_header {
+	uint32_t size;
+	uint32_t length;
+	uint64_t seq;
+	uint64_t time;
+	uint32_t connection;
+	uint8_t type;
+	uint8_t zero[3];
+};
+
+enum {
+	FRAMES_HEADER_SIZE = 32,
+	FRAMES_ALIGNMENT = 8,
+};
+
+/* As `connection`: of no connection; from a subscriber: for all of the outlet. */
+#define FRAMES_NO_CONNECTION UINT32_C(0xffffffff)
+
+enum frames_type {
+	FRAMES_TEXT = 1,   /* payload: the message, UTF-8 */
+	FRAMES_BINARY = 2, /* payload: the message */
+	FRAMES_OPEN = 3,   /* the connection has opened; payload: a JSON object with the details */
+	FRAMES_CLOSE = 4,  /* the connection has closed; payload: a JSON object with the details */
+
+	/* Records are missing here; payload: frames_gap; seq: that of the last one missing. */
+	FRAMES_GAP = 5,
+
+	/*
+	 * The connection of that index is from now on called as the payload says. Comes before the
+	 * first record of a connection that the hello did not name, and again after a gap. It has
+	 * no number of its own: seq is that of the record behind it.
+	 */
+	FRAMES_NAME = 6,
+
+	/*
+	 * The answer to the hello; seq: of the first record to come; payload: a JSON object:
+	 *   outlet       its name
+	 *   connections  array of names, by connection index; null: removed
+	 *   next         number of the first record to come
+	 *   missing      how many of the records after `seq` of the hello are no longer there
+	 *   ahead        true if `seq` of the hello is newer than the newest record: the numbers
+	 *                have begun anew since, and the stream starts live
+	 */
+	FRAMES_HELLO = 7,
+
+	FRAMES_ERROR = 8, /* payload: what the subscriber did wrong, UTF-8; then the end */
+};
+
+/* The records `from` to `to` are missing, both included. */
+struct frames_gap {
+	uint64_t from;
+	uint64_t to;
+};
+
+/*
+ * What a subscriber begins with:
+ *
+ *     byte  0  magic    "WSGATE"
+ *           6  version  1
+ *           7  start    one of frames_start
+ *           8  mode     one of frames_mode
+ *           9  zero
+ *          16  seq      for FRAMES_START_AFTER, else 0
+ */
+struct frames_hello {
+	char magic[6];
+	uint8_t version;
+	uint8_t start;
+	uint8_t mode;
+	uint8_t zero[7];
+	uint64_t seq;
+};
+
+enum {
+	FRAMES_HELLO_SIZE = 24,
+	FRAMES_VERSION = 1,
+};
+
+#define FRAMES_MAGIC "WSGATE"
+
+enum frames_start {
+	FRAMES_START_DEFAULT = 0, /* as the outlet is set */
+	FRAMES_START_LIVE = 1,    /* the next record */
+	FRAMES_START_OLDEST = 2,  /* the oldest record in the ring */
+	FRAMES_START_AFTER = 3,   /* the oldest record in the ring with a number above `seq` */
+};
+
+enum frames_mode {
+	FRAMES_MODE_BYTES = 0, /* records come through the socket */
+	FRAMES_MODE_RING = 1,  /* the ring is mapped by the subscriber */
+};
+
+#endif

@@ -1,0 +1,280 @@
+#include <endian.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "outlet/frames.h"
+#include "outlet/outlet_private.h"
+#include "ws/utf8.h"
+
+/* Messages from subscribers, in the format of the outlet. */
+
+enum {
+	INPUT_READ = 16 << 10,
+	INPUT_ALL = -1, /* as source: all of the outlet's */
+};
+
+/* What became of the front of the input. */
+enum input_outcome {
+	INPUT_TAKEN,   /* done with it, for better or worse */
+	INPUT_PARTIAL, /* the rest is still to come */
+	INPUT_REFUSED, /* the owner is to be asked again */
+	INPUT_BROKEN,  /* it cannot be told where the next message begins */
+};
+
+void input_error(struct subscriber *subscriber, const char *text)
+{
+	struct buffer json = {0};
+
+	subscriber->outlet->stats.input_errors++;
+	subscriber->input_errors++;
+	if (subscriber->input_errors & (subscriber->input_errors - 1))
+		return;
+	text_append_json_string(&json, text, strlen(text));
+	subscriber_report(subscriber, "input-error", "\"error\":%.*s,\"errors\":%llu",
+		(int)json.length, (const char *)buffer_data(&json),
+		(unsigned long long)subscriber->input_errors);
+	buffer_release(&json);
+}
+
+static enum input_outcome input_broken(struct subscriber *subscriber, const char *text)
+{
+	input_error(subscriber, text);
+	return INPUT_BROKEN;
+}
+
+static enum input_outcome input_wrong(struct subscriber *subscriber, const char *text)
+{
+	input_error(subscriber, text);
+	return INPUT_TAKEN;
+}
+
+static enum input_outcome input_deliver(struct subscriber *subscriber, int source, bool binary,
+	const void *data, size_t length)
+{
+	struct outlet *outlet = subscriber->outlet;
+	const struct outlet_callbacks *callbacks = &outlet->callbacks;
+
+	if (!binary && !ws_utf8_valid(data, length))
+		return input_wrong(subscriber, "a text message is not UTF-8");
+	if (!callbacks->input(outlet, source, binary, data, length, callbacks->context))
+		return INPUT_REFUSED;
+	subscriber->inputs++;
+	outlet->stats.inputs++;
+	return INPUT_TAKEN;
+}
+
+static enum input_outcome input_take_line(struct subscriber *subscriber, const uint8_t *line,
+	size_t length)
+{
+	return input_deliver(subscriber, INPUT_ALL, false, line, length);
+}
+
+static int input_find_source(const struct outlet *outlet, const char *name)
+{
+	for (unsigned i = 0; i < outlet->source_count; i++) {
+		if (outlet->sources[i].name && strcmp(outlet->sources[i].name, name) == 0)
+			return (int)i;
+	}
+	return INPUT_ALL;
+}
+
+static enum input_outcome input_deliver_base64(struct subscriber *subscriber, int source,
+	const json_t *base64)
+{
+	size_t length = json_string_length(base64);
+	void *data = alloc_zero(1, length);
+	enum input_outcome outcome;
+
+	if (strlen(json_string_value(base64)) != length ||
+		!text_base64_decode(data, &length, json_string_value(base64)))
+		outcome = input_wrong(subscriber, "\"base64\" does not hold base64");
+	else
+		outcome = input_deliver(subscriber, source, true, data, length);
+	free(data);
+	return outcome;
+}
+
+static enum input_outcome input_take_object(struct subscriber *subscriber, const json_t *object)
+{
+	const json_t *connection = json_object_get(object, "connection");
+	const json_t *type = json_object_get(object, "type");
+	const json_t *data = json_object_get(object, "data");
+	const json_t *base64 = json_object_get(object, "base64");
+	int source = INPUT_ALL;
+
+	if (!json_is_object(object))
+		return input_wrong(subscriber, "a line is not a JSON object");
+	if (json_is_string(data) == json_is_string(base64))
+		return input_wrong(subscriber,
+			"an object needs either \"data\" or \"base64\", a string");
+	if (type && (!json_is_string(type) ||
+			    strcmp(json_string_value(type), data ? "text" : "binary") != 0))
+		return input_wrong(subscriber, "\"type\" must be \"text\", with \"data\", "
+					       "or \"binary\", with \"base64\"");
+	if (connection) {
+		if (json_is_string(connection))
+			source = input_find_source(subscriber->outlet,
+				json_string_value(connection));
+		if (source == INPUT_ALL)
+			return input_wrong(subscriber,
+				"\"connection\" is none of the outlet's connections");
+	}
+	if (base64)
+		return input_deliver_base64(subscriber, source, base64);
+	return input_deliver(subscriber, source, false, json_string_value(data),
+		json_string_length(data));
+}
+
+static enum input_outcome input_take_json(struct subscriber *subscriber, const uint8_t *line,
+	size_t length)
+{
+	json_error_t fault;
+	json_t *object = json_loadb((const char *)line, length,
+		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault);
+	enum input_outcome outcome;
+	char text[JSON_ERROR_TEXT_LENGTH + 32];
+
+	if (!object) {
+		snprintf(text, sizeof(text), "a line is not JSON: %s", fault.text);
+		return input_wrong(subscriber, text);
+	}
+	outcome = input_take_object(subscriber, object);
+	json_decref(object);
+	return outcome;
+}
+
+static enum input_outcome input_next_line(struct subscriber *subscriber, const uint8_t *data,
+	size_t length, size_t *taken)
+{
+	const uint8_t *end = memchr(data + subscriber->scanned, '\n', length - subscriber->scanned);
+	enum input_outcome outcome;
+
+	if ((end ? (size_t)(end - data) : length) > INPUT_MESSAGE_MAX)
+		return input_broken(subscriber, "a line is longer than 1 MiB");
+	if (!end) {
+		subscriber->scanned = length;
+		return INPUT_PARTIAL;
+	}
+	subscriber->scanned = 0;
+	*taken = (size_t)(end - data) + 1;
+	if (subscriber->outlet->settings.format == OUTLET_JSON)
+		outcome = input_take_json(subscriber, data, (size_t)(end - data));
+	else
+		outcome = input_take_line(subscriber, data, (size_t)(end - data));
+	return outcome;
+}
+
+static enum input_outcome input_take_frame(struct subscriber *subscriber,
+	const struct frames_header *header, const uint8_t *payload)
+{
+	const struct outlet *outlet = subscriber->outlet;
+	uint32_t connection = le32toh(header->connection);
+	int source = INPUT_ALL;
+
+	if (header->type != FRAMES_TEXT && header->type != FRAMES_BINARY)
+		return input_wrong(subscriber, "a record is neither text nor binary");
+	if (connection != FRAMES_NO_CONNECTION) {
+		if (connection >= outlet->source_count || !outlet->sources[connection].name)
+			return input_wrong(subscriber,
+				"a record is for a connection that the outlet does not have");
+		source = (int)connection;
+	}
+	return input_deliver(subscriber, source, header->type == FRAMES_BINARY, payload,
+		le32toh(header->length));
+}
+
+static enum input_outcome input_next_frame(struct subscriber *subscriber, const uint8_t *data,
+	size_t length, size_t *taken)
+{
+	struct frames_header header;
+	size_t size, payload;
+
+	if (length < sizeof(header))
+		return INPUT_PARTIAL;
+	memcpy(&header, data, sizeof(header));
+	size = le32toh(header.size);
+	payload = le32toh(header.length);
+	if (payload > INPUT_MESSAGE_MAX)
+		return input_broken(subscriber, "a record is longer than 1 MiB");
+	if (size % FRAMES_ALIGNMENT || size < sizeof(header) + payload ||
+		size - sizeof(header) - payload >= FRAMES_ALIGNMENT)
+		return input_broken(subscriber,
+			"size and length of a record do not fit each other");
+	if (length < size)
+		return INPUT_PARTIAL;
+	*taken = size;
+	return input_take_frame(subscriber, &header, data + sizeof(header));
+}
+
+/* Takes all the messages that are complete off the front, as long as the owner accepts them. */
+static void input_take(struct subscriber *subscriber)
+{
+	struct buffer *input = &subscriber->input;
+	bool frames = subscriber->outlet->settings.format == OUTLET_FRAMES;
+	enum input_outcome outcome = INPUT_TAKEN;
+	size_t done = 0;
+
+	while (outcome == INPUT_TAKEN && done < input->length) {
+		const uint8_t *data = buffer_data(input) + done;
+		size_t taken = 0;
+
+		outcome = frames ? input_next_frame(subscriber, data, input->length - done, &taken)
+				 : input_next_line(subscriber, data, input->length - done, &taken);
+		if (outcome == INPUT_TAKEN)
+			done += taken;
+	}
+	if (done)
+		buffer_consume(input, done);
+	if (outcome == INPUT_BROKEN) {
+		subscriber->ended = true;
+		buffer_release(input);
+		subscriber_leave(subscriber, "input error");
+		return;
+	}
+	subscriber->paused = outcome == INPUT_REFUSED;
+	subscriber_update_reading(subscriber);
+}
+
+/* A piece of a message is not sent on: the subscriber may have died in the middle of it. */
+static void input_end(struct subscriber *subscriber)
+{
+	subscriber->ended = true;
+	if (subscriber->input.length)
+		input_error(subscriber, "the input ends in the middle of a message");
+	buffer_release(&subscriber->input);
+	subscriber_update_reading(subscriber);
+}
+
+bool input_read(struct subscriber *subscriber)
+{
+	struct buffer *input = &subscriber->input;
+	ssize_t got;
+
+	if (subscriber->ended || subscriber->paused)
+		return false;
+	got = recv(subscriber->fd, buffer_reserve(input, INPUT_READ), INPUT_READ, MSG_DONTWAIT);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+		if (input->length == 0)
+			buffer_release(input);
+		return false;
+	}
+	if (got <= 0) {
+		input_end(subscriber);
+		return false;
+	}
+	buffer_commit(input, (size_t)got);
+	input_take(subscriber);
+	return true;
+}
+
+void input_resume(struct subscriber *subscriber)
+{
+	subscriber->paused = false;
+	input_take(subscriber);
+}

@@ -1,0 +1,162 @@
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "outlet/frames.h"
+#include "outlet/outlet_private.h"
+
+/* How a subscriber of a `frames` outlet begins: it says where in the stream, and is told who is. */
+
+static void join_fail(struct subscriber *subscriber, const char *text)
+{
+	input_error(subscriber, text);
+	encode_frames_append(&subscriber->aside, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION, text,
+		strlen(text));
+	subscriber_finish(subscriber, "bad hello");
+}
+
+static void join_append_names(const struct outlet *outlet, struct buffer *json)
+{
+	for (unsigned i = 0; i < outlet->source_count; i++) {
+		const struct outlet_source *source = &outlet->sources[i];
+
+		if (i > 0)
+			buffer_append_text(json, ",");
+		if (source->name)
+			buffer_append_format(json, "\"%s\"", source->name);
+		else
+			buffer_append_text(json, "null");
+	}
+}
+
+static void join_answer(struct subscriber *subscriber, uint64_t next, uint64_t missing, bool ahead)
+{
+	const struct outlet *outlet = subscriber->outlet;
+	struct buffer json = {0};
+
+	buffer_append_format(&json, "{\"outlet\":\"%s\",\"connections\":[", outlet->settings.name);
+	join_append_names(outlet, &json);
+	buffer_append_format(&json, "],\"next\":%llu,\"missing\":%llu,\"ahead\":%s}",
+		(unsigned long long)next, (unsigned long long)missing, ahead ? "true" : "false");
+	subscriber->named = outlet->source_count;
+	encode_frames_append(&subscriber->aside, FRAMES_HELLO, next, FRAMES_NO_CONNECTION,
+		buffer_data(&json), json.length);
+	buffer_release(&json);
+}
+
+static void join_start(struct subscriber *subscriber, const struct frames_hello *hello)
+{
+	const struct outlet *outlet = subscriber->outlet;
+	const struct ring *ring = &outlet->ring;
+	uint64_t after = le64toh(hello->seq);
+	uint64_t next = ring->next;
+	uint64_t missing = 0;
+
+	if (hello->start == FRAMES_START_AFTER && after < ring->next) {
+		next = after + 1 > ring->first ? after + 1 : ring->first;
+		missing = next - after - 1;
+	} else if (hello->start == FRAMES_START_OLDEST ||
+		(hello->start == FRAMES_START_DEFAULT &&
+			outlet->settings.start == OUTLET_OLDEST)) {
+		next = ring->first;
+	}
+	join_answer(subscriber, next, missing,
+		hello->start == FRAMES_START_AFTER && after >= ring->next);
+	subscriber_attach(subscriber, ring_start(ring, next));
+}
+
+static const char *join_fault(const struct frames_hello *hello)
+{
+	static const uint8_t zero[sizeof(hello->zero)];
+
+	if (hello->version != FRAMES_VERSION)
+		return "this version of the protocol is not available, only 1 is";
+	if (hello->start > FRAMES_START_AFTER)
+		return "byte 7 of the hello, start, must be 0 to 3";
+	if (hello->mode > FRAMES_MODE_RING)
+		return "byte 8 of the hello, mode, must be 0 or 1";
+	if (hello->mode == FRAMES_MODE_RING)
+		return "mode ring is not available";
+	if (memcmp(hello->zero, zero, sizeof(zero)) != 0)
+		return "bytes 9 to 15 of the hello must be 0";
+	if (hello->seq && hello->start != FRAMES_START_AFTER)
+		return "seq of the hello must be 0 unless start is 3";
+	return NULL;
+}
+
+/* Whether what there is of the magic is right: who expects a line of text is told at once. */
+static bool join_magic_fits(const struct buffer *input)
+{
+	size_t length = strlen(FRAMES_MAGIC);
+
+	return memcmp(buffer_data(input), FRAMES_MAGIC,
+		       input->length < length ? input->length : length) == 0;
+}
+
+/* Reads the hello and not a byte more: what follows is input like any other. */
+void join_read(struct subscriber *subscriber)
+{
+	struct buffer *input = &subscriber->input;
+	size_t missing = FRAMES_HELLO_SIZE - input->length;
+	struct frames_hello hello;
+	const char *fault;
+	ssize_t got = recv(subscriber->fd, buffer_reserve(input, missing), missing, MSG_DONTWAIT);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		subscriber_leave(subscriber, "left");
+		return;
+	}
+	buffer_commit(input, (size_t)got);
+	if (!join_magic_fits(input)) {
+		join_fail(subscriber, "this is a frames outlet: a hello must come first, "
+				      "which begins with WSGATE");
+		return;
+	}
+	if (input->length < FRAMES_HELLO_SIZE)
+		return;
+
+	memcpy(&hello, buffer_data(input), sizeof(hello));
+	buffer_release(input);
+	fault = join_fault(&hello);
+	if (fault)
+		join_fail(subscriber, fault);
+	else
+		join_start(subscriber, &hello);
+}
+
+static void join_on_timeout(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	join_fail(context, "no hello has come in time");
+}
+
+void join_begin(struct subscriber *subscriber)
+{
+	const struct timeval limit = clock_timeval(subscriber->outlet->hello_timeout);
+
+	/* There is nothing to send yet, so the event for that is free to be a timer. */
+	evtimer_assign(&subscriber->output_event, subscriber->outlet->base, join_on_timeout,
+		subscriber);
+	event_add(&subscriber->output_event, &limit);
+	event_add(&subscriber->input_event, NULL);
+}
+
+void join_repeat_names(struct subscriber *subscriber)
+{
+	const struct outlet *outlet = subscriber->outlet;
+
+	if (outlet->settings.format != OUTLET_FRAMES)
+		return;
+	for (unsigned i = subscriber->named; i < outlet->source_count; i++) {
+		const struct outlet_source *source = &outlet->sources[i];
+
+		if (source->name && source->announced)
+			encode_frames_append(&subscriber->aside, FRAMES_NAME,
+				subscriber->gap_to + 1, i, source->name, source->length);
+	}
+}

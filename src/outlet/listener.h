@@ -1,0 +1,40 @@
+#ifndef OUTLET_LISTENER_H
+#define OUTLET_LISTENER_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+/* A listening UNIX stream socket with an owner and a mode: for outlets and the control socket. */
+struct listener;
+
+struct listener_access {
+	mode_t mode;
+	const char *owner; /* user name; NULL: as it comes */
+	const char *group;
+};
+
+/* Takes an accepted socket, which is non-blocking and closed on exec; the callee owns it. The
+ * listener must not be freed from here. */
+typedef void listener_accept(int fd, void *context);
+
+/*
+ * Binds and listens. The socket that a dead process left at `path` is replaced; that of a living
+ * one, or any other kind of file, is an error. When descriptors run out it stops accepting for a
+ * second at a time, and says so once. Borrows everything but `access`.
+ */
+struct listener *listener_new(struct event_base *base, struct log *log,
+	const struct log_subject *about, const char *path, const struct listener_access *access,
+	listener_accept *accept, void *context, struct error *error);
+
+/* Stops listening; removes the socket from the file system if it is still the one made here. */
+void listener_free(struct listener *listener);
+
+/* Changes mode and ownership of the socket; on failure as much as possible is as it was. */
+bool listener_set_access(struct listener *listener, const struct listener_access *access,
+	struct error *error);
+
+#endif

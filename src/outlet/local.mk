@@ -1,0 +1,15 @@
+noinst_LIBRARIES += liboutlet.a
+liboutlet_a_SOURCES = \
+	src/outlet/deliver.c \
+	src/outlet/encode.h \
+	src/outlet/encode_frames.c \
+	src/outlet/encode_json.c \
+	src/outlet/encode_lines.c \
+	src/outlet/frames.h \
+	src/outlet/input.c \
+	src/outlet/join.c \
+	src/outlet/listener.c src/outlet/listener.h \
+	src/outlet/outlet.c src/outlet/outlet.h src/outlet/outlet_private.h \
+	src/outlet/ring.c src/outlet/ring.h \
+	src/outlet/subscriber.c src/outlet/subscriber.h
+OUTLET_LIBS = liboutlet.a $(WS_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS)

@@ -1,0 +1,400 @@
+#include "outlet/outlet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "outlet/outlet_private.h"
+
+#define OUTLET_RING_MAX (UINT64_C(1) << 32)
+
+enum {
+	OUTLET_HELLO_SECONDS = 10,
+	OUTLET_RESERVE = 16, /* this part of a `wait` ring is for what cannot be held up */
+};
+
+static const struct encode_format *const outlet_formats[] = {
+	[OUTLET_LINES] = &encode_lines,
+	[OUTLET_JSON] = &encode_json,
+	[OUTLET_FRAMES] = &encode_frames,
+};
+
+static char *outlet_copy_text(const char *text)
+{
+	return text ? alloc_string(text) : NULL;
+}
+
+static void outlet_copy_settings(struct outlet_settings *copy, const struct outlet_settings *from)
+{
+	*copy = *from;
+	copy->name = outlet_copy_text(from->name);
+	copy->path = outlet_copy_text(from->path);
+	copy->owner = outlet_copy_text(from->owner);
+	copy->group = outlet_copy_text(from->group);
+}
+
+static void outlet_release_settings(struct outlet_settings *settings)
+{
+	free((char *)settings->name);
+	free((char *)settings->path);
+	free((char *)settings->owner);
+	free((char *)settings->group);
+}
+
+static struct listener_access outlet_access(const struct outlet_settings *settings)
+{
+	return (struct listener_access){settings->mode, settings->owner, settings->group};
+}
+
+static struct outlet *outlet_create(struct event_base *base, struct log *log,
+	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks)
+{
+	struct outlet *outlet = alloc_zero(1, sizeof(*outlet));
+
+	outlet->base = base;
+	outlet->log = log;
+	outlet_copy_settings(&outlet->settings, settings);
+	outlet->subject = (struct log_subject){"outlet", outlet->settings.name};
+	outlet->callbacks = *callbacks;
+	outlet->format = outlet_formats[settings->format];
+	outlet->hello_timeout = OUTLET_HELLO_SECONDS * CLOCK_NS_PER_SECOND;
+	outlet->slowest = UINT64_MAX;
+	for (int state = 0; state < SUBSCRIBER_STATES; state++)
+		TAILQ_INIT(&outlet->subscribers[state]);
+	TAILQ_INIT(&outlet->laggards);
+	ring_init(&outlet->ring, settings->ring);
+	evtimer_assign(&outlet->flush, base, outlet_on_flush, outlet);
+	outlet_update_encodes(outlet);
+	return outlet;
+}
+
+struct outlet *outlet_new(struct event_base *base, struct log *log,
+	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
+	struct error *error)
+{
+	struct listener_access access = outlet_access(settings);
+	struct outlet *outlet;
+
+	if (settings->ring > OUTLET_RING_MAX) {
+		error_set(error, ERROR_SETTINGS, "a ring of %llu bytes is larger than 4G",
+			(unsigned long long)settings->ring);
+		return NULL;
+	}
+	outlet = outlet_create(base, log, settings, callbacks);
+	outlet->listener = listener_new(base, log, &outlet->subject, outlet->settings.path, &access,
+		subscriber_accept, outlet, error);
+	if (!outlet->listener) {
+		outlet_free(outlet);
+		return NULL;
+	}
+	return outlet;
+}
+
+void outlet_free(struct outlet *outlet)
+{
+	struct subscriber *subscriber;
+
+	if (!outlet)
+		return;
+	listener_free(outlet->listener);
+	for (int state = 0; state < SUBSCRIBER_STATES; state++) {
+		while ((subscriber = TAILQ_FIRST(&outlet->subscribers[state])))
+			subscriber_free(subscriber);
+	}
+	event_del(&outlet->flush);
+	for (unsigned i = 0; i < outlet->source_count; i++)
+		free(outlet->sources[i].name);
+	free(outlet->sources);
+	ring_release(&outlet->ring);
+	outlet_release_settings(&outlet->settings);
+	free(outlet);
+}
+
+void outlet_drain(struct outlet *outlet)
+{
+	struct subscriber *subscriber;
+
+	listener_free(outlet->listener);
+	outlet->listener = NULL;
+	outlet->draining = true;
+	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_JOINING])))
+		subscriber_leave(subscriber, "drained");
+	outlet_schedule_flush(outlet);
+}
+
+bool outlet_drained(const struct outlet *outlet)
+{
+	return outlet->draining && outlet->subscriber_count == 0;
+}
+
+static bool outlet_same_ring(const struct outlet *outlet, uint64_t size)
+{
+	struct ring ring;
+
+	if (size > OUTLET_RING_MAX)
+		return false;
+	ring_init(&ring, size);
+	return ring.size == outlet->ring.size;
+}
+
+static const char *outlet_fixed_difference(const struct outlet *outlet,
+	const struct outlet_settings *settings)
+{
+	if (strcmp(settings->name, outlet->settings.name) != 0)
+		return "name";
+	if (strcmp(settings->path, outlet->settings.path) != 0)
+		return "path";
+	if (settings->format != outlet->settings.format)
+		return "format";
+	if (!outlet_same_ring(outlet, settings->ring))
+		return "ring";
+	return NULL;
+}
+
+static bool outlet_same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool outlet_same_access(const struct outlet_settings *a, const struct outlet_settings *b)
+{
+	return a->mode == b->mode && outlet_same_text(a->owner, b->owner) &&
+		outlet_same_text(a->group, b->group);
+}
+
+/* Takes over what concerns subscribers that are already there. */
+static void outlet_settings_changed(struct outlet *outlet)
+{
+	struct subscriber *subscriber;
+
+	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_BLOCKED; state++) {
+		TAILQ_FOREACH (subscriber, &outlet->subscribers[state], link)
+			subscriber_update_reading(subscriber);
+	}
+	outlet_update_encodes(outlet);
+	outlet_schedule_flush(outlet);
+}
+
+bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *settings,
+	struct error *error)
+{
+	const char *difference = outlet_fixed_difference(outlet, settings);
+	struct listener_access access = outlet_access(settings);
+	struct outlet_settings before = outlet->settings;
+
+	if (difference)
+		return error_set(error, ERROR_SETTINGS,
+			"outlet '%s': its %s cannot change while it is in use",
+			outlet->settings.name, difference);
+	if (outlet->listener && !outlet_same_access(&before, settings) &&
+		!listener_set_access(outlet->listener, &access, error))
+		return false;
+
+	outlet_copy_settings(&outlet->settings, settings);
+	/* The listener and the log hold on to these two. */
+	free((char *)outlet->settings.name);
+	free((char *)outlet->settings.path);
+	outlet->settings.name = before.name;
+	outlet->settings.path = before.path;
+	free((char *)before.owner);
+	free((char *)before.group);
+	outlet_settings_changed(outlet);
+	return true;
+}
+
+const struct outlet_settings *outlet_settings(const struct outlet *outlet)
+{
+	return &outlet->settings;
+}
+
+unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing)
+{
+	unsigned number = outlet->source_count++;
+
+	outlet->sources = alloc_resize(outlet->sources,
+		outlet->source_count * sizeof(*outlet->sources));
+	outlet->sources[number] = (struct outlet_source){
+		.name = alloc_string(name),
+		.thing = thing,
+		.length = strlen(name),
+		.announced = outlet->subscriber_count == 0,
+	};
+	return number;
+}
+
+void outlet_remove_source(struct outlet *outlet, unsigned source)
+{
+	free(outlet->sources[source].name);
+	outlet->sources[source].name = NULL;
+	outlet->sources[source].thing = NULL;
+	outlet->sources[source].length = 0;
+}
+
+unsigned outlet_source_count(const struct outlet *outlet)
+{
+	return outlet->source_count;
+}
+
+void *outlet_source(const struct outlet *outlet, unsigned source)
+{
+	return outlet->sources[source].thing;
+}
+
+static bool outlet_open_ring(struct outlet *outlet)
+{
+	struct error error;
+
+	if (outlet->ring.memory || ring_open(&outlet->ring, &error))
+		return true;
+	if (!outlet->ring_failed)
+		log_write(outlet->log, LOG_ERR, &outlet->subject, "messages are lost: %s",
+			error.text);
+	outlet->ring_failed = true;
+	return false;
+}
+
+static struct encode_record outlet_record(const struct outlet *outlet,
+	const struct outlet_message *message)
+{
+	const struct outlet_source *source = &outlet->sources[message->source];
+
+	return (struct encode_record){
+		.seq = outlet->ring.next,
+		.message = message,
+		.connection = source->name ? source->name : "",
+		.connection_length = source->length,
+		.announce = !source->announced,
+	};
+}
+
+bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message)
+{
+	struct encode_record record;
+	size_t length;
+
+	if (outlet->settings.on_lag != OUTLET_WAIT || outlet->slowest == UINT64_MAX)
+		return true;
+	record = outlet_record(outlet, message);
+	length = outlet->format->length(&record);
+	if (length > outlet->ring.size)
+		return true;
+	length += outlet->ring.size / OUTLET_RESERVE;
+	if (length > outlet->ring.size)
+		length = outlet->ring.size;
+	if (outlet_has_space(outlet, length))
+		return true;
+	outlet_send_ready(outlet);
+	if (outlet_has_space(outlet, length))
+		return true;
+	outlet->waiting = true;
+	outlet->wanted = length;
+	return false;
+}
+
+/* Room for a record at the head, from which no subscriber needs anything any more. */
+static uint8_t *outlet_make_room(struct outlet *outlet, size_t length)
+{
+	uint64_t first = ring_kept_by(&outlet->ring, length);
+
+	if (ring_start(&outlet->ring, first) > outlet->slowest)
+		outlet_overtake(outlet, first, length);
+	return ring_room(&outlet->ring, first);
+}
+
+static void outlet_commit(struct outlet *outlet, size_t length)
+{
+	ring_commit(&outlet->ring, length);
+	outlet->stats.bytes += length;
+	outlet_schedule_flush(outlet);
+}
+
+/* In the place of a message that is too large stands the notice of its loss. */
+static void outlet_drop_oversize(struct outlet *outlet, size_t length)
+{
+	uint64_t seq = outlet->ring.next;
+	uint8_t notice[ENCODE_GAP_MAX];
+	size_t notice_length;
+
+	outlet->stats.oversize++;
+	outlet->oversize_length = length;
+	outlet_schedule_flush(outlet);
+	if (!outlet->format->gap)
+		return;
+	notice_length = outlet->format->gap(notice, seq, seq);
+	memcpy(outlet_make_room(outlet, notice_length), notice, notice_length);
+	outlet_commit(outlet, notice_length);
+}
+
+void outlet_publish(struct outlet *outlet, const struct outlet_message *message)
+{
+	struct encode_record record;
+	size_t length;
+
+	if (message->type >= OUTLET_OPENED && !outlet->format->lifecycle)
+		return;
+	if (!outlet->encodes || !outlet_open_ring(outlet)) {
+		ring_skip(&outlet->ring);
+		return;
+	}
+	record = outlet_record(outlet, message);
+	length = outlet->format->length(&record);
+	if (length > outlet->ring.size) {
+		outlet_drop_oversize(outlet, message->length);
+		return;
+	}
+	outlet->format->write(outlet_make_room(outlet, length), &record, &outlet->clock);
+	outlet->sources[message->source].announced = true;
+	outlet_commit(outlet, length);
+}
+
+void outlet_resume_input(struct outlet *outlet)
+{
+	struct subscriber *subscriber;
+
+	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_BLOCKED; state++) {
+		TAILQ_FOREACH (subscriber, &outlet->subscribers[state], link)
+			subscriber_resume_input(subscriber);
+	}
+}
+
+void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats)
+{
+	*stats = outlet->stats;
+	stats->messages = outlet->ring.next - 1;
+	stats->oldest = outlet->ring.first;
+	stats->subscribers = outlet->subscriber_count;
+	stats->waiting = outlet->waiting;
+}
+
+static struct outlet_subscriber_info outlet_subscriber_info(const struct subscriber *subscriber)
+{
+	uint64_t unsent = 0;
+
+	if (subscriber->joined)
+		unsent = subscriber->outlet->ring.head - subscriber->cursor;
+	return (struct outlet_subscriber_info){
+		.id = subscriber->id,
+		.pid = subscriber->pid,
+		.uid = subscriber->uid,
+		.since = subscriber->since,
+		.sent = subscriber->sent,
+		.behind = unsent + subscriber->aside.length,
+		.lost = subscriber->lost,
+		.lags = subscriber->lags,
+		.inputs = subscriber->inputs,
+	};
+}
+
+void outlet_each_subscriber(const struct outlet *outlet,
+	void (*visit)(const struct outlet_subscriber_info *info, void *context), void *context)
+{
+	const struct subscriber *subscriber;
+
+	for (int state = 0; state < SUBSCRIBER_GONE; state++) {
+		TAILQ_FOREACH (subscriber, &outlet->subscribers[state], link) {
+			struct outlet_subscriber_info info = outlet_subscriber_info(subscriber);
+
+			visit(&info, context);
+		}
+	}
+}

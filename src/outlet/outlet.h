@@ -1,0 +1,161 @@
+#ifndef OUTLET_OUTLET_H
+#define OUTLET_OUTLET_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+/*
+ * An outlet: a listening UNIX socket, a ring with the newest messages in the outlet's format, and
+ * the subscribers that read it. Messages come from sources (the gateway's connections; the outlet
+ * knows only their names).
+ */
+struct outlet;
+
+enum outlet_format { OUTLET_LINES, OUTLET_JSON, OUTLET_FRAMES };
+enum outlet_on_lag { OUTLET_SKIP, OUTLET_CLOSE, OUTLET_WAIT };
+enum outlet_start { OUTLET_LIVE, OUTLET_OLDEST };
+
+struct outlet_settings {
+	const char *name;
+	const char *path; /* absolute */
+	enum outlet_format format;
+	enum outlet_on_lag on_lag;
+	enum outlet_start start;
+	uint64_t ring; /* bytes; rounded up to a power of two of at least a page */
+	mode_t mode;
+	const char *owner; /* user name; NULL: as it comes */
+	const char *group;
+	bool writable;
+	unsigned max_subscribers;
+};
+
+enum outlet_message_type {
+	OUTLET_TEXT,
+	OUTLET_BINARY,
+	OUTLET_OPENED, /* a source has opened; data: JSON object with the details, on one line */
+	OUTLET_CLOSED, /* a source has closed; data: likewise, {"code":…,"reason":…} */
+};
+
+struct outlet_message {
+	enum outlet_message_type type;
+	unsigned source;   /* as outlet_add_source() numbered it */
+	uint64_t time;     /* of receipt, ns since 1970 */
+	const void *data;  /* text is valid UTF-8 */
+	size_t length;
+};
+
+/* What the outlet asks of whoever owns it. All are called with `context`, none from within
+ * outlet_publish(). The outlet must not be freed from within one. */
+struct outlet_callbacks {
+	void *context;
+
+	/* A `wait` outlet that has refused a message has room again. */
+	void (*room)(struct outlet *outlet, void *context);
+
+	/*
+	 * A subscriber of a writable outlet has sent a message for `source`, or for all (-1).
+	 * Text is valid UTF-8. Returns false to be asked again after outlet_resume_input(): the
+	 * queue to the server is full. What can never be delivered is the owner's to count; it
+	 * returns true.
+	 */
+	bool (*input)(struct outlet *outlet, int source, bool binary, const void *data,
+		size_t length, void *context);
+
+	/* Something happened that is worth an event: "subscribed", "unsubscribed", "lag",
+	 * "oversize", "input-error", with the details as a JSON object. */
+	void (*event)(struct outlet *outlet, const char *what, const char *json, void *context);
+};
+
+/*
+ * Creates the socket and listens. A stale socket of a dead instance is replaced; that of a living
+ * one, or another kind of file, is an error. Copies the settings.
+ */
+struct outlet *outlet_new(struct event_base *base, struct log *log,
+	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
+	struct error *error);
+
+/* Closes all subscribers at once and removes the socket. */
+void outlet_free(struct outlet *outlet);
+
+/* Stops listening. From now on a subscriber that has everything in the ring is closed. */
+void outlet_drain(struct outlet *outlet);
+
+/* Whether a drained outlet has no subscriber left. */
+bool outlet_drained(const struct outlet *outlet);
+
+/* The settings that can change while subscribers stay: on_lag, start, max_subscribers, mode, owner,
+ * group, writable. Fails, with nothing changed, if the others differ. */
+bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *settings,
+	struct error *error);
+
+const struct outlet_settings *outlet_settings(const struct outlet *outlet);
+
+/*
+ * Sources are numbered from 0. Numbers are never used again, so that a record's source keeps its
+ * meaning for a subscriber. `name` is one that text_is_name() accepts. `thing` is what the owner
+ * wants to find again, not NULL; borrowed.
+ */
+unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing);
+void outlet_remove_source(struct outlet *outlet, unsigned source);
+
+/* How many numbers have been given out, and what stands behind each; NULL: removed. */
+unsigned outlet_source_count(const struct outlet *outlet);
+void *outlet_source(const struct outlet *outlet, unsigned source);
+
+/*
+ * Whether a message of that size can be published now. Only a `wait` outlet ever says no; then
+ * it calls `room` when that has changed. Ask before each publish of a text or binary message. For a
+ * source's opening and closing, which nobody can hold up, such an outlet keeps some room free.
+ */
+bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message);
+
+/*
+ * Encodes the message into the ring; the subscribers get it when all that was ready to be read in
+ * this turn of the event loop has been published. A message larger than the ring is dropped and
+ * counted. Without a subscriber, and with no history to keep, only the sequence number moves.
+ */
+void outlet_publish(struct outlet *outlet, const struct outlet_message *message);
+
+/* The owner can take input again after `input` has returned false. */
+void outlet_resume_input(struct outlet *outlet);
+
+/* Where the messages in this outlet stand; all counts since the outlet was made. */
+struct outlet_stats {
+	uint64_t messages;  /* published: the next sequence number less one */
+	uint64_t oldest;    /* sequence number of the oldest record in the ring */
+	uint64_t bytes;     /* encoded into the ring */
+	uint64_t sent;      /* bytes to all subscribers */
+	uint64_t lost;      /* messages that subscribers were told they lost, summed up */
+	uint64_t lags;      /* times a subscriber fell a whole ring behind */
+	uint64_t oversize;  /* messages larger than the ring */
+	uint64_t inputs;    /* messages from subscribers */
+	uint64_t input_errors; /* what subscribers sent that cannot be a message */
+	uint64_t refused;   /* subscribers turned away at max_subscribers */
+	uint64_t accepted;  /* subscribers ever */
+	unsigned subscribers; /* now */
+	bool waiting;       /* has refused a message and waits for a subscriber */
+};
+void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats);
+
+/* One subscriber as it stands. */
+struct outlet_subscriber_info {
+	uint64_t id;      /* unique in this outlet, from 1 */
+	pid_t pid;        /* SO_PEERCRED */
+	uid_t uid;
+	uint64_t since;   /* ns since 1970 */
+	uint64_t sent;    /* bytes */
+	uint64_t behind;  /* bytes in the ring not sent yet */
+	uint64_t lost;    /* messages */
+	uint64_t lags;
+	uint64_t inputs;
+};
+void outlet_each_subscriber(const struct outlet *outlet,
+	void (*visit)(const struct outlet_subscriber_info *info, void *context), void *context);
+
+#endif

@@ -1,0 +1,82 @@
+#ifndef OUTLET_OUTLET_PRIVATE_H
+#define OUTLET_OUTLET_PRIVATE_H
+
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+
+#include "outlet/encode.h"
+#include "outlet/listener.h"
+#include "outlet/outlet.h"
+#include "outlet/ring.h"
+#include "outlet/subscriber.h"
+
+/* The inside of an outlet, for the files of this room. */
+
+struct outlet_source {
+	char *name;     /* NULL: removed */
+	void *thing;    /* the owner's */
+	size_t length;  /* of the name */
+	bool announced; /* `frames`: every subscriber has been told the name, or will be by hello */
+};
+
+struct outlet {
+	struct event_base *base;
+	struct log *log;
+	struct log_subject subject;
+	struct outlet_settings settings; /* its strings are the outlet's own */
+	struct outlet_callbacks callbacks;
+	const struct encode_format *format;
+	struct encode_clock clock;
+	struct listener *listener; /* NULL once drained */
+	struct ring ring;
+	bool ring_failed; /* no memory for the ring, and it has been logged */
+
+	struct outlet_source *sources;
+	unsigned source_count; /* removed ones included */
+
+	struct subscriber_list subscribers[SUBSCRIBER_STATES];
+	struct subscriber_list laggards; /* whose lag has not been reported yet */
+	unsigned subscriber_count;       /* without those that are gone */
+	uint64_t subscriber_id;          /* of the latest */
+	uint64_t hello_timeout;          /* ns */
+
+	/* No ready or blocked subscriber's cursor is below it, so that a publish need not look at
+	 * them; UINT64_MAX when there is none. */
+	uint64_t slowest;
+
+	/* Messages are encoded: there is a subscriber, or history to keep for the next one. */
+	bool encodes;
+
+	bool draining;
+	bool waiting;       /* has refused a message of `wanted` bytes */
+	size_t wanted;
+
+	struct event flush;
+	bool flush_scheduled;
+
+	struct outlet_stats stats; /* messages, oldest, subscribers and waiting are not kept here */
+	uint64_t oversize_reported;
+	size_t oversize_length; /* of the last one */
+};
+
+/* Has the flush run when all that is ready to be read in this turn of the loop has been. */
+void outlet_schedule_flush(struct outlet *outlet);
+
+/* Sends each ready subscriber what is new. Calls nothing back. */
+void outlet_send_ready(struct outlet *outlet);
+
+/* Whether a record of that length would overwrite nothing that a subscriber still needs. */
+bool outlet_has_space(struct outlet *outlet, size_t length);
+
+/*
+ * Sees to it that the records before `first` can be overwritten: subscribers that still need them
+ * are treated as on_lag says.
+ */
+void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length);
+
+void outlet_update_encodes(struct outlet *outlet);
+
+/* The event that the flush is. */
+void outlet_on_flush(evutil_socket_t fd, short what, void *context);
+
+#endif

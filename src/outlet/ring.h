@@ -1,0 +1,78 @@
+#ifndef OUTLET_RING_H
+#define OUTLET_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * The newest records of an outlet, in a fixed amount of memory. The memory is mapped twice, back to
+ * back, so that any range of up to `size` bytes is contiguous wherever it starts. A position is the
+ * number of bytes ever written before it: it only grows, and its lower bits say where in memory.
+ *
+ * Records are numbered without a hole from `first` to `next` - 1. Where each starts is known, so
+ * that what a reader has lost can be said exactly; a record of less than 16 bytes takes up room
+ * for 16 of them, so that this list, too, has a limit: half the size of the ring. Until the first
+ * record is written a ring has no memory at all.
+ */
+struct ring {
+	uint8_t *memory; /* NULL until ring_open() */
+	size_t size;     /* a power of two, at least a page */
+	uint64_t head;   /* position behind the newest record */
+	uint64_t first;  /* number of the oldest whole record; `next` when there is none */
+	uint64_t next;   /* number of the next record; begins at 1 */
+	uint64_t *starts; /* of records first to next - 1, each at its number modulo `capacity` */
+	size_t capacity;  /* of `starts`: a power of two that grows with the number of records */
+};
+
+/* Rounds `size` up. */
+void ring_init(struct ring *ring, uint64_t size);
+void ring_release(struct ring *ring);
+
+/* Maps the memory. To be called once, before the first record. */
+bool ring_open(struct ring *ring, struct error *error);
+
+static inline const uint8_t *ring_at(const struct ring *ring, uint64_t position)
+{
+	return ring->memory + (position & (ring->size - 1));
+}
+
+/* The position where record `seq`, of first to next, starts; that of `next` is the head. */
+static inline uint64_t ring_start(const struct ring *ring, uint64_t seq)
+{
+	return seq == ring->next ? ring->head : ring->starts[seq & (ring->capacity - 1)];
+}
+
+/* The position of the oldest whole record. */
+static inline uint64_t ring_tail(const struct ring *ring)
+{
+	return ring_start(ring, ring->first);
+}
+
+/* The number of the first record that starts at `position` or behind it; `next` if none does. */
+uint64_t ring_seq_from(const struct ring *ring, uint64_t position);
+
+/*
+ * A record of `length` bytes, at most the size, is appended in three steps, between which the
+ * caller can save what is about to be overwritten:
+ *
+ *     first = ring_kept_by(ring, length);    the oldest record that can stay
+ *     write to ring_room(ring, first);       forgets the records before it
+ *     ring_commit(ring, length);
+ */
+uint64_t ring_kept_by(const struct ring *ring, size_t length);
+
+static inline uint8_t *ring_room(struct ring *ring, uint64_t first)
+{
+	ring->first = first;
+	return ring->memory + (ring->head & (ring->size - 1));
+}
+
+void ring_commit(struct ring *ring, size_t length);
+
+/* Uses up a number without a record. Forgets the records before it: there is to be no hole. */
+void ring_skip(struct ring *ring);
+
+#endif

@@ -1,0 +1,412 @@
+#include "outlet/subscriber.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "outlet/outlet_private.h"
+
+enum {
+	SUBSCRIBER_FINISH_SECONDS = 10, /* for reading the last of it */
+	SUBSCRIBER_LAST_READS = 64,     /* of the input of one that is gone */
+};
+
+static void subscriber_on_input(evutil_socket_t fd, short what, void *context);
+static void subscriber_on_output(evutil_socket_t fd, short what, void *context);
+
+static void subscriber_move(struct subscriber *subscriber, enum subscriber_state state)
+{
+	struct subscriber_list *lists = subscriber->outlet->subscribers;
+
+	if (subscriber->state == state)
+		return;
+	TAILQ_REMOVE(&lists[subscriber->state], subscriber, link);
+	subscriber->state = state;
+	TAILQ_INSERT_TAIL(&lists[state], subscriber, link);
+}
+
+void subscriber_leave(struct subscriber *subscriber, const char *parting)
+{
+	if (subscriber->state == SUBSCRIBER_GONE)
+		return;
+	event_del(&subscriber->input_event);
+	event_del(&subscriber->output_event);
+	if (!subscriber->joined)
+		subscriber->ended = true; /* what has been read is a piece of a hello */
+	subscriber->parting = parting;
+	subscriber_move(subscriber, SUBSCRIBER_GONE);
+	subscriber->outlet->subscriber_count--;
+	outlet_schedule_flush(subscriber->outlet);
+}
+
+static void subscriber_await_output(struct subscriber *subscriber)
+{
+	const struct timeval limit = {.tv_sec = SUBSCRIBER_FINISH_SECONDS};
+
+	event_add(&subscriber->output_event,
+		subscriber->state == SUBSCRIBER_FINISHING ? &limit : NULL);
+}
+
+/* What there is to send, in order: returns how many parts. */
+static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[2])
+{
+	const struct outlet *outlet = subscriber->outlet;
+	const struct ring *ring = &outlet->ring;
+	struct buffer *aside = &subscriber->aside;
+	int count = 0;
+
+	if (subscriber->gap_from && aside->length == 0) {
+		uint8_t *notice = buffer_reserve(aside, ENCODE_GAP_MAX);
+
+		buffer_commit(aside, outlet->format->gap(notice, subscriber->gap_from,
+					     subscriber->gap_to));
+		subscriber->gap_from = 0;
+		join_repeat_names(subscriber);
+	}
+	if (aside->length)
+		parts[count++] = (struct iovec){aside->memory + aside->start, aside->length};
+	if (subscriber->state == SUBSCRIBER_FINISHING || subscriber->gap_from)
+		return count;
+	if (subscriber->cursor < ring->head)
+		parts[count++] = (struct iovec){
+			ring->memory + (subscriber->cursor & (ring->size - 1)),
+			ring->head - subscriber->cursor,
+		};
+	return count;
+}
+
+static ssize_t subscriber_write(const struct subscriber *subscriber, struct iovec *parts, int count)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+
+	if (count == 1)
+		return send(subscriber->fd, parts->iov_base, parts->iov_len,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sendmsg(subscriber->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void subscriber_consume(struct subscriber *subscriber, size_t length)
+{
+	size_t aside = subscriber->aside.length < length ? subscriber->aside.length : length;
+
+	if (aside)
+		buffer_consume(&subscriber->aside, aside);
+	subscriber->cursor += length - aside;
+	subscriber->sent += length;
+	subscriber->outlet->stats.sent += length;
+}
+
+static void subscriber_block(struct subscriber *subscriber)
+{
+	if (subscriber->state == SUBSCRIBER_READY)
+		subscriber_move(subscriber, SUBSCRIBER_BLOCKED);
+	subscriber_await_output(subscriber);
+}
+
+static void subscriber_caught_up(struct subscriber *subscriber)
+{
+	if (subscriber->state == SUBSCRIBER_FINISHING)
+		subscriber_leave(subscriber, subscriber->parting);
+	else
+		subscriber_move(subscriber, SUBSCRIBER_READY);
+}
+
+void subscriber_send(struct subscriber *subscriber)
+{
+	struct iovec parts[2];
+	int count;
+
+	while ((count = subscriber_gather(subscriber, parts)) > 0) {
+		size_t wanted = parts[0].iov_len + (count == 2 ? parts[1].iov_len : 0);
+		ssize_t sent = subscriber_write(subscriber, parts, count);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno != EAGAIN) {
+			subscriber_leave(subscriber, "left");
+			return;
+		}
+		if (sent > 0)
+			subscriber_consume(subscriber, (size_t)sent);
+		if (sent < 0 || (size_t)sent < wanted) {
+			subscriber_block(subscriber);
+			return;
+		}
+	}
+	subscriber_caught_up(subscriber);
+}
+
+/*
+ * While input is not wanted it stays in the socket's buffer, which bounds it. The event is then
+ * edge-triggered, so that it does not fire again and again; libevent wants that of both.
+ */
+static void subscriber_watch(struct subscriber *subscriber, bool reading)
+{
+	struct event_base *base = subscriber->outlet->base;
+	short edge = reading ? 0 : EV_ET;
+	bool awaiting = event_pending(&subscriber->output_event, EV_WRITE, NULL);
+
+	event_del(&subscriber->input_event);
+	event_del(&subscriber->output_event);
+	event_assign(&subscriber->input_event, base, subscriber->fd,
+		(short)(EV_READ | EV_PERSIST | edge), subscriber_on_input, subscriber);
+	event_assign(&subscriber->output_event, base, subscriber->fd, (short)(EV_WRITE | edge),
+		subscriber_on_output, subscriber);
+	event_add(&subscriber->input_event, NULL);
+	if (awaiting)
+		subscriber_await_output(subscriber);
+	subscriber->reading = reading;
+}
+
+void subscriber_update_reading(struct subscriber *subscriber)
+{
+	bool reading = subscriber->outlet->settings.writable && !subscriber->paused &&
+		!subscriber->ended;
+
+	if (subscriber->state != SUBSCRIBER_GONE && reading != subscriber->reading)
+		subscriber_watch(subscriber, reading);
+}
+
+void subscriber_finish(struct subscriber *subscriber, const char *parting)
+{
+	if (subscriber->aside.length == 0) {
+		subscriber_leave(subscriber, parting);
+		return;
+	}
+	subscriber->parting = parting;
+	subscriber->ended = true;
+	subscriber_move(subscriber, SUBSCRIBER_FINISHING);
+	subscriber_watch(subscriber, false);
+	subscriber_await_output(subscriber);
+}
+
+/* The part of a record that the subscriber has not been sent yet, when it has been sent a part. */
+static void subscriber_set_aside(struct subscriber *subscriber, uint64_t next)
+{
+	const struct ring *ring = &subscriber->outlet->ring;
+
+	buffer_append(&subscriber->aside, ring_at(ring, subscriber->cursor),
+		ring_start(ring, next) - subscriber->cursor);
+	subscriber->cursor = ring_start(ring, next);
+}
+
+static void subscriber_count_lag(struct subscriber *subscriber, uint64_t lost)
+{
+	struct outlet *outlet = subscriber->outlet;
+
+	subscriber->lags++;
+	subscriber->lost += lost;
+	outlet->stats.lags++;
+	outlet->stats.lost += lost;
+	if (subscriber->report_lags++ == 0)
+		TAILQ_INSERT_TAIL(&outlet->laggards, subscriber, laggard_link);
+	subscriber->report_lost += lost;
+	outlet_schedule_flush(outlet);
+}
+
+void subscriber_skip(struct subscriber *subscriber, uint64_t target)
+{
+	const struct ring *ring = &subscriber->outlet->ring;
+	uint64_t from = ring_seq_from(ring, subscriber->cursor);
+
+	subscriber_set_aside(subscriber, from);
+	subscriber->cursor = ring_start(ring, target);
+	if (target == from)
+		return;
+	if (subscriber->outlet->format->gap && !subscriber->gap_from)
+		subscriber->gap_from = from;
+	subscriber->gap_to = target - 1;
+	subscriber_count_lag(subscriber, target - from);
+}
+
+void subscriber_drop(struct subscriber *subscriber)
+{
+	const struct ring *ring = &subscriber->outlet->ring;
+
+	subscriber_set_aside(subscriber, ring_seq_from(ring, subscriber->cursor));
+	subscriber->gap_from = 0;
+	subscriber_count_lag(subscriber, 0);
+	subscriber_finish(subscriber, "lagged");
+}
+
+void subscriber_report(const struct subscriber *subscriber, const char *what,
+	const char *details, ...)
+{
+	const struct outlet_callbacks *callbacks = &subscriber->outlet->callbacks;
+	va_list arguments;
+	char *text, *json;
+
+	va_start(arguments, details);
+	if (vasprintf(&text, details, arguments) < 0)
+		abort();
+	va_end(arguments);
+	json = alloc_format("{\"subscriber\":%llu,\"pid\":%ld,\"uid\":%lu%s%s}",
+		(unsigned long long)subscriber->id, (long)subscriber->pid,
+		(unsigned long)subscriber->uid, text[0] ? "," : "", text);
+	callbacks->event(subscriber->outlet, what, json, callbacks->context);
+	free(json);
+	free(text);
+}
+
+void subscriber_report_lag(struct subscriber *subscriber)
+{
+	uint64_t lags = subscriber->report_lags;
+	uint64_t lost = subscriber->report_lost;
+
+	TAILQ_REMOVE(&subscriber->outlet->laggards, subscriber, laggard_link);
+	subscriber->report_lags = 0;
+	subscriber->report_lost = 0;
+	subscriber_report(subscriber, "lag", "\"lags\":%llu,\"lost\":%llu,\"closed\":%s",
+		(unsigned long long)lags, (unsigned long long)lost,
+		subscriber->state == SUBSCRIBER_FINISHING ? "true" : "false");
+}
+
+void subscriber_free(struct subscriber *subscriber)
+{
+	event_del(&subscriber->input_event);
+	event_del(&subscriber->output_event);
+	TAILQ_REMOVE(&subscriber->outlet->subscribers[subscriber->state], subscriber, link);
+	if (subscriber->report_lags)
+		TAILQ_REMOVE(&subscriber->outlet->laggards, subscriber, laggard_link);
+	close(subscriber->fd);
+	buffer_release(&subscriber->aside);
+	buffer_release(&subscriber->input);
+	free(subscriber);
+}
+
+/* Who sends a message and leaves at once may be found gone before the message has been read. */
+static void subscriber_read_last(struct subscriber *subscriber)
+{
+	if (!subscriber->outlet->settings.writable || !subscriber->joined)
+		return;
+	if (subscriber->paused)
+		input_resume(subscriber);
+	for (int i = 0; i < SUBSCRIBER_LAST_READS && input_read(subscriber); i++)
+		;
+	if (subscriber->paused)
+		input_error(subscriber, "left before its input could be taken");
+}
+
+void subscriber_reap(struct subscriber *subscriber)
+{
+	subscriber_read_last(subscriber);
+	if (subscriber->report_lags)
+		subscriber_report_lag(subscriber);
+	if (subscriber->joined)
+		subscriber_report(subscriber, "unsubscribed",
+			"\"reason\":\"%s\",\"sent\":%llu,\"lost\":%llu", subscriber->parting,
+			(unsigned long long)subscriber->sent, (unsigned long long)subscriber->lost);
+	subscriber_free(subscriber);
+}
+
+/* One that has only shut down its sending side still reads. */
+static void subscriber_check_end(struct subscriber *subscriber)
+{
+	struct pollfd socket = {.fd = subscriber->fd};
+
+	if (poll(&socket, 1, 0) > 0 && (socket.revents & (POLLHUP | POLLERR)))
+		subscriber_leave(subscriber, "left");
+}
+
+static void subscriber_on_input(evutil_socket_t fd, short what, void *context)
+{
+	struct subscriber *subscriber = context;
+
+	(void)fd;
+	if (what & EV_TIMEOUT)
+		input_resume(subscriber);
+	if (subscriber->state == SUBSCRIBER_JOINING)
+		join_read(subscriber);
+	else if (subscriber->reading)
+		input_read(subscriber);
+	else
+		subscriber_check_end(subscriber);
+}
+
+static void subscriber_on_output(evutil_socket_t fd, short what, void *context)
+{
+	struct subscriber *subscriber = context;
+	struct outlet *outlet = subscriber->outlet;
+
+	(void)fd;
+	if (what & EV_TIMEOUT) {
+		subscriber_leave(subscriber, subscriber->parting);
+		return;
+	}
+	subscriber_send(subscriber);
+	if (outlet->waiting || outlet->draining)
+		outlet_schedule_flush(outlet);
+}
+
+void subscriber_resume_input(struct subscriber *subscriber)
+{
+	/* Nothing else makes this event time out. */
+	if (subscriber->paused)
+		event_active(&subscriber->input_event, EV_TIMEOUT, 0);
+}
+
+void subscriber_attach(struct subscriber *subscriber, uint64_t cursor)
+{
+	struct outlet *outlet = subscriber->outlet;
+
+	subscriber->joined = true;
+	subscriber->cursor = cursor;
+	if (cursor < outlet->slowest)
+		outlet->slowest = cursor;
+	subscriber_move(subscriber, SUBSCRIBER_READY);
+	subscriber_watch(subscriber, outlet->settings.writable);
+	outlet_update_encodes(outlet);
+	outlet_schedule_flush(outlet);
+	subscriber_report(subscriber, "subscribed", "%s", "");
+}
+
+static struct subscriber *subscriber_new(struct outlet *outlet, int fd)
+{
+	struct subscriber *subscriber = alloc_zero(1, sizeof(*subscriber));
+	struct ucred peer = {0};
+	socklen_t length = sizeof(peer);
+
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+	subscriber->outlet = outlet;
+	subscriber->fd = fd;
+	subscriber->id = ++outlet->subscriber_id;
+	subscriber->pid = peer.pid;
+	subscriber->uid = peer.uid;
+	subscriber->since = clock_realtime();
+	subscriber->state = SUBSCRIBER_JOINING;
+	TAILQ_INSERT_TAIL(&outlet->subscribers[SUBSCRIBER_JOINING], subscriber, link);
+	outlet->subscriber_count++;
+	outlet->stats.accepted++;
+	event_assign(&subscriber->output_event, outlet->base, fd, EV_WRITE, subscriber_on_output,
+		subscriber);
+	event_assign(&subscriber->input_event, outlet->base, fd, EV_READ | EV_PERSIST,
+		subscriber_on_input, subscriber);
+	return subscriber;
+}
+
+void subscriber_accept(int fd, void *context)
+{
+	struct outlet *outlet = context;
+	struct subscriber *subscriber;
+
+	if (outlet->subscriber_count >= outlet->settings.max_subscribers) {
+		outlet->stats.refused++;
+		close(fd);
+		return;
+	}
+	subscriber = subscriber_new(outlet, fd);
+	if (outlet->settings.format == OUTLET_FRAMES)
+		join_begin(subscriber);
+	else if (outlet->settings.start == OUTLET_OLDEST)
+		subscriber_attach(subscriber, ring_tail(&outlet->ring));
+	else
+		subscriber_attach(subscriber, outlet->ring.head);
+}

@@ -1,0 +1,131 @@
+#ifndef OUTLET_SUBSCRIBER_H
+#define OUTLET_SUBSCRIBER_H
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+
+struct outlet;
+
+enum subscriber_state {
+	SUBSCRIBER_JOINING,   /* `frames`: the hello is not complete */
+	SUBSCRIBER_READY,     /* has been sent everything up to the last flush */
+	SUBSCRIBER_BLOCKED,   /* its socket is full */
+	SUBSCRIBER_FINISHING, /* gets what is set aside for it, and no more */
+	SUBSCRIBER_GONE,      /* is freed by the next flush, when nobody can be looking at it */
+	SUBSCRIBER_STATES,
+};
+
+TAILQ_HEAD(subscriber_list, subscriber);
+
+/* A process that reads from an outlet: a socket, and a cursor into the ring. */
+struct subscriber {
+	struct outlet *outlet;
+	TAILQ_ENTRY(subscriber) link; /* in the list of its state */
+	enum subscriber_state state;
+	int fd;
+	uint64_t id;
+	pid_t pid;
+	uid_t uid;
+	bool joined;         /* has been attached */
+	uint64_t since;      /* ns since 1970 */
+	const char *parting; /* why it is gone or finishing: static */
+
+	uint64_t cursor; /* position in the ring of the next byte to send */
+	uint64_t sent;   /* bytes */
+
+	/*
+	 * Sent before anything else: the rest of a record that was overwritten, or a notice. A
+	 * gap becomes a notice only when it is empty, and there is a rest only of what was sent
+	 * after it, so it never grows.
+	 */
+	struct buffer aside;
+	uint64_t gap_from; /* the records lost that the subscriber has not been told of; 0: none */
+	uint64_t gap_to;
+
+	uint64_t lost; /* messages */
+	uint64_t lags;
+	TAILQ_ENTRY(subscriber) laggard_link;
+	uint64_t report_lags; /* not reported yet; 0: not in the list of laggards */
+	uint64_t report_lost;
+
+	struct event input_event;
+	bool reading; /* input is read as it comes; else only the subscriber's end is noticed */
+	bool paused;  /* the owner has refused the message at the front of the input */
+	bool ended;   /* there will be no more input, or it is not wanted */
+	struct buffer input;
+	size_t scanned; /* bytes of the input known to hold no newline */
+	uint64_t inputs;
+	uint64_t input_errors;
+	unsigned named; /* `frames`: the number of sources when it got its hello */
+
+	/* Room in the socket; in state joining: the time for the hello is over. */
+	struct event output_event;
+};
+
+/* A newly accepted socket: listener_accept with the outlet as context. */
+void subscriber_accept(int fd, void *outlet);
+
+/* It is to read from the ring from `cursor` on. */
+void subscriber_attach(struct subscriber *subscriber, uint64_t cursor);
+
+/* Gives it all that its socket takes, and moves it to ready, blocked or gone accordingly. */
+void subscriber_send(struct subscriber *subscriber);
+
+/* It gets what is set aside for it, then the end. */
+void subscriber_finish(struct subscriber *subscriber, const char *parting);
+
+/* Nothing is sent or read any more; the next flush frees it. */
+void subscriber_leave(struct subscriber *subscriber, const char *parting);
+
+/* It cannot have all that is in the ring before record `target`: goes on there. If it is in the
+ * middle of a record, the rest of that one is set aside for it. */
+void subscriber_skip(struct subscriber *subscriber, uint64_t target);
+
+/* Likewise, but it does not go on: it is closed after the rest of the record. */
+void subscriber_drop(struct subscriber *subscriber);
+
+/* Whether input is to be read, by what it is allowed and able to send. */
+void subscriber_update_reading(struct subscriber *subscriber);
+
+/* The owner takes input again: has the event loop go on with it. */
+void subscriber_resume_input(struct subscriber *subscriber);
+
+/* Tells the owner; only when its code is not running: from the flush, or the subscriber's input. */
+void subscriber_report(const struct subscriber *subscriber, const char *what,
+	const char *details, ...) __attribute__((format(printf, 3, 4)));
+void subscriber_report_lag(struct subscriber *subscriber);
+
+/* Takes the last input of one that is gone, tells the owner, and frees it. */
+void subscriber_reap(struct subscriber *subscriber);
+
+/* Closes and frees it without a word. */
+void subscriber_free(struct subscriber *subscriber);
+
+/* join.c: the hello of `frames`. */
+void join_begin(struct subscriber *subscriber);
+void join_read(struct subscriber *subscriber);
+
+/* Sets the names aside that may have been lost in a gap. */
+void join_repeat_names(struct subscriber *subscriber);
+
+/* input.c: messages from subscribers of a writable outlet. */
+enum { INPUT_MESSAGE_MAX = 1 << 20 };
+
+/* Reads once; whether there may be more to read. */
+bool input_read(struct subscriber *subscriber);
+
+/* Goes on with what has been read, when the owner takes input again. */
+void input_resume(struct subscriber *subscriber);
+
+/*
+ * Counts what the subscriber did wrong, and tells the owner for the 1st, 2nd, 4th, 8th time and so
+ * on, so that one that does nothing else does not drown what others have to say.
+ */
+void input_error(struct subscriber *subscriber, const char *text);
+
+#endif

@@ -1,0 +1,14 @@
+check_PROGRAMS += unit_outlet
+TESTS += unit_outlet
+unit_outlet_SOURCES = \
+	tests/unit/outlet_harness.c tests/unit/outlet_harness.h \
+	tests/unit/outlet_suites.h \
+	tests/unit/test_deliver.c \
+	tests/unit/test_encode.c \
+	tests/unit/test_input.c \
+	tests/unit/test_join.c \
+	tests/unit/test_listener.c \
+	tests/unit/test_outlet.c \
+	tests/unit/test_ring.c
+unit_outlet_CFLAGS = $(UNIT_CFLAGS)
+unit_outlet_LDADD = $(OUTLET_LIBS) $(CHECK_LIBS)

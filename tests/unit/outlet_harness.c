@@ -1,0 +1,203 @@
+#include "outlet_harness.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static void harness_on_room(struct outlet *outlet, void *context)
+{
+	struct harness *harness = context;
+
+	ck_assert_ptr_eq(outlet, harness->outlet);
+	harness->rooms++;
+}
+
+static bool harness_on_input(struct outlet *outlet, int source, bool binary, const void *data,
+	size_t length, void *context)
+{
+	struct harness *harness = context;
+
+	(void)outlet;
+	if (harness->refuse)
+		return false;
+	buffer_append_format(&harness->inputs, "%d %s ", source, binary ? "binary" : "text");
+	buffer_append(&harness->inputs, data, length);
+	buffer_append_text(&harness->inputs, "\n");
+	return true;
+}
+
+static void harness_on_event(struct outlet *outlet, const char *what, const char *json,
+	void *context)
+{
+	struct harness *harness = context;
+
+	(void)outlet;
+	buffer_append_format(&harness->events, "%s %s\n", what, json);
+}
+
+void harness_setup(struct harness *harness, enum outlet_format format)
+{
+	*harness = (struct harness){.directory = "/tmp/wsgated-outlet-XXXXXX"};
+	ck_assert_ptr_nonnull(mkdtemp(harness->directory));
+	snprintf(harness->path, sizeof(harness->path), "%s/test.sock", harness->directory);
+	harness->base = event_base_new();
+	harness->log = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
+	harness->settings = (struct outlet_settings){
+		.name = "test",
+		.path = harness->path,
+		.format = format,
+		.ring = 64 << 10,
+		.mode = 0600,
+		.max_subscribers = 16,
+	};
+}
+
+void harness_open(struct harness *harness)
+{
+	const struct outlet_callbacks callbacks = {
+		.context = harness,
+		.room = harness_on_room,
+		.input = harness_on_input,
+		.event = harness_on_event,
+	};
+	struct error error;
+
+	harness->outlet = outlet_new(harness->base, harness->log, &harness->settings, &callbacks,
+		&error);
+	ck_assert_msg(harness->outlet != NULL, "%s", error.text);
+	ck_assert_uint_eq(outlet_add_source(harness->outlet, "ticker", harness), 0);
+	ck_assert_uint_eq(outlet_add_source(harness->outlet, "trades", harness), 1);
+}
+
+void harness_teardown(struct harness *harness)
+{
+	outlet_free(harness->outlet);
+	event_base_free(harness->base);
+	log_free(harness->log);
+	buffer_release(&harness->events);
+	buffer_release(&harness->inputs);
+	ck_assert_int_eq(rmdir(harness->directory), 0);
+}
+
+void harness_turn(struct harness *harness)
+{
+	event_base_loop(harness->base, EVLOOP_NONBLOCK);
+}
+
+int harness_connect(struct harness *harness)
+{
+	uint64_t accepted = harness->outlet->stats.accepted + harness->outlet->stats.refused;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, harness->path);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	harness_until(harness,
+		harness->outlet->stats.accepted + harness->outlet->stats.refused > accepted);
+	return fd;
+}
+
+struct subscriber *harness_newest(struct harness *harness)
+{
+	struct subscriber *subscriber;
+
+	for (int state = 0; state < SUBSCRIBER_STATES; state++) {
+		TAILQ_FOREACH (subscriber, &harness->outlet->subscribers[state], link) {
+			if (subscriber->id == harness->outlet->subscriber_id)
+				return subscriber;
+		}
+	}
+	ck_abort_msg("there is no subscriber");
+}
+
+void harness_narrow(struct subscriber *subscriber)
+{
+	int size = 1;
+
+	ck_assert_int_eq(
+		setsockopt(subscriber->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+}
+
+void harness_publish(struct harness *harness, unsigned source, enum outlet_message_type type,
+	const void *data, size_t length)
+{
+	const struct outlet_message message = {
+		.type = type,
+		.source = source,
+		.time = UINT64_C(1763835473000001000),
+		.data = data,
+		.length = length,
+	};
+
+	outlet_publish(harness->outlet, &message);
+}
+
+void harness_publish_text(struct harness *harness, unsigned source, const char *text)
+{
+	harness_publish(harness, source, OUTLET_TEXT, text, strlen(text));
+}
+
+bool harness_read(int fd, struct buffer *out, size_t limit)
+{
+	while (limit) {
+		size_t wanted = limit < 65536 ? limit : 65536;
+		ssize_t got = recv(fd, buffer_reserve(out, wanted), wanted, MSG_DONTWAIT);
+
+		if (got == 0 || (got < 0 && errno == ECONNRESET))
+			return false;
+		if (got < 0) {
+			ck_assert_int_eq(errno, EAGAIN);
+			return true;
+		}
+		buffer_commit(out, (size_t)got);
+		limit -= (size_t)got;
+	}
+	return true;
+}
+
+void harness_drain(struct harness *harness, int fd, struct buffer *out)
+{
+	size_t before;
+
+	do {
+		before = out->length;
+		harness_turn(harness);
+		harness_turn(harness);
+		harness_read(fd, out, SIZE_MAX);
+	} while (out->length > before);
+}
+
+void harness_expect(const struct buffer *buffer, const char *text)
+{
+	ck_assert_msg(buffer->length == strlen(text) &&
+			(buffer->length == 0 ||
+				memcmp(buffer_data(buffer), text, buffer->length) == 0),
+		"expected:\n%s\nfound:\n%.*s", text, (int)buffer->length,
+		(const char *)buffer_data(buffer));
+}
+
+void harness_expect_read(struct harness *harness, int fd, const char *text)
+{
+	struct buffer got = {0};
+
+	harness_drain(harness, fd, &got);
+	harness_expect(&got, text);
+	buffer_release(&got);
+}
+
+bool harness_contains(const struct buffer *buffer, const char *text)
+{
+	return buffer->length && memmem(buffer_data(buffer), buffer->length, text, strlen(text));
+}
+
+void harness_expect_end(struct harness *harness, int fd, struct buffer *out)
+{
+	harness_until(harness, !harness_read(fd, out, SIZE_MAX));
+	close(fd);
+}

@@ -1,0 +1,65 @@
+#ifndef TESTS_OUTLET_HARNESS_H
+#define TESTS_OUTLET_HARNESS_H
+
+#include <check.h>
+
+#include "outlet/outlet_private.h"
+
+/* An outlet in a directory and an event loop of its own, and what it has told its owner. */
+struct harness {
+	char directory[64];
+	char path[96];
+	struct event_base *base;
+	struct log *log;
+	struct outlet_settings settings; /* to be adjusted before harness_open() */
+	struct outlet *outlet;
+	struct buffer events;            /* "what json\n" for each */
+	struct buffer inputs;            /* "source text|binary data\n" for each */
+	unsigned rooms;
+	bool refuse; /* input */
+};
+
+void harness_setup(struct harness *harness, enum outlet_format format);
+void harness_open(struct harness *harness);
+void harness_teardown(struct harness *harness);
+
+/* Lets all that is ready happen. */
+void harness_turn(struct harness *harness);
+
+/* Turns until the condition holds; the test fails if it never does. */
+#define harness_until(harness, condition)                                                         \
+	do {                                                                                       \
+		uint64_t harness_limit = clock_monotonic() + 10 * CLOCK_NS_PER_SECOND;             \
+		while (!(condition)) {                                                             \
+			ck_assert_msg(clock_monotonic() < harness_limit, "never: %s", #condition); \
+			harness_turn(harness);                                                     \
+		}                                                                                  \
+	} while (0)
+
+/* A non-blocking client that the outlet has accepted. */
+int harness_connect(struct harness *harness);
+
+/* The outlet's side of the newest client. */
+struct subscriber *harness_newest(struct harness *harness);
+
+/* Has its socket hold as little as the kernel allows. */
+void harness_narrow(struct subscriber *subscriber);
+
+void harness_publish(struct harness *harness, unsigned source, enum outlet_message_type type,
+	const void *data, size_t length);
+void harness_publish_text(struct harness *harness, unsigned source, const char *text);
+
+/* Reads what there is, at most `limit`. Returns false at the end of the stream. */
+bool harness_read(int fd, struct buffer *out, size_t limit);
+
+/* Turns and reads until there is nothing more. */
+void harness_drain(struct harness *harness, int fd, struct buffer *out);
+
+void harness_expect_read(struct harness *harness, int fd, const char *text);
+void harness_expect(const struct buffer *buffer, const char *text);
+bool harness_contains(const struct buffer *buffer, const char *text);
+
+/* Turns until the outlet has closed the client's socket; what came before goes to `out`. */
+void harness_expect_end(struct harness *harness, int fd, struct buffer *out);
+
+#endif

@@ -1,0 +1,13 @@
+#ifndef TESTS_OUTLET_SUITES_H
+#define TESTS_OUTLET_SUITES_H
+
+#include <check.h>
+
+Suite *ring_suite(void);
+Suite *encode_suite(void);
+Suite *listener_suite(void);
+Suite *deliver_suite(void);
+Suite *join_suite(void);
+Suite *input_suite(void);
+
+#endif

@@ -1,0 +1,233 @@
+#include <check.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "outlet/encode.h"
+#include "outlet/frames.h"
+#include "outlet_suites.h"
+
+/* Encodes into memory of the length announced, so that sanitizers see what is written behind. */
+static char *encode(const struct encode_format *format, enum outlet_message_type type,
+	const void *data, size_t length, bool announce, size_t *size)
+{
+	const struct outlet_message message = {
+		.type = type,
+		.source = 3,
+		.time = UINT64_C(1763835473000001999),
+		.data = data,
+		.length = length,
+	};
+	const struct encode_record record = {
+		.seq = 1234567,
+		.message = &message,
+		.connection = "ticker",
+		.connection_length = 6,
+		.announce = announce,
+	};
+	struct encode_clock clock = {0};
+	char *out;
+
+	*size = format->length(&record);
+	out = alloc_zero(1, *size + 1);
+	memset(out, '#', *size);
+	format->write((uint8_t *)out, &record, &clock);
+	return out;
+}
+
+static void expect_text(const struct encode_format *format, enum outlet_message_type type,
+	const void *data, size_t length, const char *text)
+{
+	size_t size;
+	char *out = encode(format, type, data, length, false, &size);
+
+	ck_assert_uint_eq(strlen(out), size);
+	ck_assert_str_eq(out, text);
+	free(out);
+}
+
+#define JSON_HEAD                                               \
+	"{\"seq\":1234567,\"time\":\"2025-11-22T18:17:53.000001Z\"," \
+	"\"connection\":\"ticker\","
+
+START_TEST(test_lines)
+{
+	expect_text(&encode_lines, OUTLET_TEXT, "hello", 5, "hello\n");
+	expect_text(&encode_lines, OUTLET_BINARY, "a\nb", 3, "a\nb\n");
+	expect_text(&encode_lines, OUTLET_TEXT, NULL, 0, "\n");
+	ck_assert(!encode_lines.lifecycle);
+	ck_assert_ptr_null(encode_lines.gap);
+}
+END_TEST
+
+START_TEST(test_json)
+{
+	static const struct {
+		enum outlet_message_type type;
+		const char *data;
+		const char *text;
+	} cases[] = {
+		{OUTLET_TEXT, "hello", JSON_HEAD "\"type\":\"text\",\"data\":\"hello\"}\n"},
+		{OUTLET_TEXT, "", JSON_HEAD "\"type\":\"text\",\"data\":\"\"}\n"},
+		{OUTLET_TEXT, "{\"a\":\"b\\n\"}\r\n\t\x1b\x7f",
+			JSON_HEAD "\"type\":\"text\",\"data\":\"{\\\"a\\\":\\\"b\\\\n\\\"}"
+				  "\\r\\n\\t\\u001b\x7f\"}\n"},
+		{OUTLET_TEXT, "\xc3\xbc\xe2\x82\xac",
+			JSON_HEAD "\"type\":\"text\",\"data\":\"\xc3\xbc\xe2\x82\xac\"}\n"},
+		{OUTLET_BINARY, "", JSON_HEAD "\"type\":\"binary\",\"base64\":\"\"}\n"},
+		{OUTLET_BINARY, "\xff\xfe", JSON_HEAD "\"type\":\"binary\",\"base64\":\"//4=\"}\n"},
+		{OUTLET_OPENED, "{}", JSON_HEAD "\"type\":\"open\"}\n"},
+		{OUTLET_OPENED, "{\"address\":\"::1\"}",
+			JSON_HEAD "\"type\":\"open\",\"address\":\"::1\"}\n"},
+		{OUTLET_CLOSED, "{\"code\":1000,\"reason\":\"\"}",
+			JSON_HEAD "\"type\":\"close\",\"code\":1000,\"reason\":\"\"}\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_text(&encode_json, cases[i].type, cases[i].data, strlen(cases[i].data),
+			cases[i].text);
+}
+END_TEST
+
+/* Every ASCII character at every place in a block, read back by another parser. */
+START_TEST(test_json_escapes_everywhere)
+{
+	for (size_t length = 1; length < 40; length++) {
+		for (size_t at = 0; at < length; at++) {
+			char data[40];
+			size_t size;
+			char *out;
+			json_t *object, *found;
+
+			memset(data, 'x', sizeof(data));
+			data[at] = (char)_i;
+			data[length - 1 - at] = (char)_i;
+			out = encode(&encode_json, OUTLET_TEXT, data, length, false, &size);
+			object = json_loads(out, JSON_ALLOW_NUL, NULL);
+			found = json_object_get(object, "data");
+			ck_assert_msg(strchr(out, '\n') == out + size - 1 && found &&
+					json_string_length(found) == length &&
+					memcmp(json_string_value(found), data, length) == 0,
+				"%zu of %zu: %s", at, length, out);
+			json_decref(object);
+			free(out);
+		}
+	}
+}
+END_TEST
+
+START_TEST(test_json_time_changes)
+{
+	struct outlet_message message = {.type = OUTLET_TEXT};
+	struct encode_record record = {.seq = 1, .message = &message, .connection = ""};
+	struct encode_clock clock = {0};
+	static const struct {
+		uint64_t time;
+		const char *text;
+	} cases[] = {
+		{0, "1970-01-01T00:00:00.000000Z"},
+		{999999999, "1970-01-01T00:00:00.999999Z"},
+		{1000000000, "1970-01-01T00:00:01.000000Z"},
+		{UINT64_C(1763835473123456789), "2025-11-22T18:17:53.123456Z"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char out[256] = "";
+
+		message.time = cases[i].time;
+		encode_json.write((uint8_t *)out, &record, &clock);
+		ck_assert_ptr_nonnull(strstr(out, cases[i].text));
+	}
+}
+END_TEST
+
+START_TEST(test_json_gap)
+{
+	char out[ENCODE_GAP_MAX + 1] = "";
+
+	ck_assert_uint_eq(encode_json.gap((uint8_t *)out, 7, 9), strlen(out));
+	ck_assert_str_eq(out, "{\"type\":\"gap\",\"lost\":3,\"from\":7,\"to\":9}\n");
+	ck_assert_uint_lt(encode_json.gap((uint8_t *)out, 1, UINT64_MAX - 1), ENCODE_GAP_MAX);
+}
+END_TEST
+
+START_TEST(test_frames_byte_by_byte)
+{
+	static const char expected[] = "\x28\0\0\0"             /* size */
+				       "\5\0\0\0"                /* length */
+				       "\x87\xd6\x12\0\0\0\0\0" /* seq */
+				       "\xcf\xf1\x65\x7a\x04\x67\x7a\x18" /* time */
+				       "\3\0\0\0" /* connection */
+				       "\1\0\0\0" /* type */
+				       "hello\0\0\0";
+	size_t size;
+	char *out = encode(&encode_frames, OUTLET_TEXT, "hello", 5, false, &size);
+
+	ck_assert_uint_eq(size, 40);
+	ck_assert_mem_eq(out, expected, 40);
+	free(out);
+}
+END_TEST
+
+START_TEST(test_frames_sizes)
+{
+	for (size_t length = 0; length < 70; length++) {
+		char data[70];
+		struct frames_header header;
+		size_t size;
+		char *out;
+
+		memset(data, 'd', sizeof(data));
+		out = encode(&encode_frames, OUTLET_BINARY, data, length, false, &size);
+		memcpy(&header, out, sizeof(header));
+		ck_assert_uint_eq(size, header.size);
+		ck_assert_uint_eq(header.size % 8, 0);
+		ck_assert_uint_lt(header.size - 32 - length, 8);
+		ck_assert_uint_eq(header.length, length);
+		ck_assert_uint_eq(header.type, FRAMES_BINARY);
+		ck_assert_mem_eq(out + 32, data, length);
+		for (size_t i = 32 + length; i < size; i++)
+			ck_assert_int_eq(out[i], 0);
+		free(out);
+	}
+}
+END_TEST
+
+START_TEST(test_frames_announce)
+{
+	struct frames_header header;
+	size_t size;
+	char *out = encode(&encode_frames, OUTLET_OPENED, "{}", 2, true, &size);
+
+	ck_assert_uint_eq(size, 80);
+	memcpy(&header, out, sizeof(header));
+	ck_assert_uint_eq(header.type, FRAMES_NAME);
+	ck_assert_uint_eq(header.connection, 3);
+	ck_assert_uint_eq(header.seq, 1234567);
+	ck_assert_uint_eq(header.length, 6);
+	ck_assert_mem_eq(out + 32, "ticker\0\0", 8);
+	memcpy(&header, out + 40, sizeof(header));
+	ck_assert_uint_eq(header.type, FRAMES_OPEN);
+	ck_assert_uint_eq(header.seq, 1234567);
+	ck_assert_mem_eq(out + 72, "{}\0\0\0\0\0\0", 8);
+	free(out);
+}
+END_TEST
+
+Suite *encode_suite(void)
+{
+	Suite *suite = suite_create("encode");
+	TCase *tests = tcase_create("encode");
+
+	tcase_add_test(tests, test_lines);
+	tcase_add_test(tests, test_json);
+	tcase_add_loop_test(tests, test_json_escapes_everywhere, 0, 128);
+	tcase_add_test(tests, test_json_time_changes);
+	tcase_add_test(tests, test_json_gap);
+	tcase_add_test(tests, test_frames_byte_by_byte);
+	tcase_add_test(tests, test_frames_sizes);
+	tcase_add_test(tests, test_frames_announce);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

@@ -1,0 +1,372 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "outlet/frames.h"
+#include "outlet_harness.h"
+#include "outlet_suites.h"
+
+static struct harness harness;
+
+static void teardown(void)
+{
+	harness_teardown(&harness);
+}
+
+static void open_writable(enum outlet_format format)
+{
+	harness_setup(&harness, format);
+	harness.settings.writable = true;
+	harness_open(&harness);
+}
+
+static int connect_subscriber(void)
+{
+	const struct frames_hello hello = {.magic = FRAMES_MAGIC, .version = FRAMES_VERSION};
+	int fd = harness_connect(&harness);
+
+	if (harness.settings.format == OUTLET_FRAMES)
+		ck_assert_int_eq(send(fd, &hello, sizeof(hello), 0), sizeof(hello));
+	return fd;
+}
+
+/* Sends it all, however little the socket takes at a time. */
+static void send_all(int fd, const void *data, size_t length)
+{
+	const char *at = data;
+
+	while (length) {
+		ssize_t sent = send(fd, at, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent > 0) {
+			at += sent;
+			length -= (size_t)sent;
+		}
+		harness_turn(&harness);
+	}
+}
+
+static void send_text(int fd, const char *text)
+{
+	send_all(fd, text, strlen(text));
+}
+
+START_TEST(test_lines_input)
+{
+	int fd;
+
+	open_writable(OUTLET_LINES);
+	fd = connect_subscriber();
+	send_text(fd, "one\ntwo\n\nthr");
+	harness_until(&harness, harness.outlet->stats.inputs == 3);
+	harness_expect(&harness.inputs, "-1 text one\n-1 text two\n-1 text \n");
+	send_text(fd, "ee\n");
+	harness_until(&harness, harness.outlet->stats.inputs == 4);
+	ck_assert(harness_contains(&harness.inputs, "-1 text three\n"));
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_lines_not_utf8)
+{
+	int fd;
+
+	open_writable(OUTLET_LINES);
+	fd = connect_subscriber();
+	send_text(fd, "bad \xff\ngood\n");
+	harness_until(&harness, harness.outlet->stats.inputs == 1);
+	harness_expect(&harness.inputs, "-1 text good\n");
+	ck_assert_uint_eq(harness.outlet->stats.input_errors, 1);
+	ck_assert(harness_contains(&harness.events, "\"error\":\"a text message is not UTF-8\""));
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_many_errors_are_few_events)
+{
+	size_t events = 0;
+	int fd;
+
+	open_writable(OUTLET_JSON);
+	fd = connect_subscriber();
+	for (int i = 0; i < 1000; i++)
+		send_text(fd, "nonsense\n");
+	harness_until(&harness, harness.outlet->stats.input_errors == 1000);
+	for (size_t i = 0; i < harness.events.length; i++)
+		events += buffer_data(&harness.events)[i] == '\n';
+	ck_assert_uint_eq(events, 1 + 10); /* subscribed; 1, 2, 4, … 512 */
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_longest_line)
+{
+	char *line = alloc_zero(1, INPUT_MESSAGE_MAX + 2);
+	struct buffer stream = {0};
+	int fd;
+
+	open_writable(OUTLET_LINES);
+	fd = connect_subscriber();
+	memset(line, 'x', INPUT_MESSAGE_MAX + 1);
+	line[INPUT_MESSAGE_MAX] = '\n';
+	send_all(fd, line, INPUT_MESSAGE_MAX + 1);
+	harness_until(&harness, harness.outlet->stats.inputs == 1);
+	ck_assert_uint_eq(harness.inputs.length, INPUT_MESSAGE_MAX + 9);
+	line[INPUT_MESSAGE_MAX] = 'x';
+	send_all(fd, line, INPUT_MESSAGE_MAX + 1);
+	harness_expect_end(&harness, fd, &stream);
+	ck_assert_uint_eq(harness.outlet->stats.inputs, 1);
+	ck_assert(harness_contains(&harness.events, "\"error\":\"a line is longer than 1 MiB\""));
+	buffer_release(&stream);
+	free(line);
+}
+END_TEST
+
+START_TEST(test_json_input)
+{
+	static const struct {
+		const char *line;
+		const char *input; /* or */
+		const char *error;
+	} cases[] = {
+		{"{\"data\":\"hi\"}", "-1 text hi\n", NULL},
+		{"{\"type\":\"text\",\"data\":\"h\\u00fc\",\"seq\":9}",
+			"-1 text h\xc3\xbc\n", NULL},
+		{"{\"connection\":\"trades\",\"type\":\"text\",\"data\":\"\"}", "1 text \n", NULL},
+		{"{\"connection\":\"ticker\",\"base64\":\"aGk=\"}", "0 binary hi\n", NULL},
+		{"{\"type\":\"binary\",\"base64\":\"\"}", "-1 binary \n", NULL},
+		{"{\"connection\":\"none\",\"data\":\"\"}", "",
+			"is none of the outlet's connections"},
+		{"{\"connection\":7,\"data\":\"\"}", "", "is none of the"},
+		{"{\"type\":\"binary\",\"data\":\"\"}", "", "must be"},
+		{"{\"type\":\"text\",\"base64\":\"\"}", "", "must be"},
+		{"{\"data\":\"\",\"base64\":\"\"}", "", "needs either"},
+		{"{}", "", "needs either"},
+		{"{\"base64\":\"aGk\"}", "", "does not hold base64"},
+		{"{\"base64\":\"aGk=\\u0000\"}", "", "does not hold base64"},
+		{"[1]", "", "a line is not a JSON object"},
+		{"{\"data\":", "", "a line is not JSON: "},
+		{"", "", "a line is not JSON: "},
+		{"{\"data\":\"\xff\"}", "", "a line is not JSON: "},
+	};
+	int fd;
+
+	open_writable(OUTLET_JSON);
+	fd = connect_subscriber();
+	send_text(fd, cases[_i].line);
+	send_text(fd, "\n");
+	harness_until(&harness,
+		harness.outlet->stats.inputs + harness.outlet->stats.input_errors == 1);
+	harness_expect(&harness.inputs, cases[_i].input);
+	if (cases[_i].error)
+		ck_assert_msg(harness_contains(&harness.events, cases[_i].error), "%.*s",
+			(int)harness.events.length, (const char *)buffer_data(&harness.events));
+	/* It can go on after either. */
+	send_text(fd, "{\"data\":\"last\"}\n");
+	harness_until(&harness, harness_contains(&harness.inputs, "-1 text last\n"));
+	close(fd);
+}
+END_TEST
+
+static void append_frame(struct buffer *out, uint8_t type, uint32_t connection, const char *payload)
+{
+	encode_frames_append(out, type, 0, connection, payload, strlen(payload));
+}
+
+/* Whatever pieces the records come in. */
+START_TEST(test_frames_input)
+{
+	static const size_t pieces[] = {1, 7, 24, 33, 4096};
+	struct buffer frames = {0};
+	int fd;
+
+	open_writable(OUTLET_FRAMES);
+	fd = connect_subscriber();
+	append_frame(&frames, FRAMES_TEXT, 0, "to ticker");
+	append_frame(&frames, FRAMES_BINARY, FRAMES_NO_CONNECTION, "\xff to all");
+	append_frame(&frames, FRAMES_OPEN, 0, "wrong type");
+	append_frame(&frames, FRAMES_TEXT, 2, "wrong connection");
+	append_frame(&frames, FRAMES_TEXT, 0, "not UTF-8 \xff");
+	append_frame(&frames, FRAMES_TEXT, 1, "");
+	while (frames.length) {
+		size_t piece = frames.length < pieces[_i] ? frames.length : pieces[_i];
+
+		send_all(fd, buffer_data(&frames), piece);
+		buffer_consume(&frames, piece);
+	}
+	harness_until(&harness, harness.outlet->stats.inputs == 3);
+	harness_expect(&harness.inputs, "0 text to ticker\n-1 binary \xff to all\n1 text \n");
+	ck_assert_uint_eq(harness.outlet->stats.input_errors, 3);
+	ck_assert_uint_eq(harness.outlet->subscriber_count, 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_broken_frames)
+{
+	static const struct frames_header cases[] = {
+		{.size = 31, .length = 0, .type = FRAMES_TEXT},
+		{.size = 0, .length = 0, .type = FRAMES_TEXT},
+		{.size = 32, .length = 1, .type = FRAMES_TEXT},
+		{.size = 40, .length = 0, .type = FRAMES_TEXT},
+		{.size = 36, .length = 4, .type = FRAMES_TEXT},
+		{.size = (1 << 20) + 40, .length = (1 << 20) + 1, .type = FRAMES_TEXT},
+		{.size = 31, .length = UINT32_MAX, .type = FRAMES_TEXT},
+	};
+	struct buffer stream = {0};
+	int fd;
+
+	open_writable(OUTLET_FRAMES);
+	fd = connect_subscriber();
+	send_all(fd, &cases[_i], sizeof(cases[_i]));
+	harness_expect_end(&harness, fd, &stream);
+	harness_until(&harness, harness_contains(&harness.events, "\"reason\":\"input error\""));
+	ck_assert_uint_eq(harness.outlet->stats.inputs, 0);
+	buffer_release(&stream);
+}
+END_TEST
+
+/* While the owner refuses, nothing is read; nothing is lost, nothing comes twice. */
+START_TEST(test_back_pressure)
+{
+	static char line[1001];
+	struct subscriber *subscriber;
+	size_t sent = 0;
+	int fd;
+
+	open_writable(OUTLET_LINES);
+	fd = connect_subscriber();
+	subscriber = harness_newest(&harness);
+	memset(line, 'x', 999);
+	line[999] = '\n';
+	harness.refuse = true;
+	for (int idle = 0; idle < 10; harness_turn(&harness)) {
+		ssize_t taken = send(fd, line + sent % 1000, 1000 - sent % 1000, MSG_DONTWAIT);
+
+		idle = taken > 0 ? 0 : idle + 1;
+		sent += taken > 0 ? (size_t)taken : 0;
+	}
+	ck_assert(subscriber->paused);
+	ck_assert_uint_lt(subscriber->input.capacity, 1 << 16);
+	ck_assert_uint_eq(harness.outlet->stats.inputs, 0);
+
+	/* Meanwhile the other direction works. */
+	harness_publish_text(&harness, 0, "down");
+	harness_expect_read(&harness, fd, "down\n");
+
+	outlet_resume_input(harness.outlet); /* in vain */
+	harness_turn(&harness);
+	ck_assert(subscriber->paused);
+
+	harness.refuse = false;
+	outlet_resume_input(harness.outlet);
+	harness_until(&harness, harness.outlet->stats.inputs == sent / 1000);
+	ck_assert(!subscriber->paused);
+	send_all(fd, line + sent % 1000, 1000 - sent % 1000);
+	harness_until(&harness, harness.outlet->stats.inputs == sent / 1000 + 1);
+	ck_assert_uint_eq(harness.inputs.length, (sent / 1000 + 1) * (1000 + 8));
+	close(fd);
+}
+END_TEST
+
+/* Who sends and leaves at once is heard, even when the outlet notices first that it has left. */
+START_TEST(test_last_words)
+{
+	int fd;
+
+	open_writable(OUTLET_LINES);
+	fd = connect_subscriber();
+	ck_assert_int_eq(send(fd, "last words\n", 11, 0), 11);
+	close(fd);
+	if (_i) {
+		harness_publish_text(&harness, 0, "to nobody");
+		outlet_send_ready(harness.outlet);
+		ck_assert_uint_eq(harness.outlet->subscriber_count, 0);
+	}
+	harness_until(&harness, harness_contains(&harness.events, "unsubscribed"));
+	harness_expect(&harness.inputs, "-1 text last words\n");
+}
+END_TEST
+
+START_TEST(test_last_words_refused)
+{
+	int fd;
+
+	open_writable(OUTLET_LINES);
+	harness.refuse = true;
+	fd = connect_subscriber();
+	ck_assert_int_eq(send(fd, "last words\n", 11, 0), 11);
+	harness_until(&harness, harness_newest(&harness)->paused);
+	close(fd);
+	harness_until(&harness, harness_contains(&harness.events, "unsubscribed"));
+	ck_assert(harness_contains(&harness.events,
+		"\"error\":\"left before its input could be taken\""));
+}
+END_TEST
+
+START_TEST(test_input_ends_in_the_middle)
+{
+	int fd;
+
+	open_writable(OUTLET_LINES);
+	fd = connect_subscriber();
+	send_text(fd, "whole\npart");
+	shutdown(fd, SHUT_WR);
+	harness_until(&harness, harness.outlet->stats.input_errors == 1);
+	harness_expect(&harness.inputs, "-1 text whole\n");
+	harness_publish_text(&harness, 0, "down");
+	harness_expect_read(&harness, fd, "down\n");
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_becoming_writable_and_back)
+{
+	struct error error;
+	int fd;
+
+	harness_setup(&harness, OUTLET_LINES);
+	harness_open(&harness);
+	fd = connect_subscriber();
+	send_text(fd, "early\n");
+	harness_turn(&harness);
+	ck_assert_uint_eq(harness.outlet->stats.inputs, 0);
+	harness.settings.writable = true;
+	ck_assert(outlet_reconfigure(harness.outlet, &harness.settings, &error));
+	harness_until(&harness, harness.outlet->stats.inputs == 1);
+	harness.settings.writable = false;
+	ck_assert(outlet_reconfigure(harness.outlet, &harness.settings, &error));
+	send_text(fd, "late\n");
+	harness_turn(&harness);
+	ck_assert_uint_eq(harness.outlet->stats.inputs, 1);
+	close(fd);
+	harness_until(&harness, harness.outlet->subscriber_count == 0);
+}
+END_TEST
+
+Suite *input_suite(void)
+{
+	Suite *suite = suite_create("input");
+	TCase *tests = tcase_create("input");
+
+	tcase_set_timeout(tests, 30);
+	tcase_add_checked_fixture(tests, NULL, teardown);
+	tcase_add_test(tests, test_lines_input);
+	tcase_add_test(tests, test_lines_not_utf8);
+	tcase_add_test(tests, test_many_errors_are_few_events);
+	tcase_add_test(tests, test_longest_line);
+	tcase_add_loop_test(tests, test_json_input, 0, 17);
+	tcase_add_loop_test(tests, test_frames_input, 0, 5);
+	tcase_add_loop_test(tests, test_broken_frames, 0, 7);
+	tcase_add_test(tests, test_back_pressure);
+	tcase_add_loop_test(tests, test_last_words, 0, 2);
+	tcase_add_test(tests, test_last_words_refused);
+	tcase_add_test(tests, test_input_ends_in_the_middle);
+	tcase_add_test(tests, test_becoming_writable_and_back);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

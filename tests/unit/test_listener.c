@@ -1,0 +1,248 @@
+#include <check.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "outlet/listener.h"
+#include "outlet_suites.h"
+
+static const struct log_subject subject = {"outlet", "test"};
+
+struct fixture {
+	char directory[64];
+	char path[96];
+	struct event_base *base;
+	struct log *log;
+	int accepted;
+	struct error error;
+};
+
+static struct fixture fixture;
+
+static void setup(void)
+{
+	fixture = (struct fixture){.directory = "/tmp/wsgated-listener-XXXXXX"};
+	ck_assert_ptr_nonnull(mkdtemp(fixture.directory));
+	snprintf(fixture.path, sizeof(fixture.path), "%s/test.sock", fixture.directory);
+	fixture.base = event_base_new();
+	fixture.log = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
+}
+
+static void teardown(void)
+{
+	event_base_free(fixture.base);
+	log_free(fixture.log);
+	unlink(fixture.path);
+	ck_assert_int_eq(rmdir(fixture.directory), 0);
+}
+
+static void on_accept(int fd, void *context)
+{
+	ck_assert_ptr_eq(context, &fixture);
+	ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	ck_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	fixture.accepted++;
+	close(fd);
+}
+
+static struct listener *open_with(const char *path, const struct listener_access *access)
+{
+	return listener_new(fixture.base, fixture.log, &subject, path, access, on_accept, &fixture,
+		&fixture.error);
+}
+
+static struct listener *open_listener(void)
+{
+	return open_with(fixture.path, &(struct listener_access){.mode = 0600});
+}
+
+static int open_client(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, fixture.path);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* The socket of a process that is no more. */
+static void leave_stale_socket(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, fixture.path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+}
+
+START_TEST(test_accepts_many)
+{
+	struct listener *listener = open_listener();
+	int clients[40];
+
+	ck_assert_ptr_nonnull(listener);
+	for (int i = 0; i < 40; i++)
+		clients[i] = open_client();
+	while (fixture.accepted < 40)
+		event_base_loop(fixture.base, EVLOOP_ONCE);
+	for (int i = 0; i < 40; i++)
+		close(clients[i]);
+	listener_free(listener);
+	ck_assert_int_lt(access(fixture.path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_mode_and_owner)
+{
+	struct listener_access access = {.mode = 0660, .owner = "daemon", .group = "mail"};
+	struct listener *listener;
+	struct stat status;
+
+	if (geteuid() != 0)
+		return; /* only root gives files away */
+	listener = open_with(fixture.path, &access);
+	ck_assert_msg(listener != NULL, "%s", fixture.error.text);
+	ck_assert_int_eq(stat(fixture.path, &status), 0);
+	ck_assert_uint_eq(status.st_mode & 07777, 0660);
+	ck_assert_uint_eq(status.st_gid, getgrnam("mail")->gr_gid);
+	ck_assert_uint_ne(status.st_uid, 0);
+	access.mode = 0666;
+	ck_assert(listener_set_access(listener, &access, &fixture.error));
+	ck_assert_int_eq(stat(fixture.path, &status), 0);
+	ck_assert_uint_eq(status.st_mode & 07777, 0666);
+	access.group = "no-such-group";
+	ck_assert(!listener_set_access(listener, &access, &fixture.error));
+	ck_assert_ptr_nonnull(strstr(fixture.error.text, "there is no group 'no-such-group'"));
+	listener_free(listener);
+}
+END_TEST
+
+static void expect_failure(const char *path, const struct listener_access *access, const char *text)
+{
+	ck_assert_ptr_null(open_with(path, access));
+	ck_assert_msg(strstr(fixture.error.text, text) != NULL, "%s", fixture.error.text);
+	ck_assert_msg(strstr(fixture.error.text, path) != NULL, "%s", fixture.error.text);
+}
+
+START_TEST(test_errors_say_what_is_wrong)
+{
+	const struct listener_access plain = {.mode = 0600};
+	char path[256];
+
+	memset(path, 'x', sizeof(path));
+	path[0] = '/';
+	path[108] = '\0';
+	expect_failure(path, &plain, "limited to 107 bytes, this one has 108");
+
+	snprintf(path, sizeof(path), "%s/none/test.sock", fixture.directory);
+	expect_failure(path, &plain, "the directory does not exist");
+
+	expect_failure(fixture.path,
+		&(struct listener_access){.mode = 0600, .owner = "nobody-here"},
+		"there is no user 'nobody-here'");
+	ck_assert_int_lt(access(fixture.path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_other_files_are_left_alone)
+{
+	int fd = open(fixture.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	close(fd);
+	expect_failure(fixture.path, &(struct listener_access){.mode = 0600}, "is not a socket");
+	ck_assert_int_eq(access(fixture.path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_stale_socket_is_replaced)
+{
+	struct listener *listener;
+
+	leave_stale_socket();
+	listener = open_listener();
+	ck_assert_ptr_nonnull(listener);
+	close(open_client());
+	listener_free(listener);
+}
+END_TEST
+
+START_TEST(test_living_socket_is_left_alone)
+{
+	struct listener *listener = open_listener();
+
+	expect_failure(fixture.path, &(struct listener_access){.mode = 0600},
+		"another process is listening");
+	close(open_client());
+	listener_free(listener);
+}
+END_TEST
+
+START_TEST(test_only_its_own_socket_is_removed)
+{
+	struct listener *listener = open_listener();
+
+	ck_assert_int_eq(unlink(fixture.path), 0);
+	leave_stale_socket();
+	listener_free(listener);
+	ck_assert_int_eq(access(fixture.path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_no_descriptors_left)
+{
+	struct listener *listener = open_listener();
+	int client = open_client();
+	int last = dup(client);
+	struct rlimit limit, none;
+	uint64_t began;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = (rlim_t)last;
+	close(last);
+	setrlimit(RLIMIT_NOFILE, &none);
+	last = dup(client); /* may take up a hole below */
+	while (last >= 0)
+		last = dup(client);
+
+	/* It does not spin: after the first failure nothing happens until the pause is over. */
+	event_base_loop(fixture.base, EVLOOP_NONBLOCK);
+	began = clock_monotonic();
+	setrlimit(RLIMIT_NOFILE, &limit);
+	event_base_loop(fixture.base, EVLOOP_NONBLOCK);
+	ck_assert_int_eq(fixture.accepted, 0);
+	event_base_loop(fixture.base, EVLOOP_ONCE);
+	ck_assert_uint_gt(clock_monotonic() - began, CLOCK_NS_PER_SECOND / 2);
+	while (fixture.accepted == 0)
+		event_base_loop(fixture.base, EVLOOP_ONCE);
+	listener_free(listener);
+}
+END_TEST
+
+Suite *listener_suite(void)
+{
+	Suite *suite = suite_create("listener");
+	TCase *tests = tcase_create("listener");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, test_accepts_many);
+	tcase_add_test(tests, test_mode_and_owner);
+	tcase_add_test(tests, test_errors_say_what_is_wrong);
+	tcase_add_test(tests, test_other_files_are_left_alone);
+	tcase_add_test(tests, test_stale_socket_is_replaced);
+	tcase_add_test(tests, test_living_socket_is_left_alone);
+	tcase_add_test(tests, test_only_its_own_socket_is_removed);
+	tcase_add_test(tests, test_no_descriptors_left);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

@@ -1,0 +1,20 @@
+#include <check.h>
+#include <stdlib.h>
+
+#include "outlet_suites.h"
+
+int main(void)
+{
+	SRunner *runner = srunner_create(ring_suite());
+	int failed;
+
+	srunner_add_suite(runner, encode_suite());
+	srunner_add_suite(runner, listener_suite());
+	srunner_add_suite(runner, deliver_suite());
+	srunner_add_suite(runner, join_suite());
+	srunner_add_suite(runner, input_suite());
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
