@@ -5,4 +5,5 @@ include tests/unit/base.mk
 include tests/unit/ws.mk
 include tests/unit/net.mk
 include tests/unit/outlet.mk
+include tests/unit/gateway.mk
 endif

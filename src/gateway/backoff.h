@@ -1,0 +1,29 @@
+#ifndef GATEWAY_BACKOFF_H
+#define GATEWAY_BACKOFF_H
+
+#include <stdint.h>
+
+/*
+ * How long to wait before the next attempt: exponential backoff with full jitter, so that many
+ * clients of one server that has gone away do not come back in step. Set the first three, leave
+ * the others zero; the first three may change at any time.
+ */
+struct backoff {
+	uint64_t min; /* ns */
+	uint64_t max; /* ns, at least min */
+	double factor; /* at least 1 */
+	unsigned failures; /* attempts since the last reset */
+	uint64_t ceiling; /* private: of the last delay; 0: there was none */
+};
+
+/*
+ * The delay before the next attempt in ns, and counts that attempt. It lies between min / 2 and
+ * min * factor^failures, at most max; `random` (64 random bits) says where. The lower bound is
+ * there because a delay of nearly nothing would only make the next failure sooner.
+ */
+uint64_t backoff_next(struct backoff *backoff, uint64_t random);
+
+/* After a success: the next delay starts from min again. */
+void backoff_reset(struct backoff *backoff);
+
+#endif

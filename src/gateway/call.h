@@ -1,0 +1,57 @@
+#ifndef GATEWAY_CALL_H
+#define GATEWAY_CALL_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "gateway/settings.h"
+#include "net/dial.h"
+#include "net/net.h"
+#include "net/stream.h"
+#include "ws/handshake.h"
+
+/*
+ * One attempt to open a WebSocket: dial the server, send the opening handshake, check the answer.
+ */
+struct call;
+
+/* How a call went, as far as it came. */
+struct call_report {
+	uint64_t time; /* of its begin, ns since 1970; 0: there has been no call */
+	struct dial_report dial;
+	uint64_t upgrade_us;         /* from the request to the answer */
+	struct ws_response response; /* status 0: there was none */
+	char *protocol;              /* agreed on; NULL: none */
+	bool deflate;                /* agreed on */
+};
+void call_report_release(struct call_report *report);
+
+/* What a call that succeeded gives: all of it is the taker's. */
+struct call_result {
+	struct stream *stream;
+	struct buffer rest; /* what came behind the answer: the first frames */
+	struct ws_deflate_parameters deflate; /* if the report says it was agreed on */
+};
+
+/*
+ * Called once, never from within call_start(); the call is gone then. On failure `result` is NULL
+ * and `error` says why. The report is moved out by the taker, or released by it.
+ */
+typedef void (*call_done)(struct call_result *result, struct call_report *report,
+	const struct error *error, void *context);
+
+/* Settings and extra headers (which win over the settings') are borrowed until the call has ended. */
+struct call *call_start(struct event_base *base, struct net *net,
+	const struct connection_settings *settings, const struct header_list *extra, call_done done,
+	void *context);
+
+/* Ends the call without a call to `done`. */
+void call_cancel(struct call *call);
+
+/* Whether the stream stands and the answer to the opening handshake is being waited for. */
+bool call_upgrading(const struct call *call);
+
+#endif

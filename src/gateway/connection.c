@@ -1,0 +1,797 @@
+#include "gateway/connection.h"
+
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "gateway/backoff.h"
+#include "net/url.h"
+#include "ws/utf8.h"
+
+/* An outlet that the connection publishes into, and its number there. */
+struct connection_route {
+	struct outlet *outlet;
+	unsigned source;
+};
+
+TAILQ_HEAD(connection_waiters, connection_waiter);
+
+struct connection {
+	const struct connection_host *host;
+	struct connection_settings *settings; /* owned */
+	char *url; /* without password */
+
+	enum connection_state state; /* never UPGRADING or CLOSING: see connection_state() */
+	uint64_t since;              /* of the state, ns since 1970 */
+	bool wanted;                 /* to be opened again when it is lost */
+	bool redial;                 /* call again as soon as the session has closed */
+	bool started;
+	bool retired;
+
+	struct call *call;
+	struct header_list extra; /* of the call that is under way or comes next; owned */
+	struct session *session;
+	struct event timer;       /* until the next attempt */
+	uint64_t next_try;        /* monotonic ns */
+	uint64_t opened;          /* monotonic ns */
+	unsigned attempt;
+	struct backoff backoff;
+
+	struct connection_route *routes;
+	size_t route_count;
+	struct connection_waiters waiters;
+
+	struct call_report report;
+	struct stats stats;
+	struct warnings warnings;
+	struct error *last_error; /* NULL: none yet */
+	uint64_t last_error_time;
+	unsigned last_close_code;
+	bool last_close_remote;
+	char *last_close_reason;
+};
+
+const char *connection_state_name(enum connection_state state)
+{
+	static const char *const names[] = {
+		[CONNECTION_IDLE] = "idle",
+		[CONNECTION_WAITING] = "waiting",
+		[CONNECTION_CONNECTING] = "connecting",
+		[CONNECTION_UPGRADING] = "upgrading",
+		[CONNECTION_OPEN] = "open",
+		[CONNECTION_CLOSING] = "closing",
+	};
+
+	return names[state];
+}
+
+const char *connection_name(const struct connection *connection)
+{
+	return connection->settings->name;
+}
+
+const struct connection_settings *connection_settings(const struct connection *connection)
+{
+	return connection->settings;
+}
+
+/* --- telling what happens ------------------------------------------------------------------ */
+
+#define connection_log(connection, priority, ...)                                                  \
+	log_write((connection)->host->log, (priority),                                             \
+		&(struct log_subject){"connection", connection_name(connection)}, __VA_ARGS__)
+
+static void connection_enter(struct connection *connection, enum connection_state state)
+{
+	connection->state = state;
+	connection->since = clock_realtime();
+}
+
+static void connection_emit(struct connection *connection, const char *type,
+	const struct buffer *details)
+{
+	connection->host->event(connection, type, (const char *)buffer_data(details), NULL,
+		connection->host->context);
+}
+
+static void connection_warn(struct connection *connection, const struct warning *warning)
+{
+	if (!warning)
+		return;
+	if (warning->type == WARNING_OPERATION)
+		connection_log(connection, LOG_WARNING, "%s took %llu us (threshold %llu us)",
+			warning->operation, (unsigned long long)warning->us,
+			(unsigned long long)warning->timeout);
+	else
+		connection_log(connection, LOG_WARNING,
+			"%s of %llu bytes at %.0f bytes/s (threshold %llu bytes/s)",
+			warning->operation, (unsigned long long)warning->bytes, warning->bytes_sec,
+			(unsigned long long)warning->threshold);
+	connection->host->event(connection, "warning", NULL, warning, connection->host->context);
+}
+
+static void connection_judge_transfer(struct connection *connection, const char *direction,
+	uint64_t bytes, uint64_t us)
+{
+	if (us == 0 || !warnings_active(&connection->warnings))
+		return;
+	connection_warn(connection, warnings_operation(&connection->warnings, direction, us));
+	connection_warn(connection, warnings_transfer(&connection->warnings, direction, bytes, us));
+}
+
+static void connection_judge_call(struct connection *connection)
+{
+	const struct call_report *report = &connection->report;
+	const struct {
+		const char *operation;
+		uint64_t us;
+	} phases[] = {
+		{"resolve", report->dial.resolve_us},
+		{"connect", report->dial.connect_us},
+		{"tls", report->dial.tls_us},
+		{"upgrade", report->upgrade_us},
+	};
+
+	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+		if (phases[i].us)
+			connection_warn(connection, warnings_operation(&connection->warnings,
+				phases[i].operation, phases[i].us));
+	}
+}
+
+static void connection_note_error(struct connection *connection, const struct error *error)
+{
+	if (!connection->last_error)
+		connection->last_error = alloc_zero(1, sizeof(*error));
+	*connection->last_error = *error;
+	connection->last_error_time = clock_realtime();
+}
+
+/* Open and close stand in the outlets, between the messages before and after. */
+static void connection_publish_record(struct connection *connection,
+	enum outlet_message_type type, const struct buffer *details)
+{
+	struct outlet_message message = {
+		.type = type,
+		.time = clock_realtime(),
+		.data = buffer_data(details),
+		.length = details->length - 1, /* without its NUL */
+	};
+
+	for (size_t i = 0; i < connection->route_count; i++) {
+		message.source = connection->routes[i].source;
+		outlet_publish(connection->routes[i].outlet, &message);
+	}
+}
+
+static void connection_append_member(struct buffer *object, const char *name, const char *text)
+{
+	buffer_append_format(object, "%s\"%s\":", object->length > 1 ? "," : "", name);
+	text_append_json_string(object, text, strlen(text));
+}
+
+static void connection_end_object(struct buffer *object)
+{
+	buffer_append(object, "}", 2); /* with its NUL */
+}
+
+/* --- those who wait ------------------------------------------------------------------------ */
+
+static void connection_answer(struct connection *connection, bool for_open,
+	const struct call_report *report, const struct error *error)
+{
+	struct connection_waiter *waiter, *next;
+
+	for (waiter = TAILQ_FIRST(&connection->waiters); waiter; waiter = next) {
+		next = TAILQ_NEXT(waiter, entry);
+		if (waiter->for_open != for_open)
+			continue;
+		TAILQ_REMOVE(&connection->waiters, waiter, entry);
+		waiter->done(waiter, report, error);
+	}
+}
+
+static void connection_wait(struct connection *connection, struct connection_waiter *waiter,
+	bool for_open)
+{
+	if (!waiter)
+		return;
+	waiter->for_open = for_open;
+	TAILQ_INSERT_TAIL(&connection->waiters, waiter, entry);
+}
+
+void connection_forget(struct connection *connection, struct connection_waiter *waiter)
+{
+	TAILQ_REMOVE(&connection->waiters, waiter, entry);
+}
+
+/* --- calling ------------------------------------------------------------------------------- */
+
+static void connection_on_called(struct call_result *result, struct call_report *report,
+	const struct error *error, void *context);
+
+static void connection_release_extra(struct connection *connection)
+{
+	for (size_t i = 0; i < connection->extra.count; i++) {
+		free((char *)connection->extra.items[i].name);
+		free((char *)connection->extra.items[i].value);
+	}
+	free(connection->extra.items);
+	connection->extra = (struct header_list){0};
+}
+
+static void connection_take_extra(struct connection *connection, const struct header_list *extra)
+{
+	connection_release_extra(connection);
+	if (!extra || !extra->count)
+		return;
+	connection->extra.items = alloc_zero(extra->count, sizeof(*extra->items));
+	for (size_t i = 0; i < extra->count; i++) {
+		connection->extra.items[i].name = alloc_string(extra->items[i].name);
+		connection->extra.items[i].value = alloc_string(extra->items[i].value);
+	}
+	connection->extra.count = extra->count;
+}
+
+static void connection_call(struct connection *connection)
+{
+	event_del(&connection->timer);
+	connection->redial = false;
+	connection->attempt++;
+	connection->stats.attempts++;
+	connection_enter(connection, CONNECTION_CONNECTING);
+	connection->call = call_start(connection->host->shared->base, connection->host->net,
+		connection->settings, &connection->extra, connection_on_called, connection);
+}
+
+static void connection_cancel_call(struct connection *connection)
+{
+	if (connection->call)
+		call_cancel(connection->call);
+	connection->call = NULL;
+}
+
+static void connection_on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct connection *connection = context;
+
+	(void)fd, (void)what;
+	if (connection->retired)
+		connection->host->retired(connection, connection->host->context);
+	else
+		connection_call(connection);
+}
+
+static void connection_rest(struct connection *connection)
+{
+	connection->wanted = false;
+	connection_enter(connection, CONNECTION_IDLE);
+	if (connection->retired)
+		event_active(&connection->timer, EV_TIMEOUT, 0);
+}
+
+/* After a failure or the end of a session: try again later, or not at all. */
+static void connection_retry(struct connection *connection)
+{
+	const struct connection_settings *settings = connection->settings;
+	struct buffer details = {0};
+	struct timeval delay;
+	uint64_t random, ns;
+
+	if (!connection->wanted || !settings->reconnect.enabled) {
+		connection_rest(connection);
+		return;
+	}
+	connection->backoff.min = settings->reconnect.min;
+	connection->backoff.max = settings->reconnect.max;
+	connection->backoff.factor = settings->reconnect.factor;
+	evutil_secure_rng_get_bytes(&random, sizeof(random));
+	ns = backoff_next(&connection->backoff, random);
+	delay = clock_timeval(ns);
+	connection->next_try = clock_monotonic() + ns;
+	connection_enter(connection, CONNECTION_WAITING);
+	event_add(&connection->timer, &delay);
+
+	buffer_append_format(&details, "{\"attempt\":%u,\"in_ms\":%llu", connection->attempt + 1,
+		(unsigned long long)(ns / CLOCK_NS_PER_MS));
+	connection_end_object(&details);
+	connection_emit(connection, "retry", &details);
+	buffer_release(&details);
+}
+
+/* A server that is down for hours gets one warning, not one for each attempt. */
+static void connection_log_failure(struct connection *connection, const struct error *error)
+{
+	bool known = connection->attempt > 1 && connection->last_error &&
+		strcmp(connection->last_error->text, error->text) == 0;
+
+	connection_log(connection, known ? LOG_DEBUG : LOG_WARNING, "%s (attempt %u)", error->text,
+		connection->attempt);
+}
+
+static void connection_failed(struct connection *connection, const struct error *error)
+{
+	struct buffer details = {0};
+
+	connection->stats.failures++;
+	connection_log_failure(connection, error);
+	connection_note_error(connection, error);
+
+	buffer_append_text(&details, "{");
+	connection_append_member(&details, "err", error->name);
+	connection_append_member(&details, "desc", error->text);
+	connection_end_object(&details);
+	connection_emit(connection, "error", &details);
+	buffer_release(&details);
+
+	connection_retry(connection);
+	connection_answer(connection, true, &connection->report, error);
+}
+
+/* --- an open session ----------------------------------------------------------------------- */
+
+static enum outlet_message_type connection_message_type(enum ws_opcode opcode)
+{
+	return opcode == WS_TEXT ? OUTLET_TEXT : OUTLET_BINARY;
+}
+
+static bool connection_on_message(const struct session_message *received, void *context)
+{
+	struct connection *connection = context;
+	struct outlet_message message = {
+		.type = connection_message_type(received->opcode),
+		.time = received->time,
+		.data = received->data,
+		.length = received->length,
+	};
+
+	/* All outlets take the message or none does, so that none gets it twice. */
+	for (size_t i = 0; i < connection->route_count; i++) {
+		message.source = connection->routes[i].source;
+		if (!outlet_has_room(connection->routes[i].outlet, &message))
+			return false;
+	}
+	for (size_t i = 0; i < connection->route_count; i++) {
+		message.source = connection->routes[i].source;
+		outlet_publish(connection->routes[i].outlet, &message);
+	}
+	connection->stats.messages_recv++;
+	connection->stats.us_recv += received->us;
+	connection_judge_transfer(connection, "recv", received->length, received->us);
+	return true;
+}
+
+static void connection_on_sent(size_t bytes, uint64_t us, void *context)
+{
+	struct connection *connection = context;
+
+	connection->stats.us_sent += us;
+	connection_judge_transfer(connection, "send", bytes, us);
+}
+
+static void connection_on_writable(void *context)
+{
+	struct connection *connection = context;
+
+	for (size_t i = 0; i < connection->route_count; i++)
+		outlet_resume_input(connection->routes[i].outlet);
+}
+
+static void connection_announce_close(struct connection *connection, const struct session_end *end)
+{
+	struct buffer details = {0};
+
+	buffer_append_format(&details, "{\"code\":%u", end->code);
+	connection_append_member(&details, "reason", end->reason);
+	buffer_append_format(&details, ",\"remote\":%s", end->remote ? "true" : "false");
+	if (end->error) {
+		connection_append_member(&details, "err", end->error->name);
+		connection_append_member(&details, "desc", end->error->text);
+	}
+	connection_end_object(&details);
+	connection_publish_record(connection, OUTLET_CLOSED, &details);
+	connection_emit(connection, "close", &details);
+	buffer_release(&details);
+}
+
+static void connection_log_close(struct connection *connection, const struct session_end *end)
+{
+	const char *who = end->remote ? "closed by the server" : "closed";
+	const char *meaning = end->reason[0] ? end->reason : ws_close_code_text(end->code);
+
+	if (end->error)
+		connection_log(connection, LOG_WARNING, "%s: %u: %s", who, end->code,
+			end->error->text);
+	else
+		connection_log(connection, LOG_NOTICE, "%s: %u%s%s", who, end->code,
+			meaning[0] ? ": " : "", meaning);
+	if (session_paused(connection->session))
+		connection_log(connection, LOG_WARNING,
+			"messages that no outlet had room for were given up");
+}
+
+static void connection_on_ended(const struct session_end *end, void *context)
+{
+	struct connection *connection = context;
+
+	connection->stats.closes++;
+	connection->last_close_code = end->code;
+	connection->last_close_remote = end->remote;
+	free(connection->last_close_reason);
+	connection->last_close_reason = alloc_string(end->reason);
+	if (end->error)
+		connection_note_error(connection, end->error);
+	connection_log_close(connection, end);
+	connection_announce_close(connection, end);
+	session_free(connection->session); /* and with it `end` */
+	connection->session = NULL;
+
+	if (clock_monotonic() - connection->opened >= connection->settings->reconnect.stable)
+		backoff_reset(&connection->backoff);
+	if (connection->redial)
+		connection_call(connection);
+	else
+		connection_retry(connection);
+	connection_on_writable(connection); /* what waited for room is now refused */
+	connection_answer(connection, false, NULL, NULL);
+}
+
+static void connection_announce_open(struct connection *connection)
+{
+	const struct dial_report *dial = &connection->report.dial;
+	uint64_t us = dial->resolve_us + dial->connect_us + dial->tls_us +
+		connection->report.upgrade_us;
+	struct buffer details = {0};
+
+	connection_log(connection, LOG_NOTICE, "open: %s at %s%s%s, in %.1f ms", connection->url,
+		dial->peer, dial->tls_version[0] ? ", " : "", dial->tls_version,
+		(double)us / 1000);
+	buffer_append_text(&details, "{");
+	connection_append_member(&details, "url", connection->url);
+	connection_append_member(&details, "peer", dial->peer);
+	if (connection->report.protocol)
+		connection_append_member(&details, "protocol", connection->report.protocol);
+	connection_end_object(&details);
+	connection_publish_record(connection, OUTLET_OPENED, &details);
+	connection_emit(connection, "open", &details);
+	buffer_release(&details);
+}
+
+static void connection_send_on_open(struct connection *connection)
+{
+	const struct string_list *on_open = &connection->settings->on_open;
+	struct error error;
+
+	for (size_t i = 0; i < on_open->count; i++) {
+		if (!connection_send(connection, WS_TEXT, on_open->items[i],
+			    strlen(on_open->items[i]), &error))
+			connection_log(connection, LOG_ERR, "on_open[%zu] was not sent: %s", i,
+				error.text);
+	}
+}
+
+static void connection_opened(struct connection *connection, struct call_result *result)
+{
+	const struct session_callbacks callbacks = {
+		.context = connection,
+		.message = connection_on_message,
+		.sent = connection_on_sent,
+		.writable = connection_on_writable,
+		.ended = connection_on_ended,
+	};
+
+	connection->session = session_new(connection->host->shared, connection->settings,
+		&connection->stats, result, connection->report.deflate, &callbacks);
+	connection->opened = clock_monotonic();
+	connection->attempt = 0;
+	connection->stats.opens++;
+	connection_enter(connection, CONNECTION_OPEN);
+	connection_announce_open(connection);
+	connection_send_on_open(connection);
+	connection_answer(connection, true, &connection->report, NULL);
+}
+
+static void connection_on_called(struct call_result *result, struct call_report *report,
+	const struct error *error, void *context)
+{
+	struct connection *connection = context;
+
+	connection->call = NULL;
+	connection_release_extra(connection);
+	call_report_release(&connection->report);
+	connection->report = *report;
+	connection_judge_call(connection);
+	if (result)
+		connection_opened(connection, result);
+	else
+		connection_failed(connection, error);
+}
+
+/* --- what others ask for ------------------------------------------------------------------- */
+
+/* The call and the session know best how far they are. */
+static enum connection_state connection_state(const struct connection *connection)
+{
+	if (connection->call && call_upgrading(connection->call))
+		return CONNECTION_UPGRADING;
+	if (connection->session && !session_is_open(connection->session))
+		return CONNECTION_CLOSING;
+	return connection->state;
+}
+
+void connection_connect(struct connection *connection, const struct header_list *extra,
+	struct connection_waiter *waiter)
+{
+	connection->wanted = true;
+	connection_take_extra(connection, extra);
+	connection_wait(connection, waiter, true);
+	if (connection->session) {
+		connection->redial = true;
+		session_close(connection->session, WS_CLOSE_GOING_AWAY, "");
+		return;
+	}
+	connection_cancel_call(connection);
+	connection_call(connection);
+}
+
+void connection_disconnect(struct connection *connection, unsigned code, const char *reason,
+	struct connection_waiter *waiter)
+{
+	struct error error;
+
+	connection->wanted = false;
+	connection->redial = false;
+	error_set(&error, ERROR_SOCKET_NOT_OPEN, "the connection was told to disconnect");
+	connection_answer(connection, true, NULL, &error);
+	if (connection->session) {
+		connection_wait(connection, waiter, false);
+		session_close(connection->session, code, reason);
+		return;
+	}
+	connection_cancel_call(connection);
+	event_del(&connection->timer);
+	connection_rest(connection);
+	if (waiter)
+		waiter->done(waiter, NULL, NULL);
+}
+
+bool connection_is_open(const struct connection *connection)
+{
+	return connection_state(connection) == CONNECTION_OPEN;
+}
+
+static bool connection_check_sendable(struct connection *connection, enum ws_opcode opcode,
+	const void *data, size_t length, struct error *error)
+{
+	enum connection_state state = connection_state(connection);
+
+	if (state != CONNECTION_OPEN)
+		return error_set(error, ERROR_SOCKET_NOT_OPEN, "connection '%s' is not open: it is %s",
+			connection_name(connection), connection_state_name(state));
+	if (opcode == WS_TEXT && !ws_utf8_valid(data, length))
+		return error_set(error, ERROR_WEBSOCKET,
+			"the text is not valid UTF-8: send it as binary");
+	return true;
+}
+
+bool connection_send(struct connection *connection, enum ws_opcode opcode, const void *data,
+	size_t length, struct error *error)
+{
+	bool sent = connection_check_sendable(connection, opcode, data, length, error) &&
+		(opcode == WS_PING
+				? session_ping(connection->session, error)
+				: session_send(connection->session, opcode, data, length, error));
+
+	connection->stats.send_refused += !sent;
+	return sent;
+}
+
+bool connection_has_room(struct connection *connection, size_t length)
+{
+	return !connection_is_open(connection) ||
+		session_has_room(connection->session, length);
+}
+
+void connection_clear_stats(struct connection *connection)
+{
+	connection->stats = (struct stats){.since = clock_realtime()};
+}
+
+bool connection_set_warnings(struct connection *connection, const struct warn_settings *thresholds,
+	struct error *error)
+{
+	return warnings_set(&connection->warnings, thresholds, error);
+}
+
+void connection_clear_warnings(struct connection *connection)
+{
+	warnings_clear(&connection->warnings);
+}
+
+static uint64_t connection_next_try(const struct connection *connection)
+{
+	uint64_t now = clock_monotonic();
+
+	return connection->state == CONNECTION_WAITING && connection->next_try > now
+		? connection->next_try - now
+		: 0;
+}
+
+void connection_status(const struct connection *connection, struct connection_status *status)
+{
+	*status = (struct connection_status){
+		.settings = connection->settings,
+		.url = connection->url,
+		.state = connection_state(connection),
+		.since = connection->since,
+		.next_try_ns = connection_next_try(connection),
+		.attempt = connection->attempt,
+		.paused = connection->session && session_paused(connection->session),
+		.send_queued = connection->session ? session_queued(connection->session) : 0,
+		.call = &connection->report,
+		.last_error = connection->last_error,
+		.last_error_time = connection->last_error_time,
+		.last_close_code = connection->last_close_code,
+		.last_close_reason =
+			connection->last_close_reason ? connection->last_close_reason : "",
+		.last_close_remote = connection->last_close_remote,
+		.stats = &connection->stats,
+		.warnings = &connection->warnings,
+		.outlet_count = connection->route_count,
+	};
+}
+
+/* --- what the gateway asks for ------------------------------------------------------------- */
+
+/* The settings were checked when they were read; thresholds of 0 mean none. */
+static void connection_configure_warnings(struct connection *connection)
+{
+	const struct warn_settings *warn = &connection->settings->warn;
+	struct error error;
+
+	if (warn->warning_ms == 0 && warn->warning_bs == 0)
+		warnings_clear(&connection->warnings);
+	else if (!warnings_set(&connection->warnings, warn, &error))
+		connection_log(connection, LOG_ERR, "warn: %s", error.text);
+}
+
+static void connection_configure_url(struct connection *connection)
+{
+	struct url url = {0};
+	struct error error;
+
+	free(connection->url);
+	connection->url = alloc_string(
+		url_parse(&url, connection->settings->url, &error) ? url.shown : "(invalid)");
+	url_release(&url);
+}
+
+struct connection *connection_new(const struct connection_host *host,
+	struct connection_settings *settings)
+{
+	struct connection *connection = alloc_zero(1, sizeof(*connection));
+
+	connection->host = host;
+	connection->settings = settings;
+	TAILQ_INIT(&connection->waiters);
+	evtimer_assign(&connection->timer, host->shared->base, connection_on_timer, connection);
+	connection_clear_stats(connection);
+	connection_configure_url(connection);
+	connection_configure_warnings(connection);
+	connection_enter(connection, CONNECTION_IDLE);
+	return connection;
+}
+
+void connection_free(struct connection *connection)
+{
+	struct error error;
+
+	error_set(&error, ERROR_NOT_FOUND, "the connection has been removed");
+	connection_answer(connection, true, NULL, &error);
+	connection_answer(connection, false, NULL, NULL);
+	while (connection->route_count)
+		connection_detach(connection, connection->routes[0].outlet);
+	free(connection->routes);
+	event_del(&connection->timer);
+	connection_cancel_call(connection);
+	session_free(connection->session);
+	connection_release_extra(connection);
+	call_report_release(&connection->report);
+	warnings_clear(&connection->warnings);
+	free(connection->last_error);
+	free(connection->last_close_reason);
+	connection_settings_free(connection->settings);
+	free(connection->url);
+	free(connection);
+}
+
+void connection_start(struct connection *connection)
+{
+	if (connection->started)
+		return;
+	connection->started = true;
+	if (connection->settings->when == WHEN_ALWAYS)
+		connection_connect(connection, NULL, NULL);
+}
+
+static bool connection_warn_differs(const struct warn_settings *a, const struct warn_settings *b)
+{
+	return a->warning_ms != b->warning_ms || a->warning_bs != b->warning_bs ||
+		a->min_ms != b->min_ms || a->queue != b->queue ||
+		strcmp(a->arg ? a->arg : "", b->arg ? b->arg : "") != 0;
+}
+
+void connection_change(struct connection *connection, struct connection_settings *settings,
+	enum settings_change change)
+{
+	struct connection_settings *before = connection->settings;
+	bool starts = settings->when == WHEN_ALWAYS && before->when != WHEN_ALWAYS;
+
+	connection->settings = settings;
+	connection_configure_url(connection);
+	if (connection_warn_differs(&before->warn, &settings->warn))
+		connection_configure_warnings(connection); /* else what `warn` has set stays */
+	if (connection->session)
+		session_set_settings(connection->session, settings);
+	if (connection->call) { /* it borrows from the settings before */
+		connection_cancel_call(connection);
+		connection_call(connection);
+	} else if ((connection->wanted && change == SETTINGS_RECONNECT) ||
+		(starts && !connection->wanted)) {
+		connection_connect(connection, NULL, NULL);
+	}
+	connection_settings_free(before);
+}
+
+void connection_retire(struct connection *connection)
+{
+	connection->retired = true;
+	connection_disconnect(connection, WS_CLOSE_GOING_AWAY, "", NULL);
+}
+
+static struct connection_route *connection_route(const struct connection *connection,
+	const struct outlet *outlet)
+{
+	for (size_t i = 0; i < connection->route_count; i++) {
+		if (connection->routes[i].outlet == outlet)
+			return &connection->routes[i];
+	}
+	return NULL;
+}
+
+void connection_attach(struct connection *connection, struct outlet *outlet)
+{
+	if (connection_route(connection, outlet))
+		return;
+	connection->routes = alloc_resize(connection->routes,
+		(connection->route_count + 1) * sizeof(*connection->routes));
+	connection->routes[connection->route_count++] = (struct connection_route){
+		.outlet = outlet,
+		.source = outlet_add_source(outlet, connection_name(connection), connection),
+	};
+}
+
+void connection_detach(struct connection *connection, struct outlet *outlet)
+{
+	struct connection_route *route = connection_route(connection, outlet);
+
+	if (!route)
+		return;
+	outlet_remove_source(outlet, route->source);
+	*route = connection->routes[--connection->route_count];
+}
+
+struct outlet *connection_outlet(const struct connection *connection, size_t index)
+{
+	return connection->routes[index].outlet;
+}
+
+void connection_resume(struct connection *connection)
+{
+	if (connection->session)
+		session_resume(connection->session);
+}

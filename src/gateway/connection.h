@@ -1,0 +1,147 @@
+#ifndef GATEWAY_CONNECTION_H
+#define GATEWAY_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/error.h"
+#include "gateway/call.h"
+#include "gateway/session.h"
+#include "gateway/settings.h"
+#include "gateway/stats.h"
+#include "gateway/warnings.h"
+#include "net/net.h"
+#include "outlet/outlet.h"
+#include "ws/protocol.h"
+
+/*
+ * One named WebSocket connection, through all its reconnects: it makes calls, keeps the one open
+ * session, decides when to try again, counts, and publishes what it receives into its outlets.
+ */
+struct connection;
+
+enum connection_state {
+	CONNECTION_IDLE,       /* neither open nor wanted */
+	CONNECTION_WAITING,    /* for the time of the next attempt */
+	CONNECTION_CONNECTING, /* resolving, connecting, TLS */
+	CONNECTION_UPGRADING,  /* waiting for the answer to the opening handshake */
+	CONNECTION_OPEN,
+	CONNECTION_CLOSING, /* waiting for the answer to the close frame */
+};
+const char *connection_state_name(enum connection_state state);
+
+/* The connection as it stands; all borrowed, until the event loop goes on. */
+struct connection_status {
+	const struct connection_settings *settings;
+	const char *url; /* without password */
+	enum connection_state state;
+	uint64_t since;       /* of this state, ns since 1970 */
+	uint64_t next_try_ns; /* while WAITING: from now */
+	unsigned attempt;     /* of connecting since it was last open: 1 is the first */
+	bool paused;          /* reading is held up by a `wait` outlet */
+	size_t send_queued;   /* bytes waiting for the server */
+	const struct call_report *call;
+	const struct error *last_error; /* NULL: none yet */
+	uint64_t last_error_time;
+	unsigned last_close_code; /* 0: has not been closed yet */
+	const char *last_close_reason;
+	bool last_close_remote; /* the server began it */
+	const struct stats *stats;
+	const struct warnings *warnings;
+	size_t outlet_count; /* see connection_outlet() */
+};
+void connection_status(const struct connection *connection, struct connection_status *status);
+
+/* The `index`th outlet that it publishes into. */
+struct outlet *connection_outlet(const struct connection *connection, size_t index);
+
+/*
+ * Somebody who waits for a connection to be open or closed. The struct is the caller's and must
+ * stay until `done` has been called or connection_forget(). `error` is NULL on success; `call` is
+ * how the call to the server went, for a `connect` also on failure (NULL if none was made).
+ */
+struct connection_waiter {
+	void (*done)(struct connection_waiter *waiter, const struct call_report *call,
+		const struct error *error);
+	void *context;
+	TAILQ_ENTRY(connection_waiter) entry; /* private */
+	bool for_open;                        /* private */
+};
+
+/*
+ * Connects now, whatever the state; an open connection is first closed with 1001. The extra headers
+ * go with this one call. `waiter` may be NULL.
+ */
+void connection_connect(struct connection *connection, const struct header_list *extra,
+	struct connection_waiter *waiter);
+
+/*
+ * Closes with that code (the caller has checked that it may be sent) and stays idle until the next
+ * connection_connect(). `waiter` may be NULL.
+ */
+void connection_disconnect(struct connection *connection, unsigned code, const char *reason,
+	struct connection_waiter *waiter);
+
+void connection_forget(struct connection *connection, struct connection_waiter *waiter);
+
+bool connection_is_open(const struct connection *connection);
+
+/* Queues a message (text must be UTF-8) or a ping for the server. */
+bool connection_send(struct connection *connection, enum ws_opcode opcode, const void *data,
+	size_t length, struct error *error);
+
+/* Whether a message of that size can be sent, or dropped, now. If not, the outlets' input is resumed
+ * when it can. */
+bool connection_has_room(struct connection *connection, size_t length);
+
+void connection_clear_stats(struct connection *connection);
+bool connection_set_warnings(struct connection *connection, const struct warn_settings *thresholds,
+	struct error *error);
+void connection_clear_warnings(struct connection *connection);
+
+const char *connection_name(const struct connection *connection);
+
+/* --- for the gateway, which owns the connections --------------------------------------------- */
+
+/* What a connection borrows from the gateway, and tells it. */
+struct connection_host {
+	void *context;
+	struct net *net;
+	struct log *log;
+	struct session_shared *shared;
+
+	/* Something happened; `details` is a JSON object, or NULL. */
+	void (*event)(struct connection *connection, const char *type, const char *details,
+		const struct warning *warning, void *context);
+
+	/* A retired connection is idle and can be freed. */
+	void (*retired)(struct connection *connection, void *context);
+};
+
+/* Takes the settings over, borrows the host. It does nothing before connection_start(). */
+struct connection *connection_new(const struct connection_host *host,
+	struct connection_settings *settings);
+void connection_free(struct connection *connection);
+
+/* Opens the connection if its settings say that it opens by itself; only the first time. */
+void connection_start(struct connection *connection);
+
+/* Changes over to other settings, which it takes over, reconnecting if `change` asks for it. */
+void connection_change(struct connection *connection, struct connection_settings *settings,
+	enum settings_change change);
+
+/* Closes with 1001 for good, then calls `retired` (never from within this call). */
+void connection_retire(struct connection *connection);
+
+/* From now on, or no longer, publishes into the outlet. Both are idempotent. */
+void connection_attach(struct connection *connection, struct outlet *outlet);
+void connection_detach(struct connection *connection, struct outlet *outlet);
+
+/* An outlet that had refused a message has room again. */
+void connection_resume(struct connection *connection);
+
+const struct connection_settings *connection_settings(const struct connection *connection);
+
+#endif

@@ -1,0 +1,752 @@
+#include "gateway/gateway.h"
+
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/names.h"
+#include "base/text.h"
+#include "gateway/session.h"
+#include "net/net.h"
+
+enum { GATEWAY_POLL_MS = 10 }; /* how often draining outlets are looked at */
+
+struct gateway_outlet {
+	struct outlet *outlet;
+	struct outlet_config *config; /* owned */
+};
+
+/* An outlet that is on its way out: it delivers what it has, until the deadline. */
+struct gateway_leaving {
+	struct outlet *outlet;
+	uint64_t deadline; /* monotonic ns */
+};
+
+TAILQ_HEAD(gateway_listeners, gateway_listener);
+
+struct gateway {
+	struct event_base *base;
+	struct log *log;
+	struct net *net;
+	struct settings *settings; /* its connections and outlets have moved to where they are used */
+	struct session_shared shared;
+	struct connection_host host;
+
+	struct connection **connections; /* in the order of the configuration */
+	size_t connection_count;
+	struct names connections_by_name;
+	struct connection **retiring; /* removed, but not closed yet */
+	size_t retiring_count;
+	struct gateway_outlet **outlets; /* in the order of the configuration */
+	size_t outlet_count;
+	struct names outlets_by_name;
+	struct gateway_leaving *leaving;
+	size_t leaving_count;
+
+	struct gateway_listeners listeners;
+	struct event poll; /* while outlets are leaving, and at the end */
+	uint64_t stop_deadline; /* monotonic ns */
+	void (*stopped)(void *context); /* NULL: not stopping */
+	void *stopped_context;
+};
+
+static const struct log_subject *gateway_about(const char *kind, const char *name,
+	struct log_subject *subject)
+{
+	*subject = (struct log_subject){kind, name};
+	return subject;
+}
+
+/* --- events -------------------------------------------------------------------------------- */
+
+void gateway_listen(struct gateway *gateway, struct gateway_listener *listener)
+{
+	TAILQ_INSERT_TAIL(&gateway->listeners, listener, entry);
+}
+
+void gateway_unlisten(struct gateway *gateway, struct gateway_listener *listener)
+{
+	TAILQ_REMOVE(&gateway->listeners, listener, entry);
+}
+
+static void gateway_emit(struct gateway *gateway, const struct gateway_event *event)
+{
+	struct gateway_listener *listener, *next;
+
+	for (listener = TAILQ_FIRST(&gateway->listeners); listener; listener = next) {
+		next = TAILQ_NEXT(listener, entry);
+		listener->event(event, listener->context);
+	}
+}
+
+static void gateway_emit_connection(struct gateway *gateway, const char *type, const char *name)
+{
+	const struct gateway_event event = {
+		.type = type,
+		.time = clock_realtime(),
+		.connection = name,
+	};
+
+	gateway_emit(gateway, &event);
+}
+
+static void gateway_on_connection_event(struct connection *connection, const char *type,
+	const char *details, const struct warning *warning, void *context)
+{
+	const struct gateway_event event = {
+		.type = type,
+		.time = clock_realtime(),
+		.connection = connection_name(connection),
+		.details = details,
+		.warning = warning,
+	};
+
+	gateway_emit(context, &event);
+}
+
+static void gateway_on_outlet_event(struct outlet *outlet, const char *what, const char *json,
+	void *context)
+{
+	const struct gateway_event event = {
+		.type = what,
+		.time = clock_realtime(),
+		.outlet = outlet_settings(outlet)->name,
+		.details = json,
+	};
+
+	gateway_emit(context, &event);
+}
+
+/* --- between outlets and connections ------------------------------------------------------- */
+
+static void gateway_on_room(struct outlet *outlet, void *context)
+{
+	(void)context;
+	for (unsigned source = 0; source < outlet_source_count(outlet); source++) {
+		struct connection *connection = outlet_source(outlet, source);
+
+		if (connection)
+			connection_resume(connection);
+	}
+}
+
+/* Whether the message goes to that source of the outlet: NULL if not. */
+static struct connection *gateway_addressee(struct outlet *outlet, unsigned number, int wanted)
+{
+	return wanted < 0 || number == (unsigned)wanted ? outlet_source(outlet, number) : NULL;
+}
+
+static bool gateway_on_input(struct outlet *outlet, int source, bool binary, const void *data,
+	size_t length, void *context)
+{
+	unsigned count = outlet_source_count(outlet);
+	struct connection *connection;
+	struct log_subject about;
+	struct error error;
+	struct gateway *gateway = context;
+
+	/* All connections get the message or none does, so that none gets it twice. */
+	for (unsigned number = 0; number < count; number++) {
+		connection = gateway_addressee(outlet, number, source);
+		if (connection && !connection_has_room(connection, length))
+			return false;
+	}
+	for (unsigned number = 0; number < count; number++) {
+		connection = gateway_addressee(outlet, number, source);
+		if (connection &&
+			!connection_send(connection, binary ? WS_BINARY : WS_TEXT, data, length, &error))
+			log_write(gateway->log, LOG_INFO,
+				gateway_about("outlet", outlet_settings(outlet)->name, &about),
+				"a subscriber's message was not sent: %s", error.text);
+	}
+	return true;
+}
+
+static struct outlet *gateway_make_outlet(struct gateway *gateway,
+	const struct outlet_config *config, struct error *error)
+{
+	const struct outlet_callbacks callbacks = {
+		.context = gateway,
+		.room = gateway_on_room,
+		.input = gateway_on_input,
+		.event = gateway_on_outlet_event,
+	};
+
+	return outlet_new(gateway->base, gateway->log, &config->outlet, &callbacks, error);
+}
+
+/* --- what there is ------------------------------------------------------------------------- */
+
+struct connection *gateway_connection(const struct gateway *gateway, const char *name)
+{
+	return names_find(&gateway->connections_by_name, name);
+}
+
+struct outlet *gateway_outlet(const struct gateway *gateway, const char *name)
+{
+	const struct gateway_outlet *entry = names_find(&gateway->outlets_by_name, name);
+
+	return entry ? entry->outlet : NULL;
+}
+
+struct connection *const *gateway_connections(const struct gateway *gateway, size_t *count)
+{
+	*count = gateway->connection_count;
+	return gateway->connections;
+}
+
+size_t gateway_outlet_count(const struct gateway *gateway)
+{
+	return gateway->outlet_count;
+}
+
+struct outlet *gateway_outlet_at(const struct gateway *gateway, size_t index)
+{
+	return gateway->outlets[index]->outlet;
+}
+
+const char **gateway_outlet_sources(const struct outlet *outlet, size_t *count)
+{
+	unsigned numbers = outlet_source_count(outlet);
+	const char **names = alloc_zero(numbers, sizeof(*names));
+
+	*count = 0;
+	for (unsigned number = 0; number < numbers; number++) {
+		struct connection *connection = outlet_source(outlet, number);
+
+		if (connection)
+			names[(*count)++] = connection_name(connection);
+	}
+	return names;
+}
+
+const struct settings *gateway_settings(const struct gateway *gateway)
+{
+	return gateway->settings;
+}
+
+struct event_base *gateway_base(const struct gateway *gateway)
+{
+	return gateway->base;
+}
+
+struct log *gateway_log(const struct gateway *gateway)
+{
+	return gateway->log;
+}
+
+/* --- leaving ------------------------------------------------------------------------------- */
+
+static void gateway_poll_soon(struct gateway *gateway)
+{
+	const struct timeval soon = {.tv_usec = GATEWAY_POLL_MS * 1000};
+
+	if (!event_pending(&gateway->poll, EV_TIMEOUT, NULL))
+		event_add(&gateway->poll, &soon);
+}
+
+/* The outlet delivers what its subscribers still have to get, but takes nothing any more. */
+static void gateway_let_outlet_leave(struct gateway *gateway, struct outlet *outlet)
+{
+	for (unsigned source = 0; source < outlet_source_count(outlet); source++) {
+		struct connection *connection = outlet_source(outlet, source);
+
+		if (connection)
+			connection_detach(connection, outlet);
+	}
+	outlet_drain(outlet);
+	gateway->leaving = alloc_resize(gateway->leaving,
+		(gateway->leaving_count + 1) * sizeof(*gateway->leaving));
+	gateway->leaving[gateway->leaving_count++] = (struct gateway_leaving){
+		.outlet = outlet,
+		.deadline = clock_monotonic() + gateway->settings->gateway.drain_timeout,
+	};
+	gateway_poll_soon(gateway);
+}
+
+static void gateway_free_left(struct gateway *gateway, uint64_t now)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < gateway->leaving_count; i++) {
+		struct gateway_leaving *leaving = &gateway->leaving[i];
+
+		if (outlet_drained(leaving->outlet) || leaving->deadline <= now)
+			outlet_free(leaving->outlet);
+		else
+			gateway->leaving[kept++] = *leaving;
+	}
+	gateway->leaving_count = kept;
+}
+
+static void gateway_free_outlet(struct gateway_outlet *entry)
+{
+	outlet_config_free(entry->config);
+	free(entry);
+}
+
+/* The caller has taken the entry out of the array and the index. */
+static void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry)
+{
+	gateway_let_outlet_leave(gateway, entry->outlet);
+	gateway_free_outlet(entry);
+}
+
+static void gateway_on_retired(struct connection *connection, void *context)
+{
+	struct gateway *gateway = context;
+	size_t index = 0;
+
+	while (gateway->retiring[index] != connection)
+		index++;
+	gateway->retiring[index] = gateway->retiring[--gateway->retiring_count];
+	connection_free(connection);
+}
+
+static void gateway_retire(struct gateway *gateway, struct connection *connection)
+{
+	gateway->retiring = alloc_resize(gateway->retiring,
+		(gateway->retiring_count + 1) * sizeof(*gateway->retiring));
+	gateway->retiring[gateway->retiring_count++] = connection;
+	names_remove(&gateway->connections_by_name, connection_name(connection));
+	connection_retire(connection);
+}
+
+/* In the end the connections close first, then the outlets deliver what is in their rings. */
+static void gateway_on_poll(evutil_socket_t fd, short what, void *context)
+{
+	struct gateway *gateway = context;
+	uint64_t now = clock_monotonic();
+
+	(void)fd, (void)what;
+	gateway_free_left(gateway, now);
+	if (gateway->stopped && (gateway->retiring_count == 0 || now >= gateway->stop_deadline)) {
+		names_release(&gateway->outlets_by_name);
+		while (gateway->outlet_count)
+			gateway_drop_outlet(gateway, gateway->outlets[--gateway->outlet_count]);
+		if (gateway->leaving_count == 0) {
+			gateway->stopped(gateway->stopped_context);
+			return;
+		}
+	}
+	if (gateway->leaving_count || gateway->stopped)
+		gateway_poll_soon(gateway);
+}
+
+void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *context)
+{
+	gateway->stopped = done;
+	gateway->stopped_context = context;
+	gateway->stop_deadline =
+		clock_monotonic() + gateway->settings->gateway.drain_timeout;
+	for (size_t i = 0; i < gateway->connection_count; i++)
+		gateway_retire(gateway, gateway->connections[i]);
+	gateway->connection_count = 0;
+	gateway_poll_soon(gateway);
+}
+
+/* --- connections and their outlets --------------------------------------------------------- */
+
+static bool gateway_is_glob(const char *pattern)
+{
+	return strpbrk(pattern, "*?[") != NULL;
+}
+
+/* Attaches the connections that the outlet takes; plain names without looking at all of them. */
+static void gateway_attach_outlet(struct gateway *gateway, const struct gateway_outlet *entry)
+{
+	const struct string_list *from = &entry->config->from;
+	struct connection *connection;
+
+	for (size_t i = 0; i < from->count; i++) {
+		if (!gateway_is_glob(from->items[i])) {
+			connection = gateway_connection(gateway, from->items[i]);
+			if (connection)
+				connection_attach(connection, entry->outlet);
+			continue;
+		}
+		for (size_t j = 0; j < gateway->connection_count; j++) {
+			connection = gateway->connections[j];
+			if (text_matches(from->items[i], connection_name(connection)))
+				connection_attach(connection, entry->outlet);
+		}
+	}
+}
+
+/* Detaches the connections that the outlet takes no longer. */
+static void gateway_detach_outlet(const struct gateway_outlet *entry)
+{
+	for (unsigned source = 0; source < outlet_source_count(entry->outlet); source++) {
+		struct connection *connection = outlet_source(entry->outlet, source);
+
+		if (connection && !outlet_config_takes(entry->config, connection_name(connection)))
+			connection_detach(connection, entry->outlet);
+	}
+}
+
+static void gateway_insert_connection(struct gateway *gateway, struct connection *connection)
+{
+	gateway->connections = alloc_resize(gateway->connections,
+		(gateway->connection_count + 1) * sizeof(*gateway->connections));
+	gateway->connections[gateway->connection_count++] = connection;
+	names_add(&gateway->connections_by_name, connection_name(connection), connection);
+}
+
+/* Takes the outlet and its configuration over. */
+static struct gateway_outlet *gateway_insert_outlet(struct gateway *gateway,
+	struct outlet *outlet, struct outlet_config *config)
+{
+	struct gateway_outlet *entry = alloc_zero(1, sizeof(*entry));
+
+	*entry = (struct gateway_outlet){outlet, config};
+	gateway->outlets = alloc_resize(gateway->outlets,
+		(gateway->outlet_count + 1) * sizeof(*gateway->outlets));
+	gateway->outlets[gateway->outlet_count++] = entry;
+	names_add(&gateway->outlets_by_name, config->outlet.name, entry);
+	return entry;
+}
+
+/* --- changing over to other settings ------------------------------------------------------- */
+
+/*
+ * Makes the outlets whose paths are free: what can fail, before anything has changed. `made` has
+ * one for each of the settings' outlets, NULL where the path belongs to an outlet of ours.
+ */
+static bool gateway_make_outlets(struct gateway *gateway, const struct settings *settings,
+	const struct names *paths, struct outlet **made, struct error *error)
+{
+	for (size_t i = 0; i < settings->outlet_count; i++) {
+		const struct outlet_config *config = settings->outlets[i];
+
+		if (names_find(paths, config->outlet.path))
+			continue;
+		made[i] = gateway_make_outlet(gateway, config, error);
+		if (!made[i]) {
+			while (i > 0)
+				outlet_free(made[--i]);
+			return error_prefix(error, "outlet '%s': ", config->outlet.name);
+		}
+	}
+	return true;
+}
+
+/* Changes an outlet in place; or lets it leave and makes it anew, which is the one thing that can
+ * still fail: then it is missing, and the log says why. */
+static struct outlet *gateway_change_outlet(struct gateway *gateway, struct gateway_outlet *entry,
+	const struct outlet_config *config, struct gateway_changes *changes)
+{
+	struct outlet *outlet = entry->outlet;
+	struct log_subject about;
+	struct error error;
+
+	changes->outlets_changed += !outlet_config_same(entry->config, config);
+	if (outlet_reconfigure(outlet, &config->outlet, &error)) {
+		gateway_free_outlet(entry);
+		return outlet;
+	}
+	gateway_drop_outlet(gateway, entry);
+	outlet = gateway_make_outlet(gateway, config, &error);
+	if (!outlet)
+		log_write(gateway->log, LOG_ERR,
+			gateway_about("outlet", config->outlet.name, &about),
+			"could not be made again: %s", error.text);
+	return outlet;
+}
+
+/* Where each outlet of ours stands, by its path: a pointer to its place in the array. */
+static void gateway_index_paths(const struct gateway *gateway, struct names *paths)
+{
+	for (size_t i = 0; i < gateway->outlet_count; i++)
+		names_add(paths, gateway->outlets[i]->config->outlet.path, &gateway->outlets[i]);
+}
+
+/* Takes the outlets' configurations out of the settings. */
+static void gateway_apply_outlets(struct gateway *gateway, struct settings *settings,
+	const struct names *paths, struct outlet **made, struct gateway_changes *changes)
+{
+	struct gateway_outlet **before = gateway->outlets;
+	size_t before_count = gateway->outlet_count;
+
+	gateway->outlets = NULL;
+	gateway->outlet_count = 0;
+	names_release(&gateway->outlets_by_name);
+	for (size_t i = 0; i < settings->outlet_count; i++) {
+		struct outlet_config *config = settings->outlets[i];
+		struct gateway_outlet **old = names_find(paths, config->outlet.path);
+
+		if (old) {
+			made[i] = gateway_change_outlet(gateway, *old, config, changes);
+			*old = NULL;
+		} else {
+			changes->outlets_added++;
+		}
+		if (made[i])
+			gateway_insert_outlet(gateway, made[i], config);
+		else
+			outlet_config_free(config);
+	}
+	settings->outlet_count = 0;
+
+	for (size_t i = 0; i < before_count; i++) {
+		if (!before[i])
+			continue;
+		changes->outlets_removed++;
+		gateway_drop_outlet(gateway, before[i]);
+	}
+	free(before);
+}
+
+static void gateway_change_connection(struct gateway *gateway, struct connection *connection,
+	struct connection_settings *settings, struct gateway_changes *changes)
+{
+	enum settings_change change =
+		connection_settings_compare(connection_settings(connection), settings);
+
+	changes->unchanged += change == SETTINGS_SAME;
+	if (change != SETTINGS_SAME) {
+		changes->changed++;
+		gateway_emit_connection(gateway, "changed", settings->name);
+	}
+	connection_change(connection, settings, change);
+}
+
+/* Takes the connections out of the settings. New ones are started when their outlets are there. */
+static void gateway_apply_connections(struct gateway *gateway, struct settings *settings,
+	struct gateway_changes *changes)
+{
+	struct connection **before = gateway->connections;
+	size_t before_count = gateway->connection_count;
+	struct names by_name = gateway->connections_by_name;
+
+	gateway->connections = NULL;
+	gateway->connection_count = 0;
+	gateway->connections_by_name = (struct names){0};
+	for (size_t i = 0; i < settings->connection_count; i++) {
+		struct connection_settings *wanted = settings->connections[i];
+		struct connection *connection = names_find(&by_name, wanted->name);
+
+		if (connection) {
+			names_remove(&by_name, wanted->name);
+			gateway_change_connection(gateway, connection, wanted, changes);
+		} else {
+			changes->added++;
+			gateway_emit_connection(gateway, "added", wanted->name);
+			connection = connection_new(&gateway->host, wanted);
+		}
+		gateway_insert_connection(gateway, connection);
+	}
+	settings->connection_count = 0;
+
+	for (size_t i = 0; i < before_count; i++) {
+		if (!names_find(&by_name, connection_name(before[i])))
+			continue;
+		changes->removed++;
+		gateway_emit_connection(gateway, "removed", connection_name(before[i]));
+		gateway_retire(gateway, before[i]);
+	}
+	names_release(&by_name);
+	free(before);
+}
+
+static void gateway_emit_reload(struct gateway *gateway, const struct gateway_changes *changes)
+{
+	char *details = alloc_format("{\"added\":%u,\"removed\":%u,\"changed\":%u,"
+				     "\"unchanged\":%u,\"outlets_added\":%u,"
+				     "\"outlets_removed\":%u,\"outlets_changed\":%u}",
+		changes->added, changes->removed, changes->changed, changes->unchanged,
+		changes->outlets_added, changes->outlets_removed, changes->outlets_changed);
+	const struct gateway_event event = {
+		.type = "reload",
+		.time = clock_realtime(),
+		.details = details,
+	};
+
+	gateway_emit(gateway, &event);
+	free(details);
+}
+
+bool gateway_apply(struct gateway *gateway, struct settings *settings,
+	struct gateway_changes *changes, struct error *error)
+{
+	struct outlet **made = alloc_zero(settings->outlet_count, sizeof(*made));
+	struct names paths = {0};
+	bool ready;
+
+	*changes = (struct gateway_changes){0};
+	gateway_index_paths(gateway, &paths);
+	ready = gateway_make_outlets(gateway, settings, &paths, made, error);
+	if (ready) {
+		gateway_apply_outlets(gateway, settings, &paths, made, changes);
+		gateway_apply_connections(gateway, settings, changes);
+		for (size_t i = 0; i < gateway->outlet_count; i++) {
+			gateway_detach_outlet(gateway->outlets[i]);
+			gateway_attach_outlet(gateway, gateway->outlets[i]);
+		}
+		settings_free(gateway->settings);
+		gateway->settings = settings;
+		for (size_t i = 0; i < gateway->connection_count; i++)
+			connection_start(gateway->connections[i]);
+		gateway_emit_reload(gateway, changes);
+	}
+	names_release(&paths);
+	free(made);
+	return ready;
+}
+
+/* --- one connection more, or less ---------------------------------------------------------- */
+
+/* Looks for the outlets that take the connection; fails if one cannot hold its messages. */
+static bool gateway_find_takers(const struct gateway *gateway,
+	const struct connection_settings *settings, bool *taken, struct error *error)
+{
+	*taken = false;
+	for (size_t i = 0; i < gateway->outlet_count; i++) {
+		const struct outlet_config *config = gateway->outlets[i]->config;
+
+		if (!outlet_config_takes(config, settings->name))
+			continue;
+		if (!outlet_config_holds(config, settings, error))
+			return false;
+		*taken = true;
+	}
+	return true;
+}
+
+static bool gateway_add_implicit_outlet(struct gateway *gateway, const char *name,
+	struct error *error)
+{
+	struct outlet_config *config = settings_implicit_outlet(gateway->settings, name);
+	struct outlet *outlet = NULL;
+
+	if (names_find(&gateway->outlets_by_name, name))
+		error_set(error, ERROR_EXISTS, "there is an outlet '%s' that does not take it", name);
+	else
+		outlet = gateway_make_outlet(gateway, config, error);
+	if (!outlet) {
+		outlet_config_free(config);
+		return false;
+	}
+	gateway_insert_outlet(gateway, outlet, config);
+	return true;
+}
+
+bool gateway_add(struct gateway *gateway, struct connection_settings *settings,
+	struct error *error)
+{
+	struct connection *connection;
+	bool taken;
+
+	if (gateway_connection(gateway, settings->name))
+		return error_set(error, ERROR_EXISTS, "there is a connection '%s' already",
+			settings->name);
+	if (!gateway_find_takers(gateway, settings, &taken, error))
+		return false;
+	if (!taken && !gateway_add_implicit_outlet(gateway, settings->name, error))
+		return false;
+
+	connection = connection_new(&gateway->host, settings);
+	gateway_insert_connection(gateway, connection);
+	for (size_t i = 0; i < gateway->outlet_count; i++) {
+		if (outlet_config_takes(gateway->outlets[i]->config, settings->name))
+			connection_attach(connection, gateway->outlets[i]->outlet);
+	}
+	gateway_emit_connection(gateway, "added", settings->name);
+	connection_start(connection);
+	return true;
+}
+
+/* The outlet that the connection was given because no other took it goes with it. */
+static void gateway_remove_implicit_outlet(struct gateway *gateway, const char *name)
+{
+	struct gateway_outlet *entry = names_find(&gateway->outlets_by_name, name);
+	size_t index = 0;
+
+	if (!entry || !entry->config->implicit)
+		return;
+	while (gateway->outlets[index] != entry)
+		index++;
+	gateway->outlet_count--;
+	memmove(&gateway->outlets[index], &gateway->outlets[index + 1],
+		(gateway->outlet_count - index) * sizeof(*gateway->outlets));
+	names_remove(&gateway->outlets_by_name, name);
+	gateway_drop_outlet(gateway, entry);
+}
+
+bool gateway_remove(struct gateway *gateway, const char *name, struct error *error)
+{
+	struct connection *connection = gateway_connection(gateway, name);
+	size_t index = 0;
+
+	if (!connection)
+		return error_set(error, ERROR_NOT_FOUND, "there is no connection '%s'", name);
+	while (gateway->connections[index] != connection)
+		index++;
+	gateway->connection_count--;
+	memmove(&gateway->connections[index], &gateway->connections[index + 1],
+		(gateway->connection_count - index) * sizeof(*gateway->connections));
+	gateway_emit_connection(gateway, "removed", connection_name(connection));
+	gateway_remove_implicit_outlet(gateway, connection_name(connection));
+	gateway_retire(gateway, connection);
+	return true;
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+struct gateway *gateway_new(struct event_base *base, struct log *log, struct settings *settings,
+	struct error *error)
+{
+	struct gateway *gateway = alloc_zero(1, sizeof(*gateway));
+	const struct string_list *dns = &settings->gateway.dns;
+	struct gateway_changes changes;
+
+	gateway->base = base;
+	gateway->log = log;
+	TAILQ_INIT(&gateway->listeners);
+	evtimer_assign(&gateway->poll, base, gateway_on_poll, gateway);
+	gateway->net = net_new(base, log, (const char *const *)dns->items, dns->count);
+	gateway->shared = (struct session_shared){
+		.base = base,
+		.read_buffer = alloc_zero(1, SESSION_READ_SIZE),
+	};
+	gateway->host = (struct connection_host){
+		.context = gateway,
+		.net = gateway->net,
+		.log = log,
+		.shared = &gateway->shared,
+		.event = gateway_on_connection_event,
+		.retired = gateway_on_retired,
+	};
+	if (!gateway_apply(gateway, settings, &changes, error)) {
+		gateway_free(gateway);
+		return NULL;
+	}
+	return gateway;
+}
+
+void gateway_free(struct gateway *gateway)
+{
+	event_del(&gateway->poll);
+	for (size_t i = 0; i < gateway->connection_count; i++)
+		connection_free(gateway->connections[i]);
+	for (size_t i = 0; i < gateway->retiring_count; i++)
+		connection_free(gateway->retiring[i]);
+	for (size_t i = 0; i < gateway->outlet_count; i++) {
+		outlet_free(gateway->outlets[i]->outlet);
+		gateway_free_outlet(gateway->outlets[i]);
+	}
+	for (size_t i = 0; i < gateway->leaving_count; i++)
+		outlet_free(gateway->leaving[i].outlet);
+	names_release(&gateway->connections_by_name);
+	names_release(&gateway->outlets_by_name);
+	net_free(gateway->net);
+	settings_free(gateway->settings);
+	free(gateway->connections);
+	free(gateway->retiring);
+	free(gateway->outlets);
+	free(gateway->leaving);
+	free(gateway->shared.read_buffer);
+	free(gateway);
+}

@@ -1,0 +1,87 @@
+#ifndef GATEWAY_GATEWAY_H
+#define GATEWAY_GATEWAY_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "gateway/connection.h"
+#include "gateway/settings.h"
+#include "gateway/warnings.h"
+#include "outlet/outlet.h"
+
+/* The whole daemon: owns the connections, the outlets and what they share. */
+struct gateway;
+
+/* Something that happened. All borrowed for the time of the call. */
+struct gateway_event {
+	const char *type;       /* open, close, retry, warning, lag, subscribed, … */
+	uint64_t time;          /* ns since 1970 */
+	const char *connection; /* NULL: not about one */
+	const char *outlet;     /* NULL: not about one */
+	const char *details;    /* a JSON object; NULL: none */
+	const struct warning *warning; /* type "warning": the warning itself; else NULL */
+};
+
+/* Whoever wants to know; the struct is the caller's until gateway_unlisten(). */
+struct gateway_listener {
+	void (*event)(const struct gateway_event *event, void *context);
+	void *context;
+	TAILQ_ENTRY(gateway_listener) entry; /* private */
+};
+void gateway_listen(struct gateway *gateway, struct gateway_listener *listener);
+void gateway_unlisten(struct gateway *gateway, struct gateway_listener *listener);
+
+/* Makes everything that the settings name; takes them over on success. Borrows base and log. */
+struct gateway *gateway_new(struct event_base *base, struct log *log, struct settings *settings,
+	struct error *error);
+void gateway_free(struct gateway *gateway);
+
+/* What a reload has done, for the answer and the log. */
+struct gateway_changes {
+	unsigned added;
+	unsigned removed;
+	unsigned changed;
+	unsigned unchanged;
+	unsigned outlets_added;
+	unsigned outlets_removed;
+	unsigned outlets_changed;
+};
+
+/*
+ * Changes over to other settings: only what differs is touched. Takes the settings over on success;
+ * on failure nothing has changed.
+ */
+bool gateway_apply(struct gateway *gateway, struct settings *settings,
+	struct gateway_changes *changes, struct error *error);
+
+/* Adds one connection, with its outlet if no outlet takes it; takes the settings over on success. */
+bool gateway_add(struct gateway *gateway, struct connection_settings *settings,
+	struct error *error);
+bool gateway_remove(struct gateway *gateway, const char *name, struct error *error);
+
+/* Closes every connection with 1001, lets the subscribers have what is in the rings, within
+ * `drain_timeout`; then calls `done`. */
+void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *context);
+
+const struct settings *gateway_settings(const struct gateway *gateway);
+struct event_base *gateway_base(const struct gateway *gateway);
+struct log *gateway_log(const struct gateway *gateway);
+
+/* NULL: there is none of that name. */
+struct connection *gateway_connection(const struct gateway *gateway, const char *name);
+struct outlet *gateway_outlet(const struct gateway *gateway, const char *name);
+
+/* In the order of the configuration; valid until something is added or removed. */
+struct connection *const *gateway_connections(const struct gateway *gateway, size_t *count);
+size_t gateway_outlet_count(const struct gateway *gateway);
+struct outlet *gateway_outlet_at(const struct gateway *gateway, size_t index);
+
+/* The names of an outlet's connections, in an array of `*count` that the caller frees. */
+const char **gateway_outlet_sources(const struct outlet *outlet, size_t *count);
+
+#endif

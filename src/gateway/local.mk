@@ -1,0 +1,17 @@
+noinst_LIBRARIES += libgateway.a
+libgateway_a_SOURCES = \
+	src/gateway/backoff.c src/gateway/backoff.h \
+	src/gateway/call.c src/gateway/call.h \
+	src/gateway/connection.c src/gateway/connection.h \
+	src/gateway/gateway.c src/gateway/gateway.h \
+	src/gateway/session.c src/gateway/session.h \
+	src/gateway/settings.c src/gateway/settings.h \
+	src/gateway/settings_check.c \
+	src/gateway/settings_private.h \
+	src/gateway/settings_problem.c \
+	src/gateway/settings_read.c \
+	src/gateway/settings_tables.c \
+	src/gateway/settings_values.c \
+	src/gateway/stats.h \
+	src/gateway/warnings.c src/gateway/warnings.h
+GATEWAY_LIBS = libgateway.a $(OUTLET_LIBS) $(NET_LIBS) $(WS_LIBS) $(CONFIG_LIBS)

@@ -1,0 +1,644 @@
+#include "gateway/session.h"
+
+#include <event2/event_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+enum {
+	SESSION_PONGS_MAX = 64 * 1024, /* bytes queued beyond which a ping goes unanswered */
+};
+
+enum session_state {
+	SESSION_OPEN,
+	SESSION_CLOSING,  /* our close frame is queued or sent, the server's is awaited */
+	SESSION_CLOSED,   /* both close frames were seen: the server now ends the stream */
+	SESSION_FAILED,   /* broken: what still arrives is thrown away until the server ends it */
+};
+
+/* Where a message ends in the output. */
+struct session_mark {
+	uint64_t end; /* position */
+	size_t bytes; /* of its frame */
+};
+
+struct session {
+	struct session_shared *shared;
+	const struct connection_settings *settings;
+	struct stats *stats;
+	struct session_callbacks callbacks;
+	struct stream *stream;
+	enum session_state state;
+
+	struct event readable;
+	struct event writable;
+	struct event timer; /* for the nearest of the deadlines below */
+	bool read_wants_write; /* TLS: a read waits for the socket to take bytes, */
+	bool write_wants_read; /* or a write for it to bring some */
+
+	/* receiving */
+	struct ws_receiver receiver;
+	struct ws_inflater *inflater;
+	struct ws_message held;   /* refused by the owner; data NULL and length 0 if there is none */
+	uint64_t held_us;
+	bool paused;
+	struct buffer backlog;    /* input not parsed yet: it came behind the held message */
+	uint64_t message_start;   /* of the message under way; monotonic ns */
+	uint64_t received_at;     /* of the batch being parsed, ns since 1970 */
+
+	/* sending */
+	struct ws_deflater *deflater;
+	struct buffer out;
+	struct buffer out_marks;  /* struct session_mark: the messages in `out` */
+	uint64_t out_queued;      /* positions: bytes ever queued, */
+	uint64_t out_written;     /* and ever written */
+	uint64_t out_start;       /* when the message at the front began to leave; monotonic ns */
+	bool send_refused;        /* the owner waits for `writable` */
+
+	/* deadlines in monotonic ns; 0: none */
+	uint64_t next_ping;
+	uint64_t ping_sent;       /* the payload of the last ping: when it was sent */
+	uint64_t pong_deadline;
+	uint64_t last_message;
+	uint64_t close_deadline;
+
+	/* how it ends */
+	unsigned close_code;
+	char close_reason[WS_CONTROL_MAX];
+	bool close_remote;
+	bool has_error;
+	struct error error;
+};
+
+static void session_finish(struct session *session)
+{
+	struct session_end end = {
+		.code = session->close_code ? session->close_code : WS_CLOSE_ABNORMAL,
+		.reason = session->close_reason,
+		.remote = session->close_remote,
+		.error = session->has_error ? &session->error : NULL,
+	};
+
+	session->callbacks.ended(&end, session->callbacks.context);
+}
+
+static void session_note_close(struct session *session, unsigned code, const void *reason,
+	size_t length, bool remote)
+{
+	if (length >= sizeof(session->close_reason))
+		length = sizeof(session->close_reason) - 1;
+	session->close_code = code;
+	memcpy(session->close_reason, reason, length);
+	session->close_reason[length] = '\0';
+	session->close_remote = remote;
+}
+
+/* --- deadlines ----------------------------------------------------------------------------- */
+
+static uint64_t session_earlier(uint64_t deadline, uint64_t other)
+{
+	return deadline && deadline < other ? deadline : other;
+}
+
+static uint64_t session_idle_deadline(const struct session *session)
+{
+	return session->settings->idle_timeout
+		? session->last_message + session->settings->idle_timeout
+		: 0;
+}
+
+/* While the owner holds reading up, neither pongs nor messages can arrive: nobody is to blame. */
+static void session_arm_timer(struct session *session)
+{
+	uint64_t nearest = UINT64_MAX, now = clock_monotonic();
+	struct timeval left;
+
+	if (session->state != SESSION_OPEN) {
+		nearest = session->close_deadline;
+	} else {
+		nearest = session_earlier(session->next_ping, nearest);
+		if (!session->paused) {
+			nearest = session_earlier(session->pong_deadline, nearest);
+			nearest = session_earlier(session_idle_deadline(session), nearest);
+		}
+	}
+	if (nearest == UINT64_MAX) {
+		event_del(&session->timer);
+		return;
+	}
+	/* A microsecond more than the rest of the last one: timers must not fire early. */
+	left = clock_timeval((nearest > now ? nearest - now : 0) + CLOCK_NS_PER_US);
+	event_add(&session->timer, &left);
+}
+
+/* --- sending ------------------------------------------------------------------------------- */
+
+/* Writes at the end of this turn of the event loop: one system call for all that it queues. */
+static void session_schedule_write(struct session *session)
+{
+	if (!event_pending(&session->writable, EV_WRITE, NULL))
+		event_active(&session->writable, EV_WRITE, 0);
+}
+
+static void session_queue(struct session *session, enum ws_opcode opcode, const void *data,
+	size_t length)
+{
+	bool message = opcode == WS_TEXT || opcode == WS_BINARY;
+	size_t before = session->out.length;
+	struct session_mark mark;
+
+	if (before == 0)
+		session->out_start = clock_monotonic();
+	ws_send(&session->out, &session->shared->masks, message ? session->deflater : NULL, opcode,
+		data, length);
+	mark.bytes = session->out.length - before;
+	mark.end = session->out_queued += mark.bytes;
+	session->stats->frames_sent++;
+	if (message)
+		buffer_append(&session->out_marks, &mark, sizeof(mark));
+	session_schedule_write(session);
+}
+
+static void session_queue_close(struct session *session, unsigned code, const char *reason)
+{
+	size_t before = session->out.length;
+
+	ws_send_close(&session->out, &session->shared->masks, code, reason);
+	session->out_queued += session->out.length - before;
+	session->stats->frames_sent++;
+	session_schedule_write(session);
+}
+
+/* Reports the messages whose last byte has left. */
+static void session_count_sent(struct session *session)
+{
+	struct session_mark mark;
+	uint64_t now = clock_monotonic();
+
+	while (session->out_marks.length) {
+		memcpy(&mark, buffer_data(&session->out_marks), sizeof(mark));
+		if (mark.end > session->out_written)
+			break;
+		buffer_consume(&session->out_marks, sizeof(mark));
+		session->stats->messages_sent++;
+		session->callbacks.sent(mark.bytes, (now - session->out_start) / CLOCK_NS_PER_US,
+			session->callbacks.context);
+		session->out_start = now;
+	}
+}
+
+static bool session_write_all(struct session *session)
+{
+	enum stream_status status;
+	size_t written;
+
+	session->write_wants_read = false;
+	while (session->out.length) {
+		status = stream_write(session->stream, buffer_data(&session->out),
+			session->out.length, &written, &session->error);
+		if (status == STREAM_WANT_READ) {
+			session->write_wants_read = true;
+			break;
+		}
+		if (status == STREAM_WANT_WRITE) {
+			event_add(&session->writable, NULL);
+			break;
+		}
+		if (status != STREAM_OK) {
+			session->has_error = true;
+			return false;
+		}
+		buffer_consume(&session->out, written);
+		session->out_written += written;
+		session->stats->bytes_sent += written;
+	}
+	session_count_sent(session);
+	if (session->send_refused && session->out.length <= session->settings->send_queue / 2) {
+		session->send_refused = false;
+		session->callbacks.writable(session->callbacks.context);
+	}
+	return true;
+}
+
+bool session_has_room(struct session *session, size_t length)
+{
+	session->send_refused = session->out.length &&
+		session->out.length + length > session->settings->send_queue;
+	return !session->send_refused;
+}
+
+bool session_send(struct session *session, enum ws_opcode opcode, const void *data, size_t length,
+	struct error *error)
+{
+	if (session->state != SESSION_OPEN)
+		return error_set(error, ERROR_SOCKET_NOT_OPEN, "the connection is closing");
+	if (length > session->settings->send_queue)
+		return error_set(error, ERROR_WEBSOCKET,
+			"a message of %zu bytes is larger than send_queue (%llu bytes)", length,
+			(unsigned long long)session->settings->send_queue);
+	if (!session_has_room(session, length))
+		return error_set(error, ERROR_WEBSOCKET,
+			"the queue to the server is full: %zu of %llu bytes wait to be sent",
+			session->out.length, (unsigned long long)session->settings->send_queue);
+	session_queue(session, opcode, data, length);
+	return true;
+}
+
+static void session_send_ping(struct session *session)
+{
+	uint64_t now = clock_monotonic();
+
+	session->ping_sent = now;
+	if (session->settings->ping_timeout && !session->pong_deadline)
+		session->pong_deadline = now + session->settings->ping_timeout;
+	session->stats->pings_sent++;
+	session_queue(session, WS_PING, &now, sizeof(now));
+}
+
+bool session_ping(struct session *session, struct error *error)
+{
+	if (session->state != SESSION_OPEN)
+		return error_set(error, ERROR_SOCKET_NOT_OPEN, "the connection is closing");
+	session_send_ping(session);
+	session_arm_timer(session);
+	return true;
+}
+
+/* --- closing ------------------------------------------------------------------------------- */
+
+static void session_close_within_timeout(struct session *session, enum session_state state)
+{
+	session->state = state;
+	session->close_deadline = clock_monotonic() + session->settings->close_timeout;
+	session_arm_timer(session);
+}
+
+void session_close(struct session *session, unsigned code, const char *reason)
+{
+	if (session->state != SESSION_OPEN)
+		return;
+	session_note_close(session, code, reason, strlen(reason), false);
+	session_queue_close(session, code, reason);
+	session_close_within_timeout(session, SESSION_CLOSING);
+}
+
+/*
+ * RFC 6455, section 7.1.7. Closing the socket at once, with input unread, would reset the
+ * connection and take the close frame with it: so the rest of the input is read and thrown away.
+ */
+static void session_fail(struct session *session, const struct ws_failure *failure)
+{
+	error_set(&session->error, ERROR_WEBSOCKET, "%s", failure->text);
+	session->has_error = true;
+	if (session->state == SESSION_OPEN) {
+		session_note_close(session, failure->code, failure->text, strlen(failure->text),
+			false);
+		session_queue_close(session, failure->code, failure->text);
+	}
+	session_close_within_timeout(session, SESSION_FAILED);
+}
+
+static void session_take_close(struct session *session, const struct ws_message *message)
+{
+	if (session->state == SESSION_OPEN) {
+		session_note_close(session, message->close_code, message->data, message->length,
+			true);
+		session_queue_close(session, message->close_code, "");
+	}
+	session_close_within_timeout(session, SESSION_CLOSED);
+}
+
+/* --- receiving ----------------------------------------------------------------------------- */
+
+static void session_take_pong(struct session *session, const struct ws_message *message)
+{
+	struct stats *stats = session->stats;
+	uint64_t sent, us;
+
+	stats->pongs_recv++;
+	session->pong_deadline = 0; /* any pong tells that the server lives */
+	if (message->length != sizeof(sent))
+		return;
+	memcpy(&sent, message->data, sizeof(sent));
+	if (sent != session->ping_sent)
+		return;
+	us = (clock_monotonic() - sent) / CLOCK_NS_PER_US;
+	us = us ? us : 1;
+	stats->rtt_us = us;
+	if (stats->rtt_min_us == 0 || us < stats->rtt_min_us)
+		stats->rtt_min_us = us;
+	if (us > stats->rtt_max_us)
+		stats->rtt_max_us = us;
+}
+
+static void session_take_ping(struct session *session, const struct ws_message *message)
+{
+	session->stats->pings_recv++;
+	/* RFC 6455, section 5.5.3, allows to answer only the latest of several pings. */
+	if (session->state == SESSION_OPEN && session->out.length < SESSION_PONGS_MAX)
+		session_queue(session, WS_PONG, message->data, message->length);
+}
+
+static bool session_offer(struct session *session, const struct ws_message *message, uint64_t us)
+{
+	struct session_message offered = {
+		.opcode = message->opcode,
+		.data = message->data,
+		.length = message->length,
+		.time = session->received_at,
+		.us = us,
+	};
+
+	return session->callbacks.message(&offered, session->callbacks.context);
+}
+
+static void session_pause(struct session *session, struct ws_message *message, uint64_t us)
+{
+	ws_receiver_hold(&session->receiver, message);
+	session->held = *message;
+	session->held_us = us;
+	session->paused = true;
+	event_del(&session->readable);
+	session_arm_timer(session);
+}
+
+static void session_take(struct session *session, struct ws_message *message, uint64_t us)
+{
+	switch (message->opcode) {
+	case WS_PING:
+		session_take_ping(session, message);
+		break;
+	case WS_PONG:
+		session_take_pong(session, message);
+		break;
+	case WS_CLOSE:
+		session_take_close(session, message);
+		break;
+	default:
+		if (!session_offer(session, message, us))
+			session_pause(session, message, us);
+	}
+}
+
+static bool session_takes_input(const struct session *session)
+{
+	return !session->paused &&
+		(session->state == SESSION_OPEN || session->state == SESSION_CLOSING);
+}
+
+/*
+ * Parses one batch of input. A message that began in an earlier batch took from then until now;
+ * one that came whole within a batch took no time that could be told.
+ */
+static void session_parse(struct session *session, struct ws_input *input, uint64_t now)
+{
+	uint64_t us = session->message_start ? (now - session->message_start) / CLOCK_NS_PER_US : 0;
+	struct ws_message message;
+	struct ws_failure failure;
+	enum ws_received received;
+
+	while (session_takes_input(session)) {
+		received = ws_receiver_next(&session->receiver, input, &message, &failure);
+		if (received == WS_RECEIVED_NOTHING)
+			break;
+		if (received == WS_RECEIVED_FAILURE) {
+			session_fail(session, &failure);
+			break;
+		}
+		if (message.opcode == WS_TEXT || message.opcode == WS_BINARY) {
+			session_take(session, &message, us);
+			session->message_start = us = 0;
+			session->last_message = now;
+		} else {
+			session_take(session, &message, 0);
+		}
+	}
+	session->stats->frames_recv += session->receiver.frames;
+	session->receiver.frames = 0;
+	if (!ws_receiver_in_message(&session->receiver))
+		session->message_start = 0;
+	else if (session->message_start == 0)
+		session->message_start = now;
+}
+
+static void session_parse_backlog(struct session *session)
+{
+	struct ws_input input = {buffer_data(&session->backlog), session->backlog.length};
+
+	session_parse(session, &input, clock_monotonic());
+	buffer_consume(&session->backlog, session->backlog.length - input.length);
+}
+
+/* One read: as much as there is. False when the session is over. */
+static bool session_read(struct session *session)
+{
+	struct ws_input input = {session->shared->read_buffer, 0};
+	enum stream_status status;
+
+	session->read_wants_write = false;
+	status = stream_read(session->stream, session->shared->read_buffer, SESSION_READ_SIZE,
+		&input.length, &session->error);
+	switch (status) {
+	case STREAM_OK:
+		break;
+	case STREAM_WANT_READ:
+		return true;
+	case STREAM_WANT_WRITE:
+		session->read_wants_write = true;
+		event_add(&session->writable, NULL);
+		return true;
+	case STREAM_END:
+		if (session->state == SESSION_OPEN || session->state == SESSION_CLOSING) {
+			session->has_error = true;
+			session->close_code = WS_CLOSE_ABNORMAL;
+			session->close_remote = session->state == SESSION_OPEN;
+			error_set(&session->error, ERROR_SOCKET_CLOSED,
+				"the server ended the stream without a close frame");
+		}
+		return false;
+	case STREAM_ERROR:
+		/* After both close frames it does not matter how the stream ends. */
+		if (session->state == SESSION_OPEN || session->state == SESSION_CLOSING) {
+			session->has_error = true;
+			session->close_code = WS_CLOSE_ABNORMAL;
+			session->close_remote = session->state == SESSION_OPEN;
+		}
+		return false;
+	}
+	session->stats->bytes_recv += input.length;
+	session->received_at = clock_realtime();
+	session_parse(session, &input, clock_monotonic());
+	if (session->paused)
+		buffer_append(&session->backlog, input.data, input.length);
+	if (stream_pending(session->stream) && !session->paused)
+		event_active(&session->readable, EV_READ, 0); /* no event will tell of these bytes */
+	return true;
+}
+
+static void session_on_readable(evutil_socket_t fd, short what, void *context)
+{
+	struct session *session = context;
+
+	(void)fd, (void)what;
+	if (session->write_wants_read && !session_write_all(session)) {
+		session_finish(session);
+		return;
+	}
+	if (session->backlog.length && session_takes_input(session))
+		session_parse_backlog(session);
+	if (!session->paused && !session_read(session))
+		session_finish(session);
+}
+
+static void session_on_writable(evutil_socket_t fd, short what, void *context)
+{
+	struct session *session = context;
+
+	(void)fd, (void)what;
+	if (!session_write_all(session) || (session->read_wants_write && !session_read(session)))
+		session_finish(session);
+}
+
+bool session_is_open(const struct session *session)
+{
+	return session->state == SESSION_OPEN;
+}
+
+bool session_paused(const struct session *session)
+{
+	return session->paused;
+}
+
+void session_resume(struct session *session)
+{
+	if (!session->paused || !session_offer(session, &session->held, session->held_us))
+		return;
+	session->held = (struct ws_message){0};
+	session->paused = false;
+	session->last_message = clock_monotonic();
+	if (session->pong_deadline)
+		session->pong_deadline = session->last_message + session->settings->ping_timeout;
+	event_add(&session->readable, NULL);
+	event_active(&session->readable, EV_READ, 0);
+	session_arm_timer(session);
+}
+
+/* --- the deadlines pass -------------------------------------------------------------------- */
+
+static void session_expire(struct session *session, const char *what, uint64_t timeout)
+{
+	char text[TEXT_DURATION_SIZE];
+
+	text_format_duration(text, timeout);
+	error_set(&session->error, ERROR_SOCKET_TIMEOUT, "%s %s", what, text);
+	session->has_error = true;
+	session_close(session, WS_CLOSE_GOING_AWAY, "");
+}
+
+/* A server that does not answer a ping will not answer a close frame either: no handshake. */
+static void session_give_up(struct session *session)
+{
+	session_expire(session, "no answer to a ping within", session->settings->ping_timeout);
+	session->close_code = WS_CLOSE_ABNORMAL;
+	session_write_all(session);
+	session_finish(session);
+}
+
+static void session_on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct session *session = context;
+	uint64_t now = clock_monotonic(), deadline;
+
+	(void)fd, (void)what;
+	if (session->state != SESSION_OPEN) {
+		if (session->state == SESSION_CLOSING && !session->has_error) {
+			error_set(&session->error, ERROR_SOCKET_TIMEOUT,
+				"the closing handshake did not end in time");
+			session->has_error = true;
+		}
+		session_finish(session);
+		return;
+	}
+	deadline = session->pong_deadline;
+	if (!session->paused && deadline && deadline <= now) {
+		session_give_up(session);
+		return;
+	}
+	deadline = session_idle_deadline(session);
+	if (!session->paused && deadline && deadline <= now) {
+		session_expire(session, "no message for", session->settings->idle_timeout);
+		return;
+	}
+	if (session->next_ping && session->next_ping <= now) {
+		session->next_ping = now + session->settings->ping_interval;
+		if (!session->paused)
+			session_send_ping(session);
+	}
+	session_arm_timer(session);
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+struct session *session_new(struct session_shared *shared,
+	const struct connection_settings *settings, struct stats *stats,
+	struct call_result *result, bool deflate, const struct session_callbacks *callbacks)
+{
+	struct session *session = alloc_zero(1, sizeof(*session));
+
+	session->shared = shared;
+	session->stats = stats;
+	session->callbacks = *callbacks;
+	session->stream = result->stream;
+	session->backlog = result->rest;
+	stats->bytes_recv += result->rest.length;
+	session->received_at = clock_realtime();
+	session->last_message = clock_monotonic();
+	if (deflate)
+		session->inflater = ws_inflater_new(&result->deflate);
+	session->receiver.inflater = session->inflater;
+	event_assign(&session->readable, shared->base, session->stream->fd, EV_READ | EV_PERSIST,
+		session_on_readable, session);
+	event_assign(&session->writable, shared->base, session->stream->fd, EV_WRITE,
+		session_on_writable, session);
+	evtimer_assign(&session->timer, shared->base, session_on_timer, session);
+	session_set_settings(session, settings);
+	event_add(&session->readable, NULL);
+	event_active(&session->readable, EV_READ, 0); /* for the backlog, and what TLS holds */
+	return session;
+}
+
+void session_free(struct session *session)
+{
+	if (!session)
+		return;
+	event_del(&session->readable);
+	event_del(&session->writable);
+	event_del(&session->timer);
+	stream_close(session->stream);
+	ws_receiver_release(&session->receiver);
+	ws_inflater_free(session->inflater);
+	ws_deflater_free(session->deflater);
+	buffer_release(&session->backlog);
+	buffer_release(&session->out);
+	buffer_release(&session->out_marks);
+	free(session);
+}
+
+void session_set_settings(struct session *session, const struct connection_settings *settings)
+{
+	session->settings = settings;
+	session->receiver.message_max = settings->max_message;
+	session->next_ping =
+		settings->ping_interval ? clock_monotonic() + settings->ping_interval : 0;
+	session_arm_timer(session);
+}
+
+size_t session_queued(const struct session *session)
+{
+	return session->out.length;
+}

@@ -1,0 +1,98 @@
+#ifndef GATEWAY_SESSION_H
+#define GATEWAY_SESSION_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "gateway/call.h"
+#include "gateway/settings.h"
+#include "gateway/stats.h"
+#include "ws/protocol.h"
+#include "ws/receiver.h"
+#include "ws/sender.h"
+
+/*
+ * An open WebSocket over a stream: frames in and out, pings and their deadline, the closing
+ * handshake. It ends once, and does not come back.
+ */
+struct session;
+
+/* What the sessions of a daemon share: they run one after the other. */
+enum { SESSION_READ_SIZE = 256 * 1024 };
+struct session_shared {
+	struct event_base *base;
+	uint8_t *read_buffer; /* of SESSION_READ_SIZE */
+	struct ws_mask_pool masks;
+};
+
+/* A message from the server, and what its transfer took. */
+struct session_message {
+	enum ws_opcode opcode; /* WS_TEXT or WS_BINARY */
+	const uint8_t *data;   /* borrowed for the time of the call */
+	size_t length;
+	uint64_t time; /* of receipt, ns since 1970 */
+	uint64_t us;   /* from its first byte to its last */
+};
+
+/* How a session ended. */
+struct session_end {
+	unsigned code;        /* what the close frames said; 1005, 1006: RFC 6455, section 7.1.5 */
+	const char *reason;   /* UTF-8, never NULL */
+	bool remote;          /* the server began to close */
+	const struct error *error; /* NULL: an orderly close */
+};
+
+/* None is called from within a session_… function but session_resume() and session_free(). */
+struct session_callbacks {
+	void *context;
+
+	/* False: not now. The session keeps the message, stops reading, and offers it again after
+	 * session_resume(). */
+	bool (*message)(const struct session_message *message, void *context);
+
+	/* A message to the server has left: bytes, and µs from its first byte to its last. */
+	void (*sent)(size_t bytes, uint64_t us, void *context);
+
+	/* The queue to the server, which had no room, is at most half full. */
+	void (*writable)(void *context);
+
+	/* The session is over; free it. */
+	void (*ended)(const struct session_end *end, void *context);
+};
+
+/* Takes over what the call gave. The settings, the statistics (which it counts into) and the shared
+ * part are borrowed. Reading begins with the next turn of the event loop. */
+struct session *session_new(struct session_shared *shared,
+	const struct connection_settings *settings, struct stats *stats,
+	struct call_result *result, bool deflate, const struct session_callbacks *callbacks);
+void session_free(struct session *session);
+
+/* Other settings from now on. */
+void session_set_settings(struct session *session, const struct connection_settings *settings);
+
+/* Queues one message. Text must be UTF-8. Fails when the queue is full or the session is closing. */
+bool session_send(struct session *session, enum ws_opcode opcode, const void *data, size_t length,
+	struct error *error);
+
+/* Whether the queue takes a message of that size now. If not, `writable` tells when to try again. */
+bool session_has_room(struct session *session, size_t length);
+
+bool session_ping(struct session *session, struct error *error);
+
+/* Begins the closing handshake; `ended` follows within the close timeout. */
+void session_close(struct session *session, unsigned code, const char *reason);
+
+/* Goes on with a session whose message has been refused. */
+void session_resume(struct session *session);
+
+/* No close frame has been sent or received yet. */
+bool session_is_open(const struct session *session);
+
+bool session_paused(const struct session *session);
+size_t session_queued(const struct session *session); /* bytes to the server */
+
+#endif

@@ -1,0 +1,478 @@
+#include "gateway/settings.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "gateway/settings_private.h"
+
+enum {
+	INCLUDES_DEEPEST = 10, /* as deep as libconfig goes */
+	RECORD_OVERHEAD = 64,  /* bytes in a ring beside the payload: header, padding, the end */
+};
+
+/* A load under way. What problems point at lives in the parsed files: they stay until its end. */
+struct load {
+	struct settings *settings;
+	struct settings_problems *problems;
+	config_t **files; /* the first one is the main file */
+	size_t file_count;
+	struct settings_places places;
+};
+
+static char *directory_of(const char *file)
+{
+	char *copy = alloc_string(file);
+	char *directory = alloc_string(dirname(copy));
+
+	free(copy);
+	return directory;
+}
+
+/* Whether there is a file of that kind: S_IFREG, S_IFDIR. */
+static bool is_kind(const char *path, mode_t kind)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && (status.st_mode & S_IFMT) == kind;
+}
+
+/*
+ * libconfig ends the process when a directory is included, so that is looked for beforehand, in the
+ * included files too. Whatever else may be wrong with them it says itself. Only regular files are
+ * looked into: a pipe can be read but once.
+ */
+static bool includes_readable(const char *file, const char *directory, int depth,
+	struct settings_problems *problems)
+{
+	FILE *stream = is_kind(file, S_IFREG) ? fopen(file, "r") : NULL;
+	char *line = NULL;
+	size_t capacity = 0;
+	bool readable = true;
+
+	for (int number = 1; stream && readable && getline(&line, &capacity, stream) >= 0;
+		number++) {
+		char name[PATH_MAX];
+		char *path;
+
+		if (sscanf(line, " @include \"%4095[^\"]", name) != 1)
+			continue;
+		path = alloc_format("%s/%s", directory, name);
+		readable = depth < INCLUDES_DEEPEST && !is_kind(path, S_IFDIR);
+		if (readable)
+			readable = includes_readable(path, directory, depth + 1, problems);
+		else
+			settings_problem_plain(problems, "%s:%d: cannot include %s: %s", file,
+				number, path,
+				depth < INCLUDES_DEEPEST ? "is a directory" : "nested too deep");
+		free(path);
+	}
+	free(line);
+	if (stream)
+		fclose(stream);
+	return readable;
+}
+
+static bool file_readable(const char *file, const char *directory,
+	struct settings_problems *problems)
+{
+	if (access(file, R_OK) != 0)
+		settings_problem_plain(problems, "%s: cannot be read: %s", file, strerror(errno));
+	else if (is_kind(file, S_IFDIR))
+		settings_problem_plain(problems, "%s: is a directory", file);
+	else
+		return includes_readable(file, directory, 0, problems);
+	return false;
+}
+
+/* NULL if it cannot be parsed. */
+static const config_setting_t *load_parse(struct load *load, const char *file)
+{
+	char *directory = directory_of(file);
+	config_t *config;
+	bool parsed = false;
+
+	if (file_readable(file, directory, load->problems)) {
+		config = alloc_zero(1, sizeof(*config));
+		config_init(config);
+		config_set_include_dir(config, directory);
+		load->files =
+			alloc_resize(load->files, (load->file_count + 1) * sizeof(*load->files));
+		load->files[load->file_count++] = config;
+		parsed = config_read_file(config, file);
+		if (!parsed)
+			settings_problem_plain(load->problems, "%s:%d: %s",
+				config_error_file(config) ? config_error_file(config) : file,
+				config_error_line(config), config_error_text(config));
+	}
+	free(directory);
+	load->places.complete = load->places.complete && parsed;
+	return parsed ? config_root_setting(config) : NULL;
+}
+
+static struct connection_settings *connection_settings_new(
+	const struct connection_settings *defaults)
+{
+	struct connection_settings *connection = alloc_zero(1, sizeof(*connection));
+
+	settings_table_copy(connection_settings_table, connection, defaults);
+	return connection;
+}
+
+static void connection_settings_read(struct connection_settings *connection,
+	const config_setting_t *group, struct settings_problems *problems)
+{
+	settings_read_group(connection_settings_table, connection, group, 0, problems);
+	if (!config_setting_is_group(group))
+		return;
+	settings_read_required(connection_settings_table, connection, group, problems);
+	connection_settings_check(connection, group, problems);
+}
+
+static void load_connection(struct load *load, const config_setting_t *group)
+{
+	struct settings *settings = load->settings;
+	struct connection_settings *connection = connection_settings_new(settings->defaults);
+	size_t count = settings->connection_count++;
+
+	settings->connections = alloc_resize(
+		settings->connections, settings->connection_count * sizeof(*settings->connections));
+	settings->connections[count] = connection;
+	load->places.connections = alloc_resize(load->places.connections,
+		settings->connection_count * sizeof(*load->places.connections));
+	load->places.connections[count] = group;
+
+	connection_settings_read(connection, group, load->problems);
+}
+
+static void load_take_outlet(struct load *load, struct outlet_config *outlet,
+	const config_setting_t *where)
+{
+	struct settings *settings = load->settings;
+	size_t count = settings->outlet_count++;
+
+	settings->outlets = alloc_resize(
+		settings->outlets, settings->outlet_count * sizeof(*settings->outlets));
+	settings->outlets[count] = outlet;
+	load->places.outlets = alloc_resize(
+		load->places.outlets, settings->outlet_count * sizeof(*load->places.outlets));
+	load->places.outlets[count] = where;
+}
+
+/* The path becomes absolute: NAME.sock if there is none, below the runtime directory. */
+static void outlet_resolve_path(struct outlet_settings *outlet, const char *runtime_dir)
+{
+	const char *given = outlet->path;
+
+	if (given && given[0] == '/')
+		return;
+	if (given)
+		outlet->path = alloc_format("%s/%s", runtime_dir, given);
+	else if (outlet->name)
+		outlet->path = alloc_format("%s/%s.sock", runtime_dir, outlet->name);
+	free((char *)given);
+}
+
+static void load_outlet(struct load *load, const config_setting_t *group)
+{
+	struct outlet_config *outlet = alloc_zero(1, sizeof(*outlet));
+
+	settings_table_init(outlet_config_table, outlet);
+	load_take_outlet(load, outlet, group);
+	settings_read_group(outlet_config_table, outlet, group, 0, load->problems);
+	if (config_setting_is_group(group))
+		settings_read_required(outlet_config_table, outlet, group, load->problems);
+	outlet_resolve_path(&outlet->outlet, load->settings->gateway.runtime_dir);
+}
+
+static void load_each(struct load *load, const config_setting_t *root, const char *name,
+	void (*load_item)(struct load *load, const config_setting_t *group))
+{
+	config_setting_t *list = config_setting_get_member((config_setting_t *)root, name);
+
+	if (!list)
+		return;
+	if (!config_setting_is_list(list)) {
+		settings_problem(load->problems, list,
+			"must be a list of groups such as ( { name = …; }, { name = …; } )");
+		return;
+	}
+	for (unsigned i = 0; i < (unsigned)config_setting_length(list); i++)
+		load_item(load, config_setting_get_elem(list, i));
+}
+
+/* Only these parts, an array that NULL ends, may be in the file; `rule` says so. */
+static void load_check_parts(struct load *load, const config_setting_t *root,
+	const char *const *parts, const char *rule)
+{
+	for (unsigned i = 0; i < (unsigned)config_setting_length(root); i++) {
+		config_setting_t *part = config_setting_get_elem((config_setting_t *)root, i);
+		struct settings_hint hint = {.wanted = config_setting_name(part)};
+		const char *const *known = parts;
+		char text[SETTINGS_HINT_SIZE];
+
+		for (; *known && strcmp(*known, hint.wanted) != 0; known++)
+			settings_hint_offer(&hint, *known);
+		if (*known)
+			continue;
+		settings_hint_text(&hint, text);
+		settings_problem(
+			load->problems, part, "unknown setting '%s'%s%s", hint.wanted, rule, text);
+	}
+}
+
+/* What comes first, because connections and outlets build on it. */
+static void load_main(struct load *load, const config_setting_t *root)
+{
+	static const char *const parts[] = {"gateway", "defaults", "connections", "outlets", NULL};
+	config_setting_t *gateway = config_setting_get_member((config_setting_t *)root, "gateway");
+	config_setting_t *defaults =
+		config_setting_get_member((config_setting_t *)root, "defaults");
+
+	load_check_parts(load, root, parts, "");
+	load->places.gateway = gateway ? gateway : root;
+	if (gateway)
+		settings_read_group(gateway_settings_table, &load->settings->gateway, gateway, 0,
+			load->problems);
+	if (defaults)
+		settings_read_group(connection_settings_table, load->settings->defaults, defaults,
+			SETTING_OWN, load->problems);
+}
+
+static void load_items(struct load *load, const config_setting_t *root)
+{
+	load_each(load, root, "connections", load_connection);
+	load_each(load, root, "outlets", load_outlet);
+}
+
+static int is_conf(const struct dirent *entry)
+{
+	const char *suffix = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && suffix && strcmp(suffix, ".conf") == 0;
+}
+
+static int by_name(const struct dirent **one, const struct dirent **other)
+{
+	return strcmp((*one)->d_name, (*other)->d_name);
+}
+
+static void load_conf_file(struct load *load, const char *file)
+{
+	static const char *const parts[] = {"connections", "outlets", NULL};
+	const config_setting_t *root = load_parse(load, file);
+
+	if (!root)
+		return;
+	load_check_parts(load, root, parts, ": a file in conf.d has only connections and outlets");
+	load_items(load, root);
+}
+
+static void load_conf_d(struct load *load, const char *main_file)
+{
+	char *beside = directory_of(main_file);
+	char *directory = alloc_format("%s/conf.d", beside);
+	struct dirent **entries;
+	int count = scandir(directory, &entries, is_conf, by_name);
+
+	if (count < 0 && errno != ENOENT)
+		settings_problem_plain(
+			load->problems, "%s: cannot be read: %s", directory, strerror(errno));
+	for (int i = 0; i < count; i++) {
+		char *file = alloc_format("%s/%s", directory, entries[i]->d_name);
+
+		load_conf_file(load, file);
+		free(file);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	free(directory);
+	free(beside);
+}
+
+/* Under systemd, RuntimeDirectory= of the unit; the first, where it is several. */
+static void gateway_settings_init(struct gateway_settings *gateway)
+{
+	const char *directory = getenv("RUNTIME_DIRECTORY");
+
+	settings_table_init(gateway_settings_table, gateway);
+	if (!directory || directory[0] != '/')
+		return;
+	free(gateway->runtime_dir);
+	gateway->runtime_dir = alloc_format("%.*s", (int)strcspn(directory, ":"), directory);
+}
+
+static void gateway_resolve_path(struct gateway_settings *gateway)
+{
+	char *given = gateway->control.path;
+
+	if (given && given[0] == '/')
+		return;
+	gateway->control.path =
+		alloc_format("%s/%s", gateway->runtime_dir, given ? given : "control.sock");
+	free(given);
+}
+
+static void load_implicit_outlets(struct load *load)
+{
+	struct settings *settings = load->settings;
+	size_t explicit = settings->outlet_count;
+
+	for (size_t i = 0; i < settings->connection_count; i++) {
+		const char *name = settings->connections[i]->name;
+		bool taken = !name;
+
+		for (size_t j = 0; j < explicit && !taken; j++)
+			taken = outlet_config_takes(settings->outlets[j], name);
+		if (!taken)
+			load_take_outlet(load, settings_implicit_outlet(settings, name),
+				load->places.connections[i]);
+	}
+}
+
+static struct settings *settings_new(void)
+{
+	struct settings *settings = alloc_zero(1, sizeof(*settings));
+
+	settings->defaults = alloc_zero(1, sizeof(*settings->defaults));
+	settings_table_init(connection_settings_table, settings->defaults);
+	gateway_settings_init(&settings->gateway);
+	return settings;
+}
+
+static void load_release(struct load *load)
+{
+	for (size_t i = 0; i < load->file_count; i++) {
+		config_destroy(load->files[i]);
+		free(load->files[i]);
+	}
+	free(load->files);
+	free(load->places.connections);
+	free(load->places.outlets);
+}
+
+struct settings *settings_load(const char *file, struct settings_problems *problems)
+{
+	struct load load = {
+		.settings = settings_new(),
+		.problems = problems,
+		.places.complete = true,
+	};
+	const config_setting_t *root = load_parse(&load, file);
+
+	if (root) {
+		load_main(&load, root);
+		gateway_resolve_path(&load.settings->gateway);
+		load_items(&load, root);
+		load_conf_d(&load, file);
+		load_implicit_outlets(&load);
+		settings_check(load.settings, &load.places, problems);
+	}
+	load_release(&load);
+	if (problems->count == 0)
+		return load.settings;
+	settings_free(load.settings);
+	return NULL;
+}
+
+void settings_free(struct settings *settings)
+{
+	if (!settings)
+		return;
+	for (size_t i = 0; i < settings->connection_count; i++)
+		connection_settings_free(settings->connections[i]);
+	for (size_t i = 0; i < settings->outlet_count; i++)
+		outlet_config_free(settings->outlets[i]);
+	free(settings->connections);
+	free(settings->outlets);
+	connection_settings_free(settings->defaults);
+	settings_table_release(gateway_settings_table, &settings->gateway);
+	free(settings);
+}
+
+struct connection_settings *settings_connection(const config_setting_t *group,
+	const struct settings *settings, struct settings_problems *problems)
+{
+	struct connection_settings *connection = connection_settings_new(settings->defaults);
+
+	connection_settings_read(connection, group, problems);
+	if (problems->count == 0)
+		return connection;
+	connection_settings_free(connection);
+	return NULL;
+}
+
+void connection_settings_free(struct connection_settings *settings)
+{
+	if (!settings)
+		return;
+	settings_table_release(connection_settings_table, settings);
+	free(settings);
+}
+
+struct outlet_config *settings_implicit_outlet(const struct settings *settings,
+	const char *connection)
+{
+	struct outlet_config *outlet = alloc_zero(1, sizeof(*outlet));
+
+	settings_table_init(outlet_config_table, outlet);
+	outlet->implicit = true;
+	outlet->outlet.name = alloc_string(connection);
+	outlet->from.items = alloc_zero(1, sizeof(*outlet->from.items));
+	outlet->from.items[outlet->from.count++] = alloc_string(connection);
+	outlet_resolve_path(&outlet->outlet, settings->gateway.runtime_dir);
+	return outlet;
+}
+
+void outlet_config_free(struct outlet_config *outlet)
+{
+	if (!outlet)
+		return;
+	settings_table_release(outlet_config_table, outlet);
+	free(outlet);
+}
+
+bool outlet_config_takes(const struct outlet_config *outlet, const char *connection)
+{
+	for (size_t i = 0; i < outlet->from.count; i++) {
+		if (text_matches(outlet->from.items[i], connection))
+			return true;
+	}
+	return false;
+}
+
+bool outlet_config_holds(const struct outlet_config *outlet,
+	const struct connection_settings *connection, struct error *error)
+{
+	if (outlet->outlet.on_lag != OUTLET_WAIT || !outlet_config_takes(outlet, connection->name))
+		return true;
+	if (outlet->outlet.ring >= connection->max_message + RECORD_OVERHEAD)
+		return true;
+	return error_set(error, ERROR_SETTINGS,
+		"with on_lag = \"wait\" the ring of outlet '%s' (%" PRIu64
+		" bytes) must hold the largest message of connection '%s' (max_message, %" PRIu64
+		" bytes) and %d bytes more",
+		outlet->outlet.name, outlet->outlet.ring, connection->name,
+		connection->max_message, RECORD_OVERHEAD);
+}
+
+enum settings_change connection_settings_compare(const struct connection_settings *before,
+	const struct connection_settings *after)
+{
+	return settings_table_compare(connection_settings_table, before, after);
+}
+
+bool outlet_config_same(const struct outlet_config *before, const struct outlet_config *after)
+{
+	return settings_table_compare(outlet_config_table, before, after) == SETTINGS_SAME;
+}

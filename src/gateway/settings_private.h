@@ -1,0 +1,145 @@
+#ifndef GATEWAY_SETTINGS_PRIVATE_H
+#define GATEWAY_SETTINGS_PRIVATE_H
+
+#include <libconfig.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gateway/settings.h"
+
+/*
+ * Each kind of settings is described by one table, and the table does everything: defaults,
+ * reading, unknown names, copying, comparing, freeing. A new setting is a new line in
+ * settings_tables.c, its member in settings.h, and its entry in wsgated.conf(5).
+ */
+
+enum setting_type {
+	SETTING_BOOL, /* bool */
+	SETTING_INTEGER, /* unsigned or uint64_t */
+	SETTING_NUMBER, /* double */
+	SETTING_DURATION, /* uint64_t, ns */
+	SETTING_SIZE, /* uint64_t, bytes */
+	SETTING_MODE, /* mode_t */
+	SETTING_CHOICE, /* an int or enum: the value of one of `choices` */
+	SETTING_STRING, /* char *; one of `choices`, where there are any */
+	SETTING_NAME, /* char *, of a connection or outlet: text_is_name() */
+	SETTING_FILE, /* char *, absolute; ${CREDENTIALS_DIRECTORY} expanded in front */
+	SETTING_JSON, /* char *: any value, as JSON text */
+	SETTING_STRINGS, /* struct string_list */
+	SETTING_HEADERS, /* struct header_list */
+	SETTING_GROUP, /* a group of its own in the file, the same struct in memory */
+};
+
+enum setting_flags {
+	SETTING_REQUIRED = 1 << 0,
+	SETTING_LIVE = 1 << 1, /* a change takes effect without a new connection */
+	SETTING_OWN = 1 << 2, /* cannot have a common value in `defaults` */
+	SETTING_SECRET = 1 << 3, /* its value is never shown, not even in a problem */
+};
+
+struct setting_choice {
+	const char *name; /* NULL ends a list */
+	int value;
+};
+
+struct setting {
+	const char *name; /* NULL ends a table */
+	enum setting_type type;
+	size_t offset; /* of the member in the struct that the table is for */
+	size_t size; /* of the member */
+
+	/* As a user would write them; NULL: none. */
+	const char *standard;
+	const char *minimum;
+	const char *maximum;
+
+	const struct setting_choice *choices;
+	const struct setting *group;
+	unsigned flags;
+};
+
+extern const struct setting gateway_settings_table[]; /* for struct gateway_settings */
+extern const struct setting connection_settings_table[]; /* for struct connection_settings */
+extern const struct setting outlet_config_table[]; /* for struct outlet_config */
+
+/* settings_values.c: what can be done to a struct by its table. */
+
+/* Gives a zeroed struct the standard values. */
+void settings_table_init(const struct setting *table, void *target);
+
+/* `target` is zeroed. */
+void settings_table_copy(const struct setting *table, void *target, const void *source);
+void settings_table_release(const struct setting *table, void *target);
+enum settings_change settings_table_compare(const struct setting *table, const void *before,
+	const void *after);
+
+/* Parses what a user may write for a duration, size, mode or integer. */
+bool setting_parse_amount(enum setting_type type, const char *text, uint64_t *amount);
+
+/* Stores into a bool, integer, duration, size, mode or choice, whatever its width. */
+void setting_store(const struct setting *setting, void *target, uint64_t amount);
+
+/* The string of a member that is one. The second one takes `text` over. */
+char *setting_text(const struct setting *setting, const void *target);
+void setting_replace_text(const struct setting *setting, void *target, char *text);
+
+/* The same for the lists; what `list` owns is taken over. */
+void setting_replace_strings(struct string_list *target, struct string_list list);
+void setting_replace_headers(struct header_list *target, struct header_list list);
+
+/* settings_read.c: from libconfig to structs. */
+
+/*
+ * Reads what the group has over what `target` has. Whatever is wrong goes to `problems`, and the
+ * member keeps its value. Settings with any of the `forbidden` flags are problems.
+ */
+void settings_read_group(const struct setting *table, void *target, const config_setting_t *group,
+	unsigned forbidden, struct settings_problems *problems);
+
+/* A problem for each required setting that has no value; `where` stands for the struct. */
+void settings_read_required(const struct setting *table, const void *target,
+	const config_setting_t *where, struct settings_problems *problems);
+
+/* settings_check.c: what no single setting shows. */
+
+void connection_settings_check(const struct connection_settings *connection,
+	const config_setting_t *where, struct settings_problems *problems);
+
+/* Where the parts stand in the files, for the problems between them. */
+struct settings_places {
+	const config_setting_t *gateway; /* its group; the root, where there is none */
+	const config_setting_t **connections; /* of each one in the settings */
+	const config_setting_t **outlets; /* likewise; an implicit one: its connection */
+	bool complete; /* every file could be parsed */
+};
+
+/* What the parts are to each other: names and paths already taken, missing connections. */
+void settings_check(const struct settings *settings, const struct settings_places *places,
+	struct settings_problems *problems);
+
+/* settings_problem.c: saying what is wrong, and where. */
+
+/* Adds "FILE:LINE: connections[0].url: " and the text. */
+void settings_problem(struct settings_problems *problems, const config_setting_t *where,
+	const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The same for a problem that has no setting: the text is the whole. */
+void settings_problem_plain(struct settings_problems *problems, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The member of that name, or the group itself for what it does not have: a place to point at. */
+const config_setting_t *settings_problem_place(const config_setting_t *group, const char *member);
+
+/* Finds what somebody may have meant: offer all the names, then use the text. */
+struct settings_hint {
+	const char *wanted;
+	const char *nearest;
+	size_t distance; /* letters to change */
+};
+void settings_hint_offer(struct settings_hint *hint, const char *name);
+
+enum { SETTINGS_HINT_SIZE = 96 };
+/* "; did you mean 'ping'?", or "" if nothing was near. */
+void settings_hint_text(const struct settings_hint *hint, char text[SETTINGS_HINT_SIZE]);
+
+#endif

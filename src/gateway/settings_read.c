@@ -1,0 +1,512 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/text.h"
+#include "gateway/settings_private.h"
+#include "ws/utf8.h"
+
+/* A setting of the file on its way into its member of `target`. */
+struct reading {
+	const struct setting *setting;
+	const config_setting_t *value;
+	void *target;
+	struct settings_problems *problems;
+};
+
+enum { SHOWN_MAX = 100 };
+
+/* A value as a problem shows it. */
+static char *value_shown(const config_setting_t *value)
+{
+	char *text;
+
+	switch (config_setting_type(value)) {
+	case CONFIG_TYPE_STRING:
+		text = alloc_format("\"%.*s\"", SHOWN_MAX, config_setting_get_string(value));
+		for (char *c = text; *c; c++) {
+			if ((unsigned char)*c < ' ' || *c == 0x7f)
+				*c = '?';
+		}
+		return text;
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		return alloc_format("%lld", config_setting_get_int64(value));
+	case CONFIG_TYPE_FLOAT:
+		return alloc_format("%g", config_setting_get_float(value));
+	case CONFIG_TYPE_BOOL:
+		return alloc_string(config_setting_get_bool(value) ? "true" : "false");
+	case CONFIG_TYPE_GROUP:
+		return alloc_string("a group");
+	case CONFIG_TYPE_ARRAY:
+		return alloc_string("an array");
+	default:
+		return alloc_string("a list");
+	}
+}
+
+/* "must be …, not …"; the latter is left out where it may be a secret. */
+static void problem_must_be(const struct reading *reading, const config_setting_t *value,
+	const char *expected)
+{
+	char *shown;
+
+	if (reading->setting->flags & SETTING_SECRET) {
+		settings_problem(reading->problems, value, "must be %s", expected);
+		return;
+	}
+	shown = value_shown(value);
+	settings_problem(reading->problems, value, "must be %s, not %s", expected, shown);
+	free(shown);
+}
+
+static void problem_range(const struct reading *reading)
+{
+	char *range =
+		alloc_format("from %s to %s", reading->setting->minimum, reading->setting->maximum);
+
+	problem_must_be(reading, reading->value, range);
+	free(range);
+}
+
+static bool is_type(const config_setting_t *value, int type)
+{
+	return config_setting_type(value) == type;
+}
+
+static void read_bool(const struct reading *reading)
+{
+	if (!is_type(reading->value, CONFIG_TYPE_BOOL)) {
+		problem_must_be(reading, reading->value, "true or false");
+		return;
+	}
+	setting_store(reading->setting, reading->target,
+		(uint64_t)config_setting_get_bool(reading->value));
+}
+
+static void store_amount(const struct reading *reading, uint64_t amount)
+{
+	const struct setting *setting = reading->setting;
+	uint64_t minimum, maximum;
+
+	if (setting->minimum) {
+		setting_parse_amount(setting->type, setting->minimum, &minimum);
+		setting_parse_amount(setting->type, setting->maximum, &maximum);
+		if (amount < minimum || amount > maximum) {
+			problem_range(reading);
+			return;
+		}
+	}
+	setting_store(setting, reading->target, amount);
+}
+
+static void read_integer(const struct reading *reading)
+{
+	if (!is_type(reading->value, CONFIG_TYPE_INT) &&
+		!is_type(reading->value, CONFIG_TYPE_INT64)) {
+		problem_must_be(reading, reading->value, "a whole number");
+		return;
+	}
+	/* A negative one is far above any maximum. */
+	store_amount(reading, (uint64_t)config_setting_get_int64(reading->value));
+}
+
+static void read_number(const struct reading *reading)
+{
+	const struct setting *setting = reading->setting;
+	double number;
+
+	if (!config_setting_is_number(reading->value)) {
+		problem_must_be(reading, reading->value, "a number");
+		return;
+	}
+	number = is_type(reading->value, CONFIG_TYPE_FLOAT)
+			 ? config_setting_get_float(reading->value)
+			 : (double)config_setting_get_int64(reading->value);
+	if (number < strtod(setting->minimum, NULL) || number > strtod(setting->maximum, NULL)) {
+		problem_range(reading);
+		return;
+	}
+	memcpy((char *)reading->target + setting->offset, &number, sizeof(number));
+}
+
+/* Durations, sizes and modes: text with a meaning of its own. */
+static void read_amount(const struct reading *reading)
+{
+	static const char *const expected[] = {
+		[SETTING_DURATION] = "a duration such as \"5s\"",
+		[SETTING_SIZE] = "a size such as \"64K\"",
+		[SETTING_MODE] = "a file mode such as \"0660\"",
+	};
+	const char *text = config_setting_get_string(reading->value);
+	enum setting_type type = reading->setting->type;
+	uint64_t amount;
+
+	if (text && setting_parse_amount(type, text, &amount))
+		store_amount(reading, amount);
+	else
+		problem_must_be(reading, reading->value, expected[type]);
+}
+
+/* The text of a string; NULL, and the problem is said, if it is none. */
+static const char *read_text(const struct reading *reading, const config_setting_t *value)
+{
+	const char *text = config_setting_get_string(value);
+
+	if (!text)
+		problem_must_be(reading, value, "a string");
+	else if (!ws_utf8_valid(text, strlen(text)))
+		settings_problem(reading->problems, value, "must be UTF-8");
+	else
+		return text;
+	return NULL;
+}
+
+/* The same for text that goes into one line of a request, or names a file. */
+static const char *read_line(const struct reading *reading, const config_setting_t *value)
+{
+	const char *text = read_text(reading, value);
+
+	for (const char *c = text; c && *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f) {
+			settings_problem(
+				reading->problems, value, "must not have control characters");
+			return NULL;
+		}
+	}
+	return text;
+}
+
+/* What stands behind a choice when they are listed. */
+static const char *choice_separator(const struct setting_choice *choice)
+{
+	if (!choice[1].name)
+		return "";
+	return choice[2].name ? ", " : " or ";
+}
+
+static const struct setting_choice *choice_of(const struct reading *reading)
+{
+	const char *text = config_setting_get_string(reading->value);
+	const struct setting_choice *choice = reading->setting->choices;
+	struct buffer expected = {0};
+
+	for (; text && choice->name; choice++) {
+		if (strcmp(choice->name, text) == 0)
+			return choice;
+	}
+	for (choice = reading->setting->choices; choice->name; choice++)
+		buffer_append_format(&expected, "\"%s\"%s", choice->name, choice_separator(choice));
+	buffer_append(&expected, "", 1);
+	problem_must_be(reading, reading->value, (const char *)buffer_data(&expected));
+	buffer_release(&expected);
+	return NULL;
+}
+
+static void read_choice(const struct reading *reading)
+{
+	const struct setting_choice *choice = choice_of(reading);
+
+	if (choice)
+		setting_store(reading->setting, reading->target, (uint64_t)choice->value);
+}
+
+/* An empty string is as none: so a connection can take back what `defaults` say. */
+static void read_string(const struct reading *reading)
+{
+	const char *text = read_line(reading, reading->value);
+
+	if (!text)
+		return;
+	if (reading->setting->choices && !choice_of(reading))
+		return;
+	setting_replace_text(reading->setting, reading->target, *text ? alloc_string(text) : NULL);
+}
+
+/* A bad name is kept all the same: what refers to it shall not be a problem too. */
+static void read_name(const struct reading *reading)
+{
+	const char *text = read_line(reading, reading->value);
+
+	if (!text)
+		return;
+	if (!text_is_name(text))
+		problem_must_be(reading, reading->value,
+			"1 to 64 of the characters A-Z a-z 0-9 . _ - and not begin with . or -");
+	setting_replace_text(reading->setting, reading->target, alloc_string(text));
+}
+
+/* The text with ${CREDENTIALS_DIRECTORY} in front expanded; NULL if there is no such directory. */
+static char *file_expanded(const struct reading *reading, const char *text)
+{
+	static const char variable[] = "${CREDENTIALS_DIRECTORY}";
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+	if (strncmp(text, variable, sizeof(variable) - 1) != 0)
+		return alloc_string(text);
+	if (directory)
+		return alloc_format("%s%s", directory, text + sizeof(variable) - 1);
+	settings_problem(reading->problems, reading->value,
+		"needs the environment variable CREDENTIALS_DIRECTORY, which is not set; systemd "
+		"sets it for a unit with LoadCredential=");
+	return NULL;
+}
+
+static void read_file(const struct reading *reading)
+{
+	const char *text = read_line(reading, reading->value);
+	char *file;
+
+	if (!text)
+		return;
+	if (!*text) {
+		setting_replace_text(reading->setting, reading->target, NULL);
+		return;
+	}
+	file = file_expanded(reading, text);
+	if (!file)
+		return;
+	if (file[0] != '/') {
+		problem_must_be(reading, reading->value, "an absolute path");
+		free(file);
+		return;
+	}
+	setting_replace_text(reading->setting, reading->target, file);
+}
+
+/* The shortest decimal text that gives the same double again. */
+static void json_append_number(struct buffer *out, double number)
+{
+	char text[32];
+
+	if (!isfinite(number)) {
+		buffer_append_text(out, "null");
+		return;
+	}
+	for (int precision = 15; precision <= 17; precision++) {
+		snprintf(text, sizeof(text), "%.*g", precision, number);
+		if (strtod(text, NULL) == number)
+			break;
+	}
+	buffer_append_text(out, text);
+}
+
+static bool json_append(struct buffer *out, const struct reading *reading,
+	const config_setting_t *value);
+
+static bool json_append_members(struct buffer *out, const struct reading *reading,
+	const config_setting_t *value)
+{
+	bool group = config_setting_is_group(value);
+	unsigned count = (unsigned)config_setting_length(value);
+
+	buffer_append_text(out, group ? "{" : "[");
+	for (unsigned i = 0; i < count; i++) {
+		const config_setting_t *member =
+			config_setting_get_elem((config_setting_t *)value, i);
+
+		if (i > 0)
+			buffer_append_text(out, ",");
+		if (group)
+			buffer_append_format(out, "\"%s\":", config_setting_name(member));
+		if (!json_append(out, reading, member))
+			return false;
+	}
+	buffer_append_text(out, group ? "}" : "]");
+	return true;
+}
+
+static bool json_append(struct buffer *out, const struct reading *reading,
+	const config_setting_t *value)
+{
+	const char *text;
+
+	switch (config_setting_type(value)) {
+	case CONFIG_TYPE_STRING:
+		text = read_text(reading, value);
+		if (!text)
+			return false;
+		text_append_json_string(out, text, strlen(text));
+		return true;
+	case CONFIG_TYPE_INT:
+	case CONFIG_TYPE_INT64:
+		buffer_append_format(out, "%lld", config_setting_get_int64(value));
+		return true;
+	case CONFIG_TYPE_FLOAT:
+		json_append_number(out, config_setting_get_float(value));
+		return true;
+	case CONFIG_TYPE_BOOL:
+		buffer_append_text(out, config_setting_get_bool(value) ? "true" : "false");
+		return true;
+	default:
+		return json_append_members(out, reading, value);
+	}
+}
+
+static void read_json(const struct reading *reading)
+{
+	struct buffer json = {0};
+
+	if (json_append(&json, reading, reading->value)) {
+		buffer_append(&json, "", 1);
+		setting_replace_text(reading->setting, reading->target,
+			alloc_string((const char *)buffer_data(&json)));
+	}
+	buffer_release(&json);
+}
+
+static void read_strings(const struct reading *reading)
+{
+	config_setting_t *value = (config_setting_t *)reading->value;
+	struct string_list list = {0};
+	unsigned count;
+
+	if (!is_type(value, CONFIG_TYPE_ARRAY) && !is_type(value, CONFIG_TYPE_LIST)) {
+		problem_must_be(reading, value, "an array of strings such as [ \"a\", \"b\" ]");
+		return;
+	}
+	count = (unsigned)config_setting_length(value);
+	list.items = count ? alloc_zero(count, sizeof(*list.items)) : NULL;
+	for (unsigned i = 0; i < count; i++) {
+		const char *text = read_text(reading, config_setting_get_elem(value, i));
+
+		if (text)
+			list.items[list.count++] = alloc_string(text);
+	}
+	setting_replace_strings((void *)((char *)reading->target + reading->setting->offset), list);
+}
+
+static void read_headers(const struct reading *reading)
+{
+	config_setting_t *value = (config_setting_t *)reading->value;
+	struct header_list list = {0};
+	unsigned count;
+
+	if (!config_setting_is_group(value)) {
+		problem_must_be(reading, value, "a group such as { X-Api-Key = \"k\"; }");
+		return;
+	}
+	count = (unsigned)config_setting_length(value);
+	list.items = count ? alloc_zero(count, sizeof(*list.items)) : NULL;
+	for (unsigned i = 0; i < count; i++) {
+		const config_setting_t *header = config_setting_get_elem(value, i);
+		const char *text = read_line(reading, header);
+
+		if (text)
+			list.items[list.count++] = (struct ws_header){
+				.name = alloc_string(config_setting_name(header)),
+				.value = alloc_string(text),
+			};
+	}
+	setting_replace_headers((void *)((char *)reading->target + reading->setting->offset), list);
+}
+
+static void read_group(const struct reading *reading)
+{
+	settings_read_group(
+		reading->setting->group, reading->target, reading->value, 0, reading->problems);
+}
+
+static void read_setting(const struct reading *reading)
+{
+	static void (*const readers[])(const struct reading *) = {
+		[SETTING_BOOL] = read_bool,
+		[SETTING_INTEGER] = read_integer,
+		[SETTING_NUMBER] = read_number,
+		[SETTING_DURATION] = read_amount,
+		[SETTING_SIZE] = read_amount,
+		[SETTING_MODE] = read_amount,
+		[SETTING_CHOICE] = read_choice,
+		[SETTING_STRING] = read_string,
+		[SETTING_NAME] = read_name,
+		[SETTING_FILE] = read_file,
+		[SETTING_JSON] = read_json,
+		[SETTING_STRINGS] = read_strings,
+		[SETTING_HEADERS] = read_headers,
+		[SETTING_GROUP] = read_group,
+	};
+
+	readers[reading->setting->type](reading);
+}
+
+static const struct setting *table_find(const struct setting *table, const char *name)
+{
+	for (; table->name; table++) {
+		if (strcmp(table->name, name) == 0)
+			return table;
+	}
+	return NULL;
+}
+
+static void problem_unknown(const struct setting *table, const config_setting_t *value,
+	struct settings_problems *problems)
+{
+	struct settings_hint hint = {.wanted = config_setting_name(value)};
+	char text[SETTINGS_HINT_SIZE];
+
+	for (; table->name; table++)
+		settings_hint_offer(&hint, table->name);
+	settings_hint_text(&hint, text);
+	settings_problem(problems, value, "unknown setting '%s'%s", hint.wanted, text);
+}
+
+void settings_read_group(const struct setting *table, void *target, const config_setting_t *group,
+	unsigned forbidden, struct settings_problems *problems)
+{
+	unsigned count;
+
+	if (!config_setting_is_group(group)) {
+		settings_problem(
+			problems, group, "must be a group such as { %s = …; }", table->name);
+		return;
+	}
+	count = (unsigned)config_setting_length(group);
+	for (unsigned i = 0; i < count; i++) {
+		const config_setting_t *value =
+			config_setting_get_elem((config_setting_t *)group, i);
+		const struct setting *setting = table_find(table, config_setting_name(value));
+
+		if (!setting)
+			problem_unknown(table, value, problems);
+		else if (setting->flags & forbidden)
+			settings_problem(problems, value,
+				"cannot have a default: each connection has its own");
+		else
+			read_setting(&(struct reading){setting, value, target, problems});
+	}
+}
+
+static bool member_is_set(const struct setting *setting, const void *target)
+{
+	const struct string_list *list;
+
+	if (setting->type != SETTING_STRINGS)
+		return setting_text(setting, target) != NULL;
+	list = (const void *)((const char *)target + setting->offset);
+	return list->count > 0;
+}
+
+static bool value_is_empty(const config_setting_t *value)
+{
+	const char *text = config_setting_get_string(value);
+
+	return text ? !*text : config_setting_is_aggregate(value) && !config_setting_length(value);
+}
+
+void settings_read_required(const struct setting *table, const void *target,
+	const config_setting_t *where, struct settings_problems *problems)
+{
+	for (; table->name; table++) {
+		const config_setting_t *place = settings_problem_place(where, table->name);
+
+		if (!(table->flags & SETTING_REQUIRED) || member_is_set(table, target))
+			continue;
+		if (place == where)
+			settings_problem(problems, where, "has no '%s'", table->name);
+		else if (value_is_empty(place))
+			settings_problem(problems, place, "must not be empty");
+	}
+}

@@ -1,0 +1,187 @@
+#include "config.h"
+
+#include "gateway/settings_private.h"
+
+#define GATEWAY(member)    MEMBER(struct gateway_settings, member)
+#define CONNECTION(member) MEMBER(struct connection_settings, member)
+#define OUTLET(member)     MEMBER(struct outlet_config, member)
+#define MEMBER(type, member)                                                                       \
+	.offset = offsetof(type, member), .size = sizeof(((const type *)NULL)->member)
+#define RANGE(least, most) .minimum = least, .maximum = most
+
+/* Long enough for everybody, and far from where sums of nanoseconds overflow. */
+#define LONGEST "365d"
+
+/* clang-format off */
+
+static const struct setting_choice log_levels[] = {
+	{"err", LOG_ERR},
+	{"warning", LOG_WARNING},
+	{"notice", LOG_NOTICE},
+	{"info", LOG_INFO},
+	{"debug", LOG_DEBUG},
+	{0},
+};
+
+static const struct setting_choice log_formats[] = {
+	{"auto", LOG_FORMAT_AUTO},
+	{"text", LOG_FORMAT_TEXT},
+	{"json", LOG_FORMAT_JSON},
+	{"journal", LOG_FORMAT_JOURNAL},
+	{0},
+};
+
+static const struct setting_choice whens[] = {
+	{"always", WHEN_ALWAYS},
+	{"manual", WHEN_MANUAL},
+	{0},
+};
+
+static const struct setting_choice tls_versions[] = {
+	{"1.2", 0},
+	{"1.3", 0},
+	{0},
+};
+
+static const struct setting_choice outlet_formats[] = {
+	{"lines", OUTLET_LINES},
+	{"json", OUTLET_JSON},
+	{"frames", OUTLET_FRAMES},
+	{0},
+};
+
+static const struct setting_choice on_lags[] = {
+	{"skip", OUTLET_SKIP},
+	{"close", OUTLET_CLOSE},
+	{"wait", OUTLET_WAIT},
+	{0},
+};
+
+static const struct setting_choice starts[] = {
+	{"live", OUTLET_LIVE},
+	{"oldest", OUTLET_OLDEST},
+	{0},
+};
+
+static const struct setting control_table[] = {
+	{"path", SETTING_STRING, GATEWAY(control.path), .standard = "control.sock"},
+	{"mode", SETTING_MODE, GATEWAY(control.mode), .standard = "0660"},
+	{"owner", SETTING_STRING, GATEWAY(control.owner)},
+	{"group", SETTING_STRING, GATEWAY(control.group)},
+	{0},
+};
+
+static const struct setting log_table[] = {
+	{"level", SETTING_CHOICE, GATEWAY(log.level), .standard = "info", .choices = log_levels},
+	{"format", SETTING_CHOICE, GATEWAY(log.format), .standard = "auto", .choices = log_formats},
+	{0},
+};
+
+const struct setting gateway_settings_table[] = {
+	{"runtime_dir", SETTING_FILE, GATEWAY(runtime_dir), .standard = RUNSTATEDIR "/wsgated"},
+	{"control", SETTING_GROUP, .group = control_table},
+	{"log", SETTING_GROUP, .group = log_table},
+	{"dns", SETTING_STRINGS, GATEWAY(dns)},
+	{"drain_timeout", SETTING_DURATION, GATEWAY(drain_timeout), .standard = "5s",
+		RANGE("0", LONGEST)},
+	{0},
+};
+
+static const struct setting ping_table[] = {
+	{"interval", SETTING_DURATION, CONNECTION(ping_interval), .standard = "30s",
+		RANGE("0", LONGEST), .flags = SETTING_LIVE},
+	{"timeout", SETTING_DURATION, CONNECTION(ping_timeout), .standard = "10s",
+		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
+	{0},
+};
+
+static const struct setting reconnect_table[] = {
+	{"enabled", SETTING_BOOL, CONNECTION(reconnect.enabled), .standard = "true",
+		.flags = SETTING_LIVE},
+	{"min", SETTING_DURATION, CONNECTION(reconnect.min), .standard = "500ms",
+		RANGE("10ms", LONGEST), .flags = SETTING_LIVE},
+	{"max", SETTING_DURATION, CONNECTION(reconnect.max), .standard = "60s",
+		RANGE("10ms", LONGEST), .flags = SETTING_LIVE},
+	{"factor", SETTING_NUMBER, CONNECTION(reconnect.factor), .standard = "2.0",
+		RANGE("1", "100"), .flags = SETTING_LIVE},
+	{"stable", SETTING_DURATION, CONNECTION(reconnect.stable), .standard = "30s",
+		RANGE("0", LONGEST), .flags = SETTING_LIVE},
+	{0},
+};
+
+static const struct setting tls_table[] = {
+	{"verify", SETTING_BOOL, CONNECTION(tls.verify), .standard = "true"},
+	{"ca_file", SETTING_FILE, CONNECTION(tls.ca_file)},
+	{"ca_path", SETTING_FILE, CONNECTION(tls.ca_path)},
+	{"cert_file", SETTING_FILE, CONNECTION(tls.cert_file)},
+	{"key_file", SETTING_FILE, CONNECTION(tls.key_file), .flags = SETTING_SECRET},
+	{"server_name", SETTING_STRING, CONNECTION(tls.server_name)},
+	{"min_version", SETTING_STRING, CONNECTION(tls.min_version), .standard = "1.2",
+		.choices = tls_versions},
+	{"ciphers", SETTING_STRING, CONNECTION(tls.ciphers)},
+	{0},
+};
+
+/* The largest values keep their microseconds, and bytes a second as a double, exact. */
+static const struct setting warn_table[] = {
+	{"warning_ms", SETTING_INTEGER, CONNECTION(warn.warning_ms), .standard = "0",
+		RANGE("0", "1000000000000"), .flags = SETTING_LIVE},
+	{"warning_bs", SETTING_INTEGER, CONNECTION(warn.warning_bs), .standard = "0",
+		RANGE("0", "1000000000000"), .flags = SETTING_LIVE},
+	{"min_ms", SETTING_INTEGER, CONNECTION(warn.min_ms), .standard = "1000",
+		RANGE("0", "1000000000000"), .flags = SETTING_LIVE},
+	{"arg", SETTING_JSON, CONNECTION(warn.arg), .flags = SETTING_LIVE},
+	{"queue", SETTING_INTEGER, CONNECTION(warn.queue), .standard = "100",
+		RANGE("1", "100000"), .flags = SETTING_LIVE},
+	{0},
+};
+
+const struct setting connection_settings_table[] = {
+	{"name", SETTING_NAME, CONNECTION(name), .flags = SETTING_REQUIRED | SETTING_OWN},
+	{"url", SETTING_STRING, CONNECTION(url), .flags = SETTING_REQUIRED | SETTING_SECRET},
+	{"when", SETTING_CHOICE, CONNECTION(when), .standard = "always", .choices = whens,
+		.flags = SETTING_LIVE},
+	{"headers", SETTING_HEADERS, CONNECTION(headers), .flags = SETTING_SECRET},
+	{"protocols", SETTING_STRINGS, CONNECTION(protocols)},
+	{"on_open", SETTING_STRINGS, CONNECTION(on_open), .flags = SETTING_LIVE | SETTING_SECRET},
+	{"origin", SETTING_STRING, CONNECTION(origin)},
+	{"user_agent", SETTING_STRING, CONNECTION(user_agent), .standard = "wsgated/" PACKAGE_VERSION},
+	{"bearer_file", SETTING_FILE, CONNECTION(bearer_file), .flags = SETTING_SECRET},
+	{"connect_timeout", SETTING_DURATION, CONNECTION(connect_timeout), .standard = "10s",
+		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
+	{"tls_timeout", SETTING_DURATION, CONNECTION(tls_timeout), .standard = "10s",
+		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
+	{"upgrade_timeout", SETTING_DURATION, CONNECTION(upgrade_timeout), .standard = "10s",
+		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
+	{"close_timeout", SETTING_DURATION, CONNECTION(close_timeout), .standard = "5s",
+		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
+	{"ping", SETTING_GROUP, .group = ping_table},
+	{"idle_timeout", SETTING_DURATION, CONNECTION(idle_timeout), .standard = "0",
+		RANGE("0", LONGEST), .flags = SETTING_LIVE},
+	{"max_message", SETTING_SIZE, CONNECTION(max_message), .standard = "1M",
+		RANGE("1", "1G"), .flags = SETTING_LIVE},
+	{"send_queue", SETTING_SIZE, CONNECTION(send_queue), .standard = "1M",
+		RANGE("1K", "1G"), .flags = SETTING_LIVE},
+	{"reconnect", SETTING_GROUP, .group = reconnect_table},
+	{"tls", SETTING_GROUP, .group = tls_table},
+	{"warn", SETTING_GROUP, .group = warn_table},
+	{0},
+};
+
+const struct setting outlet_config_table[] = {
+	{"name", SETTING_NAME, OUTLET(outlet.name), .flags = SETTING_REQUIRED},
+	{"path", SETTING_STRING, OUTLET(outlet.path)},
+	{"from", SETTING_STRINGS, OUTLET(from), .flags = SETTING_REQUIRED},
+	{"format", SETTING_CHOICE, OUTLET(outlet.format), .standard = "lines",
+		.choices = outlet_formats},
+	{"ring", SETTING_SIZE, OUTLET(outlet.ring), .standard = "4M", RANGE("4K", "4G")},
+	{"on_lag", SETTING_CHOICE, OUTLET(outlet.on_lag), .standard = "skip", .choices = on_lags},
+	{"start", SETTING_CHOICE, OUTLET(outlet.start), .standard = "live", .choices = starts},
+	{"mode", SETTING_MODE, OUTLET(outlet.mode), .standard = "0660"},
+	{"owner", SETTING_STRING, OUTLET(outlet.owner)},
+	{"group", SETTING_STRING, OUTLET(outlet.group)},
+	{"writable", SETTING_BOOL, OUTLET(outlet.writable), .standard = "false"},
+	{"max_subscribers", SETTING_INTEGER, OUTLET(outlet.max_subscribers), .standard = "1024",
+		RANGE("1", "1000000")},
+	{0},
+};

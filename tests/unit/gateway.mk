@@ -1,0 +1,10 @@
+check_PROGRAMS += unit_gateway
+TESTS += unit_gateway
+unit_gateway_SOURCES = \
+	tests/unit/test_gateway.c tests/unit/test_gateway.h \
+	tests/unit/test_backoff.c \
+	tests/unit/test_settings.c \
+	tests/unit/test_warnings.c
+unit_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'
+unit_gateway_CFLAGS = $(UNIT_CFLAGS)
+unit_gateway_LDADD = $(GATEWAY_LIBS) $(CHECK_LIBS)

@@ -1,0 +1,16 @@
+#include "test_gateway.h"
+
+#include <stdlib.h>
+
+int main(void)
+{
+	SRunner *runner = srunner_create(backoff_suite());
+	int failed;
+
+	srunner_add_suite(runner, settings_suite());
+	srunner_add_suite(runner, warnings_suite());
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

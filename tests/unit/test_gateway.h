@@ -1,0 +1,11 @@
+#ifndef TEST_GATEWAY_H
+#define TEST_GATEWAY_H
+
+#include <check.h>
+
+/* Each file of the program is one suite. */
+Suite *backoff_suite(void);
+Suite *settings_suite(void);
+Suite *warnings_suite(void);
+
+#endif

@@ -1,0 +1,847 @@
+#include "test_gateway.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "gateway/settings.h"
+#include "gateway/settings_private.h"
+#include "gateway/warnings.h"
+
+/* Each test runs in a folder of its own: the file is "wsgated.conf", as problems name it. */
+static char folder[32];
+
+static void enter_folder(void)
+{
+	strcpy(folder, "/tmp/test_settings.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chdir(folder), 0);
+	unsetenv("RUNTIME_DIRECTORY");
+	unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+static void leave_folder(void)
+{
+	static const char *const files[] = {"conf.d/10-a.conf", "conf.d/20-b.conf",
+		"conf.d/.hidden.conf", "conf.d/notes.txt", "included.conf", "wsgated.conf"};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		unlink(files[i]);
+	rmdir("conf.d");
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+static struct settings *load(const char *text)
+{
+	struct settings_problems problems = {0};
+	struct settings *settings;
+
+	write_file("wsgated.conf", text);
+	settings = settings_load("wsgated.conf", &problems);
+	ck_assert_msg(settings != NULL, "%s", problems.count ? problems.texts[0] : "no problem");
+	ck_assert_uint_eq(problems.count, 0);
+	return settings;
+}
+
+/* What is in the file now must have exactly these problems: an array that NULL ends. */
+static void assert_problems(const char *const *expected)
+{
+	struct settings_problems problems = {0};
+
+	ck_assert_ptr_null(settings_load("wsgated.conf", &problems));
+	for (size_t i = 0; i < problems.count && expected[i]; i++)
+		ck_assert_str_eq(problems.texts[i], expected[i]);
+	for (size_t i = 0; expected[i]; i++)
+		ck_assert_msg(i < problems.count, "missing: %s", expected[i]);
+	ck_assert_msg(!expected[problems.count], "less: %s", expected[problems.count]);
+	settings_problems_release(&problems);
+}
+
+#define ONE_CONNECTION "connections = ( { name = \"a\"; url = \"ws://h/\"; } );\n"
+
+START_TEST(an_empty_file_is_a_gateway_with_nothing)
+{
+	struct settings *settings = load("");
+
+	ck_assert_uint_eq(settings->connection_count, 0);
+	ck_assert_uint_eq(settings->outlet_count, 0);
+	ck_assert_str_eq(settings->gateway.runtime_dir, RUNSTATEDIR "/wsgated");
+	ck_assert_str_eq(settings->gateway.control.path, RUNSTATEDIR "/wsgated/control.sock");
+	ck_assert_uint_eq(settings->gateway.control.mode, 0660);
+	ck_assert_int_eq(settings->gateway.log.level, LOG_INFO);
+	ck_assert_int_eq(settings->gateway.log.format, LOG_FORMAT_AUTO);
+	ck_assert_uint_eq(settings->gateway.dns.count, 0);
+	ck_assert_uint_eq(settings->gateway.drain_timeout, 5 * CLOCK_NS_PER_SECOND);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(a_connection_has_the_standard_values)
+{
+	struct settings *settings = load(ONE_CONNECTION);
+	const struct connection_settings *a = settings->connections[0];
+
+	ck_assert_str_eq(a->name, "a");
+	ck_assert_str_eq(a->url, "ws://h/");
+	ck_assert_int_eq(a->when, WHEN_ALWAYS);
+	ck_assert_uint_eq(a->headers.count, 0);
+	ck_assert_int_eq(strncmp(a->user_agent, "wsgated/", 8), 0);
+	ck_assert_ptr_null(a->origin);
+	ck_assert_uint_eq(a->connect_timeout, 10 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->close_timeout, 5 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->ping_interval, 30 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->ping_timeout, 10 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->idle_timeout, 0);
+	ck_assert_uint_eq(a->max_message, 1 << 20);
+	ck_assert_uint_eq(a->send_queue, 1 << 20);
+	ck_assert(a->reconnect.enabled);
+	ck_assert_uint_eq(a->reconnect.min, 500 * CLOCK_NS_PER_MS);
+	ck_assert_uint_eq(a->reconnect.max, 60 * CLOCK_NS_PER_SECOND);
+	ck_assert_double_eq(a->reconnect.factor, 2.0);
+	ck_assert(a->tls.verify);
+	ck_assert_str_eq(a->tls.min_version, "1.2");
+	ck_assert_uint_eq(a->warn.warning_ms, 0);
+	ck_assert_uint_eq(a->warn.min_ms, 1000);
+	ck_assert_uint_eq(a->warn.queue, WARNINGS_QUEUE_DEFAULT);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(an_outlet_has_the_standard_values)
+{
+	struct settings *settings =
+		load(ONE_CONNECTION "outlets = ( { name = \"o\"; from = [ \"a\" ]; } );");
+	const struct outlet_settings *o = &settings->outlets[0]->outlet;
+
+	ck_assert_uint_eq(settings->outlet_count, 1);
+	ck_assert_str_eq(o->name, "o");
+	ck_assert_str_eq(o->path, RUNSTATEDIR "/wsgated/o.sock");
+	ck_assert_int_eq(o->format, OUTLET_LINES);
+	ck_assert_int_eq(o->on_lag, OUTLET_SKIP);
+	ck_assert_int_eq(o->start, OUTLET_LIVE);
+	ck_assert_uint_eq(o->ring, 4 << 20);
+	ck_assert_uint_eq(o->mode, 0660);
+	ck_assert(!o->writable);
+	ck_assert_uint_eq(o->max_subscribers, 1024);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(every_setting_is_read)
+{
+	struct settings *settings = load(
+		"gateway = { runtime_dir = \"/r\"; control = { path = \"c\"; mode = \"600\"; owner "
+		"= "
+		"\"u\"; group = \"g\"; }; log = { level = \"debug\"; format = \"json\"; };\n"
+		"  dns = [ \"127.0.0.1:53\", \"[::1]:5353\" ]; drain_timeout = \"1m\"; };\n"
+		"connections = ( { name = \"a\"; url = \"wss://u:p@h:1/x\"; when = \"manual\";\n"
+		"  headers = { X-Api-Key = \"k\"; }; protocols = [ \"v1\", \"v2\" ];\n"
+		"  on_open = ( \"one\", \"two\\n\" ); origin = \"https://o\"; user_agent = "
+		"\"me\";\n"
+		"  bearer_file = \"/t\"; connect_timeout = \"1s\"; tls_timeout = \"2s\";\n"
+		"  upgrade_timeout = \"3s\"; close_timeout = \"4s\";\n"
+		"  ping = { interval = \"5s\"; timeout = \"6s\"; }; idle_timeout = \"7s\";\n"
+		"  max_message = \"8K\"; send_queue = \"9K\"; reconnect = { enabled = false;\n"
+		"  min = \"10s\"; max = \"11s\"; factor = 3; stable = \"12s\"; };\n"
+		"  tls = { verify = false; ca_file = \"/ca\"; ca_path = \"/cas\"; cert_file = "
+		"\"/c\";\n"
+		"  key_file = \"/k\"; server_name = \"s\"; min_version = \"1.3\"; ciphers = \"x\"; "
+		"};\n"
+		"  warn = { warning_ms = 13; warning_bs = 5000000000L; min_ms = 15; queue = 16; "
+		"};\n"
+		"} );\n"
+		"outlets = ( { name = \"o\"; path = \"p.sock\"; from = [ \"a*\" ]; format = "
+		"\"frames\";\n"
+		"  ring = \"64K\"; on_lag = \"close\"; start = \"oldest\"; mode = \"0666\"; owner "
+		"= "
+		"\"u\";\n"
+		"  group = \"g\"; writable = true; max_subscribers = 17; } );\n");
+	const struct gateway_settings *g = &settings->gateway;
+	const struct connection_settings *a = settings->connections[0];
+	const struct outlet_settings *o = &settings->outlets[0]->outlet;
+
+	ck_assert_str_eq(g->control.path, "/r/c");
+	ck_assert_uint_eq(g->control.mode, 0600);
+	ck_assert_str_eq(g->control.owner, "u");
+	ck_assert_str_eq(g->control.group, "g");
+	ck_assert_int_eq(g->log.level, LOG_DEBUG);
+	ck_assert_int_eq(g->log.format, LOG_FORMAT_JSON);
+	ck_assert_uint_eq(g->dns.count, 2);
+	ck_assert_str_eq(g->dns.items[1], "[::1]:5353");
+	ck_assert_uint_eq(g->drain_timeout, 60 * CLOCK_NS_PER_SECOND);
+
+	ck_assert_int_eq(a->when, WHEN_MANUAL);
+	ck_assert_uint_eq(a->headers.count, 1);
+	ck_assert_str_eq(a->headers.items[0].name, "X-Api-Key");
+	ck_assert_str_eq(a->headers.items[0].value, "k");
+	ck_assert_uint_eq(a->protocols.count, 2);
+	ck_assert_str_eq(a->protocols.items[1], "v2");
+	ck_assert_uint_eq(a->on_open.count, 2);
+	ck_assert_str_eq(a->on_open.items[1], "two\n");
+	ck_assert_str_eq(a->origin, "https://o");
+	ck_assert_str_eq(a->user_agent, "me");
+	ck_assert_str_eq(a->bearer_file, "/t");
+	ck_assert_uint_eq(a->connect_timeout, 1 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->tls_timeout, 2 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->upgrade_timeout, 3 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->close_timeout, 4 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->ping_interval, 5 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->ping_timeout, 6 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->idle_timeout, 7 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->max_message, 8 << 10);
+	ck_assert_uint_eq(a->send_queue, 9 << 10);
+	ck_assert(!a->reconnect.enabled);
+	ck_assert_uint_eq(a->reconnect.min, 10 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->reconnect.max, 11 * CLOCK_NS_PER_SECOND);
+	ck_assert_double_eq(a->reconnect.factor, 3.0);
+	ck_assert_uint_eq(a->reconnect.stable, 12 * CLOCK_NS_PER_SECOND);
+	ck_assert(!a->tls.verify);
+	ck_assert_str_eq(a->tls.ca_file, "/ca");
+	ck_assert_str_eq(a->tls.ca_path, "/cas");
+	ck_assert_str_eq(a->tls.cert_file, "/c");
+	ck_assert_str_eq(a->tls.key_file, "/k");
+	ck_assert_str_eq(a->tls.server_name, "s");
+	ck_assert_str_eq(a->tls.min_version, "1.3");
+	ck_assert_str_eq(a->tls.ciphers, "x");
+	ck_assert_uint_eq(a->warn.warning_ms, 13);
+	ck_assert_uint_eq(a->warn.warning_bs, 5000000000);
+	ck_assert_uint_eq(a->warn.min_ms, 15);
+	ck_assert_uint_eq(a->warn.queue, 16);
+
+	ck_assert_str_eq(o->path, "/r/p.sock");
+	ck_assert_int_eq(o->format, OUTLET_FRAMES);
+	ck_assert_uint_eq(o->ring, 64 << 10);
+	ck_assert_int_eq(o->on_lag, OUTLET_CLOSE);
+	ck_assert_int_eq(o->start, OUTLET_OLDEST);
+	ck_assert_uint_eq(o->mode, 0666);
+	ck_assert_str_eq(o->owner, "u");
+	ck_assert_str_eq(o->group, "g");
+	ck_assert(o->writable);
+	ck_assert_uint_eq(o->max_subscribers, 17);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(defaults_stand_below_each_connection)
+{
+	struct settings *settings =
+		load("connections = ( { name = \"a\"; url = \"ws://h/\"; ping = { timeout = "
+		     "\"3s\"; }; },\n"
+		     "  { name = \"b\"; url = \"ws://h/\"; headers = { }; origin = \"\"; } );\n"
+		     "defaults = { ping = { interval = \"1s\"; timeout = \"2s\"; }; origin = "
+		     "\"https://o\";\n"
+		     "  headers = { X = \"1\"; }; };\n");
+	const struct connection_settings *a = settings->connections[0];
+	const struct connection_settings *b = settings->connections[1];
+
+	ck_assert_uint_eq(a->ping_interval, 1 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->ping_timeout, 3 * CLOCK_NS_PER_SECOND);
+	ck_assert_str_eq(a->origin, "https://o");
+	ck_assert_str_eq(a->headers.items[0].value, "1");
+	ck_assert_uint_eq(b->ping_timeout, 2 * CLOCK_NS_PER_SECOND);
+	ck_assert_ptr_null(b->origin);
+	ck_assert_uint_eq(b->headers.count, 0);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(the_argument_of_warnings_becomes_json)
+{
+	static const struct {
+		const char *config, *json;
+	} args[] = {
+		{"\"so\\\"cket\"", "\"so\\\"cket\""},
+		{"5", "5"},
+		{"-5000000000L", "-5000000000"},
+		{"0.1", "0.1"},
+		{"true", "true"},
+		{"[ 1, 2 ]", "[1,2]"},
+		{"( 1, \"a\", ( ) )", "[1,\"a\",[]]"},
+		{"{ a = { b = [ \"c\" ]; }; d = false; }", "{\"a\":{\"b\":[\"c\"]},\"d\":false}"},
+	};
+	struct settings *settings;
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		"connections = ( { name = \"a\"; url = \"ws://h/\"; warn = { arg = %s; }; } );",
+		args[_i].config);
+	settings = load(text);
+	ck_assert_str_eq(settings->connections[0]->warn.arg, args[_i].json);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(a_connection_without_an_outlet_gets_its_own)
+{
+	struct settings *settings = load("connections = ( { name = \"a-1\"; url = \"ws://h/\"; },\n"
+					 "{ name = \"b\"; url = \"ws://h/\"; } );\n"
+					 "outlets = ( { name = \"o\"; from = [ \"a-*\" ]; } );");
+	struct outlet_config *implicit = settings_implicit_outlet(settings, "b");
+
+	ck_assert_uint_eq(settings->outlet_count, 2);
+	ck_assert_str_eq(settings->outlets[1]->outlet.name, "b");
+	ck_assert_str_eq(settings->outlets[1]->outlet.path, RUNSTATEDIR "/wsgated/b.sock");
+	ck_assert_int_eq(settings->outlets[1]->outlet.format, OUTLET_LINES);
+	ck_assert(outlet_config_takes(settings->outlets[0], "a-1"));
+	ck_assert(!outlet_config_takes(settings->outlets[0], "b"));
+	ck_assert(outlet_config_takes(settings->outlets[1], "b"));
+	ck_assert(!settings->outlets[0]->implicit);
+	ck_assert(settings->outlets[1]->implicit);
+	ck_assert(outlet_config_same(settings->outlets[1], implicit));
+	ck_assert(!outlet_config_same(settings->outlets[0], implicit));
+	outlet_config_free(implicit);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(systemd_says_where_sockets_and_credentials_are)
+{
+	struct settings *settings;
+
+	setenv("RUNTIME_DIRECTORY", "/run/one:/run/two", 1);
+	setenv("CREDENTIALS_DIRECTORY", "/creds", 1);
+	settings = load("connections = ( { name = \"a\"; url = \"ws://h/\"; bearer_file = "
+			"\"${CREDENTIALS_DIRECTORY}/t\"; } );");
+	ck_assert_str_eq(settings->gateway.control.path, "/run/one/control.sock");
+	ck_assert_str_eq(settings->connections[0]->bearer_file, "/creds/t");
+	settings_free(settings);
+
+	settings = load("gateway = { runtime_dir = \"/mine\"; };");
+	ck_assert_str_eq(settings->gateway.control.path, "/mine/control.sock");
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(conf_d_adds_connections_and_outlets_in_order)
+{
+	struct settings *settings;
+
+	ck_assert_int_eq(mkdir("conf.d", 0700), 0);
+	write_file("conf.d/20-b.conf", "connections = ( { name = \"c\"; url = \"ws://h/\"; } );");
+	write_file("conf.d/10-a.conf", "connections = ( { name = \"b\"; url = \"ws://h/\"; } );\n"
+				       "outlets = ( { name = \"o\"; from = [ \"a\", \"c\" ]; } );");
+	write_file("conf.d/.hidden.conf", "broken");
+	write_file("conf.d/notes.txt", "broken");
+	settings = load("defaults = { when = \"manual\"; };\n" ONE_CONNECTION);
+	ck_assert_uint_eq(settings->connection_count, 3);
+	ck_assert_str_eq(settings->connections[0]->name, "a");
+	ck_assert_str_eq(settings->connections[1]->name, "b");
+	ck_assert_str_eq(settings->connections[2]->name, "c");
+	ck_assert_int_eq(settings->connections[2]->when, WHEN_MANUAL);
+	ck_assert_uint_eq(settings->outlet_count, 2);
+	ck_assert_str_eq(settings->outlets[1]->outlet.name, "b");
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(problems_in_conf_d_name_their_file)
+{
+	ck_assert_int_eq(mkdir("conf.d", 0700), 0);
+	write_file("wsgated.conf", ONE_CONNECTION);
+	write_file("conf.d/10-a.conf", "gateway = { };\n"
+				       "conections = ( );\n"
+				       "connections = ( { name = \"a\"; url = \"ws://h/\"; } );\n");
+	write_file("conf.d/20-b.conf", "outlets = (\n(;");
+	assert_problems((const char *const[]){
+		"./conf.d/10-a.conf:1: gateway: unknown setting 'gateway': a file in conf.d has "
+		"only connections and outlets",
+		"./conf.d/10-a.conf:2: conections: unknown setting 'conections': a file in conf.d "
+		"has only connections and outlets; did you mean 'connections'?",
+		"./conf.d/20-b.conf:2: syntax error",
+		"./conf.d/10-a.conf:3: connections[0].name: there is already a connection 'a'",
+		"./conf.d/10-a.conf:3: connections[0].name: no outlet takes this connection, and "
+		"the one of its own cannot be made: there is already an outlet 'a'",
+		NULL,
+	});
+}
+END_TEST
+
+START_TEST(an_included_file_stands_beside_and_keeps_its_lines)
+{
+	char file[64];
+	struct settings_problems problems = {0};
+
+	write_file("wsgated.conf", "gateway = { };\n@include \"included.conf\"\n");
+	write_file("included.conf", "\n\nconnections = ( { name = \"a\"; url = 5; } );\n");
+	snprintf(file, sizeof(file), "%s/wsgated.conf", folder);
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_ptr_null(settings_load(file, &problems));
+	ck_assert_int_eq(chdir(folder), 0);
+	ck_assert_uint_eq(problems.count, 1);
+	ck_assert_str_eq(
+		problems.texts[0], "included.conf:3: connections[0].url: must be a string");
+	settings_problems_release(&problems);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_is_a_problem)
+{
+	assert_problems((const char *const[]){
+		"wsgated.conf: cannot be read: No such file or directory", NULL});
+	ck_assert_int_eq(mkdir("wsgated.conf", 0700), 0);
+	assert_problems((const char *const[]){"wsgated.conf: is a directory", NULL});
+	ck_assert_int_eq(rmdir("wsgated.conf"), 0);
+	write_file("wsgated.conf", "@include \"included.conf\"\n");
+	assert_problems((const char *const[]){"wsgated.conf:1: cannot open include file", NULL});
+	write_file("included.conf", "\n  @include \"/\"\n");
+	assert_problems((const char *const[]){
+		"./included.conf:2: cannot include .//: is a directory", NULL});
+	write_file("included.conf", "@include \"included.conf\"\n");
+	assert_problems((const char *const[]){
+		"./included.conf:1: cannot include ./included.conf: nested too deep", NULL});
+}
+END_TEST
+
+START_TEST(all_problems_are_told_in_one_go)
+{
+	write_file("wsgated.conf", "gatway = { };\n"
+				   "gateway = { log = { level = \"loud\"; }; };\n"
+				   "defaults = { name = \"x\"; ping = 5; };\n"
+				   "connections = (\n"
+				   "  { name = \"ticker\"; url = \"ws://h/\";\n"
+				   "    pign = { };\n"
+				   "    ping = { interval = 5; }; },\n"
+				   "  { },\n"
+				   "  7 );\n"
+				   "outlets = ( { name = \"o\"; from = [ \"tickr\" ]; } );\n");
+	assert_problems((const char *const[]){
+		"wsgated.conf:1: gatway: unknown setting 'gatway'; did you mean 'gateway'?",
+		"wsgated.conf:2: gateway.log.level: must be \"err\", \"warning\", \"notice\", "
+		"\"info\" or \"debug\", not \"loud\"",
+		"wsgated.conf:3: defaults.name: cannot have a default: each connection has its own",
+		"wsgated.conf:3: defaults.ping: must be a group such as { interval = …; }",
+		"wsgated.conf:6: connections[0].pign: unknown setting 'pign'; did you mean 'ping'?",
+		"wsgated.conf:7: connections[0].ping.interval: must be a duration such as \"5s\", "
+		"not 5",
+		"wsgated.conf:8: connections[1]: has no 'name'",
+		"wsgated.conf:8: connections[1]: has no 'url'",
+		"wsgated.conf:9: connections[2]: must be a group such as { name = …; }",
+		"wsgated.conf:10: outlets[0].from: no connection named 'tickr'; did you mean "
+		"'ticker'?",
+		NULL,
+	});
+}
+END_TEST
+
+/* One wrong setting of a connection each, with what is said of it. */
+static const struct {
+	const char *setting, *problem;
+} wrong_settings[] = {
+	{"when = 5;", "when: must be \"always\" or \"manual\", not 5"},
+	{"when = \"\";", "when: must be \"always\" or \"manual\", not \"\""},
+	{"origin = 5;", "origin: must be a string, not 5"},
+	{"origin = \"a\\nb\";", "origin: must not have control characters"},
+	{"origin = \"\xff\";", "origin: must be UTF-8"},
+	{"on_open = [ \"\xc3\" ];", "on_open[0]: must be UTF-8"},
+	{"on_open = \"a\";", "on_open: must be an array of strings such as [ \"a\", \"b\" ]"},
+	{"on_open = ( \"a\", 5 );", "on_open[1]: must be a string"},
+	{"protocols = \"a\";",
+		"protocols: must be an array of strings such as [ \"a\", \"b\" ], not \"a\""},
+	{"protocols = [ \"a\", \"b c\" ];",
+		"protocols: the name of a subprotocol must be one word without separators, which "
+		"number 2 is not"},
+	{"protocols = [ \"a\", \"a\" ];", "protocols: 'a' is there twice"},
+	{"headers = [ \"a\" ];", "headers: must be a group such as { X-Api-Key = \"k\"; }"},
+	{"headers = { X = 5; };", "headers.X: must be a string"},
+	{"headers = { X = \"secret\\r\\nY: 1\"; };", "headers.X: must not have control characters"},
+	{"headers = { upgrade = \"x\"; };",
+		"headers: the header 'upgrade' is the handshake's own and cannot be set"},
+	{"bearer_file = \"s3cr3t\";", "bearer_file: must be an absolute path"},
+	{"tls = { ca_file = \"ca.pem\"; };",
+		"tls.ca_file: must be an absolute path, not \"ca.pem\""},
+	{"tls = { key_file = \"/k\"; };",
+		"tls: 'key_file' needs the 'cert_file' that it is the key of"},
+	{"tls = { min_version = \"1.1\"; };",
+		"tls.min_version: must be \"1.2\" or \"1.3\", not \"1.1\""},
+	{"tls = { verify = \"no\"; };", "tls.verify: must be true or false, not \"no\""},
+	{"connect_timeout = \"0\";", "connect_timeout: must be from 1ms to 365d, not \"0\""},
+	{"connect_timeout = \"5 s\";",
+		"connect_timeout: must be a duration such as \"5s\", not \"5 s\""},
+	{"idle_timeout = \"-1s\";", "idle_timeout: must be a duration such as \"5s\", not \"-1s\""},
+	{"max_message = \"2G\";", "max_message: must be from 1 to 1G, not \"2G\""},
+	{"max_message = 1.5;", "max_message: must be a size such as \"64K\", not 1.5"},
+	{"reconnect = { factor = 0.9; };", "reconnect.factor: must be from 1 to 100, not 0.9"},
+	{"reconnect = { factor = \"2\"; };", "reconnect.factor: must be a number, not \"2\""},
+	{"reconnect = { min = \"2s\"; max = \"1s\"; };",
+		"reconnect: 'min' must not be longer than 'max'"},
+	{"warn = { warning_ms = -1; };",
+		"warn.warning_ms: must be from 0 to 1000000000000, not -1"},
+	{"warn = { warning_ms = \"5s\"; };", "warn.warning_ms: must be a whole number, not \"5s\""},
+	{"warn = { queue = 0; };", "warn.queue: must be from 1 to 100000, not 0"},
+	{"warn = { queue = 100001; };", "warn.queue: must be from 1 to 100000, not 100001"},
+	{"warn = { arg = ( \"\xff\" ); };", "warn.arg[0]: must be UTF-8"},
+	{"warn = ( );", "warn: must be a group such as { warning_ms = …; }"},
+	{"bearer_file = \"${CREDENTIALS_DIRECTORY}/t\";",
+		"bearer_file: needs the environment variable CREDENTIALS_DIRECTORY, which is not "
+		"set; systemd sets it for a unit with LoadCredential="},
+};
+
+START_TEST(a_wrong_setting_is_refused)
+{
+	char text[512], expected[512];
+
+	snprintf(text, sizeof(text), "connections = ( { name = \"a\"; url = \"ws://h/\"; %s } );",
+		wrong_settings[_i].setting);
+	write_file("wsgated.conf", text);
+	snprintf(expected, sizeof(expected), "wsgated.conf:1: connections[0].%s",
+		wrong_settings[_i].problem);
+	assert_problems((const char *const[]){expected, NULL});
+}
+END_TEST
+
+/* Whole files with one problem each. */
+static const struct {
+	const char *text, *problem;
+} wrong_files[] = {
+	{"gateway = {\n", "wsgated.conf:2: syntax error"},
+	{"gateway = 5;", "wsgated.conf:1: gateway: must be a group such as { runtime_dir = …; }"},
+	{"gateway = { runtime_dir = \"run\"; };",
+		"wsgated.conf:1: gateway.runtime_dir: must be an absolute path, not \"run\""},
+	{"gateway = { control = { mode = \"0888\"; }; };",
+		"wsgated.conf:1: gateway.control.mode: must be a file mode such as \"0660\", not "
+		"\"0888\""},
+	{"gateway = { control = { mode = \"4755\"; }; };",
+		"wsgated.conf:1: gateway.control.mode: must be a file mode such as \"0660\", not "
+		"\"4755\""},
+	{"gateway = { dns = [ \"127.0.0.1\",\n\"dns.example\" ]; };",
+		"wsgated.conf:1: gateway.dns: must be addresses of name servers such as "
+		"\"127.0.0.1:53\", not \"dns.example\""},
+	{"connections = { };",
+		"wsgated.conf:1: connections: must be a list of groups such as ( { name = …; }, { "
+		"name = …; } )"},
+	{"connections = ( { name = \"-a\"; url = \"ws://h/\"; } );",
+		"wsgated.conf:1: connections[0].name: must be 1 to 64 of the characters A-Z a-z "
+		"0-9 . _ - and not begin with . or -, not \"-a\""},
+	{"connections = ( { name = \"a\"; url = \"\"; } );",
+		"wsgated.conf:1: connections[0].url: must not be empty"},
+	{ONE_CONNECTION "outlets = ( { name = \"o\"; } );",
+		"wsgated.conf:2: outlets[0]: has no 'from'"},
+	{ONE_CONNECTION "outlets = ( { name = \"o\"; from = [ ]; } );",
+		"wsgated.conf:2: outlets[0].from: must not be empty"},
+	{ONE_CONNECTION "outlets = ( { name = \"o\"; from = [ \"a\" ]; ring = \"1K\"; } );",
+		"wsgated.conf:2: outlets[0].ring: must be from 4K to 4G, not \"1K\""},
+	{ONE_CONNECTION "outlets = ( { name = \"o\"; from = [ \"a\" ]; on_lag = \"drop\"; } );",
+		"wsgated.conf:2: outlets[0].on_lag: must be \"skip\", \"close\" or \"wait\", not "
+		"\"drop\""},
+	{ONE_CONNECTION "outlets = ( { name = \"o\"; from = [ \"a\" ]; },\n"
+			"{ name = \"o\"; path = \"p\"; from = [ \"a\" ]; } );",
+		"wsgated.conf:3: outlets[1].name: there is already an outlet 'o'"},
+	{ONE_CONNECTION "outlets = ( { name = \"o\"; from = [ \"a\" ]; },\n"
+			"{ name = \"p\"; path = \"o.sock\"; from = [ \"a\" ]; } );",
+		"wsgated.conf:3: outlets[1].path: the path is that of outlet 'o'"},
+	{ONE_CONNECTION "outlets = ( { name = \"control\"; from = [ \"a\" ]; } );",
+		"wsgated.conf:2: outlets[0]: the path is that of the control socket"},
+	{ONE_CONNECTION "outlets = ( { name = \"a\"; from = [ \"b*\" ]; } );",
+		"wsgated.conf:1: connections[0].name: no outlet takes this connection, and the one "
+		"of its own cannot be made: there is already an outlet 'a'"},
+	{ONE_CONNECTION "outlets = ( { name = \"o\"; from = [ \"a\" ]; on_lag = \"wait\";\n"
+			"ring = \"1M\"; } );",
+		"wsgated.conf:3: outlets[0].ring: with on_lag = \"wait\" the ring of outlet 'o' "
+		"(1048576 bytes) must hold the largest message of connection 'a' (max_message, "
+		"1048576 bytes) and 64 bytes more"},
+};
+
+START_TEST(a_wrong_file_is_refused)
+{
+	write_file("wsgated.conf", wrong_files[_i].text);
+	assert_problems((const char *const[]){wrong_files[_i].problem, NULL});
+}
+END_TEST
+
+START_TEST(the_path_of_a_socket_must_fit_into_its_address)
+{
+	char text[512], expected[512];
+	char path[96] = "/";
+
+	memset(path + 1, 'x', 94);
+	snprintf(text, sizeof(text), "gateway = { runtime_dir = \"%s\"; };\n" ONE_CONNECTION, path);
+	write_file("wsgated.conf", text);
+	snprintf(expected, sizeof(expected),
+		"wsgated.conf:1: gateway: the path of a socket can have 107 bytes, "
+		"'%s/control.sock' has 108",
+		path);
+	assert_problems((const char *const[]){expected, NULL});
+	path[94] = '\0';
+	snprintf(text, sizeof(text), "gateway = { runtime_dir = \"%s\"; };\n" ONE_CONNECTION, path);
+	settings_free(load(text));
+}
+END_TEST
+
+START_TEST(a_wait_ring_that_is_just_large_enough_is_fine)
+{
+	settings_free(
+		load("connections = ( { name = \"a\"; url = \"ws://h/\"; max_message = "
+		     "\"4032\"; } );\n"
+		     "outlets = ( { name = \"o\"; from = [ \"a\" ]; on_lag = \"wait\"; ring = "
+		     "\"4K\"; } );"));
+}
+END_TEST
+
+START_TEST(no_secret_is_ever_in_a_problem)
+{
+	struct settings_problems problems = {0};
+
+	write_file("wsgated.conf",
+		"connections = ( { name = \"a\"; url = \"http://user:s3cr3t@h/\";\n"
+		"headers = { A = \"s3cr3t\\n\"; B = \"s3cr3t\xff\"; };\n"
+		"on_open = [ \"s3cr3t\xff\" ]; bearer_file = \"s3cr3t\";\n"
+		"tls = { key_file = \"s3cr3t\"; }; }, { name = \"b\"; url = [ \"s3cr3t\" ];\n"
+		"headers = \"s3cr3t\"; on_open = \"s3cr3t\"; } );");
+	ck_assert_ptr_null(settings_load("wsgated.conf", &problems));
+	ck_assert_uint_eq(problems.count, 9);
+	for (size_t i = 0; i < problems.count; i++)
+		ck_assert_msg(!strstr(problems.texts[i], "s3cr3t"), "%s", problems.texts[i]);
+	settings_problems_release(&problems);
+}
+END_TEST
+
+static const struct {
+	const char *before, *after;
+	enum settings_change change;
+} changes[] = {
+	{"", "", SETTINGS_SAME},
+	{"", "connect_timeout = \"10000ms\";", SETTINGS_SAME},
+	{"", "ping = { interval = \"1s\"; };", SETTINGS_LIVE},
+	{"", "on_open = [ \"a\" ];", SETTINGS_LIVE},
+	{"on_open = [ \"a\" ];", "on_open = [ \"b\" ];", SETTINGS_LIVE},
+	{"", "when = \"manual\";", SETTINGS_LIVE},
+	{"", "warn = { arg = 5; };", SETTINGS_LIVE},
+	{"", "reconnect = { factor = 2.5; };", SETTINGS_LIVE},
+	{"", "max_message = \"2M\";", SETTINGS_LIVE},
+	{"", "send_queue = \"2M\"; idle_timeout = \"1s\"; close_timeout = \"1s\";", SETTINGS_LIVE},
+	{"", "origin = \"o\";", SETTINGS_RECONNECT},
+	{"origin = \"o\";", "", SETTINGS_RECONNECT},
+	{"", "user_agent = \"\";", SETTINGS_RECONNECT},
+	{"", "bearer_file = \"/t\";", SETTINGS_RECONNECT},
+	{"", "tls = { verify = false; };", SETTINGS_RECONNECT},
+	{"protocols = [ \"a\" ];", "protocols = [ \"a\", \"b\" ];", SETTINGS_RECONNECT},
+	{"headers = { A = \"1\"; };", "headers = { A = \"2\"; };", SETTINGS_RECONNECT},
+	{"headers = { A = \"1\"; };", "headers = { B = \"1\"; };", SETTINGS_RECONNECT},
+	{"headers = { A = \"1\"; };", "headers = { A = \"1\"; };", SETTINGS_SAME},
+	{"", "origin = \"o\"; ping = { interval = \"1s\"; };", SETTINGS_RECONNECT},
+};
+
+static struct settings *load_with(const char *extra)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "connections = ( { name = \"a\"; url = \"ws://h/\"; %s } );",
+		extra);
+	return load(text);
+}
+
+START_TEST(a_change_says_what_it_asks_for)
+{
+	struct settings *before = load_with(changes[_i].before);
+	struct settings *after = load_with(changes[_i].after);
+
+	ck_assert_int_eq(connection_settings_compare(before->connections[0], after->connections[0]),
+		changes[_i].change);
+	settings_free(before);
+	settings_free(after);
+}
+END_TEST
+
+/* A connection as the `add` command makes it: a libconfig tree without a file. */
+static struct connection_settings *add(const char *text, struct settings_problems *problems)
+{
+	struct settings *settings = load("defaults = { idle_timeout = \"9s\"; };");
+	struct connection_settings *connection;
+	config_t config;
+
+	config_init(&config);
+	ck_assert(config_read_string(&config, text));
+	connection = settings_connection(config_root_setting(&config), settings, problems);
+	config_destroy(&config);
+	settings_free(settings);
+	return connection;
+}
+
+START_TEST(a_connection_is_added_over_the_defaults)
+{
+	struct settings_problems problems = {0};
+	struct connection_settings *connection =
+		add("name = \"n\"; url = \"ws://h/\"; ping = { interval = \"1s\"; };", &problems);
+
+	ck_assert_ptr_nonnull(connection);
+	ck_assert_str_eq(connection->name, "n");
+	ck_assert_uint_eq(connection->idle_timeout, 9 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(connection->ping_interval, 1 * CLOCK_NS_PER_SECOND);
+	connection_settings_free(connection);
+}
+END_TEST
+
+START_TEST(an_added_connection_is_checked)
+{
+	struct settings_problems problems = {0};
+
+	ck_assert_ptr_null(add("name = \"n\"; ping = { interval = 5; };", &problems));
+	ck_assert_uint_eq(problems.count, 2);
+	ck_assert_str_eq(
+		problems.texts[0], "ping.interval: must be a duration such as \"5s\", not 5");
+	ck_assert_str_eq(problems.texts[1], "has no 'url'");
+	settings_problems_release(&problems);
+}
+END_TEST
+
+START_TEST(the_limits_of_the_warning_queue_are_those_of_warnings)
+{
+	const struct setting *warn = connection_settings_table;
+	const struct setting *queue;
+
+	while (strcmp(warn->name, "warn") != 0)
+		warn++;
+	queue = warn->group;
+	while (strcmp(queue->name, "queue") != 0)
+		queue++;
+	ck_assert_int_eq(atoi(queue->standard), WARNINGS_QUEUE_DEFAULT);
+	ck_assert_int_eq(atoi(queue->maximum), WARNINGS_QUEUE_MAX);
+}
+END_TEST
+
+START_TEST(the_example_configuration_can_be_loaded)
+{
+	struct settings_problems problems = {0};
+	struct settings *settings = settings_load(TEST_SRCDIR "/etc/wsgated.conf", &problems);
+
+	ck_assert_msg(settings != NULL, "%s", problems.count ? problems.texts[0] : "no problem");
+	ck_assert_uint_eq(settings->connection_count, 1);
+	ck_assert_str_eq(settings->connections[0]->url, "wss://feed.example.com/v1");
+	settings_free(settings);
+}
+END_TEST
+
+static char *read_source(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	size_t capacity = 1 << 20, length;
+	char *text = malloc(capacity);
+
+	ck_assert_msg(file != NULL, "%s", path);
+	length = fread(text, 1, capacity - 1, file);
+	text[length] = '\0';
+	fclose(file);
+	return text;
+}
+
+/* The lines of a whole table as the man page begins them: "*ping.interval* = ". */
+static void assert_described(const char *text, const struct setting *table, const char *prefix)
+{
+	char name[64], line[96];
+
+	for (; table->name; table++) {
+		snprintf(name, sizeof(name), "%s%s", prefix, table->name);
+		if (table->type == SETTING_GROUP) {
+			strcat(name, ".");
+			assert_described(text, table->group, name);
+			continue;
+		}
+		snprintf(line, sizeof(line), "\n*%s*", name);
+		ck_assert_msg(strstr(text, line) != NULL, "no entry for %s", name);
+	}
+}
+
+START_TEST(the_man_page_has_every_setting)
+{
+	char *text = read_source(TEST_SRCDIR "/doc/wsgated.conf.5.scd");
+
+	assert_described(text, gateway_settings_table, "");
+	assert_described(text, connection_settings_table, "");
+	assert_described(text, outlet_config_table, "");
+	free(text);
+}
+END_TEST
+
+/* Each setting stands in the example, as "NAME = STANDARD;" where it has a standard value. */
+static void assert_in_example(const char *text, const struct setting *table)
+{
+	char line[128];
+
+	for (; table->name; table++) {
+		bool quoted = table->type != SETTING_BOOL && table->type != SETTING_INTEGER &&
+			      table->type != SETTING_NUMBER;
+
+		if (table->type == SETTING_GROUP)
+			assert_in_example(text, table->group);
+		/* Two of the values depend on the build. */
+		if (!table->standard || strcmp(table->name, "runtime_dir") == 0 ||
+			strcmp(table->name, "user_agent") == 0)
+			snprintf(line, sizeof(line), "%s = ", table->name);
+		else
+			snprintf(line, sizeof(line), quoted ? "%s = \"%s\";" : "%s = %s;",
+				table->name, table->standard);
+		ck_assert_msg(strstr(text, line) != NULL, "no line '%s'", line);
+	}
+}
+
+START_TEST(the_example_has_every_setting_with_its_default)
+{
+	char *text = read_source(TEST_SRCDIR "/etc/wsgated.conf");
+
+	assert_in_example(text, gateway_settings_table);
+	assert_in_example(text, connection_settings_table);
+	assert_in_example(text, outlet_config_table);
+	free(text);
+}
+END_TEST
+
+#define COUNT(array) (int)(sizeof(array) / sizeof((array)[0]))
+
+Suite *settings_suite(void)
+{
+	Suite *suite = suite_create("settings");
+	TCase *reading = tcase_create("reading");
+	TCase *problems = tcase_create("problems");
+	TCase *changing = tcase_create("changing");
+	TCase *documents = tcase_create("documents");
+
+	tcase_add_checked_fixture(reading, enter_folder, leave_folder);
+	tcase_add_test(reading, an_empty_file_is_a_gateway_with_nothing);
+	tcase_add_test(reading, a_connection_has_the_standard_values);
+	tcase_add_test(reading, an_outlet_has_the_standard_values);
+	tcase_add_test(reading, every_setting_is_read);
+	tcase_add_test(reading, defaults_stand_below_each_connection);
+	tcase_add_loop_test(reading, the_argument_of_warnings_becomes_json, 0, 8);
+	tcase_add_test(reading, a_connection_without_an_outlet_gets_its_own);
+	tcase_add_test(reading, systemd_says_where_sockets_and_credentials_are);
+	tcase_add_test(reading, conf_d_adds_connections_and_outlets_in_order);
+	suite_add_tcase(suite, reading);
+
+	tcase_add_checked_fixture(problems, enter_folder, leave_folder);
+	tcase_add_test(problems, problems_in_conf_d_name_their_file);
+	tcase_add_test(problems, an_included_file_stands_beside_and_keeps_its_lines);
+	tcase_add_test(problems, a_file_that_cannot_be_read_is_a_problem);
+	tcase_add_test(problems, all_problems_are_told_in_one_go);
+	tcase_add_loop_test(problems, a_wrong_setting_is_refused, 0, COUNT(wrong_settings));
+	tcase_add_loop_test(problems, a_wrong_file_is_refused, 0, COUNT(wrong_files));
+	tcase_add_test(problems, the_path_of_a_socket_must_fit_into_its_address);
+	tcase_add_test(problems, a_wait_ring_that_is_just_large_enough_is_fine);
+	tcase_add_test(problems, no_secret_is_ever_in_a_problem);
+	suite_add_tcase(suite, problems);
+
+	tcase_add_checked_fixture(changing, enter_folder, leave_folder);
+	tcase_add_loop_test(changing, a_change_says_what_it_asks_for, 0, COUNT(changes));
+	tcase_add_test(changing, a_connection_is_added_over_the_defaults);
+	tcase_add_test(changing, an_added_connection_is_checked);
+	suite_add_tcase(suite, changing);
+
+	tcase_add_test(documents, the_limits_of_the_warning_queue_are_those_of_warnings);
+	tcase_add_test(documents, the_example_configuration_can_be_loaded);
+	tcase_add_test(documents, the_man_page_has_every_setting);
+	tcase_add_test(documents, the_example_has_every_setting_with_its_default);
+	suite_add_tcase(suite, documents);
+	return suite;
+}
