@@ -6,4 +6,5 @@ include tests/unit/ws.mk
 include tests/unit/net.mk
 include tests/unit/outlet.mk
 include tests/unit/gateway.mk
+include tests/unit/control.mk
 endif

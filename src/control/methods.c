@@ -1,0 +1,213 @@
+#include "config.h"
+
+#include "control/methods.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/report.h"
+#include "ws/protocol.h"
+
+struct method_context *methods_context(const struct rpc_call *call)
+{
+	return rpc_context(call);
+}
+
+struct connection *methods_connection(struct rpc_call *call, const json_t *parameters)
+{
+	const char *name = json_string_value(json_object_get(parameters, "name"));
+	struct connection *connection = gateway_connection(methods_context(call)->gateway, name);
+	struct error error;
+
+	if (connection)
+		return connection;
+	error_set(&error, ERROR_NOT_FOUND, "there is no connection '%s'", name);
+	rpc_fail(call, &error, NULL);
+	return NULL;
+}
+
+static void methods_outlets(struct rpc_call *call, json_t *parameters)
+{
+	const struct gateway *gateway = methods_context(call)->gateway;
+	json_t *result = json_array();
+
+	(void)parameters;
+	for (size_t i = 0; i < gateway_outlet_count(gateway); i++)
+		json_array_append_new(result, report_outlet(gateway_outlet_at(gateway, i)));
+	rpc_answer(call, result);
+}
+
+static void methods_subscribers(struct rpc_call *call, json_t *parameters)
+{
+	const struct gateway *gateway = methods_context(call)->gateway;
+	const char *name = json_string_value(json_object_get(parameters, "outlet"));
+	struct outlet *outlet = name ? gateway_outlet(gateway, name) : NULL;
+	struct error error;
+	json_t *result;
+
+	if (name && !outlet) {
+		error_set(&error, ERROR_NOT_FOUND, "there is no outlet '%s'", name);
+		rpc_fail(call, &error, NULL);
+		return;
+	}
+	result = json_array();
+	if (outlet)
+		report_subscribers(result, outlet);
+	for (size_t i = 0; !outlet && i < gateway_outlet_count(gateway); i++)
+		report_subscribers(result, gateway_outlet_at(gateway, i));
+	rpc_answer(call, result);
+}
+
+static void methods_events(struct rpc_call *call, json_t *parameters)
+{
+	struct method_context *context = methods_context(call);
+
+	(void)parameters;
+	rpc_answer(call, json_pack("{s:b}", "following", true));
+	context->following = true;
+}
+
+void methods_fail_settings(struct rpc_call *call, const struct settings_problems *problems,
+	const struct error *error)
+{
+	struct error first;
+	json_t *texts;
+
+	if (!problems->count) {
+		rpc_fail(call, error, NULL);
+		return;
+	}
+	texts = json_array();
+	for (size_t i = 0; i < problems->count; i++)
+		json_array_append_new(texts, json_string(problems->texts[i]));
+	error_set(&first, ERROR_SETTINGS, "%s", problems->texts[0]);
+	if (problems->count > 1)
+		error_set(&first, ERROR_SETTINGS, "%s (and %zu more)", problems->texts[0],
+			problems->count - 1);
+	rpc_fail(call, &first, json_pack("{s:o}", "problems", texts));
+}
+
+static void methods_reload(struct rpc_call *call, json_t *parameters)
+{
+	const struct control_callbacks *callbacks = methods_context(call)->callbacks;
+	struct settings_problems problems = {0};
+	struct gateway_changes changes = {0};
+	struct error error;
+
+	(void)parameters;
+	if (callbacks->reload(&changes, &problems, &error, callbacks->context))
+		rpc_answer(call, report_changes(&changes));
+	else
+		methods_fail_settings(call, &problems, &error);
+	settings_problems_release(&problems);
+}
+
+static void methods_log(struct rpc_call *call, json_t *parameters)
+{
+	struct log *log = gateway_log(methods_context(call)->gateway);
+	const char *name = json_string_value(json_object_get(parameters, "level"));
+	int level = name ? log_level_parse(name) : log_level(log);
+
+	if (level < 0) {
+		rpc_refuse(call,
+			"log: parameter 'level' must be err, warning, notice, info or debug, "
+			"not '%.64s'",
+			name);
+		return;
+	}
+	log_set_level(log, level);
+	rpc_answer(call, json_pack("{s:s}", "level", log_level_name(level)));
+}
+
+static void methods_version(struct rpc_call *call, json_t *parameters)
+{
+	char started[CLOCK_TEXT_SIZE];
+
+	(void)parameters;
+	clock_format(started, methods_context(call)->started);
+	rpc_answer(call,
+		json_pack("{s:s,s:i,s:s}", "version", PACKAGE_VERSION, "pid", (int)getpid(),
+			"started", started));
+}
+
+static const struct rpc_parameter no_parameters[] = {{0}};
+
+static const struct rpc_parameter name_parameter[] = {
+	{.name = "name", .types = RPC_STRING, .required = true},
+	{0},
+};
+
+static const struct rpc_parameter optional_name[] = {
+	{.name = "name", .types = RPC_STRING},
+	{0},
+};
+
+static const struct rpc_parameter connect_parameters[] = {
+	{.name = "name", .types = RPC_STRING, .required = true},
+	{.name = "headers", .types = RPC_OBJECT | RPC_STRINGS},
+	{0},
+};
+
+static const struct rpc_parameter disconnect_parameters[] = {
+	{.name = "name", .types = RPC_STRING, .required = true},
+	{.name = "code", .types = RPC_INTEGER, .minimum = 0, .maximum = 65535},
+	{.name = "reason", .types = RPC_STRING},
+	{0},
+};
+
+static const struct rpc_parameter clear_parameters[] = {
+	{.name = "names", .types = RPC_STRINGS},
+	{.name = "all", .types = RPC_BOOLEAN},
+	{0},
+};
+
+static const struct rpc_parameter warn_parameters[] = {
+	{.name = "name", .types = RPC_STRING, .required = true},
+	{.name = "warning_ms", .types = RPC_INTEGER, .minimum = INT32_MIN, .maximum = INT32_MAX},
+	{.name = "warning_bs", .types = RPC_INTEGER, .minimum = INT64_MIN, .maximum = INT64_MAX},
+	{.name = "min_ms", .types = RPC_INTEGER, .minimum = 0, .maximum = INT32_MAX},
+	{.name = "arg", .types = RPC_ANY},
+	{.name = "queue", .types = RPC_INTEGER, .minimum = INT64_MIN, .maximum = INT64_MAX},
+	{0},
+};
+
+static const struct rpc_parameter send_parameters[] = {
+	{.name = "name", .types = RPC_STRING, .required = true},
+	{.name = "text", .types = RPC_STRING},
+	{.name = "base64", .types = RPC_STRING},
+	{0},
+};
+
+static const struct rpc_parameter outlet_parameter[] = {
+	{.name = "outlet", .types = RPC_STRING},
+	{0},
+};
+
+static const struct rpc_parameter log_parameters[] = {
+	{.name = "level", .types = RPC_STRING},
+	{0},
+};
+
+const struct rpc_method methods[] = {
+	{"connect", connect_parameters, methods_connect},
+	{"disconnect", disconnect_parameters, methods_disconnect},
+	{"is-open", name_parameter, methods_is_open},
+	{"send", send_parameters, methods_send},
+	{"ping", name_parameter, methods_ping},
+	{"list", no_parameters, methods_list},
+	{"status", name_parameter, methods_status},
+	{"outlets", no_parameters, methods_outlets},
+	{"subscribers", outlet_parameter, methods_subscribers},
+	{"events", no_parameters, methods_events},
+	{"stats", optional_name, methods_stats},
+	{"clear", clear_parameters, methods_clear},
+	{"warn", warn_parameters, methods_warn},
+	{"unwarn", name_parameter, methods_unwarn},
+	{"warnings", optional_name, methods_warnings},
+	{"add", NULL, methods_add},
+	{"remove", name_parameter, methods_remove},
+	{"reload", no_parameters, methods_reload},
+	{"log", log_parameters, methods_log},
+	{"version", no_parameters, methods_version},
+	{0},
+};

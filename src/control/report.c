@@ -1,0 +1,390 @@
+#include "control/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "control/rpc.h"
+
+/* A counter of a struct, under its own name. */
+struct report_counter {
+	const char *name;
+	size_t offset; /* of the uint64_t in the struct */
+};
+
+#define REPORT_COUNTER(type, field) {#field, offsetof(struct type, field)}
+
+static const struct report_counter stats_counters[] = {
+	REPORT_COUNTER(stats, bytes_sent),
+	REPORT_COUNTER(stats, bytes_recv),
+	REPORT_COUNTER(stats, us_sent),
+	REPORT_COUNTER(stats, us_recv),
+	REPORT_COUNTER(stats, messages_sent),
+	REPORT_COUNTER(stats, messages_recv),
+	REPORT_COUNTER(stats, frames_sent),
+	REPORT_COUNTER(stats, frames_recv),
+	REPORT_COUNTER(stats, pings_sent),
+	REPORT_COUNTER(stats, pongs_recv),
+	REPORT_COUNTER(stats, pings_recv),
+	REPORT_COUNTER(stats, rtt_us),
+	REPORT_COUNTER(stats, rtt_min_us),
+	REPORT_COUNTER(stats, rtt_max_us),
+	REPORT_COUNTER(stats, attempts),
+	REPORT_COUNTER(stats, opens),
+	REPORT_COUNTER(stats, failures),
+	REPORT_COUNTER(stats, closes),
+	REPORT_COUNTER(stats, send_refused),
+	{NULL, 0},
+};
+
+static const struct report_counter outlet_counters[] = {
+	REPORT_COUNTER(outlet_stats, messages),
+	REPORT_COUNTER(outlet_stats, oldest),
+	REPORT_COUNTER(outlet_stats, bytes),
+	REPORT_COUNTER(outlet_stats, sent),
+	REPORT_COUNTER(outlet_stats, lost),
+	REPORT_COUNTER(outlet_stats, lags),
+	REPORT_COUNTER(outlet_stats, oversize),
+	REPORT_COUNTER(outlet_stats, inputs),
+	REPORT_COUNTER(outlet_stats, refused),
+	REPORT_COUNTER(outlet_stats, accepted),
+	{NULL, 0},
+};
+
+static const char *const when_names[] = {
+	[WHEN_ALWAYS] = "always",
+	[WHEN_MANUAL] = "manual",
+};
+
+static const char *const format_names[] = {
+	[OUTLET_LINES] = "lines",
+	[OUTLET_JSON] = "json",
+	[OUTLET_FRAMES] = "frames",
+};
+
+static const char *const on_lag_names[] = {
+	[OUTLET_SKIP] = "skip",
+	[OUTLET_CLOSE] = "close",
+	[OUTLET_WAIT] = "wait",
+};
+
+static const char *const start_names[] = {
+	[OUTLET_LIVE] = "live",
+	[OUTLET_OLDEST] = "oldest",
+};
+
+static json_t *report_number(uint64_t number)
+{
+	return json_integer((json_int_t)number);
+}
+
+static json_t *report_time(uint64_t time)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (!time)
+		return json_null();
+	clock_format(text, time);
+	return json_string(text);
+}
+
+/* null for "" and for NULL: it did not take place. */
+static json_t *report_text_or_null(const char *text)
+{
+	return rpc_text(text && *text ? text : NULL);
+}
+
+/* JSON that comes as a text; null for NULL. */
+static json_t *report_parsed(const char *text)
+{
+	json_t *json = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+
+	return json ? json : json_null();
+}
+
+static void report_counters(json_t *object, const struct report_counter *counters,
+	const void *values)
+{
+	uint64_t value;
+
+	for (; counters->name; counters++) {
+		memcpy(&value, (const char *)values + counters->offset, sizeof(value));
+		json_object_set_new(object, counters->name, report_number(value));
+	}
+}
+
+/* A header that comes more than once has its values in an array. */
+static json_t *report_headers(const struct ws_response *response)
+{
+	json_t *headers = json_object();
+
+	for (size_t i = 0; i < response->header_count; i++) {
+		const struct ws_header *header = &response->headers[i];
+		json_t *before = json_object_get(headers, header->name);
+		json_t *value = rpc_text(header->value);
+
+		if (json_is_array(before))
+			json_array_append_new(before, value);
+		else if (before)
+			json_object_set_new(headers, header->name,
+				json_pack("[O,o]", before, value));
+		else
+			json_object_set_new(headers, header->name, value);
+	}
+	return headers;
+}
+
+static json_t *report_response(const struct ws_response *response)
+{
+	return json_pack("{s:i,s:o,s:o}", "status", (int)response->status, "reason",
+		rpc_text(response->reason), "headers", report_headers(response));
+}
+
+static json_t *report_info(const char *url, const struct call_report *call)
+{
+	const struct dial_report *dial = &call->dial;
+	json_t *info = json_object();
+
+	json_object_set_new(info, "url", rpc_text(url));
+	json_object_set_new(info, "time", report_time(call->time));
+	json_object_set_new(info, "peer", report_text_or_null(dial->peer));
+	json_object_set_new(info, "local", report_text_or_null(dial->local));
+	json_object_set_new(info, "addresses_tried", json_integer(dial->attempts));
+	json_object_set_new(info, "resolve_us", report_number(dial->resolve_us));
+	json_object_set_new(info, "connect_us", report_number(dial->connect_us));
+	json_object_set_new(info, "tls_us", report_number(dial->tls_us));
+	json_object_set_new(info, "upgrade_us", report_number(call->upgrade_us));
+	json_object_set_new(info, "tls_version", report_text_or_null(dial->tls_version));
+	json_object_set_new(info, "tls_cipher", report_text_or_null(dial->tls_cipher));
+	json_object_set_new(info, "protocol", report_text_or_null(call->protocol));
+	return info;
+}
+
+json_t *report_call(const struct connection *connection, const struct call_report *call)
+{
+	struct connection_status status;
+	json_t *report = json_object();
+
+	connection_status(connection, &status);
+	if (call->response.status)
+		json_object_set_new(report, "response", report_response(&call->response));
+	json_object_set_new(report, "info", report_info(status.url, call));
+	return report;
+}
+
+json_t *report_connection(const struct connection *connection)
+{
+	struct connection_status status;
+	json_t *line = json_object();
+
+	connection_status(connection, &status);
+	json_object_set_new(line, "name", json_string(status.settings->name));
+	json_object_set_new(line, "state", json_string(connection_state_name(status.state)));
+	json_object_set_new(line, "url", rpc_text(status.url));
+	json_object_set_new(line, "since", report_time(status.since));
+	json_object_set_new(line, "attempt", json_integer(status.attempt));
+	json_object_set_new(line, "next_try_ms",
+		status.state == CONNECTION_WAITING
+			? report_number(status.next_try_ns / CLOCK_NS_PER_MS)
+			: json_null());
+	json_object_set_new(line, "bytes_sent", report_number(status.stats->bytes_sent));
+	json_object_set_new(line, "bytes_recv", report_number(status.stats->bytes_recv));
+	json_object_set_new(line, "messages_sent", report_number(status.stats->messages_sent));
+	json_object_set_new(line, "messages_recv", report_number(status.stats->messages_recv));
+	json_object_set_new(line, "last_error",
+		rpc_text(status.last_error ? status.last_error->text : NULL));
+	return line;
+}
+
+static json_t *report_last_error(const struct connection_status *status)
+{
+	if (!status->last_error)
+		return json_null();
+	return json_pack("{s:s,s:o,s:o}", "err", status->last_error->name, "desc",
+		rpc_text(status->last_error->text), "time", report_time(status->last_error_time));
+}
+
+static json_t *report_last_close(const struct connection_status *status)
+{
+	if (!status->last_close_code)
+		return json_null();
+	return json_pack("{s:i,s:o,s:b}", "code", (int)status->last_close_code, "reason",
+		report_text_or_null(status->last_close_reason), "remote",
+		status->last_close_remote);
+}
+
+static json_t *report_warning_counts(const struct warnings *warnings)
+{
+	return json_pack("{s:b,s:I,s:I,s:I}", "active", warnings_active(warnings), "queued",
+		(json_int_t)warnings->count, "raised", (json_int_t)warnings->raised, "dropped",
+		(json_int_t)warnings->dropped);
+}
+
+json_t *report_status(const struct connection *connection)
+{
+	struct connection_status status;
+	json_t *report = report_connection(connection);
+	json_t *outlets = json_array();
+
+	connection_status(connection, &status);
+	for (size_t i = 0; i < status.outlet_count; i++)
+		json_array_append_new(outlets,
+			json_string(outlet_settings(connection_outlet(connection, i))->name));
+	json_object_set_new(report, "outlets", outlets);
+	json_object_set_new(report, "when", json_string(when_names[status.settings->when]));
+	json_object_set_new(report, "paused", json_boolean(status.paused));
+	json_object_set_new(report, "send_queued", report_number(status.send_queued));
+	json_object_set_new(report, "last_error", report_last_error(&status));
+	json_object_set_new(report, "last_close", report_last_close(&status));
+	json_object_set_new(report, "warnings", report_warning_counts(status.warnings));
+	json_object_set_new(report, "stats", report_stats(connection));
+	json_object_set_new(report, "call",
+		status.call && status.call->time ? report_call(connection, status.call)
+						 : json_null());
+	return report;
+}
+
+json_t *report_stats(const struct connection *connection)
+{
+	struct connection_status status;
+	const struct warn_settings *warn;
+	json_t *report = json_object();
+
+	connection_status(connection, &status);
+	report_counters(report, stats_counters, status.stats);
+	json_object_set_new(report, "since", report_time(status.stats->since));
+	if (!warnings_active(status.warnings))
+		return report;
+	warn = &status.warnings->thresholds;
+	json_object_set_new(report, "arg", report_parsed(warn->arg));
+	json_object_set_new(report, "timeout", report_number(warn->warning_ms * 1000));
+	json_object_set_new(report, "min_throughput", report_number(warn->warning_bs));
+	json_object_set_new(report, "min_throughput_us", report_number(warn->min_ms * 1000));
+	return report;
+}
+
+/* The fields are those of the Qore classes, and then the connection and the time. */
+static json_t *report_warning(const struct warning *warning, const char *connection)
+{
+	json_t *report;
+
+	if (warning->type == WARNING_OPERATION)
+		report = json_pack("{s:s,s:s,s:I,s:I}", "type", "SOCKET-OPERATION-WARNING",
+			"operation", warning->operation, "us", (json_int_t)warning->us, "timeout",
+			(json_int_t)warning->timeout);
+	else
+		report = json_pack("{s:s,s:s,s:I,s:I,s:f,s:I}", "type",
+			"SOCKET-THROUGHPUT-WARNING", "dir", warning->operation, "bytes",
+			(json_int_t)warning->bytes, "us", (json_int_t)warning->us, "bytes_sec",
+			warning->bytes_sec, "threshold", (json_int_t)warning->threshold);
+	json_object_set_new(report, "arg", report_parsed(warning->arg));
+	json_object_set_new(report, "connection", rpc_text(connection));
+	json_object_set_new(report, "time", report_time(warning->time));
+	return report;
+}
+
+void report_warnings(json_t *array, const struct connection *connection)
+{
+	struct connection_status status;
+
+	connection_status(connection, &status);
+	for (size_t i = 0; i < status.warnings->count; i++)
+		json_array_append_new(array,
+			report_warning(warnings_at(status.warnings, i), status.settings->name));
+}
+
+json_t *report_outlet(const struct outlet *outlet)
+{
+	const struct outlet_settings *settings = outlet_settings(outlet);
+	json_t *report = json_object();
+	json_t *from = json_array();
+	struct outlet_stats stats;
+	const char **sources;
+	char mode[8];
+	size_t count;
+
+	sources = gateway_outlet_sources(outlet, &count);
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(from, json_string(sources[i]));
+	free(sources);
+	snprintf(mode, sizeof(mode), "%04o", (unsigned)settings->mode & 07777);
+	outlet_stats(outlet, &stats);
+
+	json_object_set_new(report, "name", json_string(settings->name));
+	json_object_set_new(report, "path", rpc_text(settings->path));
+	json_object_set_new(report, "format", json_string(format_names[settings->format]));
+	json_object_set_new(report, "from", from);
+	json_object_set_new(report, "on_lag", json_string(on_lag_names[settings->on_lag]));
+	json_object_set_new(report, "start", json_string(start_names[settings->start]));
+	json_object_set_new(report, "ring", report_number(settings->ring));
+	json_object_set_new(report, "mode", json_string(mode));
+	json_object_set_new(report, "owner", rpc_text(settings->owner));
+	json_object_set_new(report, "group", rpc_text(settings->group));
+	json_object_set_new(report, "writable", json_boolean(settings->writable));
+	json_object_set_new(report, "max_subscribers", json_integer(settings->max_subscribers));
+	json_object_set_new(report, "subscribers", json_integer(stats.subscribers));
+	json_object_set_new(report, "waiting", json_boolean(stats.waiting));
+	report_counters(report, outlet_counters, &stats);
+	return report;
+}
+
+/* Where report_subscriber() puts what it is shown. */
+struct report_visit {
+	json_t *array;
+	const char *outlet;
+};
+
+static void report_subscriber(const struct outlet_subscriber_info *info, void *context)
+{
+	const struct report_visit *visit = context;
+
+	json_array_append_new(visit->array,
+		json_pack("{s:s,s:I,s:i,s:I,s:o,s:I,s:I,s:I,s:I,s:I}", "outlet", visit->outlet,
+			"id", (json_int_t)info->id, "pid", (int)info->pid, "uid",
+			(json_int_t)info->uid, "since", report_time(info->since), "sent",
+			(json_int_t)info->sent, "behind", (json_int_t)info->behind, "lost",
+			(json_int_t)info->lost, "lags", (json_int_t)info->lags, "inputs",
+			(json_int_t)info->inputs));
+}
+
+void report_subscribers(json_t *array, const struct outlet *outlet)
+{
+	struct report_visit visit = {array, outlet_settings(outlet)->name};
+
+	outlet_each_subscriber(outlet, report_subscriber, &visit);
+}
+
+json_t *report_changes(const struct gateway_changes *changes)
+{
+	json_t *report = json_object();
+
+	json_object_set_new(report, "added", json_integer(changes->added));
+	json_object_set_new(report, "removed", json_integer(changes->removed));
+	json_object_set_new(report, "changed", json_integer(changes->changed));
+	json_object_set_new(report, "unchanged", json_integer(changes->unchanged));
+	json_object_set_new(report, "outlets_added", json_integer(changes->outlets_added));
+	json_object_set_new(report, "outlets_removed", json_integer(changes->outlets_removed));
+	json_object_set_new(report, "outlets_changed", json_integer(changes->outlets_changed));
+	return report;
+}
+
+json_t *report_event(const struct gateway_event *event)
+{
+	json_t *report = json_object();
+	json_t *details;
+
+	json_object_set_new(report, "type", json_string(event->type));
+	json_object_set_new(report, "time", report_time(event->time));
+	if (event->connection)
+		json_object_set_new(report, "connection", rpc_text(event->connection));
+	if (event->outlet)
+		json_object_set_new(report, "outlet", rpc_text(event->outlet));
+	if (event->warning)
+		json_object_set_new(report, "warning",
+			report_warning(event->warning, event->connection));
+	details = event->details ? json_loads(event->details, 0, NULL) : NULL;
+	if (details)
+		json_object_update_missing(report, details);
+	json_decref(details);
+	return report;
+}

@@ -1,0 +1,208 @@
+#include "ctl/command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/print.h"
+
+static void command_usage(FILE *out, const struct command *command)
+{
+	fprintf(out, "Usage: wsgatectl [OPTION]... %s%s%s\n", command->name,
+		*command->arguments ? " " : "", command->arguments);
+}
+
+static void command_help(const struct command *command)
+{
+	command_usage(stdout, command);
+	printf("%s.\n", command->summary);
+	if (command->details)
+		printf("\n%s", command->details);
+	puts("\nCommon options: --json, --no-color, --socket=PATH, --help; see wsgatectl(1).");
+}
+
+void command_misused(struct ctl *ctl, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(stderr, "wsgatectl: %s: ", ctl->command->name);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputs("\n", stderr);
+	command_usage(stderr, ctl->command);
+	exit(CTL_USAGE);
+}
+
+void command_no_daemon(const struct error *error)
+{
+	fprintf(stderr, "wsgatectl: %s\n", error->text);
+	exit(CTL_NO_DAEMON);
+}
+
+int command_option(struct ctl *ctl, int argc, char **argv, const char *letters,
+	const struct option *options)
+{
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		switch (letter) {
+		case 'h':
+			command_help(ctl->command);
+			exit(CTL_DONE);
+		case 'j':
+			ctl->json = true;
+			break;
+		case 'n':
+			ctl->color = false;
+			break;
+		case 's':
+			ctl->socket = optarg;
+			break;
+		case '?':
+			command_usage(stderr, ctl->command);
+			exit(CTL_USAGE);
+		default:
+			return letter;
+		}
+	}
+	return -1;
+}
+
+void command_no_options(struct ctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {COMMAND_OPTIONS};
+
+	command_option(ctl, argc, argv, "s:h", options);
+}
+
+char **command_arguments(struct ctl *ctl, int argc, char **argv, int minimum, int maximum)
+{
+	if (argc - optind < minimum)
+		command_misused(ctl, "an argument is missing");
+	if (argc - optind > maximum)
+		command_misused(ctl, "there is no place for the argument '%s'",
+			argv[optind + maximum]);
+	return argv + optind;
+}
+
+json_t *command_ask(struct ctl *ctl, const char *method, json_t *parameters)
+{
+	struct error error;
+	json_t *answer = NULL;
+
+	if (ctl->client.fd >= 0 || client_open(&ctl->client, ctl->socket, &error))
+		answer = client_call(&ctl->client, method, parameters, &error);
+	else
+		json_decref(parameters);
+	if (!answer)
+		command_no_daemon(&error);
+	return answer;
+}
+
+static void command_complain_line(const json_t *message, const char *name)
+{
+	char *text = print_scalar(message);
+
+	fprintf(stderr, "wsgatectl: %s%s%s%s\n", text, name ? " (" : "", name ? name : "",
+		name ? ")" : "");
+	free(text);
+}
+
+void command_complain(const struct ctl *ctl, const json_t *error)
+{
+	const json_t *data = json_object_get(error, "data");
+	const char *name = json_string_value(json_object_get(data, "err"));
+	const json_t *problems = json_object_get(data, "problems"), *problem;
+	size_t i;
+
+	fflush(stdout);
+	if (ctl->json) {
+		json_dumpf(error, stderr, JSON_COMPACT | JSON_ENCODE_ANY);
+		fputs("\n", stderr);
+		return;
+	}
+	if (!json_array_size(problems))
+		command_complain_line(json_object_get(error, "message"), name);
+	json_array_foreach(problems, i, problem)
+		command_complain_line(problem, name);
+}
+
+json_t *command_call(struct ctl *ctl, const char *method, json_t *parameters)
+{
+	json_t *answer = command_ask(ctl, method, parameters);
+	json_t *result = json_incref(json_object_get(answer, "result"));
+
+	if (!result)
+		command_complain(ctl, json_object_get(answer, "error"));
+	json_decref(answer);
+	return result;
+}
+
+int command_show(struct ctl *ctl, const char *method, json_t *parameters,
+	void (*show)(struct ctl *ctl, const json_t *result))
+{
+	json_t *result = command_call(ctl, method, parameters);
+
+	if (!result)
+		return CTL_REFUSED;
+	if (ctl->json)
+		print_json(result);
+	else
+		show(ctl, result);
+	json_decref(result);
+	return CTL_DONE;
+}
+
+static void command_show_nothing(struct ctl *ctl, const json_t *result)
+{
+	(void)ctl;
+	(void)result;
+}
+
+int command_do(struct ctl *ctl, const char *method, json_t *parameters)
+{
+	return command_show(ctl, method, parameters, command_show_nothing);
+}
+
+json_t *command_name(const char *name)
+{
+	json_t *parameters = json_pack("{s:s}", "name", name);
+
+	return parameters ? parameters : json_object(); /* not UTF-8: "name is missing" */
+}
+
+json_t *command_integer(struct ctl *ctl, const char *what, const char *text)
+{
+	long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	if (errno || end == text || *end)
+		command_misused(ctl, "%s must be a whole number, not '%s'", what, text);
+	return json_integer(number);
+}
+
+void command_flush(void)
+{
+	if (fflush(stdout) != 0)
+		exit(CTL_REFUSED);
+}
+
+int command_follow(struct ctl *ctl,
+	void (*show)(struct ctl *ctl, const char *method, const json_t *parameters))
+{
+	struct error error;
+	json_t *message;
+
+	while ((message = client_next(&ctl->client, &error))) {
+		show(ctl, json_string_value(json_object_get(message, "method")),
+			json_object_get(message, "params"));
+		command_flush();
+		json_decref(message);
+	}
+	command_no_daemon(&error);
+}

@@ -1,0 +1,101 @@
+#ifndef CTL_COMMAND_H
+#define CTL_COMMAND_H
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "ctl/client.h"
+
+enum ctl_exit {
+	CTL_DONE = 0,
+	CTL_REFUSED = 1,  /* the daemon said no; is-open: false */
+	CTL_USAGE = 2,
+	CTL_NO_DAEMON = 3,
+};
+
+/* What the options in front of the command say, and the way to the daemon. */
+struct ctl {
+	const char *socket;
+	bool json;
+	bool color;
+	const struct command *command;
+	const char *only; /* `warnings --follow`: of this connection; NULL: of all */
+	struct client client;
+};
+
+struct command {
+	const char *name;
+	const char *group;     /* its heading in the overview */
+	const char *arguments; /* "NAME [CODE [REASON]]" */
+	const char *summary;   /* one line */
+	const char *details;   /* options and what else a user needs; NULL: nothing */
+	int (*run)(struct ctl *ctl, int argc, char **argv);
+};
+
+/* Those that every command takes; they end a command's own list. */
+#define COMMAND_OPTIONS                                                                            \
+	{"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'},                        \
+		{"no-color", no_argument, NULL, 'n'}, {"socket", required_argument, NULL, 's'},    \
+	{                                                                                          \
+		NULL, 0, NULL, 0                                                                   \
+	}
+
+/* The next option of the command's own, or -1; takes care of the common and of wrong ones. */
+int command_option(struct ctl *ctl, int argc, char **argv, const char *letters,
+	const struct option *options);
+
+/* For a command without options of its own. */
+void command_no_options(struct ctl *ctl, int argc, char **argv);
+
+/* What follows the options must be from `minimum` to `maximum` arguments; else it ends the program
+ * with the usage. Returns the first of them in `argv`. */
+char **command_arguments(struct ctl *ctl, int argc, char **argv, int minimum, int maximum);
+
+/* Ends the program: the command cannot be meant like this. */
+void command_misused(struct ctl *ctl, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
+/* Ends the program: no daemon. */
+void command_no_daemon(const struct error *error) __attribute__((noreturn));
+
+/*
+ * Calls the daemon and returns the result, which the caller owns. NULL: the daemon said no, and the
+ * user has been told why. Ends the program if there is no daemon. Takes `parameters` over.
+ */
+json_t *command_call(struct ctl *ctl, const char *method, json_t *parameters);
+
+/* The same, but returns the whole answer: with "result" or with "error". */
+json_t *command_ask(struct ctl *ctl, const char *method, json_t *parameters);
+
+/* Says why the daemon said no; `error` is that of the answer. */
+void command_complain(const struct ctl *ctl, const json_t *error);
+
+/* A call whose result says nothing more than that it is done: prints it with --json only. */
+int command_do(struct ctl *ctl, const char *method, json_t *parameters);
+
+/* A call whose result is shown by `show`; with --json as it came. */
+int command_show(struct ctl *ctl, const char *method, json_t *parameters,
+	void (*show)(struct ctl *ctl, const json_t *result));
+
+/* A whole number as JSON, so that the daemon can say what is wrong with it. Ends the program with
+ * the usage if the text is none; `what` names it. */
+json_t *command_integer(struct ctl *ctl, const char *what, const char *text);
+
+/* Writes out what has been printed; ends the program if nobody wants it any more. */
+void command_flush(void);
+
+/* {"name": NAME} */
+json_t *command_name(const char *name);
+
+/* Calls `show` for each event until interrupted. */
+int command_follow(struct ctl *ctl, void (*show)(struct ctl *ctl, const char *method,
+	const json_t *parameters));
+
+/* Ended by an entry without a name. */
+extern const struct command commands_connection[];
+extern const struct command commands_counts[];
+extern const struct command commands_outlet[];
+extern const struct command commands_daemon[];
+
+#endif

@@ -1,0 +1,37 @@
+#ifndef CTL_PRINT_H
+#define CTL_PRINT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Values in words for a person. What a peer has sent is made harmless for a terminal on the way.
+ * Returned strings are the caller's to free.
+ */
+
+/* The text with control characters as "\x1b". */
+char *print_clean(const char *text, size_t length);
+
+char *print_bytes(json_int_t bytes);     /* "1.2 MiB" */
+char *print_microseconds(json_int_t us); /* "12.3 ms" */
+char *print_since(const json_t *time);   /* an RFC 3339 time as "3h 12m" ago; "" for null */
+char *print_time(const json_t *time);    /* an RFC 3339 time as a local "17:53:00.123" */
+char *print_scalar(const json_t *value); /* a string as it is, else its JSON; "-" for null */
+
+/* A member that is an integer; 0 if there is none. And the same in digits. */
+json_int_t print_number(const json_t *object, const char *key);
+char *print_count(const json_t *object, const char *key);
+
+/* A warning as "connect took 6.10 s (threshold 5.00 s)". */
+char *print_warning(const json_t *warning);
+
+/* Any object as lines "key  value", objects within it with a dot: "last_close.code". Amounts get
+ * their unit by the key: bytes, microseconds. */
+void print_object(const json_t *object, bool color);
+
+/* One compact line, as it came. */
+void print_json(const json_t *json);
+
+#endif

@@ -1,0 +1,384 @@
+#include "config.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/control.h"
+#include "gateway/gateway.h"
+#include "gateway/settings.h"
+
+#define DEFAULT_FILE SYSCONFDIR "/wsgated/wsgated.conf"
+
+enum { STATUS_DELAY_MS = 200 }; /* changes within it make one status text */
+
+/* The program around the gateway: what the system starts, signals, watches and stops. */
+struct daemon {
+	const char *file;
+	struct event_base *base;
+	struct log *log;
+	struct gateway *gateway;
+	struct control *control;
+	struct gateway_listener listener;
+	struct event *terminate;
+	struct event *interrupt;
+	struct event *hangup;
+	struct event *watchdog; /* NULL: systemd does not ask for it */
+	struct event *status;
+	bool stopping;
+};
+
+static void print_usage(FILE *out)
+{
+	fputs("Usage: wsgated [OPTION]...\n"
+	      "Keeps WebSocket connections open and fans what they receive out to local subscribers.\n"
+	      "\n"
+	      "  -c, --config FILE  read this configuration (default: " DEFAULT_FILE ")\n"
+	      "  -t, --test         check the configuration, say what is wrong with it, and exit\n"
+	      "      --help         show this help\n"
+	      "      --version      show the version\n"
+	      "\n"
+	      "See wsgated(8), wsgated.conf(5) and wsgatectl(1).\n",
+		out);
+}
+
+/* --- the configuration --------------------------------------------------------------------- */
+
+static struct settings *load_or_complain(const char *file)
+{
+	struct settings_problems problems = {0};
+	struct settings *settings = settings_load(file, &problems);
+
+	for (size_t i = 0; i < problems.count; i++)
+		fprintf(stderr, "%s\n", problems.texts[i]);
+	settings_problems_release(&problems);
+	return settings;
+}
+
+static int check_configuration(const char *file)
+{
+	struct settings *settings = load_or_complain(file);
+
+	if (!settings)
+		return EXIT_FAILURE;
+	printf("%s: fine: %zu connections, %zu outlets\n", file, settings->connection_count,
+		settings->outlet_count);
+	settings_free(settings);
+	return EXIT_SUCCESS;
+}
+
+/* What a person who edits the file expects of a reload, but only a restart can do. */
+static void daemon_note_restart(struct daemon *daemon, const struct gateway_settings *before,
+	const struct gateway_settings *after)
+{
+	if (strcmp(before->runtime_dir, after->runtime_dir) != 0)
+		log_write(daemon->log, LOG_WARNING, NULL,
+			"gateway.runtime_dir: a change takes effect with the next restart");
+	if (strcmp(before->control.path, after->control.path) != 0)
+		log_write(daemon->log, LOG_WARNING, NULL,
+			"gateway.control.path: a change takes effect with the next restart");
+}
+
+static bool daemon_apply(struct daemon *daemon, struct settings *settings,
+	struct gateway_changes *changes, struct error *error)
+{
+	struct error refused;
+
+	daemon_note_restart(daemon, &gateway_settings(daemon->gateway)->gateway,
+		&settings->gateway);
+	if (!gateway_apply(daemon->gateway, settings, changes, error)) {
+		settings_free(settings);
+		return false;
+	}
+	if (!control_update_access(daemon->control, &refused))
+		log_write(daemon->log, LOG_ERR, NULL, "control: %s", refused.text);
+	log_set_level(daemon->log, settings->gateway.log.level);
+	log_set_format(daemon->log, settings->gateway.log.format);
+	return true;
+}
+
+static bool daemon_load_and_apply(struct daemon *daemon, struct gateway_changes *changes,
+	struct settings_problems *problems, struct error *error)
+{
+	struct settings *settings = settings_load(daemon->file, problems);
+
+	if (settings)
+		return daemon_apply(daemon, settings, changes, error);
+	for (size_t i = 0; i < problems->count; i++)
+		log_write(daemon->log, LOG_ERR, NULL, "%s", problems->texts[i]);
+	return error_set(error, ERROR_SETTINGS, "%s is not a valid configuration", daemon->file);
+}
+
+static bool daemon_reload(struct gateway_changes *changes, struct settings_problems *problems,
+	struct error *error, void *context)
+{
+	struct daemon *daemon = context;
+	bool done;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading the configuration",
+		(unsigned long long)(clock_monotonic() / CLOCK_NS_PER_US));
+	done = daemon_load_and_apply(daemon, changes, problems, error);
+	if (done)
+		log_write(daemon->log, LOG_NOTICE, NULL,
+			"configuration reloaded: connections: %u added, %u removed, %u changed, "
+			"%u untouched; outlets: %u added, %u removed, %u changed",
+			changes->added, changes->removed, changes->changed, changes->unchanged,
+			changes->outlets_added, changes->outlets_removed, changes->outlets_changed);
+	else
+		log_write(daemon->log, LOG_ERR, NULL,
+			"configuration not reloaded, the one before stays: %s", error->text);
+	sd_notify(0, "READY=1");
+	event_active(daemon->status, EV_TIMEOUT, 0);
+	return done;
+}
+
+/* --- what systemd sees --------------------------------------------------------------------- */
+
+static void daemon_on_status(evutil_socket_t fd, short what, void *context)
+{
+	struct daemon *daemon = context;
+	size_t count, open = 0;
+	struct connection *const *connections = gateway_connections(daemon->gateway, &count);
+
+	(void)fd, (void)what;
+	if (daemon->stopping)
+		return;
+	for (size_t i = 0; i < count; i++)
+		open += connection_is_open(connections[i]);
+	sd_notifyf(0, "STATUS=%zu of %zu connections open, %zu outlets", open, count,
+		gateway_outlet_count(daemon->gateway));
+}
+
+static void daemon_on_event(const struct gateway_event *event, void *context)
+{
+	const struct timeval delay = {.tv_usec = STATUS_DELAY_MS * 1000};
+	struct daemon *daemon = context;
+
+	(void)event;
+	if (!event_pending(daemon->status, EV_TIMEOUT, NULL))
+		event_add(daemon->status, &delay);
+}
+
+static void daemon_on_watchdog(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what, (void)context;
+	sd_notify(0, "WATCHDOG=1");
+}
+
+/* Half of what systemd allows, as sd_watchdog_enabled(3) recommends. */
+static void daemon_start_watchdog(struct daemon *daemon)
+{
+	struct timeval interval;
+	uint64_t usec;
+
+	if (sd_watchdog_enabled(0, &usec) <= 0)
+		return;
+	interval = clock_timeval(usec * CLOCK_NS_PER_US / 2);
+	daemon->watchdog = event_new(daemon->base, -1, EV_PERSIST, daemon_on_watchdog, daemon);
+	event_add(daemon->watchdog, &interval);
+}
+
+/* --- signals ------------------------------------------------------------------------------- */
+
+static void daemon_on_stopped(void *context)
+{
+	struct daemon *daemon = context;
+
+	event_base_loopbreak(daemon->base);
+}
+
+static void daemon_on_terminate(evutil_socket_t number, short what, void *context)
+{
+	struct daemon *daemon = context;
+
+	(void)what;
+	if (daemon->stopping) { /* whoever says it twice does not want to wait */
+		event_base_loopbreak(daemon->base);
+		return;
+	}
+	daemon->stopping = true;
+	log_write(daemon->log, LOG_NOTICE, NULL, "stopping on SIG%s", sigabbrev_np(number));
+	sd_notify(0, "STOPPING=1\nSTATUS=Closing the connections");
+	gateway_stop(daemon->gateway, daemon_on_stopped, daemon);
+}
+
+static void daemon_on_hangup(evutil_socket_t number, short what, void *context)
+{
+	struct settings_problems problems = {0};
+	struct gateway_changes changes;
+	struct daemon *daemon = context;
+	struct error error;
+
+	(void)number, (void)what;
+	if (!daemon->stopping)
+		daemon_reload(&changes, &problems, &error, daemon);
+	settings_problems_release(&problems);
+}
+
+static struct event *daemon_catch(struct daemon *daemon, int number, event_callback_fn callback)
+{
+	struct event *event = evsignal_new(daemon->base, number, callback, daemon);
+
+	event_add(event, NULL);
+	return event;
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+/* libevent's complaints are about bugs of ours: they go where ours go. Its logger has no context. */
+static void on_libevent_message(int severity, const char *message)
+{
+	if (severity >= EVENT_LOG_WARN)
+		fprintf(stderr, "warning: libevent: %s\n", message);
+}
+
+/* Thousands of connections and subscribers are descriptors; the hard limit is the administrator's. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* systemd has made it already; whoever starts the daemon by hand need not. */
+static bool make_runtime_directory(const char *path, struct error *error)
+{
+	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+		return true;
+	return error_set(error, ERROR_SYSTEM, "cannot make gateway.runtime_dir %s: %s", path,
+		strerror(errno));
+}
+
+static bool daemon_open(struct daemon *daemon, struct settings *settings, struct error *error)
+{
+	const struct control_callbacks callbacks = {
+		.context = daemon,
+		.reload = daemon_reload,
+	};
+
+	daemon->log = log_new(settings->gateway.log.format, settings->gateway.log.level);
+	daemon->base = event_base_new();
+	daemon->status = evtimer_new(daemon->base, daemon_on_status, daemon);
+	if (!make_runtime_directory(settings->gateway.runtime_dir, error)) {
+		settings_free(settings);
+		return false;
+	}
+	daemon->gateway = gateway_new(daemon->base, daemon->log, settings, error);
+	if (!daemon->gateway) {
+		settings_free(settings);
+		return false;
+	}
+	daemon->control = control_new(daemon->gateway, &callbacks, error);
+	return daemon->control != NULL;
+}
+
+static void daemon_run(struct daemon *daemon)
+{
+	daemon->listener = (struct gateway_listener){.event = daemon_on_event, .context = daemon};
+	gateway_listen(daemon->gateway, &daemon->listener);
+	daemon->terminate = daemon_catch(daemon, SIGTERM, daemon_on_terminate);
+	daemon->interrupt = daemon_catch(daemon, SIGINT, daemon_on_terminate);
+	daemon->hangup = daemon_catch(daemon, SIGHUP, daemon_on_hangup);
+	daemon_start_watchdog(daemon);
+	log_write(daemon->log, LOG_NOTICE, NULL, "wsgated " PACKAGE_VERSION " started");
+	sd_notify(0, "READY=1");
+	event_active(daemon->status, EV_TIMEOUT, 0);
+	event_base_dispatch(daemon->base);
+	log_write(daemon->log, LOG_NOTICE, NULL, "stopped");
+}
+
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+static void daemon_close(struct daemon *daemon)
+{
+	free_event(daemon->terminate);
+	free_event(daemon->interrupt);
+	free_event(daemon->hangup);
+	free_event(daemon->watchdog);
+	free_event(daemon->status);
+	if (daemon->control)
+		control_free(daemon->control);
+	if (daemon->gateway)
+		gateway_free(daemon->gateway);
+	if (daemon->base)
+		event_base_free(daemon->base);
+	log_free(daemon->log);
+}
+
+static int run(const char *file)
+{
+	struct daemon daemon = {.file = file};
+	struct settings *settings = load_or_complain(file);
+	struct error error;
+	bool opened;
+
+	if (!settings)
+		return EXIT_FAILURE;
+	signal(SIGPIPE, SIG_IGN);
+	event_set_log_callback(on_libevent_message);
+	raise_descriptor_limit();
+	opened = daemon_open(&daemon, settings, &error);
+	if (opened)
+		daemon_run(&daemon);
+	else
+		log_write(daemon.log, LOG_ERR, NULL, "%s", error.text);
+	daemon_close(&daemon);
+	return opened ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	enum { OPTION_HELP = 256, OPTION_VERSION };
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"test", no_argument, NULL, 't'},
+		{"help", no_argument, NULL, OPTION_HELP},
+		{"version", no_argument, NULL, OPTION_VERSION},
+		{NULL, 0, NULL, 0},
+	};
+	const char *file = DEFAULT_FILE;
+	bool test = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:t", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			file = optarg;
+			break;
+		case 't':
+			test = true;
+			break;
+		case OPTION_HELP:
+			print_usage(stdout);
+			return EXIT_SUCCESS;
+		case OPTION_VERSION:
+			puts("wsgated " PACKAGE_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			print_usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "wsgated: unexpected argument '%s'\n", argv[optind]);
+		print_usage(stderr);
+		return 2;
+	}
+	return test ? check_configuration(file) : run(file);
+}

@@ -1,0 +1,23 @@
+# Fuzz targets with libFuzzer: ../configure CC=clang --enable-fuzzing && make fuzz. See README.md.
+EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus
+
+FUZZ_TARGETS = fuzz_control fuzz_frames fuzz_handshake
+LINK_FUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+if FUZZING
+EXTRA_PROGRAMS += $(FUZZ_TARGETS)
+
+fuzz_control_SOURCES = tests/fuzz/fuzz_control.c
+fuzz_control_LDFLAGS = $(LINK_FUZZER)
+fuzz_control_LDADD = libcontrol.a $(WS_LIBS) $(JANSSON_LIBS) $(CONFIG_LIBS)
+
+fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c
+fuzz_frames_LDFLAGS = $(LINK_FUZZER)
+fuzz_frames_LDADD = $(WS_LIBS)
+
+fuzz_handshake_SOURCES = tests/fuzz/fuzz_handshake.c
+fuzz_handshake_LDFLAGS = $(LINK_FUZZER)
+fuzz_handshake_LDADD = $(WS_LIBS)
+
+fuzz: $(FUZZ_TARGETS)
+endif

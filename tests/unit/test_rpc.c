@@ -1,0 +1,433 @@
+#include "test_control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "control/rpc.h"
+
+/* A session with methods that need no gateway, and what it has written. */
+static struct rpc_session *session;
+static struct buffer output;
+static bool peer_reads;
+static struct rpc_call *waiting[RPC_CALLS_MAX + 1];
+static size_t waiting_count;
+static unsigned cancelled;
+
+static void method_echo(struct rpc_call *call, json_t *parameters)
+{
+	rpc_answer(call, json_incref(parameters));
+}
+
+static void method_fail(struct rpc_call *call, json_t *parameters)
+{
+	struct error error;
+
+	(void)parameters;
+	error_set(&error, ERROR_NOT_FOUND, "there is none");
+	rpc_fail(call, &error, json_pack("{s:i}", "more", 7));
+}
+
+static void count_cancelled(void *context)
+{
+	(void)context;
+	cancelled++;
+}
+
+static void method_wait(struct rpc_call *call, json_t *parameters)
+{
+	(void)parameters;
+	rpc_on_cancel(call, count_cancelled, NULL);
+	waiting[waiting_count++] = call;
+}
+
+/* Answers with so many bytes. */
+static void method_fill(struct rpc_call *call, json_t *parameters)
+{
+	size_t length = (size_t)json_integer_value(json_object_get(parameters, "length"));
+	char *text = alloc_zero(1, length + 1);
+
+	memset(text, 'x', length);
+	rpc_answer(call, json_string(text));
+	free(text);
+}
+
+static const struct rpc_parameter echo_parameters[] = {
+	{.name = "name", .types = RPC_STRING, .required = true},
+	{.name = "code", .types = RPC_INTEGER, .minimum = 1, .maximum = 10},
+	{.name = "list", .types = RPC_OBJECT | RPC_STRINGS},
+	{.name = "flag", .types = RPC_BOOLEAN},
+	{.name = "any", .types = RPC_ANY},
+	{0},
+};
+
+static const struct rpc_parameter fill_parameters[] = {
+	{.name = "length", .types = RPC_INTEGER, .maximum = 16 * 1024 * 1024},
+	{0},
+};
+
+static const struct rpc_parameter no_parameters[] = {{0}};
+
+static const struct rpc_method test_methods[] = {
+	{"echo", echo_parameters, method_echo},
+	{"fail", no_parameters, method_fail},
+	{"wait", no_parameters, method_wait},
+	{"fill", fill_parameters, method_fill},
+	{"free", NULL, method_echo},
+	{0},
+};
+
+static void test_write(const void *data, size_t length, void *context)
+{
+	buffer_append(context, data, length);
+}
+
+static size_t test_unsent(void *context)
+{
+	return peer_reads ? 0 : ((struct buffer *)context)->length;
+}
+
+static void setup(void)
+{
+	const struct rpc_callbacks callbacks = {&output, test_write, test_unsent};
+
+	peer_reads = true;
+	waiting_count = 0;
+	cancelled = 0;
+	session = rpc_session_new(test_methods, &callbacks, NULL);
+}
+
+static void teardown(void)
+{
+	rpc_session_free(session);
+	buffer_release(&output);
+}
+
+static void input(const char *text)
+{
+	rpc_session_input(session, text, strlen(text));
+}
+
+/* What has been written since the last time, as one string. */
+static const char *written(void)
+{
+	static struct buffer text;
+
+	buffer_clear(&text);
+	buffer_append(&text, buffer_data(&output), output.length);
+	buffer_append(&text, "", 1);
+	buffer_release(&output);
+	return (const char *)buffer_data(&text);
+}
+
+#define ANSWER(id, result)         "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":" result "}"
+#define ERROR(id, code, text)      "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"error\":{\"code\":" code \
+	",\"message\":\"" text "\"}}"
+#define REQUEST(id, method, params)                                                                \
+	"{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"" method "\",\"params\":" params "}"
+#define NOTIFY(method) "{\"jsonrpc\":\"2.0\",\"method\":\"" method "\"}"
+
+static const struct {
+	const char *line;
+	const char *answer;
+} exchanges[] = {
+	/* by name, by position */
+	{REQUEST("1", "echo", "{\"name\":\"a\"}"), ANSWER("1", "{\"name\":\"a\"}")},
+	{REQUEST("1", "echo", "[\"a\",2]"), ANSWER("1", "{\"name\":\"a\",\"code\":2}")},
+	{REQUEST("1", "echo", "[\"a\",null,[\"x\"]]"),
+		ANSWER("1", "{\"name\":\"a\",\"list\":[\"x\"]}")},
+	{REQUEST("1", "echo", "{\"name\":\"a\",\"any\":[1,{}],\"flag\":false,\"code\":null}"),
+		ANSWER("1", "{\"name\":\"a\",\"any\":[1,{}],\"flag\":false}")},
+	{REQUEST("1", "free", "{\"x\":{\"y\":1}}"), ANSWER("1", "{\"x\":{\"y\":1}}")},
+	{"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"free\"}", ANSWER("1", "{}")},
+
+	/* any id comes back as it was */
+	{REQUEST("\"x\"", "free", "{}"), ANSWER("\"x\"", "{}")},
+	{REQUEST("null", "free", "{}"), ANSWER("null", "{}")},
+	{REQUEST("1.5", "free", "{}"), ANSWER("1.5", "{}")},
+
+	/* not JSON, not a request */
+	{"{\"jsonrpc\":", ERROR("null", "-32700",
+				"not JSON: unexpected token near end of file (byte 11)")},
+	{"{\"a\":1,\"a\":2}", ERROR("null", "-32700",
+				      "not JSON: duplicate object key near '\\\"a\\\"' (byte 10)")},
+	{"7", ERROR("null", "-32600", "the request is not an object")},
+	{"{\"id\":1,\"method\":\"free\"}",
+		ERROR("null", "-32600", "'jsonrpc' must be \\\"2.0\\\"")},
+	{"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"free\"}",
+		ERROR("null", "-32600", "'jsonrpc' must be \\\"2.0\\\"")},
+	{"{\"jsonrpc\":\"2.0\",\"id\":1}", ERROR("null", "-32600", "'method' must be a string")},
+	{REQUEST("[]", "free", "{}"),
+		ERROR("null", "-32600", "'id' must be a string, a number or null")},
+	{REQUEST("1", "free", "7"),
+		ERROR("null", "-32600", "'params' must be an object or an array")},
+
+	/* unknown, wrong */
+	{REQUEST("1", "nope", "{}"), ERROR("1", "-32601", "method 'nope' is unknown")},
+	{REQUEST("1", "echo", "{}"), ERROR("1", "-32602", "echo: parameter 'name' is missing")},
+	{REQUEST("1", "echo", "{\"name\":7}"),
+		ERROR("1", "-32602", "echo: parameter 'name' must be a string")},
+	{REQUEST("1", "echo", "{\"name\":\"a\",\"list\":[1]}"),
+		ERROR("1", "-32602",
+			"echo: parameter 'list' must be an object or an array of strings")},
+	{REQUEST("1", "echo", "{\"name\":\"a\",\"code\":11}"),
+		ERROR("1", "-32602", "echo: parameter 'code' must be from 1 to 10, not 11")},
+	{REQUEST("1", "echo", "{\"name\":\"a\",\"code\":1.0}"),
+		ERROR("1", "-32602", "echo: parameter 'code' must be an integer")},
+	{REQUEST("1", "echo", "{\"name\":\"a\",\"nope\":1}"),
+		ERROR("1", "-32602", "echo: parameter 'nope' is unknown")},
+	{REQUEST("1", "echo", "[\"a\",1,{},true,1,2]"),
+		ERROR("1", "-32602", "echo: 6 parameters where there are at most 5")},
+	{REQUEST("1", "free", "[1]"), ERROR("1", "-32602", "free: 'params' must be an object")},
+
+	/* batches: one line, without the notifications; broken requests have their own answers */
+	{"[" REQUEST("1", "free", "{}") "," NOTIFY("free") "," REQUEST("2", "nope", "{}") ",7]",
+		"[" ANSWER("1", "{}") ","
+		ERROR("2", "-32601", "method 'nope' is unknown") ","
+		ERROR("null", "-32600", "the request is not an object") "]"},
+	{"[]", ERROR("null", "-32600", "the batch is empty")},
+};
+
+START_TEST(a_line_gets_its_answer)
+{
+	char *expected = alloc_format("%s\n", exchanges[_i].answer);
+
+	input(exchanges[_i].line);
+	ck_assert_str_eq(written(), "");
+	input("\n");
+	ck_assert_str_eq(written(), expected);
+	free(expected);
+}
+END_TEST
+
+START_TEST(an_error_of_the_application_has_its_name_in_data)
+{
+	input(REQUEST("1", "fail", "{}") "\n");
+	ck_assert_str_eq(written(),
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,"
+		"\"message\":\"there is none\",\"data\":{\"more\":7,\"err\":\"NOT-FOUND\"}}}\n");
+}
+END_TEST
+
+START_TEST(a_notification_gets_no_answer)
+{
+	input(NOTIFY("free") "\n" NOTIFY("nope") "\n" NOTIFY("fail") "\n");
+	input("[" NOTIFY("free") "]\n\n \r\n");
+	ck_assert_str_eq(written(), "");
+}
+END_TEST
+
+START_TEST(lines_may_come_in_any_pieces)
+{
+	static const char lines[] =
+		REQUEST("1", "free", "{}") "\r\n" REQUEST("2", "free", "{}") "\n";
+	static const char answers[] = ANSWER("1", "{}") "\n" ANSWER("2", "{}") "\n";
+
+	for (size_t piece = 1; piece < sizeof(lines); piece++) {
+		for (size_t i = 0; i < sizeof(lines) - 1; i += piece) {
+			size_t left = sizeof(lines) - 1 - i;
+
+			rpc_session_input(session, lines + i, left < piece ? left : piece);
+		}
+		ck_assert_str_eq(written(), answers);
+	}
+}
+END_TEST
+
+/* A request whose line has this many bytes, without the newline. */
+static char *long_request(size_t length)
+{
+	const char *head = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"free\",\"params\":{\"a\":\"";
+	char *line = alloc_zero(1, length + 1);
+
+	memset(line, 'a', length);
+	memcpy(line, head, strlen(head));
+	memcpy(line + length - 3, "\"}}", 3);
+	return line;
+}
+
+START_TEST(the_longest_line_is_taken)
+{
+	char *line = long_request(RPC_LINE_MAX);
+
+	input(line);
+	input("\n");
+	ck_assert_ptr_nonnull(strstr(written(), "\"result\":{\"a\":\"aaa"));
+	ck_assert(!rpc_session_ended(session));
+	free(line);
+}
+END_TEST
+
+/* Whether the newline is there or not. */
+START_TEST(a_longer_line_ends_the_session)
+{
+	char *line = long_request(RPC_LINE_MAX + 1);
+
+	if (_i)
+		line = alloc_resize(line, RPC_LINE_MAX + 3), strcat(line, "\n");
+	input(line);
+	ck_assert_str_eq(written(),
+		ERROR("null", "-32600", "the line is longer than 1048576 bytes") "\n");
+	ck_assert(rpc_session_ended(session));
+	input("\n" REQUEST("1", "free", "{}") "\n");
+	ck_assert_str_eq(written(), "");
+	free(line);
+}
+END_TEST
+
+START_TEST(a_peer_that_does_not_read_is_not_served)
+{
+	peer_reads = false;
+	input(REQUEST("1", "fill", "[1048576]") "\n" REQUEST("2", "free", "{}") "\n");
+	ck_assert(rpc_session_full(session));
+	ck_assert_uint_lt(output.length, RPC_OUTPUT_MARK + 100);
+	ck_assert_ptr_null(strstr(written(), "\"id\":2"));
+
+	rpc_session_input(session, NULL, 0);
+	ck_assert_str_eq(written(), ANSWER("2", "{}") "\n");
+}
+END_TEST
+
+START_TEST(answers_may_come_later_and_in_any_order)
+{
+	input(REQUEST("1", "wait", "{}") "\n" REQUEST("2", "wait", "{}") "\n");
+	ck_assert(rpc_session_owes(session));
+	rpc_answer(waiting[1], json_true());
+	ck_assert_str_eq(written(), ANSWER("2", "true") "\n");
+	rpc_answer(waiting[0], json_true());
+	ck_assert_str_eq(written(), ANSWER("1", "true") "\n");
+	ck_assert(!rpc_session_owes(session));
+}
+END_TEST
+
+START_TEST(a_batch_waits_for_its_last_answer)
+{
+	input("[" REQUEST("1", "wait", "{}") "," REQUEST("2", "free", "{}") "]\n");
+	ck_assert_str_eq(written(), "");
+	rpc_answer(waiting[0], json_true());
+	ck_assert_str_eq(written(), "[" ANSWER("2", "{}") "," ANSWER("1", "true") "]\n");
+}
+END_TEST
+
+START_TEST(a_batch_whose_answers_are_too_large_is_cut_short)
+{
+	input("[" REQUEST("1", "fill", "[1048576]") "," REQUEST("2", "wait", "{}") "," NOTIFY(
+		"wait") "]\n");
+	ck_assert_uint_eq(waiting_count, 0);
+	ck_assert_ptr_nonnull(strstr(written(),
+		"," ERROR("2", "-32001",
+			"the answers to the batch are too large; ask for this one again") "]\n"));
+}
+END_TEST
+
+START_TEST(a_batch_has_a_limit)
+{
+	struct buffer line = {0};
+
+	for (int i = 0; i <= RPC_BATCH_MAX; i++)
+		buffer_append_text(&line, i ? ",1" : "[1");
+	buffer_append_text(&line, "]\n");
+	rpc_session_input(session, buffer_data(&line), line.length);
+	ck_assert_str_eq(written(),
+		ERROR("null", "-32001", "the batch has more than 1000 requests") "\n");
+	buffer_release(&line);
+}
+END_TEST
+
+START_TEST(too_many_calls_that_wait_are_refused)
+{
+	for (int i = 0; i < RPC_CALLS_MAX; i++)
+		input(REQUEST("1", "wait", "{}") "\n");
+	ck_assert_str_eq(written(), "");
+	input(REQUEST("2", "wait", "{}") "\n" NOTIFY("wait") "\n");
+	ck_assert_str_eq(written(),
+		ERROR("2", "-32001", "too many requests wait for their answer") "\n");
+	ck_assert_uint_eq(waiting_count, RPC_CALLS_MAX);
+}
+END_TEST
+
+START_TEST(calls_that_wait_are_cancelled_at_the_end)
+{
+	input(REQUEST("1", "wait", "{}") "\n[" REQUEST("2", "wait", "{}") "," REQUEST("3", "wait",
+		"{}") "]\n" NOTIFY("wait") "\n");
+	ck_assert_uint_eq(waiting_count, 4);
+	teardown();
+	ck_assert_uint_eq(cancelled, 4);
+	setup();
+}
+END_TEST
+
+START_TEST(an_id_has_a_limit)
+{
+	struct buffer line = {0};
+
+	buffer_append_text(&line, "{\"jsonrpc\":\"2.0\",\"method\":\"free\",\"id\":\"");
+	for (int i = 0; i <= RPC_ID_MAX; i++)
+		buffer_append_text(&line, "i");
+	buffer_append_text(&line, "\"}\n");
+	rpc_session_input(session, buffer_data(&line), line.length);
+	ck_assert_str_eq(written(), ERROR("null", "-32600", "'id' is longer than 256 bytes") "\n");
+	buffer_release(&line);
+}
+END_TEST
+
+START_TEST(a_peers_text_becomes_utf8)
+{
+	static const struct {
+		const char *text;
+		const char *utf8;
+	} texts[] = {
+		{"", ""},
+		{"caf\xc3\xa9 \xf0\x9f\x98\x80", "caf\xc3\xa9 \xf0\x9f\x98\x80"},
+		{"caf\xe9", "caf\xef\xbf\xbd"},
+		{"\xc3\xa9\xff!\xc3", "\xc3\xa9\xef\xbf\xbd!\xef\xbf\xbd"},
+		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		json_t *json = rpc_text(texts[i].text);
+
+		ck_assert_str_eq(json_string_value(json), texts[i].utf8);
+		json_decref(json);
+	}
+	ck_assert(json_is_null(rpc_text(NULL)));
+}
+END_TEST
+
+START_TEST(a_notification_is_a_line)
+{
+	char *line = rpc_notification("lost", json_pack("{s:i}", "count", 3));
+
+	ck_assert_str_eq(line,
+		"{\"jsonrpc\":\"2.0\",\"method\":\"lost\",\"params\":{\"count\":3}}\n");
+	free(line);
+}
+END_TEST
+
+Suite *rpc_suite(void)
+{
+	Suite *suite = suite_create("rpc");
+	TCase *tests = tcase_create("session");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_loop_test(tests, a_line_gets_its_answer, 0,
+		sizeof(exchanges) / sizeof(*exchanges));
+	tcase_add_test(tests, an_error_of_the_application_has_its_name_in_data);
+	tcase_add_test(tests, a_notification_gets_no_answer);
+	tcase_add_test(tests, lines_may_come_in_any_pieces);
+	tcase_add_test(tests, the_longest_line_is_taken);
+	tcase_add_loop_test(tests, a_longer_line_ends_the_session, 0, 2);
+	tcase_add_test(tests, a_peer_that_does_not_read_is_not_served);
+	tcase_add_test(tests, answers_may_come_later_and_in_any_order);
+	tcase_add_test(tests, a_batch_waits_for_its_last_answer);
+	tcase_add_test(tests, a_batch_whose_answers_are_too_large_is_cut_short);
+	tcase_add_test(tests, a_batch_has_a_limit);
+	tcase_add_test(tests, too_many_calls_that_wait_are_refused);
+	tcase_add_test(tests, calls_that_wait_are_cancelled_at_the_end);
+	tcase_add_test(tests, an_id_has_a_limit);
+	tcase_add_test(tests, a_peers_text_becomes_utf8);
+	tcase_add_test(tests, a_notification_is_a_line);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
