@@ -1,2 +1,3 @@
+# Each folder of tests describes itself, like the rooms of src/.
 include tests/unit/local.mk
 include tests/fuzz/local.mk

@@ -1,0 +1,17 @@
+# Man pages: one line each; scdoc makes doc/NAME.SECTION from doc/NAME.SECTION.scd.
+MAN_PAGES = \
+	doc/wsgatectl.1 \
+	doc/wsgated-protocol.7 \
+	doc/wsgated.8 \
+	doc/wsgated.conf.5
+
+EXTRA_DIST += $(MAN_PAGES:=.scd)
+
+if HAVE_SCDOC
+man_MANS = $(MAN_PAGES)
+CLEANFILES += $(MAN_PAGES)
+endif
+
+SUFFIXES = .scd
+.scd:
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SCDOC) < $< > $@.tmp && mv $@.tmp $@
