@@ -1,0 +1,152 @@
+"""What the scripts of the benchmark share: processes, the daemon, what a process has used."""
+
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+class BenchError(Exception):
+    """The benchmark could not be carried out; the text says why."""
+
+
+class Process:
+    """A child that says lines on its standard output, ended when the block is left."""
+
+    def __init__(self, *command):
+        self.name = os.path.basename(command[0])
+        self.child = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE,
+                                      text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def line(self):
+        """The next line of its output; it is waited for."""
+        text = self.child.stdout.readline()
+        if not text:
+            raise BenchError(f"{self.name} ended with status {self.child.wait()}")
+        return text.strip()
+
+    def expect(self, text):
+        line = self.line()
+        if line != text:
+            raise BenchError(f"{self.name} said '{line}' instead of '{text}'")
+
+    def cpu_ns(self):
+        """User and system time of all its threads: clock_getcpuclockid(3), which Python lacks."""
+        return time.clock_gettime_ns(~self.child.pid << 3 | 2)
+
+    def status_bytes(self, field):
+        """A field of /proc/PID/status that is in kB: VmRSS, VmHWM, …"""
+        with open(f"/proc/{self.child.pid}/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith(field + ":"):
+                    return int(line.split()[1]) * 1024
+        raise BenchError(f"/proc/{self.child.pid}/status has no {field}")
+
+    def end(self, sign=signal.SIGTERM):
+        if self.child.poll() is None:
+            self.child.send_signal(sign)
+            try:
+                self.child.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+        self.child.wait()
+        self.child.stdout.close()
+
+
+class Gateway(Process):
+    """wsgated with a configuration of its own, ready when this returns."""
+
+    def __init__(self, build, directory, connections, outlets):
+        self.control = os.path.join(directory, "control.sock")
+        self.ctl = os.path.join(build, "wsgatectl")
+        config = os.path.join(directory, "wsgated.conf")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(f'gateway = {{ runtime_dir = "{directory}"; log = {{ level = "err"; }}; }};\n'
+                       f"connections = ( {', '.join(connections)} );\n"
+                       f"outlets = ( {', '.join(outlets)} );\n")
+        with ReadySocket(directory) as ready:
+            super().__init__(os.path.join(build, "wsgated"), "-c", config)
+            try:
+                ready.wait(self.child)
+            except BaseException:
+                self.end()
+                raise
+
+    def command(self, *arguments):
+        """What wsgatectl answers."""
+        done = subprocess.run([self.ctl, "-s", self.control, "--json", *arguments], check=True,
+                              stdout=subprocess.PIPE)
+        return json.loads(done.stdout)
+
+    def wait_for_subscribers(self, count):
+        """Connected is not yet accepted: a `live` subscriber gets what comes after that."""
+        while sum(outlet["subscribers"] for outlet in self.command("outlets")) < count:
+            time.sleep(0.02)
+
+
+class ReadySocket:
+    """The receiving end of sd_notify(3): tells when the daemon is ready."""
+
+    def __init__(self, directory):
+        self.path = os.path.join(directory, "notify.sock")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(0.1)
+
+    def __enter__(self):
+        os.environ["NOTIFY_SOCKET"] = self.path
+        return self
+
+    def __exit__(self, *_):
+        del os.environ["NOTIFY_SOCKET"]
+        self.socket.close()
+        os.unlink(self.path)
+
+    def wait(self, child, seconds=30):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if b"READY=1" in self.socket.recv(4096).split(b"\n"):
+                    return
+            except TimeoutError:
+                if child.poll() is not None:
+                    raise BenchError(f"wsgated ended with status {child.returncode}") from None
+        raise BenchError(f"wsgated was not ready within {seconds} s")
+
+
+def scratch():
+    """A short path: that of a UNIX socket has to fit into 107 bytes."""
+    return tempfile.TemporaryDirectory(prefix="wsgated-bench-", dir="/tmp")
+
+
+def machine():
+    """What one has to know of the machine to compare figures."""
+    model = "unknown"
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
+            "load": [round(load, 2) for load in os.getloadavg()]}
+
+
+def machine_line(facts):
+    return (f"{facts['cpus']} x {facts['cpu']}, Linux {facts['kernel']}, "
+            f"load {facts['load'][0]:.2f} at the start")
+
+
+def programs_exist(build, names):
+    for name in names:
+        if not os.access(os.path.join(build, name), os.X_OK):
+            raise BenchError(f"{build}/{name} is missing: run `make bench-programs` there")

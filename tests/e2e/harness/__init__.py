@@ -1,0 +1,1 @@
+"""What the end-to-end tests are written with: the daemon, its clients, and servers to connect to."""

@@ -1,0 +1,39 @@
+"""A certificate authority for the tests, and certificates from it, made with openssl(1)."""
+
+import pathlib
+import subprocess
+
+
+class Authority:
+    def __init__(self, folder, name="wsgated test CA"):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.ca_file = self.folder / "ca.pem"
+        self.ca_key = self.folder / "ca.key"
+        self._openssl(
+            "req", "-x509", *self._new_key(self.ca_key), "-out", self.ca_file, "-days", "2",
+            "-subj", f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE",
+        )
+
+    def issue(self, name, *alternative_names):
+        """(certificate file, key file) for a server of these names, or a client if there are none."""
+        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
+        lines = ["basicConstraints=CA:FALSE"]
+        if alternative_names:
+            lines.append("subjectAltName=" + ",".join(alternative_names))
+        extensions.write_text("\n".join(lines) + "\n")
+        self._openssl("req", *self._new_key(key), "-out", request, "-subj", f"/CN={name}")
+        self._openssl(
+            "x509", "-req", "-in", request, "-out", certificate, "-days", "2", "-extfile", extensions,
+            "-CA", self.ca_file, "-CAkey", self.ca_key, "-CAcreateserial",
+        )
+        return certificate, key
+
+    @staticmethod
+    def _new_key(path):
+        return "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path
+
+    @staticmethod
+    def _openssl(*arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)

@@ -1,0 +1,413 @@
+"""
+A WebSocket server on raw sockets that misbehaves on command: the path of the URL chooses how, its
+query says the details. Tests see what the client did in the Exchange of each connection.
+"""
+
+import base64
+import hashlib
+import itertools
+import queue
+import select
+import socket
+import struct
+import threading
+import urllib.parse
+
+from .frame import BINARY, CLOSE, PING, TEXT, close_frame, frame, read_frame
+from .wait import PATIENCE, Timeout, wait_until
+
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+BEHAVIOURS = {}
+
+
+def behaviour(path):
+    def add(function):
+        BEHAVIOURS[path] = function
+        return function
+
+    return add
+
+
+class Exchange:
+    """One TCP connection of a client."""
+
+    def __init__(self, server, sock):
+        self.server = server
+        self.sock = sock
+        self.path = None
+        self.query = {}
+        self.headers = {}
+        self.frames = []
+        self.close_code = None  # of the client's close frame; 1005: it had none
+        self.close_reason = None
+        self.go = threading.Event()
+        self.ended = threading.Event()  # the client has closed the TCP connection, or we have
+        self.ended_how = None  # "eof" or "reset", where the client did
+
+    def option(self, name, default):
+        return type(default)(self.query.get(name, default))
+
+    def read_exactly(self, count):
+        data = self.sock.recv(count, socket.MSG_WAITALL)
+        if len(data) < count:
+            raise EOFError
+        return data
+
+    def read_request(self):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.read_exactly(1)
+        lines = head.decode("latin-1").split("\r\n")
+        self.request_line = lines[0]
+        self.header_list = [tuple(line.split(": ", 1)) for line in lines[1:] if line]
+        self.headers = {name.lower(): value for name, value in self.header_list}
+        url = urllib.parse.urlsplit(lines[0].split(" ")[1])
+        self.path = url.path
+        self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def answer(self, status="101 Switching Protocols", drop=(), **change):
+        """Answers the handshake, without the headers in `drop` and with those in `change`."""
+        key = self.headers["sec-websocket-key"].encode()
+        accept = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
+        headers.update({name.replace("_", "-"): value for name, value in change.items()})
+        lines = [f"{name}: {value}" for name, value in headers.items() if name not in drop]
+        self.send("\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode())
+
+    def read_frames(self, until_close=True):
+        """Collects the client's frames up to its close frame, answers that, and lets it go."""
+        while True:
+            received = read_frame(self.read_exactly)
+            self.frames.append(received)
+            if received.opcode == CLOSE and until_close:
+                code = received.payload[:2]
+                self.close_code = struct.unpack(">H", code)[0] if code else 1005
+                self.close_reason = received.payload[2:].decode()
+                return
+
+    def finish(self):
+        """Reads until the client is gone; a client that failed us may go without a close frame."""
+        self.read_frames()
+        try:
+            self.send(frame(CLOSE, self.frames[-1].payload))
+        except OSError:
+            pass
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def serve(self):
+        try:
+            self.read_request()
+            self.server.accepted.put(self)
+            BEHAVIOURS[self.path](self)
+        except EOFError:
+            self.ended_how = "eof"
+        except OSError:
+            self.ended_how = "reset"
+        finally:
+            self.sock.close()
+            self.ended.set()
+
+    # For the test.
+
+    def wait_ended(self, timeout=PATIENCE):
+        if not self.ended.wait(timeout):
+            raise Timeout("the server waited for the client to go")
+        return self.close_code
+
+    def wait_frames(self, count, timeout=PATIENCE):
+        wait_until(lambda: len(self.frames) >= count, timeout, f"{count} frames")
+        return self.frames
+
+
+class MisbehavingServer:
+    """`receive_buffer`: of its sockets, for tests that want a client's queue to fill soon."""
+
+    def __init__(self, receive_buffer=None):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if receive_buffer:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(128)
+        self.port = self.listener.getsockname()[1]
+        self.exchanges = []
+        self.accepted = queue.Queue()
+        self.stopping = threading.Event()
+        self.threads = []
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            exchange = Exchange(self, sock)
+            self.exchanges.append(exchange)
+            thread = threading.Thread(target=exchange.serve, daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def url(self, path, **query):
+        return f"ws://127.0.0.1:{self.port}{path}" + (
+            "?" + urllib.parse.urlencode(query) if query else ""
+        )
+
+    def raw_url(self, data, **query):
+        """The URL at which the server sends just these bytes after a good handshake."""
+        return self.url("/raw", hex=data.hex(), **query)
+
+    def accept(self, timeout=PATIENCE):
+        """The next client whose request has arrived."""
+        try:
+            return self.accepted.get(timeout=timeout)
+        except queue.Empty:
+            raise Timeout("the server waited for a connection") from None
+
+    def stop(self):
+        self.stopping.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+        for exchange in self.exchanges:
+            exchange.go.set()
+            try:
+                exchange.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        for thread in self.threads:
+            thread.join(10)
+
+
+# The opening handshake.
+
+
+@behaviour("/bad-accept")
+def _bad_accept(client):
+    client.answer(Sec_WebSocket_Accept=base64.b64encode(bytes(20)).decode())
+    client.finish()
+
+
+@behaviour("/missing")
+def _missing(client):
+    client.answer(drop=[client.query["header"]])
+    client.finish()
+
+
+@behaviour("/header")
+def _header(client):
+    client.answer(**{client.query["name"]: client.query["value"]})
+    client.finish()
+
+
+@behaviour("/status")
+def _status(client):
+    body = client.option("body", "")
+    client.answer(client.query["line"], drop=["Upgrade", "Connection", "Sec-WebSocket-Accept"],
+                  Content_Length=str(len(body)), X_Reason="because")
+    client.send(body.encode())
+    client.finish()
+
+
+@behaviour("/not-http")
+def _not_http(client):
+    client.send(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
+    client.finish()
+
+
+@behaviour("/silent")
+def _silent(client):
+    client.finish()
+
+
+@behaviour("/half-head")
+def _half_head(client):
+    client.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: webso")
+    client.finish()
+
+
+@behaviour("/close-in-head")
+def _close_in_head(client):
+    client.send(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: webso")
+
+
+@behaviour("/endless-headers")
+def _endless_headers(client):
+    client.send(b"HTTP/1.1 101 Switching Protocols\r\n")
+    for number in itertools.count():
+        client.send(b"X-%d: %s\r\n" % (number, b"v" * 1000))
+
+
+@behaviour("/endless-header")
+def _endless_header(client):
+    client.send(b"HTTP/1.1 101 Switching Protocols\r\nX: ")
+    while True:
+        client.send(b"v" * 4096)
+
+
+@behaviour("/slow-head")
+def _slow_head(client):
+    """Takes `ms` to answer."""
+    client.server.stopping.wait(client.option("ms", 300) / 1000)
+    client.answer()
+    client.finish()
+
+
+# After it.
+
+
+@behaviour("/hold")
+def _hold(client):
+    client.answer()
+    client.finish()
+
+
+@behaviour("/raw")
+def _raw(client):
+    """Sends the bytes in `hex`, `chunk` at a time; then goes on by `end`: finish, eof or rst."""
+    data = bytes.fromhex(client.query["hex"])
+    chunk = client.option("chunk", len(data) or 1)
+    client.answer()
+    for start in range(0, len(data), chunk):
+        client.send(data[start : start + chunk])
+    end = client.option("end", "finish")
+    if end == "rst":
+        client.reset()
+    elif end == "finish":
+        client.finish()
+
+
+@behaviour("/handshake-and-frame")
+def _handshake_and_frame(client):
+    """The first frames come in the same segment as the handshake's end."""
+    send = client.send
+    parts = []
+    client.send = parts.append
+    client.answer()
+    client.send = send
+    client.send(b"".join(parts) + frame(TEXT, b"at once") + frame(TEXT, b"and again"))
+    client.finish()
+
+
+@behaviour("/bytewise")
+def _bytewise(client):
+    """The whole exchange one byte at a time."""
+    send = client.send
+    client.send = lambda data: [send(data[at : at + 1]) for at in range(len(data))]
+    client.answer()
+    client.send(frame(TEXT, b"one ", fin=False) + frame(PING, b"?"))
+    client.send(frame(0, b"byte", fin=True) + frame(BINARY, bytes(300)))
+    client.send = send
+    client.finish()
+
+
+@behaviour("/deaf")
+def _deaf(client):
+    """Never answers anything after the handshake, pings and close frames neither."""
+    client.answer()
+    client.read_frames(until_close=False)
+
+
+@behaviour("/unread")
+def _unread(client):
+    """Never reads anything after the handshake."""
+    client.answer()
+    client.server.stopping.wait()
+
+
+@behaviour("/ping-flood")
+def _ping_flood(client):
+    """Pings without end, and reads no pong, until the client takes no more for a second."""
+    client.answer()
+    burst = frame(PING, b"p" * 125) * 500
+    while select.select([], [client.sock], [], 1.0)[1]:
+        client.sock.send(burst, socket.MSG_DONTWAIT)
+    client.flooded = True
+    client.server.stopping.wait()
+
+
+@behaviour("/pings")
+def _pings(client):
+    """`count` numbered pings, then a message."""
+    client.answer()
+    for number in range(client.option("count", 10)):
+        client.send(frame(PING, b"%d" % number))
+    client.send(frame(TEXT, b"done"))
+    client.finish()
+
+
+@behaviour("/close")
+def _close(client):
+    """Closes with `code` (0: none at all) and `reason`, in the RFC's way."""
+    client.answer()
+    code = client.option("code", 1000)
+    client.send(close_frame(code or None, client.option("reason", "").encode()))
+    client.read_frames()
+
+
+@behaviour("/slow-message")
+def _slow_message(client):
+    """One message of `bytes` in `pieces`, a pause of `pause` ms between two of them."""
+    client.answer()
+    total, pieces = client.option("bytes", 1000), client.option("pieces", 5)
+    message = frame(BINARY, b"s" * total)
+    step = len(message) // pieces + 1
+    for start in range(0, len(message), step):
+        if start:
+            client.server.stopping.wait(client.option("pause", 50) / 1000)
+        client.send(message[start : start + step])
+    client.finish()
+
+
+@behaviour("/slow-reader")
+def _slow_reader(client):
+    """Reads nothing until the test says go, then everything."""
+    client.answer()
+    client.go.wait()
+    client.finish()
+
+
+@behaviour("/flood")
+def _flood(client):
+    """`count` numbered text messages of `size` bytes, as fast as they are taken."""
+    client.answer()
+    count, size = client.option("count", 1000), client.option("size", 100)
+    batch = []
+    for number in range(count):
+        batch.append(frame(TEXT, b"%08d" % number + b"." * (size - 8)))
+        if len(batch) * size > 65536 or number == count - 1:
+            client.send(b"".join(batch))
+            batch.clear()
+    client.finish()
+
+
+@behaviour("/plan")
+def _plan(client):
+    """The messages of a plan (plan.py), with pings between the fragments."""
+    from .plan import Plan
+
+    client.answer()
+    plan = Plan.load(client.query["file"])
+    batch = []
+    size = 0
+    for kind, pieces in plan.fragments():
+        for number, piece in enumerate(pieces):
+            opcode = 0 if number else (TEXT if kind == "t" else BINARY)
+            batch.append(frame(opcode, piece, fin=number == len(pieces) - 1))
+            size += len(piece) + 16
+            if number < len(pieces) - 1:
+                batch.append(frame(PING, b"between"))
+        if size > 65536:
+            client.send(b"".join(batch))
+            batch.clear()
+            size = 0
+    client.send(b"".join(batch))
+    client.finish()

@@ -1,0 +1,163 @@
+"""A WebSocket server with python3-websockets, driven by the test."""
+
+import asyncio
+import http
+import logging
+import queue
+import threading
+
+import websockets
+
+from .wait import PATIENCE, Timeout, wait_until
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, server, socket):
+        self.server = server
+        self.socket = socket
+        self.path = socket.path
+        self.headers = socket.request_headers
+        self.subprotocol = socket.subprotocol
+        self.messages = queue.Queue()
+        self.closed = threading.Event()
+        self.close_code = None  # as the client sent it
+        self.close_reason = None
+
+    def send(self, message):
+        """Text, bytes, or a list of either: the fragments of one message."""
+        self.server.run(self.socket.send(message))
+
+    def send_all(self, messages):
+        self.send_later(messages).result(PATIENCE)
+
+    def send_later(self, messages):
+        """Sends in the background, as fast as the client takes it: a future."""
+
+        async def send():
+            for message in messages:
+                await self.socket.send(message)
+
+        return asyncio.run_coroutine_threadsafe(send(), self.server.loop)
+
+    def receive(self, timeout=PATIENCE):
+        try:
+            return self.messages.get(timeout=timeout)
+        except queue.Empty:
+            raise Timeout("the server waited for a message") from None
+
+    def ping(self):
+        async def ping():
+            await (await self.socket.ping())
+
+        self.server.run(ping())
+
+    def close(self, code=1000, reason=""):
+        self.server.run(self.socket.close(code, reason))
+
+    def abort(self):
+        """Ends the TCP connection without a closing handshake."""
+        self.server.loop.call_soon_threadsafe(self.socket.transport.abort)
+
+    def wait_closed(self, timeout=PATIENCE):
+        if not self.closed.wait(timeout):
+            raise Timeout("the server waited for the connection to be closed")
+        return self.close_code, self.close_reason
+
+
+class WsServer:
+    """
+    Listens on loopback; each connection becomes a Peer that the test takes with accept(). `refuse`
+    may be set to (status, headers, body) to answer every handshake with that instead.
+    """
+
+    def __init__(self, port=0, **options):
+        self.peers = []
+        self.accepted = queue.Queue()
+        self.requests = []  # of every handshake, refused ones too: (path, headers)
+        self.refuse = None
+        self.options = {"ping_interval": None, "max_size": None, "compression": None, **options}
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+        self.port = None
+        self.listen(port)
+
+    def _serve(self):
+        logging.getLogger("websockets").setLevel(logging.CRITICAL)
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def run(self, coroutine, timeout=PATIENCE):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
+
+    def listen(self, port=None):
+        """Starts to listen, at the port it had before if there was one."""
+
+        async def listen():
+            return await websockets.serve(
+                self._handle,
+                "127.0.0.1",
+                port or self.port or 0,
+                process_request=self._request,
+                **self.options,
+            )
+
+        self.server = self.run(listen())
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    def refuse_connections(self):
+        """Closes the listening socket and every connection."""
+
+        async def close():
+            self.server.close()
+            await self.server.wait_closed()
+
+        self.run(close())
+
+    async def _request(self, path, headers):
+        self.requests.append((path, headers))
+        if self.refuse:
+            status, extra, body = self.refuse
+            return http.HTTPStatus(status), extra, body
+        return None
+
+    async def _handle(self, socket, path=None):
+        peer = Peer(self, socket)
+        self.peers.append(peer)
+        self.accepted.put(peer)
+        try:
+            async for message in socket:
+                peer.messages.put(message)
+        except websockets.ConnectionClosed:
+            pass
+        received = getattr(socket, "close_rcvd", None)
+        if received:
+            peer.close_code, peer.close_reason = received.code, received.reason
+        peer.closed.set()
+
+    def accept(self, timeout=PATIENCE):
+        try:
+            return self.accepted.get(timeout=timeout)
+        except queue.Empty:
+            raise Timeout("the server waited for a connection") from None
+
+    def url(self, path="/", credentials=""):
+        return f"ws://{credentials}127.0.0.1:{self.port}{path}"
+
+    def wait_requests(self, count, timeout=PATIENCE):
+        wait_until(lambda: len(self.requests) >= count, timeout, f"{count} handshakes")
+
+    def stop(self):
+        async def stop():
+            self.server.close()
+            for peer in self.peers:
+                if peer.socket.transport:
+                    peer.socket.transport.abort()
+            await self.server.wait_closed()
+
+        self.run(stop())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()

@@ -1,0 +1,95 @@
+"""What is installed: programs, manual pages, the unit."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harness.daemon import ROOT, build_folder
+
+
+def run(*command, **options):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120,
+                          stdin=subprocess.DEVNULL, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The optimised build, installed into a folder; and its prefix in there."""
+    root = tmp_path_factory.mktemp("root")
+    build = build_folder(heavy=True)
+    run("make", "-C", build, "install", f"DESTDIR={root}")
+    prefix = re.search(r"^prefix = (.*)$", (build / "Makefile").read_text(), re.M).group(1)
+    return root, root / prefix.lstrip("/")
+
+
+def test_programs_and_manual_pages(installed):
+    _, prefix = installed
+    assert "wsgated " in run(prefix / "sbin/wsgated", "--version")
+    assert "wsgatectl " in run(prefix / "bin/wsgatectl", "--version")
+    if shutil.which("scdoc"):
+        pages = {path.name for path in (prefix / "share/man").rglob("*.*")}
+        assert pages >= {"wsgated.8", "wsgatectl.1", "wsgated.conf.5", "wsgated-protocol.7"}
+
+
+def test_the_installed_configuration_is_good(installed):
+    root, prefix = installed
+    (file,) = [path for path in root.rglob("wsgated.conf") if "etc" in path.parts]
+    run(prefix / "sbin/wsgated", "-c", file, "-t")
+
+
+def units(installed):
+    root, _ = installed
+    return sorted(root.rglob("*.service"))
+
+
+def test_the_units_are_well_formed(installed):
+    root, _ = installed
+    names = {unit.name for unit in units(installed)}
+    assert names == {"wsgated.service", "wsgated@.service"}
+    for unit in units(installed):
+        text = unit.read_text()
+        assert "@sbindir@" not in text
+        program = re.search(r"^ExecStart=(\S+)", text, re.M).group(1)
+        assert (root / program.lstrip("/")).is_file()
+        assert "Type=notify" in text
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(installed, tmp_path):
+    root, prefix = installed
+    for unit in units(installed):
+        # The programs are in the folder, not in the system.
+        copy = tmp_path / unit.name.replace("@.", "@test.")
+        copy.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={prefix}/sbin/wsgated", unit.read_text(), flags=re.M))
+        said = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", copy)
+        assert "wsgated" not in said, said
+
+
+def test_the_exposure_of_the_unit_is_low(installed):
+    for unit in units(installed):
+        said = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+        exposure = float(re.search(r"Overall exposure level for \S+: ([0-9.]+)", said).group(1))
+        assert exposure <= 2.0, said
+
+
+def test_the_user_and_folders_are_declared(installed):
+    _, prefix = installed
+    sysusers = (prefix / "lib/sysusers.d/wsgated.conf").read_text()
+    assert re.search(r"^u\s+wsgated\s", sysusers, re.M)
+    assert (prefix / "lib/tmpfiles.d/wsgated.conf").read_text().strip()
+
+
+def test_the_example_of_the_manual_is_in_the_repository():
+    assert (ROOT / "etc/wsgated.conf").is_file()
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+
+
+def test_no_path_of_the_build_is_in_what_is_installed(installed):
+    root, _ = installed
+    for path in root.rglob("*"):
+        if path.suffix in (".conf", ".service") or "man" in pathlib.PurePath(path).parts and path.is_file():
+            assert str(ROOT).encode() not in path.read_bytes(), path
