@@ -5,7 +5,7 @@ MAN_PAGES = \
 	doc/wsgated.8 \
 	doc/wsgated.conf.5
 
-EXTRA_DIST += $(MAN_PAGES:=.scd)
+EXTRA_DIST += $(MAN_PAGES:=.scd) doc/architecture.md doc/performance.md
 
 if HAVE_SCDOC
 man_MANS = $(MAN_PAGES)

@@ -117,7 +117,7 @@ static void connection_warn(struct connection *connection, const struct warning 
 static void connection_judge_transfer(struct connection *connection, const char *direction,
 	uint64_t bytes, uint64_t us)
 {
-	if (us == 0 || !warnings_active(&connection->warnings))
+	if (!warnings_active(&connection->warnings))
 		return;
 	connection_warn(connection, warnings_operation(&connection->warnings, direction, us));
 	connection_warn(connection, warnings_transfer(&connection->warnings, direction, bytes, us));
@@ -339,6 +339,29 @@ static enum outlet_message_type connection_message_type(enum ws_opcode opcode)
 	return opcode == WS_TEXT ? OUTLET_TEXT : OUTLET_BINARY;
 }
 
+/* All outlets take the message or none does, so that none gets it twice. */
+static bool connection_offer(struct connection *connection, struct outlet_message *message)
+{
+	const struct connection_route *routes = connection->routes;
+	size_t others = connection->route_count - 1;
+
+	if (connection->route_count == 0)
+		return true;
+	for (size_t i = 0; i < others; i++) {
+		message->source = routes[i].source;
+		if (!outlet_has_room(routes[i].outlet, message))
+			return false;
+	}
+	message->source = routes[others].source;
+	if (!outlet_offer(routes[others].outlet, message))
+		return false;
+	for (size_t i = 0; i < others; i++) {
+		message->source = routes[i].source;
+		outlet_publish(routes[i].outlet, message);
+	}
+	return true;
+}
+
 static bool connection_on_message(const struct session_message *received, void *context)
 {
 	struct connection *connection = context;
@@ -349,19 +372,13 @@ static bool connection_on_message(const struct session_message *received, void *
 		.length = received->length,
 	};
 
-	/* All outlets take the message or none does, so that none gets it twice. */
-	for (size_t i = 0; i < connection->route_count; i++) {
-		message.source = connection->routes[i].source;
-		if (!outlet_has_room(connection->routes[i].outlet, &message))
-			return false;
-	}
-	for (size_t i = 0; i < connection->route_count; i++) {
-		message.source = connection->routes[i].source;
-		outlet_publish(connection->routes[i].outlet, &message);
-	}
+	if (!connection_offer(connection, &message))
+		return false;
 	connection->stats.messages_recv++;
-	connection->stats.us_recv += received->us;
-	connection_judge_transfer(connection, "recv", received->length, received->us);
+	if (received->us) {
+		connection->stats.us_recv += received->us;
+		connection_judge_transfer(connection, "recv", received->length, received->us);
+	}
 	return true;
 }
 

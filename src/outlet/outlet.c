@@ -244,7 +244,7 @@ static bool outlet_open_ring(struct outlet *outlet)
 {
 	struct error error;
 
-	if (outlet->ring.memory || ring_open(&outlet->ring, &error))
+	if (ring_open(&outlet->ring, &error))
 		return true;
 	if (!outlet->ring_failed)
 		log_write(outlet->log, LOG_ERR, &outlet->subject, "messages are lost: %s",
@@ -267,28 +267,61 @@ static struct encode_record outlet_record(const struct outlet *outlet,
 	};
 }
 
-bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message)
+static bool outlet_has_known_room(const struct outlet *outlet, size_t length)
 {
-	struct encode_record record;
-	size_t length;
+	const struct ring *ring = &outlet->ring;
 
-	if (outlet->settings.on_lag != OUTLET_WAIT || outlet->slowest == UINT64_MAX)
-		return true;
-	record = outlet_record(outlet, message);
-	length = outlet->format->length(&record);
-	if (length > outlet->ring.size)
+	return ring->head + length <= outlet->room_head && ring->next < outlet->room_next;
+}
+
+/*
+ * Up to where the ring can be filled before a record that a subscriber still reads is overwritten,
+ * with the reserve kept free. The first such record stays whole, even if its reader is in it.
+ */
+static void outlet_measure_room(struct outlet *outlet)
+{
+	const struct ring *ring = &outlet->ring;
+	uint64_t seq = ring_seq_from(ring, outlet->slowest);
+
+	if (seq > ring->first && ring_start(ring, seq) > outlet->slowest)
+		seq--;
+	outlet->room_head = ring_start(ring, seq) + ring->size - ring->size / OUTLET_RESERVE;
+	outlet->room_next = seq + ring_records(ring) - ring_records(ring) / OUTLET_RESERVE;
+}
+
+/* Of a `wait` outlet: makes room for a record by sending, or notes that somebody waits for it. */
+static bool outlet_find_room(struct outlet *outlet, size_t length)
+{
+	if (outlet->slowest == UINT64_MAX || length > outlet->ring.size)
 		return true;
 	length += outlet->ring.size / OUTLET_RESERVE;
 	if (length > outlet->ring.size)
 		length = outlet->ring.size;
-	if (outlet_has_space(outlet, length))
+	if (!outlet_has_space(outlet, length))
+		outlet_send_ready(outlet);
+	if (outlet_has_space(outlet, length)) {
+		outlet_measure_room(outlet);
 		return true;
-	outlet_send_ready(outlet);
-	if (outlet_has_space(outlet, length))
-		return true;
+	}
 	outlet->waiting = true;
 	outlet->wanted = length;
 	return false;
+}
+
+static bool outlet_has_room_for(struct outlet *outlet, size_t length)
+{
+	return outlet->settings.on_lag != OUTLET_WAIT || outlet_has_known_room(outlet, length) ||
+		outlet_find_room(outlet, length);
+}
+
+bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message)
+{
+	struct encode_record record;
+
+	if (outlet->settings.on_lag != OUTLET_WAIT)
+		return true;
+	record = outlet_record(outlet, message);
+	return outlet_has_room_for(outlet, outlet->format->length(&record));
 }
 
 /* Room for a record at the head, from which no subscriber needs anything any more. */
@@ -325,26 +358,51 @@ static void outlet_drop_oversize(struct outlet *outlet, size_t length)
 	outlet_commit(outlet, notice_length);
 }
 
+static void outlet_append(struct outlet *outlet, const struct encode_record *record, size_t length)
+{
+	if (length > outlet->ring.size) {
+		outlet_drop_oversize(outlet, record->message->length);
+		return;
+	}
+	outlet->format->write(outlet_make_room(outlet, length), record, &outlet->clock);
+	outlet->sources[record->message->source].announced = true;
+	outlet_commit(outlet, length);
+}
+
+/* Whether the message becomes a record; if not, at most its number is used up. */
+static bool outlet_records(struct outlet *outlet, const struct outlet_message *message)
+{
+	if (message->type >= OUTLET_OPENED && !outlet->format->lifecycle)
+		return false;
+	if (outlet->encodes && (outlet->ring.memory || outlet_open_ring(outlet)))
+		return true;
+	ring_skip(&outlet->ring);
+	return false;
+}
+
 void outlet_publish(struct outlet *outlet, const struct outlet_message *message)
+{
+	struct encode_record record;
+
+	if (!outlet_records(outlet, message))
+		return;
+	record = outlet_record(outlet, message);
+	outlet_append(outlet, &record, outlet->format->length(&record));
+}
+
+bool outlet_offer(struct outlet *outlet, const struct outlet_message *message)
 {
 	struct encode_record record;
 	size_t length;
 
-	if (message->type >= OUTLET_OPENED && !outlet->format->lifecycle)
-		return;
-	if (!outlet->encodes || !outlet_open_ring(outlet)) {
-		ring_skip(&outlet->ring);
-		return;
-	}
+	if (!outlet_records(outlet, message))
+		return true;
 	record = outlet_record(outlet, message);
 	length = outlet->format->length(&record);
-	if (length > outlet->ring.size) {
-		outlet_drop_oversize(outlet, message->length);
-		return;
-	}
-	outlet->format->write(outlet_make_room(outlet, length), &record, &outlet->clock);
-	outlet->sources[message->source].announced = true;
-	outlet_commit(outlet, length);
+	if (!outlet_has_room_for(outlet, length))
+		return false;
+	outlet_append(outlet, &record, length);
+	return true;
 }
 
 void outlet_resume_input(struct outlet *outlet)

@@ -122,6 +122,9 @@ bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message
  */
 void outlet_publish(struct outlet *outlet, const struct outlet_message *message);
 
+/* outlet_has_room() and outlet_publish() in one. False: there was no room. */
+bool outlet_offer(struct outlet *outlet, const struct outlet_message *message);
+
 /* The owner can take input again after `input` has returned false. */
 void outlet_resume_input(struct outlet *outlet);
 

@@ -44,6 +44,13 @@ struct outlet {
 	 * them; UINT64_MAX when there is none. */
 	uint64_t slowest;
 
+	/*
+	 * `wait`: as long as the head and the next number stay within these, a message has room
+	 * without looking at the subscribers again: they can only have read on since.
+	 */
+	uint64_t room_head;
+	uint64_t room_next;
+
 	/* Messages are encoded: there is a subscriber, or history to keep for the next one. */
 	bool encodes;
 

@@ -8,11 +8,7 @@
 
 #include "base/alloc.h"
 
-enum {
-	RING_STARTS_FIRST = 64,
-	RING_RECORD_SPACE = 16, /* bytes of the ring that even the smallest record takes up */
-	RING_STEPS = 8,         /* records to look at one by one before searching by halves */
-};
+enum { RING_STARTS_FIRST = 64 };
 
 void ring_init(struct ring *ring, uint64_t size)
 {
@@ -81,26 +77,7 @@ uint64_t ring_seq_from(const struct ring *ring, uint64_t position)
 	return low;
 }
 
-uint64_t ring_kept_by(const struct ring *ring, size_t length)
-{
-	uint64_t end = ring->head + length;
-	uint64_t oldest = end > ring->size ? end - ring->size : 0; /* position that can stay */
-	uint64_t spaces = length / RING_RECORD_SPACE + (length < RING_RECORD_SPACE);
-	uint64_t others = ring->size / RING_RECORD_SPACE - spaces; /* records that can stay */
-	uint64_t seq = ring->first;
-	uint64_t limit;
-
-	if (ring->next - seq > others)
-		seq = ring->next - others;
-	limit = seq + RING_STEPS;
-	while (ring_start(ring, seq) < oldest) {
-		if (++seq == limit)
-			return ring_seq_from(ring, oldest); /* a large one that drops many */
-	}
-	return seq;
-}
-
-static void ring_grow_starts(struct ring *ring)
+void ring_grow(struct ring *ring)
 {
 	size_t capacity = ring->capacity ? 2 * ring->capacity : RING_STARTS_FIRST;
 	uint64_t *starts = alloc_zero(capacity, sizeof(*starts));
@@ -110,15 +87,6 @@ static void ring_grow_starts(struct ring *ring)
 	free(ring->starts);
 	ring->starts = starts;
 	ring->capacity = capacity;
-}
-
-void ring_commit(struct ring *ring, size_t length)
-{
-	if (ring->next - ring->first == ring->capacity)
-		ring_grow_starts(ring);
-	ring->starts[ring->next & (ring->capacity - 1)] = ring->head;
-	ring->next++;
-	ring->head += length;
 }
 
 void ring_skip(struct ring *ring)

@@ -45,6 +45,16 @@ static inline uint64_t ring_start(const struct ring *ring, uint64_t seq)
 	return seq == ring->next ? ring->head : ring->starts[seq & (ring->capacity - 1)];
 }
 
+/* Bytes of the ring that even the smallest record takes up, and how many records so fit at most. */
+enum {
+	RING_RECORD_SPACE = 16,
+	RING_STEPS = 8, /* records to look at one by one before searching by halves */
+};
+static inline uint64_t ring_records(const struct ring *ring)
+{
+	return ring->size / RING_RECORD_SPACE;
+}
+
 /* The position of the oldest whole record. */
 static inline uint64_t ring_tail(const struct ring *ring)
 {
@@ -62,7 +72,22 @@ uint64_t ring_seq_from(const struct ring *ring, uint64_t position);
  *     write to ring_room(ring, first);       forgets the records before it
  *     ring_commit(ring, length);
  */
-uint64_t ring_kept_by(const struct ring *ring, size_t length);
+static inline uint64_t ring_kept_by(const struct ring *ring, size_t length)
+{
+	uint64_t end = ring->head + length;
+	uint64_t oldest = end > ring->size ? end - ring->size : 0; /* position that can stay */
+	uint64_t spaces = length / RING_RECORD_SPACE + (length < RING_RECORD_SPACE);
+	uint64_t others = ring_records(ring) - spaces; /* records that can stay */
+	uint64_t seq = ring->first;
+
+	if (ring->next - seq > others)
+		seq = ring->next - others;
+	for (int steps = 0; ring_start(ring, seq) < oldest; seq++) {
+		if (++steps == RING_STEPS)
+			return ring_seq_from(ring, oldest); /* a large one that drops many */
+	}
+	return seq;
+}
 
 static inline uint8_t *ring_room(struct ring *ring, uint64_t first)
 {
@@ -70,7 +95,17 @@ static inline uint8_t *ring_room(struct ring *ring, uint64_t first)
 	return ring->memory + (ring->head & (ring->size - 1));
 }
 
-void ring_commit(struct ring *ring, size_t length);
+/* For ring_commit(): room for more starts. */
+void ring_grow(struct ring *ring);
+
+static inline void ring_commit(struct ring *ring, size_t length)
+{
+	if (ring->next - ring->first == ring->capacity)
+		ring_grow(ring);
+	ring->starts[ring->next & (ring->capacity - 1)] = ring->head;
+	ring->next++;
+	ring->head += length;
+}
 
 /* Uses up a number without a record. Forgets the records before it: there is to be no hole. */
 void ring_skip(struct ring *ring);

@@ -359,8 +359,10 @@ void subscriber_attach(struct subscriber *subscriber, uint64_t cursor)
 
 	subscriber->joined = true;
 	subscriber->cursor = cursor;
-	if (cursor < outlet->slowest)
+	if (cursor < outlet->slowest) {
 		outlet->slowest = cursor;
+		outlet->room_head = 0; /* measured without this one */
+	}
 	subscriber_move(subscriber, SUBSCRIBER_READY);
 	subscriber_watch(subscriber, outlet->settings.writable);
 	outlet_update_encodes(outlet);

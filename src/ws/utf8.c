@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define UTF8_HIGH_BITS UINT64_C(0x8080808080808080)
 
 static uint64_t utf8_load(const uint8_t *data)
@@ -12,17 +16,29 @@ static uint64_t utf8_load(const uint8_t *data)
 	return word;
 }
 
+/* Whether 64 bytes are ASCII: most text is, and so most of it is looked at only here. */
+static bool utf8_is_ascii_block(const uint8_t *data)
+{
+#ifdef __SSE2__
+	const __m128i *blocks = (const __m128i *)(const void *)data;
+	__m128i first = _mm_or_si128(_mm_loadu_si128(blocks), _mm_loadu_si128(blocks + 1));
+	__m128i second = _mm_or_si128(_mm_loadu_si128(blocks + 2), _mm_loadu_si128(blocks + 3));
+
+	return _mm_movemask_epi8(_mm_or_si128(first, second)) == 0;
+#else
+	uint64_t bytes = 0;
+
+	for (int i = 0; i < 64; i += 8)
+		bytes |= utf8_load(data + i);
+	return (bytes & UTF8_HIGH_BITS) == 0;
+#endif
+}
+
 /* The first byte that is not ASCII, or `end`. */
 static const uint8_t *utf8_skip_ascii(const uint8_t *data, const uint8_t *end)
 {
-	while (end - data >= 32) {
-		uint64_t bytes = utf8_load(data) | utf8_load(data + 8) | utf8_load(data + 16) |
-			utf8_load(data + 24);
-
-		if (bytes & UTF8_HIGH_BITS)
-			break;
-		data += 32;
-	}
+	while (end - data >= 64 && utf8_is_ascii_block(data))
+		data += 64;
 	while (end - data >= 8 && !(utf8_load(data) & UTF8_HIGH_BITS))
 		data += 8;
 	while (data < end && *data < 0x80)
