@@ -9,4 +9,4 @@ libnet_a_SOURCES = \
 	src/net/stream.c src/net/stream.h \
 	src/net/tls.c src/net/tls.h \
 	src/net/url.c src/net/url.h
-NET_LIBS = libnet.a $(BASE_LIBS) $(EVENT_LIBS) $(SSL_LIBS)
+NET_LIBS = libnet.a $(BASE_LIBS) $(EVENT_LIBS) $(SSL_LIBS) $(IDN_LIBS)

@@ -2,10 +2,12 @@
 
 #include <arpa/inet.h>
 #include <event2/http.h>
+#include <idn2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 #include "base/alloc.h"
 
@@ -15,22 +17,24 @@ enum {
 	URL_SHOWN_MAX = 256, /* in an error, so that there is room for what is wrong */
 };
 
-struct url_scheme {
-	const char *name;
-	bool secure;
-	uint16_t port;
-};
-
-static const struct url_scheme url_schemes[] = {
+static const struct url_scheme url_websocket_schemes[] = {
 	{"ws", false, 80},
 	{"wss", true, 443},
 };
 
-static const struct url_scheme *url_find_scheme(const char *name)
+static const struct url_schemes url_websocket = {
+	.items = url_websocket_schemes,
+	.count = sizeof(url_websocket_schemes) / sizeof(url_websocket_schemes[0]),
+	.wanted = "the scheme must be ws, wss or ws+unix",
+};
+
+static const char url_unix_scheme[] = "ws+unix:";
+
+static const struct url_scheme *url_find_scheme(const struct url_schemes *schemes, const char *name)
 {
-	for (size_t i = 0; name && i < sizeof(url_schemes) / sizeof(url_schemes[0]); i++) {
-		if (strcasecmp(url_schemes[i].name, name) == 0)
-			return &url_schemes[i];
+	for (size_t i = 0; name && i < schemes->count; i++) {
+		if (strcasecmp(schemes->items[i].name, name) == 0)
+			return &schemes->items[i];
 	}
 	return NULL;
 }
@@ -66,15 +70,72 @@ static char *url_decode(const char *text)
 	return decoded;
 }
 
+/* The user, host and port of a URL: where they begin and end. */
+static const char *url_find_authority(const char *text, const char **end)
+{
+	const char *start = strstr(text, "://");
+
+	start = start ? start + 3 : text;
+	*end = start == text ? text : start + strcspn(start, "/?#");
+	return start;
+}
+
+/* Outside ASCII may only be what becomes ASCII on its way: host (IDNA) and user (Base64). */
 static bool url_check_characters(const char *text, struct error *error)
 {
+	const char *end;
+	const char *start = url_find_authority(text, &end);
+
 	for (const char *c = text; *c; c++) {
 		if ((unsigned char)*c <= 0x20 || *c == 0x7f)
 			return url_error(error, text, "it has a space or control character");
-		if ((unsigned char)*c > 0x7f)
+		if ((unsigned char)*c > 0x7f && (c < start || c >= end))
 			return url_error(error, text, "it has a character outside ASCII; "
-				"write a host as xn--…, and the rest percent-encoded");
+				"after the host, write it percent-encoded");
 	}
+	return true;
+}
+
+/* With what is outside ASCII percent-encoded: libevent takes nothing else. */
+static char *url_encode(const char *text)
+{
+	char *encoded = alloc_zero(3, strlen(text) + 1);
+	char *out = encoded;
+
+	for (const char *c = text; *c; c++) {
+		if ((unsigned char)*c > 0x7f)
+			out += sprintf(out, "%%%02X", (unsigned char)*c);
+		else
+			*out++ = *c;
+	}
+	return encoded;
+}
+
+static bool url_is_ascii(const char *text)
+{
+	while (*text && (unsigned char)*text <= 0x7f)
+		text++;
+	return !*text;
+}
+
+/* A name with characters outside ASCII as its A-label, as UTS 46 maps it for a lookup. */
+static bool url_apply_idna(struct url *url, const char *text, struct error *error)
+{
+	char what[128];
+	char *ascii;
+	int result;
+
+	if (url_is_ascii(url->host))
+		return true;
+	result = idn2_to_ascii_8z(url->host, &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+	if (result != IDN2_OK) {
+		snprintf(what, sizeof(what), "the host is no internationalised name (IDNA): %s",
+			idn2_strerror(result));
+		return url_error(error, text, what);
+	}
+	free(url->host);
+	url->host = alloc_string(ascii);
+	idn2_free(ascii);
 	return true;
 }
 
@@ -95,6 +156,8 @@ static bool url_take_host(struct url *url, const char *host, const char *text, s
 	url->host = url_decode(host);
 	if (!url->host)
 		return url_error(error, text, "the host has a control character");
+	if (!url_apply_idna(url, text, error))
+		return false;
 	length = strlen(url->host);
 	if (length > URL_HOST_MAX)
 		return url_error(error, text, "the host is longer than 253 characters");
@@ -155,41 +218,128 @@ static void url_compose(struct url *url, const struct evhttp_uri *uri,
 		url->password ? ":***" : "", userinfo ? "@" : "", url->authority, url->resource);
 }
 
-bool url_parse(struct url *url, const char *text, struct error *error)
+bool url_parse_schemes(struct url *url, const char *text, const struct url_schemes *schemes,
+	const struct url_scheme **scheme, struct error *error)
 {
-	const struct url_scheme *scheme;
-	struct evhttp_uri *uri = NULL;
+	struct evhttp_uri *uri;
 	bool ok = false;
+	char *encoded;
 
 	*url = (struct url){0};
 	if (!url_check_characters(text, error))
 		return false;
-	uri = evhttp_uri_parse(text);
-	scheme = uri ? url_find_scheme(evhttp_uri_get_scheme(uri)) : NULL;
+	encoded = url_encode(text);
+	uri = evhttp_uri_parse(encoded);
+	*scheme = uri ? url_find_scheme(schemes, evhttp_uri_get_scheme(uri)) : NULL;
 	if (!uri)
 		url_error(error, text, "it is not a well-formed URL");
-	else if (!scheme)
-		url_error(error, text, "the scheme must be ws or wss");
+	else if (!*scheme)
+		url_error(error, text, schemes->wanted);
 	else if (evhttp_uri_get_fragment(uri)) /* RFC 6455, section 3 */
 		url_error(error, text, "a WebSocket URL has no fragment ('#'); write %23");
 	else
 		ok = url_take_userinfo(url, evhttp_uri_get_userinfo(uri), text, error) &&
 			url_take_host(url, evhttp_uri_get_host(uri), text, error) &&
-			url_take_port(url, evhttp_uri_get_port(uri), scheme, text, error);
+			url_take_port(url, evhttp_uri_get_port(uri), *scheme, text, error);
 	if (ok) {
-		url->secure = scheme->secure;
-		url_compose(url, uri, scheme);
+		url->secure = (*scheme)->secure;
+		url_compose(url, uri, *scheme);
 	} else {
 		url_release(url);
 	}
 	if (uri)
 		evhttp_uri_free(uri);
+	explicit_bzero(encoded, strlen(encoded));
+	free(encoded);
 	return ok;
+}
+
+static bool url_take_socket_path(struct url *url, const char *path, size_t length, const char *text,
+	struct error *error)
+{
+	char *encoded = alloc_format("%.*s", (int)length, path);
+
+	url->socket_path = url_decode(encoded);
+	free(encoded);
+	if (!url->socket_path)
+		return url_error(error, text, "the socket's path has a control character");
+	if (url->socket_path[0] != '/')
+		return url_error(error, text, "the socket's path must be absolute: "
+			"ws+unix:///run/app.sock:/path");
+	if (strlen(url->socket_path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return url_error(error, text, "the socket's path is longer than 107 bytes");
+	return true;
+}
+
+/* What follows the socket's path, checked as that of any other URL. */
+static bool url_take_unix_resource(struct url *url, const char *resource, const char *text,
+	struct error *error)
+{
+	const struct url_scheme *scheme;
+	struct url inner;
+	char *joined;
+	bool ok;
+
+	if (*resource && *resource != '/' && *resource != '?')
+		return url_error(error, text, "after the socket's path comes ':' and a path that "
+			"begins with '/'");
+	joined = alloc_format("ws://localhost%s", resource);
+	ok = url_parse_schemes(&inner, joined, &url_websocket, &scheme, error);
+	free(joined);
+	if (!ok)
+		return error_prefix(error, "in '%.*s': ", URL_SHOWN_MAX, text);
+	url->host = alloc_string(inner.host);
+	url->authority = alloc_string(inner.host);
+	url->resource = alloc_string(inner.resource);
+	url_release(&inner);
+	return true;
+}
+
+/* `text` begins with the scheme; both "ws+unix:/path" and "ws+unix:///path" are in use. */
+static bool url_parse_unix(struct url *url, const char *text, struct error *error)
+{
+	const char *path = text + strlen(url_unix_scheme);
+	size_t length;
+
+	*url = (struct url){0};
+	if (strncmp(path, "//", 2) == 0)
+		path += 2;
+	length = strcspn(path, ":?#");
+	if (path[length] && path[length] != ':')
+		return url_error(error, text, "a query comes after the socket's path and ':', "
+			"as in ws+unix:///run/app.sock:/?query");
+	if (!url_take_socket_path(url, path, length, text, error) ||
+		!url_take_unix_resource(url, path + length + (path[length] == ':'), text, error)) {
+		url_release(url);
+		return false;
+	}
+	url->shown = alloc_format("ws+unix://%.*s:%s", (int)length, path, url->resource);
+	return true;
+}
+
+bool url_parse(struct url *url, const char *text, struct error *error)
+{
+	const struct url_scheme *scheme;
+
+	if (strncasecmp(text, url_unix_scheme, strlen(url_unix_scheme)) == 0)
+		return url_parse_unix(url, text, error);
+	return url_parse_schemes(url, text, &url_websocket, &scheme, error);
+}
+
+void url_format_server(const struct url *url, char text[URL_SERVER_SIZE])
+{
+	const char *format = strchr(url->host, ':') ? "[%s]:%u" : "%s:%u";
+
+	if (url->socket_path)
+		snprintf(text, URL_SERVER_SIZE, "%s", url->socket_path);
+	else
+		snprintf(text, URL_SERVER_SIZE, format, url->host, url->port);
 }
 
 void url_release(struct url *url)
 {
 	free(url->host);
+	free(url->socket_path);
 	free(url->resource);
 	free(url->user);
 	if (url->password)

@@ -2,25 +2,54 @@
 #define NET_URL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
-/* A WebSocket URL (RFC 6455, section 3), taken apart. */
+/*
+ * A WebSocket URL (RFC 6455, section 3), taken apart; or that of a server on a UNIX socket, which
+ * is always plain: "ws+unix:///run/app.sock:/path?query".
+ */
 struct url {
-	bool secure;    /* wss */
-	char *host;     /* name or address, IPv6 without brackets; percent-decoded */
-	uint16_t port;  /* the scheme's, where the URL has none */
-	char *resource; /* path and query, at least "/" */
-	char *user;     /* decoded; NULL: none */
-	char *password; /* decoded; NULL: none */
-	char *authority; /* for the Host header: "example.com", "[::1]:8080" */
-	char *shown;    /* the URL as a person may see it: without password */
+	bool secure;       /* wss */
+	char *host;        /* name or address, IPv6 without brackets; percent-decoded, and as its
+	                      A-label when it has characters outside ASCII (IDNA, UTS 46) */
+	uint16_t port;     /* the scheme's, where the URL has none; 0 for ws+unix */
+	char *socket_path; /* ws+unix: decoded, host is "localhost"; NULL: over TCP */
+	char *resource;    /* path and query, at least "/" */
+	char *user;        /* decoded; NULL: none */
+	char *password;    /* decoded; NULL: none */
+	char *authority;   /* for the Host header: "example.com", "[::1]:8080" */
+	char *shown;       /* the URL as a person may see it: without password */
 };
 
 /* Fails with ERROR_WEBSOCKET on another scheme, a fragment, a missing host, a bad port, …; the text
  * never contains the password. */
 bool url_parse(struct url *url, const char *text, struct error *error);
 void url_release(struct url *url);
+
+/* What follows is for this room. */
+
+/* "example.com:443", as errors name a server: unlike the Host header always with the port. For
+ * ws+unix the path of the socket. */
+enum { URL_SERVER_SIZE = 280 };
+void url_format_server(const struct url *url, char text[URL_SERVER_SIZE]);
+
+struct url_scheme {
+	const char *name;
+	bool secure;
+	uint16_t port;
+};
+
+struct url_schemes {
+	const struct url_scheme *items;
+	size_t count;
+	const char *wanted; /* for the error: "the scheme must be …" */
+};
+
+/* Like url_parse(), for other schemes. `scheme` is the one that the URL has. */
+bool url_parse_schemes(struct url *url, const char *text, const struct url_schemes *schemes,
+	const struct url_scheme **scheme, struct error *error);
 
 #endif

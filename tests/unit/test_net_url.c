@@ -52,6 +52,32 @@ static const struct good_url good_urls[] = {
 		"example.com", "ws://example.com/%7e/a%20b"},
 	{"ws://my_host-1/@me", false, "my_host-1", 80, "/@me", NULL, NULL, "my_host-1",
 		"ws://my_host-1/@me"},
+	/* IDNA, as UTS 46 maps it without transition: upper case, sharp s, a full-width dot */
+	{"wss://m\xc3\xbcnchen.example:8443/\x78", true, "xn--mnchen-3ya.example", 8443, "/x", NULL,
+		NULL, "xn--mnchen-3ya.example:8443", "wss://xn--mnchen-3ya.example:8443/x"},
+	{"ws://M%C3%9CNCHEN.example/", false, "xn--mnchen-3ya.example", 80, "/", NULL, NULL,
+		"xn--mnchen-3ya.example", "ws://xn--mnchen-3ya.example/"},
+	{"ws://fa\xc3\x9f.example/", false, "xn--fa-hia.example", 80, "/", NULL, NULL,
+		"xn--fa-hia.example", "ws://xn--fa-hia.example/"},
+	{"ws://\xe4\xbe\x8b\xe3\x80\x82jp/", false, "xn--fsq.jp", 80, "/", NULL, NULL, "xn--fsq.jp",
+		"ws://xn--fsq.jp/"},
+};
+
+struct unix_url {
+	const char *text;
+	const char *socket_path;
+	const char *resource;
+	const char *shown;
+};
+
+static const struct unix_url unix_urls[] = {
+	{"ws+unix:///run/app.sock:/path?query=1", "/run/app.sock", "/path?query=1",
+		"ws+unix:///run/app.sock:/path?query=1"},
+	{"ws+unix:/run/app.sock:/path", "/run/app.sock", "/path", "ws+unix:///run/app.sock:/path"},
+	{"WS+UNIX:///run/app.sock", "/run/app.sock", "/", "ws+unix:///run/app.sock:/"},
+	{"ws+unix:///run/app.sock:", "/run/app.sock", "/", "ws+unix:///run/app.sock:/"},
+	{"ws+unix:///run/app.sock:?q", "/run/app.sock", "/?q", "ws+unix:///run/app.sock:/?q"},
+	{"ws+unix:///run/a%3Ab%20c:/x:y", "/run/a:b c", "/x:y", "ws+unix:///run/a%3Ab%20c:/x:y"},
 };
 
 struct bad_url {
@@ -60,9 +86,9 @@ struct bad_url {
 };
 
 static const struct bad_url bad_urls[] = {
-	{"", "URL '': the scheme must be ws or wss"},
-	{"example.com", "URL 'example.com': the scheme must be ws or wss"},
-	{"http://example.com/", "URL 'http://example.com/': the scheme must be ws or wss"},
+	{"", "URL '': the scheme must be ws, wss or ws+unix"},
+	{"example.com", "URL 'example.com': the scheme must be ws, wss or ws+unix"},
+	{"http://example.com/", "URL 'http://example.com/': the scheme must be ws, wss or ws+unix"},
 	{"ws:", "URL 'ws:': it has no host"},
 	{"ws:/path", "URL 'ws:/path': it has no host"},
 	{"ws://", "URL 'ws://': it has no host"},
@@ -77,9 +103,6 @@ static const struct bad_url bad_urls[] = {
 	{"ws://h/a b", "URL 'ws://h/a b': it has a space or control character"},
 	{"ws://h/a\r\nX: y", "URL 'ws://h/a\r\nX: y': it has a space or control character"},
 	{"ws://h/\x7f", "URL 'ws://h/\x7f': it has a space or control character"},
-	{"ws://m\xc3\xbcll.example/",
-		"URL 'ws://m\xc3\xbcll.example/': it has a character outside ASCII; "
-		"write a host as xn--\xe2\x80\xa6, and the rest percent-encoded"},
 	{"ws://h%00.example/", "URL 'ws://h%00.example/': the host has a control character"},
 	{"ws://h%2f.example/",
 		"URL 'ws://h%2f.example/': the host has a character that host names lack"},
@@ -92,8 +115,32 @@ static const struct bad_url bad_urls[] = {
 	{"ws://a%3Ab:pw@h/", "URL 'ws://***@h/': the user name has a ':'"},
 	{"ws://u:pw@h:0/", "URL 'ws://***@h:0/': the port must be 1 to 65535"},
 	{"ws://u:p/pw@h/", "URL 'ws://***@h/': it is not a well-formed URL"},
-	{"u:pw@h", "URL '***@h': the scheme must be ws or wss"},
-	{"u:pw@h://x", "URL '***@h://x': the scheme must be ws or wss"},
+	{"u:pw@h", "URL '***@h': the scheme must be ws, wss or ws+unix"},
+	{"u:pw@h://x", "URL '***@h://x': the scheme must be ws, wss or ws+unix"},
+	{"ws://h/\xc3\xbc",
+		"URL 'ws://h/\xc3\xbc': it has a character outside ASCII; after the host, write it "
+		"percent-encoded"},
+	{"ws://\xff/", "URL 'ws://\xff/': the host is no internationalised name (IDNA): "
+			"string encoding error"},
+	{"ws://\xe2\x80\xae.example/",
+		"URL 'ws://\xe2\x80\xae.example/': the host is no internationalised name (IDNA): "
+		"string contains a disallowed character"},
+	{"ws+unix:", "URL 'ws+unix:': the socket's path must be absolute: "
+		     "ws+unix:///run/app.sock:/path"},
+	{"ws+unix://host/run/app.sock",
+		"URL 'ws+unix://host/run/app.sock': the socket's path must be absolute: "
+		"ws+unix:///run/app.sock:/path"},
+	{"ws+unix:///a.sock?q",
+		"URL 'ws+unix:///a.sock?q': a query comes after the socket's path and ':', as in "
+		"ws+unix:///run/app.sock:/?query"},
+	{"ws+unix:///a.sock:x",
+		"URL 'ws+unix:///a.sock:x': after the socket's path comes ':' and a path that "
+		"begins with '/'"},
+	{"ws+unix:///a%00b.sock:/",
+		"URL 'ws+unix:///a%00b.sock:/': the socket's path has a control character"},
+	{"ws+unix:///a.sock:/#f",
+		"in 'ws+unix:///a.sock:/#f': URL 'ws://localhost/#f': a WebSocket URL has no "
+		"fragment ('#'); write %23"},
 	{"ws://u:p w@h/", "URL 'ws://***@h/': it has a space or control character"},
 };
 
@@ -115,10 +162,28 @@ START_TEST(good_url)
 	ck_assert_str_eq(url.host, good->host);
 	ck_assert_uint_eq(url.port, good->port);
 	ck_assert_str_eq(url.resource, good->resource);
+	ck_assert_ptr_null(url.socket_path);
 	assert_text(url.user, good->user);
 	assert_text(url.password, good->password);
 	ck_assert_str_eq(url.authority, good->authority);
 	ck_assert_str_eq(url.shown, good->shown);
+	url_release(&url);
+}
+END_TEST
+
+START_TEST(unix_url)
+{
+	const struct unix_url *good = &unix_urls[_i];
+	struct error error;
+	struct url url;
+
+	ck_assert_msg(url_parse(&url, good->text, &error), "%s", error.text);
+	ck_assert(!url.secure);
+	ck_assert_str_eq(url.socket_path, good->socket_path);
+	ck_assert_str_eq(url.resource, good->resource);
+	ck_assert_str_eq(url.shown, good->shown);
+	ck_assert_str_eq(url.host, "localhost");
+	ck_assert_str_eq(url.authority, "localhost");
 	url_release(&url);
 }
 END_TEST
@@ -146,6 +211,18 @@ START_TEST(long_url)
 	ck_assert(!url_parse(&url, text, &error));
 	ck_assert_ptr_nonnull(strstr(error.text, "longer than 253"));
 
+	strcpy(text, "ws+unix:///");
+	memset(text + 11, 'a', 106);
+	text[11 + 106] = '\0';
+	ck_assert(url_parse(&url, text, &error));
+	ck_assert_uint_eq(strlen(url.socket_path), 107);
+	url_release(&url);
+	text[11 + 106] = 'a';
+	text[11 + 107] = '\0';
+	ck_assert(!url_parse(&url, text, &error));
+	ck_assert_ptr_nonnull(strstr(error.text, "longer than 107 bytes"));
+
+	strcpy(text, "ws://");
 	memset(text + 5, 'a', sizeof(text) - 6);
 	text[sizeof(text) - 2] = ' ';
 	ck_assert(!url_parse(&url, text, &error));
@@ -158,6 +235,7 @@ TCase *test_net_url(void)
 	TCase *tests = tcase_create("url");
 
 	tcase_add_loop_test(tests, good_url, 0, sizeof(good_urls) / sizeof(good_urls[0]));
+	tcase_add_loop_test(tests, unix_url, 0, sizeof(unix_urls) / sizeof(unix_urls[0]));
 	tcase_add_loop_test(tests, bad_url, 0, sizeof(bad_urls) / sizeof(bad_urls[0]));
 	tcase_add_test(tests, long_url);
 	return tests;
