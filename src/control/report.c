@@ -154,8 +154,8 @@ static json_t *report_info(const char *url, const struct call_report *call)
 	json_object_set_new(info, "connect_us", report_number(dial->connect_us));
 	json_object_set_new(info, "tls_us", report_number(dial->tls_us));
 	json_object_set_new(info, "upgrade_us", report_number(call->upgrade_us));
-	json_object_set_new(info, "tls_version", report_text_or_null(dial->tls_version));
-	json_object_set_new(info, "tls_cipher", report_text_or_null(dial->tls_cipher));
+	json_object_set_new(info, "tls_version", report_text_or_null(dial->tls.version));
+	json_object_set_new(info, "tls_cipher", report_text_or_null(dial->tls.cipher));
 	json_object_set_new(info, "protocol", report_text_or_null(call->protocol));
 	return info;
 }

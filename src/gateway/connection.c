@@ -465,7 +465,7 @@ static void connection_announce_open(struct connection *connection)
 	struct buffer details = {0};
 
 	connection_log(connection, LOG_NOTICE, "open: %s at %s%s%s, in %.1f ms", connection->url,
-		dial->peer, dial->tls_version[0] ? ", " : "", dial->tls_version,
+		dial->peer, dial->tls.version[0] ? ", " : "", dial->tls.version,
 		(double)us / 1000);
 	buffer_append_text(&details, "{");
 	connection_append_member(&details, "url", connection->url);

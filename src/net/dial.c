@@ -1,10 +1,13 @@
 #include "net/dial.h"
 
+#include <errno.h>
 #include <event2/event_struct.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -12,32 +15,30 @@
 #include "net/address.h"
 #include "net/net_private.h"
 #include "net/race.h"
+#include "net/tunnel.h"
 
-/* The way of a dial: resolve and race side by side (addresses may come late), then TLS. */
+enum { DIAL_PROXY_READ = 4096 };
+
+/*
+ * The way of a dial: resolve and race side by side (addresses may come late), then the tunnel
+ * through a proxy, then TLS.
+ */
 struct dial {
 	struct net *net;
 	struct dial_settings settings;
+	const struct url *server; /* to connect to: the URL's, or the proxy */
 	dial_done done;
 	void *context;
 	struct event deadline;
-	struct event io;   /* the start, then the TLS handshake */
-	uint64_t started;  /* ns; of resolving, then of the handshake */
+	struct event io;   /* the start, then the tunnel, then the TLS handshake */
+	uint64_t started;  /* ns; of the phase */
 	struct resolve *resolve;
 	struct race *race;     /* NULL: connected */
 	struct stream *stream; /* NULL: not yet connected */
+	struct tunnel tunnel;
+	enum { DIAL_REACHING, DIAL_TUNNELLING, DIAL_SECURING } phase;
 	struct dial_report report;
 };
-
-/* "example.com:443", as errors name the server; unlike the Host header always with the port. */
-enum { DIAL_SERVER_SIZE = 280 };
-
-static void dial_format_server(const struct dial *dial, char text[DIAL_SERVER_SIZE])
-{
-	const struct url *url = dial->settings.url;
-	const char *format = strchr(url->host, ':') ? "[%s]:%u" : "%s:%u";
-
-	snprintf(text, DIAL_SERVER_SIZE, format, url->host, url->port);
-}
 
 static uint64_t dial_elapsed_us(const struct dial *dial)
 {
@@ -58,6 +59,18 @@ static void dial_end(struct dial *dial, const struct error *error)
 	done(stream, &report, error, context);
 }
 
+/* Ends with an error, which names the proxy until the tunnel is open. */
+static void dial_fail(struct dial *dial, struct error *error)
+{
+	char server[URL_SERVER_SIZE];
+
+	if (dial->settings.proxy && dial->phase != DIAL_SECURING) {
+		url_format_server(&dial->settings.proxy->url, server);
+		error_prefix(error, "proxy %s: ", server);
+	}
+	dial_end(dial, error);
+}
+
 static void dial_wait(struct dial *dial, short events, event_callback_fn callback)
 {
 	event_assign(&dial->io, dial->net->base, dial->stream->fd, events, callback, dial);
@@ -74,50 +87,138 @@ static void dial_set_deadline(struct dial *dial, uint64_t ns)
 static void dial_shake_hands(evutil_socket_t fd, short events, void *context)
 {
 	struct dial *dial = context;
-	char server[DIAL_SERVER_SIZE];
+	char server[URL_SERVER_SIZE];
 	enum stream_status status;
 	struct error error;
 
 	(void)fd, (void)events;
-	dial_format_server(dial, server);
-	status = tls_handshake(dial->stream->ssl, server, &error);
+	url_format_server(dial->settings.url, server);
+	status = tls_handshake(dial->stream->ssl, dial->settings.tls, server, &error);
 	if (status == STREAM_WANT_READ || status == STREAM_WANT_WRITE) {
 		dial_wait(dial, status == STREAM_WANT_READ ? EV_READ : EV_WRITE, dial_shake_hands);
 		return;
 	}
 	dial->report.tls_us = dial_elapsed_us(dial);
-	if (status != STREAM_OK) {
-		dial_end(dial, &error);
-		return;
-	}
-	snprintf(dial->report.tls_version, sizeof(dial->report.tls_version), "%s",
-		SSL_get_version(dial->stream->ssl));
-	snprintf(dial->report.tls_cipher, sizeof(dial->report.tls_cipher), "%s",
-		SSL_get_cipher_name(dial->stream->ssl));
-	dial_end(dial, NULL);
+	if (status == STREAM_OK)
+		tls_describe(dial->stream->ssl, &dial->report.tls);
+	dial_end(dial, status == STREAM_OK ? NULL : &error);
 }
 
 static void dial_start_tls(struct dial *dial)
 {
+	const struct url *url = dial->settings.url;
+	char server[URL_SERVER_SIZE];
 	struct error error;
 
+	dial->phase = DIAL_SECURING;
 	dial->started = clock_monotonic();
 	dial_set_deadline(dial, dial->settings.tls_timeout);
+	url_format_server(url, server);
 	dial->stream->ssl = tls_open(dial->net->tls, dial->settings.tls, dial->stream->fd,
-		dial->settings.url->host, &error);
+		url->host, server, &error);
 	if (dial->stream->ssl)
 		dial_shake_hands(-1, 0, dial);
 	else
 		dial_end(dial, &error);
 }
 
+/* There is a way to the server itself. */
+static void dial_reached(struct dial *dial)
+{
+	if (dial->settings.url->secure)
+		dial_start_tls(dial);
+	else
+		dial_end(dial, NULL);
+}
+
+static enum stream_status dial_send_to_proxy(struct dial *dial, struct error *error)
+{
+	struct buffer *out = &dial->tunnel.out;
+	enum stream_status status = STREAM_OK;
+	size_t sent;
+
+	while (out->length && status == STREAM_OK) {
+		status = stream_write(dial->stream, buffer_data(out), out->length, &sent, error);
+		buffer_consume(out, sent);
+	}
+	return status;
+}
+
+/* Takes no more off the socket than is for the tunnel: what follows is for the stream's reader. */
+static enum stream_status dial_receive_from_proxy(struct dial *dial, enum tunnel_status *tunnel,
+	struct error *error)
+{
+	char data[DIAL_PROXY_READ];
+	size_t used, length;
+	ssize_t there;
+
+	there = recv(dial->stream->fd, data, sizeof(data), MSG_PEEK);
+	if (there == 0)
+		return STREAM_END;
+	if (there < 0 && (errno == EAGAIN || errno == EINTR))
+		return STREAM_WANT_READ;
+	if (there < 0) {
+		error_set(error, ERROR_SOCKET_CONNECT, "connection lost: %s", strerror(errno));
+		return STREAM_ERROR;
+	}
+	*tunnel = tunnel_receive(&dial->tunnel, data, (size_t)there, &used, error);
+	return used ? stream_read(dial->stream, data, used, &length, error) : STREAM_OK;
+}
+
+static void dial_tunnel_failed(struct dial *dial, enum stream_status status, struct error *error)
+{
+	dial->report.proxy_us = dial_elapsed_us(dial);
+	if (status == STREAM_END)
+		tunnel_closed(&dial->tunnel, error);
+	else if (status == STREAM_ERROR && !tunnel_refused(&dial->tunnel, error))
+		error->name = ERROR_SOCKET_CONNECT; /* there was no connection yet to be closed */
+	dial_fail(dial, error);
+}
+
+/* Goes on with the proxy; at the end the stream leads to the server. */
+static void dial_tunnel(evutil_socket_t fd, short events, void *context)
+{
+	struct dial *dial = context;
+	enum tunnel_status tunnel = TUNNEL_MORE;
+	enum stream_status status;
+	struct error error;
+
+	(void)fd, (void)events;
+	do {
+		status = dial_send_to_proxy(dial, &error);
+		if (status == STREAM_OK)
+			status = dial_receive_from_proxy(dial, &tunnel, &error);
+	} while (status == STREAM_OK && tunnel == TUNNEL_MORE);
+
+	if (status == STREAM_WANT_READ || status == STREAM_WANT_WRITE) {
+		dial_wait(dial, status == STREAM_WANT_READ ? EV_READ : EV_WRITE, dial_tunnel);
+	} else if (status != STREAM_OK || tunnel == TUNNEL_FAILED) {
+		dial_tunnel_failed(dial, status, &error);
+	} else {
+		dial->report.proxy_us = dial_elapsed_us(dial);
+		dial_reached(dial);
+	}
+}
+
+static void dial_start_tunnel(struct dial *dial)
+{
+	struct error error;
+
+	dial->phase = DIAL_TUNNELLING;
+	dial->started = clock_monotonic();
+	if (tunnel_start(&dial->tunnel, dial->settings.proxy, dial->settings.url, &error))
+		dial_tunnel(-1, 0, dial);
+	else
+		dial_fail(dial, &error);
+}
+
 static void dial_lost(struct dial *dial)
 {
 	struct error error;
 
-	error_set(&error, ERROR_SOCKET_CONNECT, "cannot connect to %s: %s",
-		dial->settings.url->host, race_failures(dial->race));
-	dial_end(dial, &error);
+	error_set(&error, ERROR_SOCKET_CONNECT, "cannot connect to %s: %s", dial->server->host,
+		race_failures(dial->race));
+	dial_fail(dial, &error);
 }
 
 static void dial_note_addresses(struct dial *dial)
@@ -154,20 +255,22 @@ static void dial_on_race(struct race *race, void *context)
 	dial->race = NULL;
 	dial->stream = stream_new(fd);
 	dial_note_addresses(dial);
-	if (dial->settings.url->secure)
-		dial_start_tls(dial);
+	if (dial->settings.proxy)
+		dial_start_tunnel(dial);
 	else
-		dial_end(dial, NULL);
+		dial_reached(dial);
 }
 
 static void dial_on_resolve(const struct resolve_answer *answer, void *context)
 {
 	struct dial *dial = context;
+	struct error error;
 
 	if (!dial->report.resolve_us)
 		dial->report.resolve_us = dial_elapsed_us(dial);
 	if (answer->error) {
-		dial_end(dial, answer->error);
+		error = *answer->error;
+		dial_fail(dial, &error);
 		return;
 	}
 	race_add(dial->race, answer->addresses, answer->count);
@@ -175,26 +278,35 @@ static void dial_on_resolve(const struct resolve_answer *answer, void *context)
 		race_complete(dial->race);
 }
 
-static void dial_format_timeout(struct dial *dial, struct error *error)
+static void dial_format_reaching_timeout(const struct dial *dial, const char *after,
+	struct error *error)
 {
-	const char *host = dial->settings.url->host;
-	char name[DIAL_SERVER_SIZE];
-	char after[TEXT_DURATION_SIZE];
-	const char *failures;
+	const char *failures = race_failures(dial->race);
+	char name[URL_SERVER_SIZE];
 
-	text_format_duration(after,
-		dial->stream ? dial->settings.tls_timeout : dial->settings.connect_timeout);
-	if (dial->stream) {
-		dial_format_server(dial, name);
-		error_set(error, ERROR_SOCKET_TIMEOUT,
-			"timed out after %s in the TLS handshake with %s", after, name);
-		return;
-	}
-	failures = race_failures(dial->race);
 	race_format_pending(dial->race, name, sizeof(name));
 	error_set(error, ERROR_SOCKET_TIMEOUT, "timed out after %s %s %s%s%s%s", after,
-		name[0] ? "connecting to" : "resolving", name[0] ? name : host,
+		name[0] ? "connecting to" : "resolving", name[0] ? name : dial->server->host,
 		failures[0] ? " (" : "", failures, failures[0] ? ")" : "");
+}
+
+static void dial_format_timeout(const struct dial *dial, struct error *error)
+{
+	bool securing = dial->phase == DIAL_SECURING;
+	char after[TEXT_DURATION_SIZE];
+	char name[URL_SERVER_SIZE];
+
+	text_format_duration(
+		after, securing ? dial->settings.tls_timeout : dial->settings.connect_timeout);
+	url_format_server(dial->settings.url, name);
+	if (securing)
+		error_set(error, ERROR_SOCKET_TIMEOUT,
+			"timed out after %s in the TLS handshake with %s", after, name);
+	else if (dial->phase == DIAL_REACHING)
+		dial_format_reaching_timeout(dial, after, error);
+	else if (!tunnel_refused(&dial->tunnel, error))
+		error_set(error, ERROR_SOCKET_TIMEOUT,
+			"timed out after %s waiting for the tunnel to %s", after, name);
 }
 
 static void dial_on_deadline(evutil_socket_t fd, short events, void *context)
@@ -204,25 +316,74 @@ static void dial_on_deadline(evutil_socket_t fd, short events, void *context)
 
 	(void)fd, (void)events;
 	dial_format_timeout(dial, &error);
-	if (dial->stream)
+	if (dial->phase == DIAL_SECURING)
 		dial->report.tls_us = dial_elapsed_us(dial);
+	else if (dial->phase == DIAL_TUNNELLING)
+		dial->report.proxy_us = dial_elapsed_us(dial);
 	else if (!dial->report.resolve_us)
 		dial->report.resolve_us = dial_elapsed_us(dial);
 	if (dial->race)
 		dial_note_race(dial);
-	dial_end(dial, &error);
+	dial_fail(dial, &error);
+}
+
+/* A UNIX socket answers at once: connected, or not. */
+static void dial_connect_unix(struct dial *dial)
+{
+	const char *path = dial->settings.url->socket_path;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct error error;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	dial->report.attempts = 1;
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		error_set(&error, ERROR_SOCKET_CONNECT, "cannot connect to %s: %s", path,
+			errno == EAGAIN ? "its queue is full" : strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		dial_end(dial, &error);
+		return;
+	}
+	dial->report.connect_us = dial_elapsed_us(dial);
+	dial->stream = stream_new(fd);
+	snprintf(dial->report.peer, sizeof(dial->report.peer), "%s", path);
+	dial_end(dial, NULL);
 }
 
 static void dial_begin(evutil_socket_t fd, short events, void *context)
 {
 	struct dial *dial = context;
+	const struct tcp_settings *tcp = dial->settings.tcp;
+	struct error error;
 
 	(void)fd, (void)events;
 	dial->started = clock_monotonic();
+	if (dial->settings.url->socket_path) {
+		dial_connect_unix(dial);
+		return;
+	}
+	if (tcp && !tcp_check(tcp, &error)) {
+		dial_end(dial, &error);
+		return;
+	}
 	dial_set_deadline(dial, dial->settings.connect_timeout);
-	dial->race = race_new(dial->net->base, dial_on_race, dial);
-	dial->resolve = resolve_start(dial->net->resolver, dial->settings.url->host,
-		dial->settings.url->port, dial_on_resolve, dial);
+	dial->race = race_new(dial->net->base, tcp, dial_on_race, dial);
+	dial->resolve = resolve_start(dial->net->resolver, dial->server->host, dial->server->port,
+		tcp_family(tcp), dial_on_resolve, dial);
+}
+
+/* A UNIX socket is no matter for a proxy. */
+static void dial_use_proxy(struct dial *dial)
+{
+	if (dial->settings.url->socket_path)
+		dial->settings.proxy = NULL;
+	dial->server = dial->settings.url;
+	if (!dial->settings.proxy)
+		return;
+	dial->server = &dial->settings.proxy->url;
+	snprintf(dial->report.proxy, sizeof(dial->report.proxy), "%s",
+		dial->settings.proxy->url.shown);
 }
 
 struct dial *dial_start(struct net *net, const struct dial_settings *settings, dial_done done,
@@ -234,6 +395,7 @@ struct dial *dial_start(struct net *net, const struct dial_settings *settings, d
 	dial->settings = *settings;
 	dial->done = done;
 	dial->context = context;
+	dial_use_proxy(dial);
 	event_assign(&dial->deadline, net->base, -1, 0, dial_on_deadline, dial);
 	event_assign(&dial->io, net->base, -1, 0, dial_begin, dial);
 	event_active(&dial->io, 0, 0);
@@ -248,6 +410,7 @@ void dial_cancel(struct dial *dial)
 	event_del(&dial->io);
 	resolve_free(dial->resolve);
 	race_free(dial->race);
+	tunnel_release(&dial->tunnel);
 	stream_close(dial->stream);
 	free(dial);
 }

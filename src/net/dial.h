@@ -6,33 +6,40 @@
 
 #include "base/error.h"
 #include "net/net.h"
+#include "net/proxy.h"
 #include "net/stream.h"
+#include "net/tcp.h"
 #include "net/tls.h"
 #include "net/url.h"
 
 /*
  * From a URL to a connected stream: resolve both address families without blocking, connect as
- * RFC 8305 says (Happy Eyeballs), then TLS.
+ * RFC 8305 says (Happy Eyeballs), have a proxy open the tunnel, then TLS. Or connect to the UNIX
+ * socket of a ws+unix URL, without any of these.
  */
 struct dial;
 
 struct dial_settings {
 	const struct url *url;
+	const struct proxy *proxy;      /* NULL: none */
+	const struct tcp_settings *tcp; /* NULL: TCP_NODELAY, and else the system's defaults */
 	const struct tls_settings *tls; /* used for a secure URL */
-	uint64_t connect_timeout;       /* ns, resolving included */
+	uint64_t connect_timeout;       /* ns, resolving and the proxy's answer included */
 	uint64_t tls_timeout;           /* ns */
 };
 
-/* How the call was set up; what did not take place is 0 or empty. */
+/* How the call was set up; what did not take place is 0 or empty. With a proxy, resolving and
+ * connecting are about the proxy, and so are the addresses. */
 struct dial_report {
 	uint64_t resolve_us;
 	uint64_t connect_us; /* of the attempt that won, or until the last one failed */
+	uint64_t proxy_us;   /* from connected to the open tunnel */
 	uint64_t tls_us;
 	unsigned attempts;   /* addresses that were tried */
-	char peer[64];       /* "192.0.2.1:443", "[2001:db8::1]:443" */
+	char peer[112];      /* "192.0.2.1:443", "[2001:db8::1]:443", "/run/app.sock" */
 	char local[64];
-	char tls_version[16];
-	char tls_cipher[64];
+	char proxy[128];     /* "socks5://ann:***@proxy.example:1080", cut if longer */
+	struct tls_report tls;
 };
 
 /*

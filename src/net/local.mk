@@ -3,10 +3,18 @@ libnet_a_SOURCES = \
 	src/net/address.c src/net/address.h \
 	src/net/dial.c src/net/dial.h \
 	src/net/net.c src/net/net.h src/net/net_private.h \
+	src/net/proxy.c src/net/proxy.h \
+	src/net/proxy_environment.c \
 	src/net/race.c src/net/race.h \
 	src/net/resolve.c src/net/resolve.h \
 	src/net/stamp.c src/net/stamp.h \
 	src/net/stream.c src/net/stream.h \
+	src/net/tcp.c src/net/tcp.h \
 	src/net/tls.c src/net/tls.h \
+	src/net/tls_certificate.c src/net/tls_certificate.h \
+	src/net/tls_sessions.c src/net/tls_sessions.h \
+	src/net/tunnel.c src/net/tunnel.h \
+	src/net/tunnel_http.c \
+	src/net/tunnel_socks.c \
 	src/net/url.c src/net/url.h
 NET_LIBS = libnet.a $(BASE_LIBS) $(EVENT_LIBS) $(SSL_LIBS) $(IDN_LIBS)

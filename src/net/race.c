@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <event2/event_struct.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +34,7 @@ enum { LANE_IPV6, LANE_IPV4, LANES };
 
 struct race {
 	struct event_base *base;
+	const struct tcp_settings *tcp;
 	race_ended ended;
 	void *context;
 	struct race_lane lanes[LANES];
@@ -60,7 +60,8 @@ static const struct address *race_next_address(struct race *race)
 	return NULL;
 }
 
-static void race_note_failure(struct race *race, const struct address *address, int cause)
+static void race_note_failure(struct race *race, const struct address *address,
+	const char *cause)
 {
 	size_t used = strlen(race->failures);
 	size_t room = sizeof(race->failures) - used;
@@ -68,8 +69,8 @@ static void race_note_failure(struct race *race, const struct address *address, 
 	int length;
 
 	address_format(address, text);
-	length = snprintf(race->failures + used, room, "%s%s: %s", used ? "; " : "", text,
-		strerror(cause));
+	length = snprintf(
+		race->failures + used, room, "%s%s: %s", used ? "; " : "", text, cause);
 	if ((size_t)length >= room)
 		race->failures[used] = '\0'; /* only whole ones; the first ones tell most */
 }
@@ -88,7 +89,7 @@ static int attempt_end(struct attempt *attempt)
 	return fd;
 }
 
-static void attempt_failed(struct attempt *attempt, int cause)
+static void attempt_failed(struct attempt *attempt, const char *cause)
 {
 	int fd;
 
@@ -119,25 +120,16 @@ static void attempt_on_event(evutil_socket_t fd, short events, void *context)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &cause, &length) < 0)
 		cause = errno;
 	if (cause)
-		attempt_failed(attempt, cause);
+		attempt_failed(attempt, strerror(cause));
 	else
 		attempt_won(attempt);
 	race_advance(race);
 }
 
-static int attempt_socket(const struct address *address)
-{
-	int fd = socket(address->generic.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
-
-	if (fd >= 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return fd;
-}
-
 static void attempt_start(struct race *race, const struct address *address)
 {
 	struct attempt *attempt = alloc_zero(1, sizeof(*attempt));
+	struct error error;
 
 	attempt->race = race;
 	attempt->address = *address;
@@ -147,14 +139,14 @@ static void attempt_start(struct race *race, const struct address *address)
 	if (race->attempt_count++ == 0)
 		race->started = attempt->started;
 
-	attempt->fd = attempt_socket(address);
+	attempt->fd = tcp_socket(race->tcp, address, &error);
 	event_assign(&attempt->event, race->base, attempt->fd, EV_WRITE, attempt_on_event, attempt);
 	if (attempt->fd < 0)
-		attempt_failed(attempt, errno);
+		attempt_failed(attempt, error.text);
 	else if (connect(attempt->fd, &address->generic, address_length(address)) == 0)
 		attempt_won(attempt);
 	else if (errno != EINPROGRESS)
-		attempt_failed(attempt, errno);
+		attempt_failed(attempt, strerror(errno));
 	else
 		event_add(&attempt->event, NULL);
 }
@@ -189,11 +181,13 @@ static void race_on_advance(evutil_socket_t fd, short events, void *context)
 	race_advance(context);
 }
 
-struct race *race_new(struct event_base *base, race_ended ended, void *context)
+struct race *race_new(struct event_base *base, const struct tcp_settings *tcp, race_ended ended,
+	void *context)
 {
 	struct race *race = alloc_zero(1, sizeof(*race));
 
 	race->base = base;
+	race->tcp = tcp;
 	race->ended = ended;
 	race->context = context;
 	race->winner = -1;

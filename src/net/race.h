@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "net/address.h"
+#include "net/tcp.h"
 
 /*
  * Connection attempts to the addresses of one host against each other (RFC 8305, sections 4 and 5):
@@ -17,7 +18,9 @@ struct race;
  * from within race_add() or race_complete(). */
 typedef void (*race_ended)(struct race *race, void *context);
 
-struct race *race_new(struct event_base *base, race_ended ended, void *context);
+/* Borrows the settings, which may be NULL. */
+struct race *race_new(struct event_base *base, const struct tcp_settings *tcp, race_ended ended,
+	void *context);
 
 /* Closes all attempts. At any time, from within `ended` too. NULL is ignored. */
 void race_free(struct race *race);

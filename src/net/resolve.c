@@ -27,6 +27,8 @@ struct resolver {
 
 enum { FAMILY_IPV6, FAMILY_IPV4, FAMILIES };
 
+static const int resolve_families[FAMILIES] = {AF_INET6, AF_INET};
+
 /* A question to evdns. Cancelling is not immediate there, so it may outlive its resolve. */
 struct lookup {
 	struct resolver *resolver;
@@ -171,7 +173,7 @@ static void lookup_ended(int result, struct evutil_addrinfo *found, void *contex
 static void lookup_start(struct lookup *lookup)
 {
 	struct evutil_addrinfo hints = {
-		.ai_family = lookup->family == FAMILY_IPV6 ? AF_INET6 : AF_INET,
+		.ai_family = resolve_families[lookup->family],
 		.ai_socktype = SOCK_STREAM,
 	};
 	struct evdns_getaddrinfo_request *request;
@@ -183,19 +185,33 @@ static void lookup_start(struct lookup *lookup)
 		lookup->request = request;
 }
 
-static void resolve_ask(struct resolve *resolve)
+static void resolve_ask(struct resolve *resolve, int wanted)
 {
 	resolver_refresh(resolve->resolver);
 	for (int family = 0; family < FAMILIES; family++) {
-		struct lookup *lookup = alloc_zero(1, sizeof(*lookup));
+		struct lookup *lookup;
 
+		if (wanted != AF_UNSPEC && wanted != resolve_families[family])
+			continue;
+		lookup = alloc_zero(1, sizeof(*lookup));
 		lookup->resolver = resolve->resolver;
 		lookup->resolve = resolve;
 		lookup->family = family;
 		resolve->lookups[family] = lookup;
 	}
-	for (int family = 0; family < FAMILIES; family++)
-		lookup_start(resolve->lookups[family]);
+	for (int family = 0; family < FAMILIES; family++) {
+		if (resolve->lookups[family])
+			lookup_start(resolve->lookups[family]);
+	}
+}
+
+/* The host is an address itself, which may be of the other family. */
+static void resolve_take_literal(struct resolve *resolve, int wanted)
+{
+	if (wanted == AF_UNSPEC || wanted == resolve->addresses[0].generic.sa_family)
+		resolve->count = 1;
+	else
+		resolve->failure = EVUTIL_EAI_FAMILY;
 }
 
 /* evdns tells no more apart, and its own words are for programmers. */
@@ -206,6 +222,8 @@ static const char *resolve_reason(int failure)
 		return "no such host";
 	case EVUTIL_EAI_FAIL:
 		return "no address, or no usable answer from a name server";
+	case EVUTIL_EAI_FAMILY:
+		return "the address is not of the family wanted";
 	default:
 		return evutil_gai_strerror(failure);
 	}
@@ -233,7 +251,7 @@ static void resolve_report(evutil_socket_t fd, short events, void *context)
 }
 
 struct resolve *resolve_start(struct resolver *resolver, const char *host, uint16_t port,
-	resolve_found found, void *context)
+	int family, resolve_found found, void *context)
 {
 	struct resolve *resolve = alloc_zero(1, sizeof(*resolve));
 
@@ -245,10 +263,10 @@ struct resolve *resolve_start(struct resolver *resolver, const char *host, uint1
 	resolve->failure = EVUTIL_EAI_FAIL;
 	event_assign(&resolve->wake, resolver->base, -1, 0, resolve_report, resolve);
 	if (address_parse(&resolve->addresses[0], host, port)) {
-		resolve->count = 1;
+		resolve_take_literal(resolve, family);
 		resolve_schedule(resolve);
 	} else {
-		resolve_ask(resolve);
+		resolve_ask(resolve, family);
 	}
 	return resolve;
 }

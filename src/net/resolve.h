@@ -29,7 +29,7 @@ struct resolver *resolver_new(struct event_base *base, struct log *log,
  * runs the loop without blocking while there are any. */
 void resolver_free(struct resolver *resolver);
 
-/* One name being resolved, in both address families at once. */
+/* One name being resolved, in both address families at once unless one is wanted. */
 struct resolve;
 
 enum {
@@ -51,9 +51,10 @@ struct resolve_answer {
 
 typedef void (*resolve_found)(const struct resolve_answer *answer, void *context);
 
-/* Never calls `found` from within. Borrows `host`. */
+/* `family`: AF_INET, AF_INET6, or AF_UNSPEC for both. Never calls `found` from within. Borrows
+ * `host`. */
 struct resolve *resolve_start(struct resolver *resolver, const char *host, uint16_t port,
-	resolve_found found, void *context);
+	int family, resolve_found found, void *context);
 
 /* At any time, from within `found` too. NULL is ignored. */
 void resolve_free(struct resolve *resolve);

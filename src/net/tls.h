@@ -3,40 +3,68 @@
 
 #include <openssl/types.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "net/stream.h"
 
 /* How to speak TLS with a server. All strings may be NULL: the default. */
 struct tls_settings {
-	bool verify;             /* the certificate chain and the host name */
-	const char *ca_file;     /* PEM; default: the system's */
-	const char *ca_path;     /* a c_rehash'ed directory */
-	const char *cert_file;   /* client certificate chain, PEM; read at each connect */
-	const char *key_file;    /* its private key, likewise; default: in cert_file */
-	const char *server_name; /* for SNI and verification; default: the URL's host */
-	const char *min_version; /* "1.2" or "1.3"; default: "1.2" */
-	const char *ciphers;     /* OpenSSL cipher list for TLS 1.2; default: OpenSSL's */
+	bool verify;               /* the certificate chain and the host name */
+	const char *ca_file;       /* PEM; default: the system's */
+	const char *ca_path;       /* a c_rehash'ed directory */
+	const char *cert_file;     /* client certificate chain, PEM; read at each connect */
+	const char *key_file;      /* its private key, likewise; default: in cert_file */
+	const char *key_passphrase; /* of an encrypted key: the text itself, not a file */
+	const char *server_name;   /* for SNI and verification; default: the URL's host */
+	const char *min_version;   /* "1.2" or "1.3"; default: "1.2" */
+	const char *ciphers;       /* OpenSSL cipher list for TLS 1.2; default: OpenSSL's */
+	const char *const *pins;   /* "sha256//BASE64": the server's public key must be one of them,
+	                              besides what `verify` says */
+	size_t pin_count;
+	bool resume;               /* go on with the session of an earlier call: less to do */
+	const char *keylog_file;   /* the secrets of the sessions are appended, in NSS's format;
+	                              made with mode 0600. For debugging */
 };
+
+/* What the handshake agreed on, and the server's certificate. Empty or 0: there is none. */
+struct tls_report {
+	char version[16]; /* "TLSv1.3" */
+	char cipher[64];
+	char alpn[16];
+	bool resumed;
+	uint64_t certificate_expiry;   /* ns since 1970 */
+	char certificate_subject[160]; /* "CN=example.com", cut if longer */
+};
+
+/* Whether a pin is well-formed; else ERROR_WEBSOCKET. */
+bool tls_check_pin(const char *pin, struct error *error);
 
 /* What follows is for this room. */
 
 /*
  * OpenSSL contexts, one for each distinct set of settings. A changed CA file gets a new one. The
- * cache keeps the few last used; a context that left it lives as long as its last connection.
+ * cache keeps the few last used; a context that left it lives as long as its last connection. Each
+ * has the sessions that may be resumed with it.
  */
 struct tls_cache;
 
 struct tls_cache *tls_cache_new(void);
 void tls_cache_free(struct tls_cache *cache);
 
-/* A client session on the connected socket `fd` with the server at `host`, its handshake still to
- * come. The caller frees it with SSL_free(). NULL: a setting that cannot be used. */
+/* A client on the connected socket `fd` for the server at `host`, its handshake still to come;
+ * `server` is "host:port". The caller frees it with SSL_free(), before the cache. NULL: a setting
+ * that cannot be used. */
 SSL *tls_open(struct tls_cache *cache, const struct tls_settings *settings, int fd,
-	const char *host, struct error *error);
+	const char *host, const char *server, struct error *error);
 
-/* Goes on with the handshake; `server` names the peer in errors: "example.com:443". */
-enum stream_status tls_handshake(SSL *ssl, const char *server, struct error *error);
+/* Goes on with the handshake, and checks the pins at its end. */
+enum stream_status tls_handshake(SSL *ssl, const struct tls_settings *settings,
+	const char *server, struct error *error);
+
+/* After the handshake. */
+void tls_describe(SSL *ssl, struct tls_report *report);
 
 /* OpenSSL's words for an error code; static or of strerror(3). */
 const char *tls_reason(unsigned long code);

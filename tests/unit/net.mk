@@ -5,7 +5,11 @@ unit_net_SOURCES = \
 	tests/unit/test_net_certificates.c \
 	tests/unit/test_net_dial.c \
 	tests/unit/test_net_dns.c \
+	tests/unit/test_net_proxy.c \
+	tests/unit/test_net_session.c \
 	tests/unit/test_net_tls.c \
+	tests/unit/test_net_tls_server.c \
+	tests/unit/test_net_tunnel.c \
 	tests/unit/test_net_url.c
 unit_net_CFLAGS = $(UNIT_CFLAGS)
 unit_net_LDADD = $(NET_LIBS) $(CHECK_LIBS)

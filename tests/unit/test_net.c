@@ -58,6 +58,8 @@ void fixture_dial(struct fixture *fixture, const struct tls_settings *tls, unsig
 {
 	struct dial_settings settings = {
 		.url = &fixture->url,
+		.proxy = fixture->proxy,
+		.tcp = fixture->tcp,
 		.tls = tls,
 		.connect_timeout = connect_timeout * CLOCK_NS_PER_MS,
 		.tls_timeout = tls_timeout * CLOCK_NS_PER_MS,
@@ -156,9 +158,12 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(suite, test_net_url());
+	suite_add_tcase(suite, test_net_proxy());
 	suite_add_tcase(suite, test_net_dns());
 	suite_add_tcase(suite, test_net_dial());
+	suite_add_tcase(suite, test_net_tunnel());
 	suite_add_tcase(suite, test_net_tls());
+	suite_add_tcase(suite, test_net_session());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <event2/event.h>
 #include <openssl/types.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,9 +12,12 @@
 #include "net/dial.h"
 
 TCase *test_net_url(void);
+TCase *test_net_proxy(void);
 TCase *test_net_dns(void);
 TCase *test_net_dial(void);
+TCase *test_net_tunnel(void);
 TCase *test_net_tls(void);
+TCase *test_net_session(void);
 
 /* An answer of the name server below: NULL for the address means that there is none. */
 struct zone {
@@ -44,6 +48,8 @@ struct fixture {
 	struct log *log;
 	struct name_server names;
 	struct net *net;
+	const struct proxy *proxy;      /* of the dials; NULL: none */
+	const struct tcp_settings *tcp; /* likewise */
 	struct url url;
 	struct dial *dial; /* NULL: ended */
 	struct stream *stream;
@@ -87,5 +93,33 @@ struct certificate {
 void certificate_make(struct certificate *certificate, const char *directory, const char *name,
 	const char *names, const struct certificate *issuer, int days);
 void certificate_free(struct certificate *certificate);
+
+/* What the server does after its handshake; the first two do without one. */
+enum script {
+	SCRIPT_NOT_TLS,
+	SCRIPT_CLOSE_AT_ONCE,
+	SCRIPT_END,      /* records, then an orderly end */
+	SCRIPT_TRUNCATE, /* records, then EOF without close_notify */
+	SCRIPT_ECHO,
+};
+
+enum { RECORDS = 40, RECORD_SIZE = 1000 };
+
+/* A blocking TLS server in a thread of its own. */
+struct tls_server {
+	pthread_t thread;
+	int listener;
+	uint16_t port;
+	SSL_CTX *context;
+	enum script script;
+	char server_name[64]; /* what the last client asked for */
+	char client_name[64]; /* the subject of the last client's certificate */
+};
+
+/* Makes the server, so that its context may be changed; then lets it go. */
+void tls_server_start(struct tls_server *server, const struct certificate *certificate,
+	enum script script);
+void tls_server_go(struct tls_server *server);
+void tls_server_stop(struct tls_server *server);
 
 #endif

@@ -1,9 +1,12 @@
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "test_net.h"
@@ -80,7 +83,7 @@ START_TEST(numeric_host)
 	ck_assert_int_eq(strncmp(fixture.report.local, numeric->host, strlen(numeric->host)), 0);
 	ck_assert_uint_eq(fixture.report.attempts, 1);
 	ck_assert_uint_eq(fixture.report.tls_us, 0);
-	ck_assert_str_eq(fixture.report.tls_version, "");
+	ck_assert_str_eq(fixture.report.tls.version, "");
 	ck_assert_uint_eq(fixture.names.questions, 0);
 	getsockopt(fixture.stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, &length);
 	ck_assert_int_ne(on, 0);
@@ -360,6 +363,163 @@ START_TEST(plain_stream)
 }
 END_TEST
 
+struct wanted_case {
+	const char *host;
+	struct tcp_settings tcp;
+	int winner; /* 0: none */
+	const char *error;
+};
+
+static const struct wanted_case wanted_cases[] = {
+	{"both.test", {.family = TCP_FAMILY_IPV4}, AF_INET, NULL},
+	{"both.test", {.family = TCP_FAMILY_IPV6}, AF_INET6, NULL},
+	{"slow6.test", {.family = TCP_FAMILY_IPV6}, AF_INET6, NULL},
+	{"both.test", {.source_address = "127.0.0.2"}, AF_INET, NULL},
+	{"both.test", {.source_address = "::1"}, AF_INET6, NULL},
+	{"both.test", {.interface = "lo"}, AF_INET6, NULL},
+	{"127.0.0.1", {.family = TCP_FAMILY_IPV6}, 0,
+		"cannot resolve '127.0.0.1': the address is not of the family wanted"},
+	{"127.0.0.1", {.source_address = "192.0.2.77"}, 0,
+		"cannot connect to 127.0.0.1: 127.0.0.1:%u: cannot connect from 192.0.2.77: "
+		"Cannot assign requested address"},
+	{"127.0.0.1", {.interface = "nope0"}, 0,
+		"cannot connect to 127.0.0.1: 127.0.0.1:%u: there is no interface 'nope0'"},
+	{"127.0.0.1", {.interface = "aninterfacename0"}, 0,
+		"the interface 'aninterfacename0' has a name longer than 15 characters"},
+	{"127.0.0.1", {.source_address = "localhost"}, 0,
+		"the source address 'localhost' is not an IP address"},
+	{"127.0.0.1", {.source_address = "::1", .family = TCP_FAMILY_IPV4}, 0,
+		"the source address '::1' is not of the address family wanted: ipv4"},
+};
+
+START_TEST(wanted_addresses)
+{
+	const struct wanted_case *expected = &wanted_cases[_i];
+	uint16_t port = 0;
+	int ipv4 = listen_on(AF_INET, &port, 5);
+	int ipv6 = listen_on(AF_INET6, &port, 5);
+	char text[256];
+
+	fixture.tcp = &expected->tcp;
+	fixture_dial(&fixture, NULL, 3000, 0, "ws://%s:%u/", expected->host, port);
+	if (expected->winner) {
+		ck_assert_msg(fixture_wait(&fixture), "%s", fixture.error.text);
+		ck_assert_uint_eq(fixture.report.attempts, 1);
+		ck_assert_int_eq(fixture.report.peer[0], expected->winner == AF_INET6 ? '[' : '1');
+		if (expected->winner == AF_INET && expected->tcp.source_address)
+			ck_assert_int_eq(strncmp(fixture.report.local, "127.0.0.2:", 10), 0);
+	} else {
+		ck_assert(!fixture_wait(&fixture));
+		snprintf(text, sizeof(text), expected->error, port);
+		ck_assert_str_eq(fixture.error.text, text);
+	}
+	if (expected->tcp.family != TCP_FAMILY_ANY) /* only what is wanted is asked for */
+		ck_assert_uint_le(fixture.names.questions, 1);
+	fixture_close(&fixture);
+	fixture_run(&fixture, strcmp(expected->host, "slow6.test") ? 0 : 700);
+	close(ipv4);
+	close(ipv6);
+}
+END_TEST
+
+static int option(int level, int name)
+{
+	int value = -1;
+	socklen_t length = sizeof(value);
+
+	ck_assert_int_eq(getsockopt(fixture.stream->fd, level, name, &value, &length), 0);
+	return value;
+}
+
+START_TEST(socket_options)
+{
+	struct tcp_settings tcp = {
+		.nodelay = false,
+		.keepalive_idle = 90 * CLOCK_NS_PER_SECOND,
+		.keepalive_interval = 1500 * CLOCK_NS_PER_MS,
+		.keepalive_count = 3,
+		.user_timeout = 2500 * CLOCK_NS_PER_MS,
+	};
+	uint16_t port = 0;
+	int listener = listen_on(AF_INET, &port, 5);
+
+	fixture.tcp = &tcp;
+	fixture_dial(&fixture, NULL, 1000, 0, "ws://127.0.0.1:%u/", port);
+	ck_assert_msg(fixture_wait(&fixture), "%s", fixture.error.text);
+	ck_assert_int_eq(option(IPPROTO_TCP, TCP_NODELAY), 0);
+	ck_assert_int_eq(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+	ck_assert_int_eq(option(IPPROTO_TCP, TCP_KEEPIDLE), 90);
+	ck_assert_int_eq(option(IPPROTO_TCP, TCP_KEEPINTVL), 2); /* rounded up */
+	ck_assert_int_eq(option(IPPROTO_TCP, TCP_KEEPCNT), 3);
+	ck_assert_int_eq(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 2500);
+	tcp = (struct tcp_settings){.nodelay = true, .keepalive_interval = CLOCK_NS_PER_SECOND};
+	fixture_dial(&fixture, NULL, 1000, 0, "ws://127.0.0.1:%u/", port);
+	ck_assert(fixture_wait(&fixture));
+	ck_assert_int_ne(option(IPPROTO_TCP, TCP_NODELAY), 0);
+	ck_assert_int_eq(option(SOL_SOCKET, SO_KEEPALIVE), 0);
+	close(listener);
+}
+END_TEST
+
+static int listen_unix(const char *path, int backlog)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(fd, backlog), 0);
+	return fd;
+}
+
+static void assert_unix_error(const char *path, const char *reason)
+{
+	char text[256];
+
+	ck_assert(!fixture_wait(&fixture));
+	snprintf(text, sizeof(text), "cannot connect to %s: %s", path, reason);
+	ck_assert_str_eq(fixture.error.text, text);
+	ck_assert_str_eq(fixture.error.name, ERROR_SOCKET_CONNECT);
+}
+
+START_TEST(unix_socket)
+{
+	char directory[] = "/tmp/unit_net.XXXXXX";
+	struct stream *first;
+	struct error error;
+	char path[64], data[8];
+	size_t length;
+	int listener, peer;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/app.sock", directory);
+	fixture_dial(&fixture, NULL, 1000, 0, "ws+unix://%s:/x", path);
+	ck_assert_ptr_nonnull(fixture.dial);
+	assert_unix_error(path, "No such file or directory");
+
+	listener = listen_unix(path, 0);
+	fixture_dial(&fixture, NULL, 1000, 0, "ws+unix://%s:/x", path);
+	ck_assert_msg(fixture_wait(&fixture), "%s", fixture.error.text);
+	ck_assert_str_eq(fixture.report.peer, path);
+	ck_assert_uint_eq(fixture.report.attempts, 1);
+	first = fixture.stream;
+	fixture.stream = NULL;
+	fixture_dial(&fixture, NULL, 1000, 0, "ws+unix://%s", path);
+	assert_unix_error(path, "its queue is full");
+
+	peer = accept(listener, NULL, NULL);
+	ck_assert_int_eq(stream_write(first, "hello", 5, &length, &error), STREAM_OK);
+	ck_assert_int_eq(read(peer, data, sizeof(data)), 5);
+	stream_close(first);
+	close(peer);
+	close(listener);
+	fixture_dial(&fixture, NULL, 1000, 0, "ws+unix://%s", path);
+	assert_unix_error(path, "Connection refused");
+	unlink(path);
+	rmdir(directory);
+}
+END_TEST
+
 TCase *test_net_dial(void)
 {
 	TCase *tests = tcase_create("dial");
@@ -378,5 +538,9 @@ TCase *test_net_dial(void)
 	tcase_add_test(tests, cancel_then_free);
 	tcase_add_test(tests, failing_is_cheap);
 	tcase_add_loop_test(tests, plain_stream, 0, 2);
+	tcase_add_loop_test(
+		tests, wanted_addresses, 0, sizeof(wanted_cases) / sizeof(wanted_cases[0]));
+	tcase_add_test(tests, socket_options);
+	tcase_add_test(tests, unix_socket);
 	return tests;
 }

@@ -125,7 +125,7 @@ static void resolve_name(struct fixture *fixture, struct resolver *resolver, con
 	struct found *found)
 {
 	*found = (struct found){0};
-	found->resolve = resolve_start(resolver, name, 80, on_found, found);
+	found->resolve = resolve_start(resolver, name, 80, AF_UNSPEC, on_found, found);
 	ck_assert_uint_eq(found->calls, 0);
 	while (!found->complete)
 		event_base_loop(fixture->base, EVLOOP_ONCE);
@@ -257,7 +257,7 @@ START_TEST(resolv_conf_is_read_again)
 	write_file(path, text);
 	resolver = resolver_with(path, NULL);
 
-	pending.resolve = resolve_start(resolver, "silent.test", 80, on_found, &pending);
+	pending.resolve = resolve_start(resolver, "silent.test", 80, AF_UNSPEC, on_found, &pending);
 	resolve_name(&fixture, resolver, "four.test", &found);
 	ck_assert_str_eq(found.addresses[0], "192.0.2.1:80");
 
@@ -287,7 +287,7 @@ START_TEST(missing_resolv_conf)
 	resolver = resolver_with("/nonexistent/resolv.conf", NULL);
 	resolve_name(&fixture, resolver, "localhost", &found);
 	ck_assert_uint_eq(found.count, 2);
-	pending.resolve = resolve_start(resolver, "four.test", 80, on_found, &pending);
+	pending.resolve = resolve_start(resolver, "four.test", 80, AF_UNSPEC, on_found, &pending);
 	fixture_run(&fixture, 20);
 	ck_assert_uint_eq(pending.calls, 0);
 	resolve_free(pending.resolve);
@@ -305,8 +305,8 @@ START_TEST(free_while_pending)
 
 	fixture_start(&fixture, zone);
 	resolver = resolver_with(NULL, NULL);
-	found.resolve = resolve_start(resolver, _i == 0 ? "four.test" : "slow6.test", 80, on_found,
-		&found);
+	found.resolve = resolve_start(resolver, _i == 0 ? "four.test" : "slow6.test", 80, AF_UNSPEC,
+		on_found, &found);
 	if (_i == 2)
 		fixture_run(&fixture, 20);
 	if (_i == 3) {

@@ -1,8 +1,6 @@
-#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,125 +8,6 @@
 #include <unistd.h>
 
 #include "test_net.h"
-
-/* What the server does after its handshake; the first two do without one. */
-enum script {
-	SCRIPT_NOT_TLS,
-	SCRIPT_CLOSE_AT_ONCE,
-	SCRIPT_END,      /* records, then an orderly end */
-	SCRIPT_TRUNCATE, /* records, then EOF without close_notify */
-	SCRIPT_ECHO,
-};
-
-enum { RECORDS = 40, RECORD_SIZE = 1000 };
-
-/* A blocking TLS server in a thread of its own. */
-struct tls_server {
-	pthread_t thread;
-	int listener;
-	uint16_t port;
-	SSL_CTX *context;
-	enum script script;
-	char server_name[64]; /* what the last client asked for */
-	char client_name[64]; /* the subject of the last client's certificate */
-};
-
-static void tls_server_note(struct tls_server *server, SSL *ssl)
-{
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	X509 *client = SSL_get0_peer_certificate(ssl);
-
-	snprintf(server->server_name, sizeof(server->server_name), "%s", name ? name : "");
-	server->client_name[0] = '\0';
-	if (client)
-		X509_NAME_get_text_by_NID(X509_get_subject_name(client), NID_commonName,
-			server->client_name, sizeof(server->client_name));
-}
-
-static void tls_server_send(SSL *ssl)
-{
-	char record[RECORD_SIZE];
-
-	for (int i = 0; i < RECORDS; i++) {
-		memset(record, 'a' + i % 26, sizeof(record));
-		SSL_write(ssl, record, sizeof(record));
-	}
-}
-
-static void tls_server_echo(SSL *ssl)
-{
-	char data[4096];
-	int length;
-
-	while ((length = SSL_read(ssl, data, sizeof(data))) > 0)
-		SSL_write(ssl, data, length);
-}
-
-static void tls_server_serve(struct tls_server *server, int fd)
-{
-	static const char plain[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
-	char hello[2048];
-	SSL *ssl;
-
-	if (server->script == SCRIPT_NOT_TLS || server->script == SCRIPT_CLOSE_AT_ONCE) {
-		ck_assert_int_gt(recv(fd, hello, sizeof(hello), 0), 0);
-		if (server->script == SCRIPT_NOT_TLS)
-			send(fd, plain, sizeof(plain) - 1, MSG_NOSIGNAL);
-		return;
-	}
-	ssl = SSL_new(server->context);
-	SSL_set_fd(ssl, fd);
-	if (SSL_accept(ssl) == 1) {
-		tls_server_note(server, ssl);
-		if (server->script == SCRIPT_ECHO)
-			tls_server_echo(ssl);
-		else
-			tls_server_send(ssl);
-		if (server->script != SCRIPT_TRUNCATE)
-			SSL_shutdown(ssl);
-	}
-	SSL_free(ssl);
-}
-
-static void *tls_server_run(void *argument)
-{
-	struct tls_server *server = argument;
-	char rest[4096];
-	int fd;
-
-	while ((fd = accept(server->listener, NULL, NULL)) >= 0) {
-		tls_server_serve(server, fd);
-		shutdown(fd, SHUT_WR);
-		while (recv(fd, rest, sizeof(rest), 0) > 0)
-			continue; /* closing with bytes unread would be a reset */
-		close(fd);
-	}
-	OPENSSL_thread_stop();
-	return NULL;
-}
-
-static void tls_server_start(struct tls_server *server, const struct certificate *certificate,
-	enum script script)
-{
-	*server = (struct tls_server){.script = script};
-	server->context = SSL_CTX_new(TLS_server_method());
-	SSL_CTX_use_certificate(server->context, certificate->x509);
-	SSL_CTX_use_PrivateKey(server->context, certificate->key);
-	server->listener = listen_on(AF_INET, &server->port, 5);
-}
-
-static void tls_server_go(struct tls_server *server)
-{
-	ck_assert_int_eq(pthread_create(&server->thread, NULL, tls_server_run, server), 0);
-}
-
-static void tls_server_stop(struct tls_server *server)
-{
-	shutdown(server->listener, SHUT_RDWR);
-	pthread_join(server->thread, NULL);
-	close(server->listener);
-	SSL_CTX_free(server->context);
-}
 
 static struct fixture fixture;
 static char directory[] = "/tmp/unit_net.XXXXXX";
@@ -226,8 +105,8 @@ START_TEST(certificates)
 		ck_assert_str_eq(fixture.error.name, ERROR_SOCKET_SSL);
 	} else {
 		ck_assert_msg(fixture_wait(&fixture), "%s", fixture.error.text);
-		ck_assert_str_eq(fixture.report.tls_version, "TLSv1.3");
-		ck_assert_str_eq(fixture.report.tls_cipher, "TLS_AES_256_GCM_SHA384");
+		ck_assert_str_eq(fixture.report.tls.version, "TLSv1.3");
+		ck_assert_str_eq(fixture.report.tls.cipher, "TLS_AES_256_GCM_SHA384");
 		ck_assert_uint_gt(fixture.report.tls_us, 0);
 	}
 	fixture_close(&fixture);
@@ -308,25 +187,6 @@ START_TEST(client_certificate)
 	ck_assert_ptr_nonnull(strstr(fixture.error.text, "good.key': key values mismatch"));
 	tls_server_stop(&server);
 	ck_assert_str_eq(server.client_name, "client");
-}
-END_TEST
-
-/* OpenSSL would ask on the terminal, and the daemon would stand still. */
-START_TEST(key_with_passphrase_is_refused)
-{
-	struct tls_settings settings = {.cert_file = client.cert_file, .key_file = client.key_file};
-	FILE *file = fopen(client.key_file, "w");
-	struct tls_server server;
-
-	PEM_write_PrivateKey(
-		file, client.key, EVP_aes_128_cbc(), (unsigned char *)"secret", 6, NULL, NULL);
-	fclose(file);
-	tls_server_start(&server, &good, SCRIPT_ECHO);
-	tls_server_go(&server);
-	fixture_dial(&fixture, &settings, 2000, 2000, "wss://127.0.0.1:%u/", server.port);
-	ck_assert(!fixture_wait(&fixture));
-	ck_assert_ptr_nonnull(strstr(fixture.error.text, "cannot use the private key"));
-	tls_server_stop(&server);
 }
 END_TEST
 
@@ -539,7 +399,6 @@ TCase *test_net_tls(void)
 		sizeof(handshake_cases) / sizeof(handshake_cases[0]));
 	tcase_add_loop_test(tests, failures, 0, sizeof(failure_cases) / sizeof(failure_cases[0]));
 	tcase_add_test(tests, client_certificate);
-	tcase_add_test(tests, key_with_passphrase_is_refused);
 	tcase_add_test(tests, contexts_are_shared_until_the_ca_changes);
 	tcase_add_test(tests, contexts_are_bounded);
 	tcase_add_loop_test(tests, tls_stream, 0, sizeof(stream_cases) / sizeof(stream_cases[0]));

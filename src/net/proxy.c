@@ -1,0 +1,66 @@
+#include "net/proxy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static const struct url_scheme proxy_scheme_items[] = {
+	{"http", false, 80},
+	{"socks5", false, 1080},
+	{"socks5h", false, 1080},
+};
+
+static const struct url_schemes proxy_schemes = {
+	.items = proxy_scheme_items,
+	.count = sizeof(proxy_scheme_items) / sizeof(proxy_scheme_items[0]),
+	.wanted = "the scheme must be http, socks5 or socks5h",
+};
+
+static bool proxy_parse_url(struct proxy *proxy, const char *text, struct error *error)
+{
+	const struct url_scheme *scheme;
+
+	if (!url_parse_schemes(&proxy->url, text, &proxy_schemes, &scheme, error))
+		return error_prefix(error, "proxy ");
+	if (strcmp(proxy->url.resource, "/") != 0) {
+		error_set(error, ERROR_WEBSOCKET, "proxy URL '%.256s': it has a path",
+			proxy->url.shown);
+		proxy_release(proxy);
+		return false;
+	}
+	proxy->url.shown[strlen(proxy->url.shown) - 1] = '\0'; /* the '/' says nothing here */
+	proxy->kind = strcmp(scheme->name, "http") == 0 ? PROXY_HTTP : PROXY_SOCKS5;
+	return true;
+}
+
+bool proxy_parse(struct proxy *proxy, const char *text, struct error *error)
+{
+	char *full = alloc_format("%s%s", strstr(text, "://") ? "" : "http://", text);
+	bool ok = proxy_parse_url(proxy, full, error);
+
+	explicit_bzero(full, strlen(full));
+	free(full);
+	return ok;
+}
+
+void proxy_release(struct proxy *proxy)
+{
+	url_release(&proxy->url);
+}
+
+static void proxy_replace(char **text, const char *with)
+{
+	if (!with)
+		return;
+	if (*text)
+		explicit_bzero(*text, strlen(*text));
+	free(*text);
+	*text = alloc_string(with);
+}
+
+void proxy_set_login(struct proxy *proxy, const char *user, const char *password)
+{
+	proxy_replace(&proxy->url.user, user);
+	proxy_replace(&proxy->url.password, password);
+}

@@ -1,0 +1,37 @@
+#ifndef NET_PROXY_H
+#define NET_PROXY_H
+
+#include "base/error.h"
+#include "net/url.h"
+
+enum proxy_kind {
+	PROXY_HTTP,   /* CONNECT, for ws:// too (RFC 9110, section 9.3.6) */
+	PROXY_SOCKS5, /* RFC 1928, RFC 1929; the proxy resolves the name */
+};
+
+struct proxy {
+	enum proxy_kind kind;
+	struct url url; /* its host, port, user and password, and how it is shown */
+};
+
+/*
+ * "http://[user[:password]@]host[:port]" (port 80), "socks5://…", "socks5h://…" (port 1080), or
+ * without a scheme for HTTP. Fails with ERROR_WEBSOCKET; the text never contains the password.
+ */
+bool proxy_parse(struct proxy *proxy, const char *text, struct error *error);
+void proxy_release(struct proxy *proxy);
+
+/* A user or password that the URL does not have, as from a file; NULL leaves what is there. */
+void proxy_set_login(struct proxy *proxy, const char *user, const char *password);
+
+/*
+ * The proxy for a URL as the environment has it, a text for proxy_parse(); NULL: none. As curl
+ * reads it: https_proxy or HTTPS_PROXY for wss, http_proxy for ws (HTTP_PROXY not: in a CGI script
+ * the client would set it), else all_proxy or ALL_PROXY; unless no_proxy or NO_PROXY names the
+ * host: a list, separated by commas or spaces, of domains with what is below them, addresses and
+ * networks ("10.0.0.0/8"), names and addresses with ":port" if wanted; or "*" for all. Valid until
+ * the environment changes. A UNIX socket never has a proxy.
+ */
+const char *proxy_from_environment(const struct url *url);
+
+#endif

@@ -1,0 +1,39 @@
+#ifndef NET_TCP_H
+#define NET_TCP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "net/address.h"
+
+enum tcp_family { TCP_FAMILY_ANY, TCP_FAMILY_IPV4, TCP_FAMILY_IPV6 };
+
+/* How to connect over TCP, to a proxy where there is one. Durations in ns; 0 or NULL: the
+ * system's. */
+struct tcp_settings {
+	enum tcp_family family;      /* of the addresses to try */
+	const char *source_address;  /* to connect from: an IP address of this host; only the
+	                                addresses of its family are tried */
+	const char *interface;       /* network interface to use (SO_BINDTODEVICE) */
+	bool nodelay;                /* TCP_NODELAY: small messages leave at once */
+	uint64_t keepalive_idle;     /* nothing received for so long: probes; in whole seconds; 0:
+	                                no keepalive, whatever the next two say */
+	uint64_t keepalive_interval; /* between probes; in whole seconds */
+	unsigned keepalive_count;    /* unanswered probes after which the connection is lost */
+	uint64_t user_timeout;       /* data unacknowledged for so long: lost; in whole ms */
+};
+
+/* Fails with ERROR_WEBSOCKET when the source address is none, or not of the family. */
+bool tcp_check(const struct tcp_settings *settings, struct error *error);
+
+/* What follows is for this room; NULL for the settings: TCP_NODELAY, and nothing else. */
+
+/* AF_INET, AF_INET6 or AF_UNSPEC: what to look for. */
+int tcp_family(const struct tcp_settings *settings);
+
+/* A non-blocking socket for this peer, all settings applied, not yet connected; -1: error. */
+int tcp_socket(const struct tcp_settings *settings, const struct address *peer,
+	struct error *error);
+
+#endif

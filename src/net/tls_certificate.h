@@ -1,0 +1,20 @@
+#ifndef NET_TLS_CERTIFICATE_H
+#define NET_TLS_CERTIFICATE_H
+
+#include <openssl/types.h>
+
+#include "base/error.h"
+#include "net/tls.h"
+
+/* Whether the server's public key is one of the pins, or there are none. `server` names the peer in
+ * the error. */
+bool tls_certificate_pinned(const X509 *certificate, const struct tls_settings *settings,
+	const char *server, struct error *error);
+
+void tls_certificate_describe(const X509 *certificate, struct tls_report *report);
+
+/* Text that two certificates do not share: the SHA-256 of the whole. NULL: "". */
+enum { TLS_FINGERPRINT_SIZE = 45 };
+void tls_certificate_fingerprint(const X509 *certificate, char text[TLS_FINGERPRINT_SIZE]);
+
+#endif

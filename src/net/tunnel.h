@@ -1,0 +1,59 @@
+#ifndef NET_TUNNEL_H
+#define NET_TUNNEL_H
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "net/proxy.h"
+#include "net/url.h"
+
+/*
+ * The conversation with a proxy until the tunnel to the target is open. Sans I/O: bytes in, bytes
+ * out. What it keeps of the proxy's bytes is bounded; the time is the caller's matter.
+ */
+enum tunnel_status {
+	TUNNEL_MORE,   /* send what is in `out`, and receive more */
+	TUNNEL_OPEN,   /* what the proxy sends from now on is the target's */
+	TUNNEL_FAILED, /* the error says why; no more calls */
+};
+
+struct tunnel {
+	struct buffer out; /* to be sent; the caller consumes what it has sent */
+
+	/* private */
+	const struct proxy *proxy;
+	const struct url *target;
+	struct buffer in;
+	int step;         /* SOCKS5: what is to come next */
+	unsigned status;  /* HTTP: of a refusal whose text is still coming; 0: none */
+	unsigned interim; /* HTTP: answers with a status of 1xx */
+};
+
+/* Begins the conversation. Fails when the proxy cannot be told of such a login or target. Borrows
+ * both until tunnel_release(), which is due in any case. */
+bool tunnel_start(struct tunnel *tunnel, const struct proxy *proxy, const struct url *target,
+	struct error *error);
+
+/* Takes bytes of the proxy. `used` are those that were for the tunnel itself: all of them, but with
+ * TUNNEL_OPEN, where the rest is the target's. */
+enum tunnel_status tunnel_receive(struct tunnel *tunnel, const void *data, size_t length,
+	size_t *used, struct error *error);
+
+/* Whether the proxy has refused, and only the rest of its text has not come: `error` says what. */
+bool tunnel_refused(const struct tunnel *tunnel, struct error *error);
+
+/* The proxy has closed the connection before the tunnel was open. */
+void tunnel_closed(const struct tunnel *tunnel, struct error *error);
+
+void tunnel_release(struct tunnel *tunnel);
+
+/* What follows is for tunnel.c: the two kinds. */
+bool tunnel_http_start(struct tunnel *tunnel, struct error *error);
+enum tunnel_status tunnel_http_advance(struct tunnel *tunnel, struct error *error);
+void tunnel_http_refusal(const struct tunnel *tunnel, struct error *error);
+
+bool tunnel_socks_start(struct tunnel *tunnel, struct error *error);
+enum tunnel_status tunnel_socks_advance(struct tunnel *tunnel, struct error *error);
+
+#endif
