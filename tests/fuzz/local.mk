@@ -1,7 +1,7 @@
 # Fuzz targets with libFuzzer: ../configure CC=clang --enable-fuzzing && make fuzz. See README.md.
 EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus
 
-FUZZ_TARGETS = fuzz_control fuzz_frames fuzz_handshake
+FUZZ_TARGETS = fuzz_control fuzz_frames fuzz_handshake fuzz_proxy
 LINK_FUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZING
@@ -18,6 +18,10 @@ fuzz_frames_LDADD = $(WS_LIBS)
 fuzz_handshake_SOURCES = tests/fuzz/fuzz_handshake.c
 fuzz_handshake_LDFLAGS = $(LINK_FUZZER)
 fuzz_handshake_LDADD = $(WS_LIBS)
+
+fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c
+fuzz_proxy_LDFLAGS = $(LINK_FUZZER)
+fuzz_proxy_LDADD = $(NET_LIBS)
 
 fuzz: $(FUZZ_TARGETS)
 endif
