@@ -53,6 +53,7 @@ static const struct report_counter outlet_counters[] = {
 
 static const char *const when_names[] = {
 	[WHEN_ALWAYS] = "always",
+	[WHEN_SUBSCRIBED] = "subscribed",
 	[WHEN_MANUAL] = "manual",
 };
 

@@ -7,6 +7,7 @@ libgateway_a_SOURCES = \
 	src/gateway/session.c src/gateway/session.h \
 	src/gateway/settings.c src/gateway/settings.h \
 	src/gateway/settings_check.c \
+	src/gateway/settings_check_connection.c \
 	src/gateway/settings_private.h \
 	src/gateway/settings_problem.c \
 	src/gateway/settings_read.c \

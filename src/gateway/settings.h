@@ -23,6 +23,11 @@ struct string_list {
 	size_t count;
 };
 
+struct integer_list {
+	unsigned *items;
+	size_t count;
+};
+
 struct header_list {
 	struct ws_header *items;
 	size_t count;
@@ -39,37 +44,106 @@ struct warn_settings {
 
 /* When the gateway opens a connection by itself. */
 enum connection_when {
-	WHEN_ALWAYS, /* at start, and again whenever it is lost */
-	WHEN_MANUAL, /* never: `connect` does */
+	WHEN_ALWAYS,     /* at start, and again whenever it is lost */
+	WHEN_SUBSCRIBED, /* while an outlet of it has subscribers */
+	WHEN_MANUAL,     /* never: `connect` does */
+};
+
+/* How the wait before a reconnect comes out of what the backoff allows. */
+enum reconnect_jitter {
+	JITTER_FULL, /* drawn at random */
+	JITTER_NONE, /* the longest */
 };
 
 struct connection_settings {
 	char *name;
 	char *url;
 	enum connection_when when;
+	uint64_t linger; /* WHEN_SUBSCRIBED: open for so long after the last subscriber has left */
 	struct header_list headers;
+	struct header_list header_files; /* the values: first lines of files, read at each connect */
 	struct string_list protocols;
-	struct string_list on_open; /* sent first, as text messages */
+	struct string_list on_open; /* sent first, as text messages; with placeholders */
+	char *on_open_file; /* likewise one a line, after them; read at each open */
+	char *host; /* for the Host header instead of the URL's */
 	char *origin;
 	char *user_agent;
-	char *bearer_file; /* read at each connect */
+	char *username; /* Basic authentication; then the URL has none */
+	char *password_file; /* read at each connect; only with a username */
+	char *bearer_file; /* likewise; not with a username */
+	unsigned max_redirects;
 	uint64_t connect_timeout;
 	uint64_t tls_timeout;
 	uint64_t upgrade_timeout;
 	uint64_t close_timeout;
 	uint64_t ping_interval; /* 0: no pings */
 	uint64_t ping_timeout;  /* from a ping to its pong */
+	char *ping_payload;     /* at most 125 bytes; NULL: a stamp of our own */
 	uint64_t idle_timeout;  /* no message for so long: reconnect; 0: never */
 	uint64_t max_message;
 	uint64_t send_queue; /* bytes that may wait for the server */
+	struct {
+		bool enabled;
+		unsigned client_max_window_bits; /* 8 to 15 */
+		unsigned server_max_window_bits; /* likewise */
+		bool client_no_context_takeover;
+		bool server_no_context_takeover;
+		unsigned level; /* zlib's, 1 to 9 */
+		uint64_t threshold; /* bytes; shorter messages are sent as they are */
+	} compression;
+	struct {
+		char *url; /* http://…, socks5://… or "environment"; NULL: none */
+		char *username; /* then the URL has none */
+		char *password_file; /* read at each connect; only with a username */
+	} proxy;
 	struct {
 		bool enabled;
 		uint64_t min;
 		uint64_t max;
 		double factor;
 		uint64_t stable; /* open for so long: the next failure starts from min again */
+		enum reconnect_jitter jitter;
+		unsigned attempts; /* in a row without success; 0: for ever */
+		struct integer_list give_up; /* close codes 1000-4999, HTTP statuses 400-599 */
 	} reconnect;
+	struct {
+		uint64_t every; /* 0: no heartbeats; else there is a message */
+		char *message;
+		bool binary; /* then `message` is base64, and valid */
+		bool only_idle; /* only if nothing else has been sent for so long */
+	} heartbeat;
+	struct {
+		uint64_t after; /* 0: any age */
+		double jitter; /* 0 to 1: the share of `after` that it may be earlier */
+		bool overlap; /* the new connection opens before the old one is closed */
+	} max_age;
+	struct {
+		uint64_t bytes; /* of messages that wait for the connection to open; 0: refused */
+		uint64_t age; /* and for how long */
+	} hold;
+	struct {
+		double messages; /* a second; 0: any number, else at least 0.001 */
+		unsigned burst; /* so many at once, at least 1 */
+	} send_rate;
+	struct {
+		bool nodelay;
+		uint64_t keepalive; /* idle for so long: the first probe; 0: no probes */
+		uint64_t keepalive_interval;
+		unsigned keepalive_count; /* unanswered probes that end the connection */
+		uint64_t user_timeout; /* TCP_USER_TIMEOUT; 0: the system's */
+	} tcp;
+	struct {
+		int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
+		char *source; /* an address, of `family` if there is one */
+		char *interface; /* fits IFNAMSIZ */
+	} address;
 	struct tls_settings tls;
+	struct {
+		struct string_list pins; /* "sha256//" and the base64 of 32 bytes */
+		bool resume;
+		char *keylog_file;
+		char *key_passphrase_file; /* read at each connect */
+	} tls_extra;
 	struct warn_settings warn;
 };
 
@@ -92,6 +166,10 @@ struct gateway_settings {
 		enum log_format format;
 	} log;
 	struct string_list dns; /* name servers; none: those of /etc/resolv.conf */
+	struct {
+		unsigned at_once;    /* connections that may be connecting; 0: any number */
+		unsigned per_second; /* attempts that may be started; 0: likewise */
+	} connecting;
 	uint64_t drain_timeout; /* for subscribers and closing handshakes at the end */
 };
 
@@ -126,6 +204,10 @@ void settings_problems_release(struct settings_problems *problems);
 struct connection_settings *settings_connection(const config_setting_t *group,
 	const struct settings *settings, struct settings_problems *problems);
 void connection_settings_free(struct connection_settings *settings);
+
+/* Whether every % of a message for `on_open` begins a placeholder: %n, %{VARIABLE} or %%. The text
+ * of the error does not show the message. */
+bool settings_placeholders_valid(const char *message, struct error *error);
 
 /* The outlet that a connection gets which no outlet names: <runtime_dir>/<name>.sock, `lines`. */
 struct outlet_config *settings_implicit_outlet(const struct settings *settings,

@@ -4,69 +4,6 @@
 #include <sys/un.h>
 
 #include "gateway/settings_private.h"
-#include "net/url.h"
-#include "ws/handshake.h"
-#include "ws/token.h"
-
-static void check_url(const struct connection_settings *connection, const config_setting_t *where,
-	struct settings_problems *problems)
-{
-	struct error error;
-	struct url url;
-
-	if (!connection->url)
-		return;
-	if (url_parse(&url, connection->url, &error))
-		url_release(&url);
-	else
-		settings_problem(problems, settings_problem_place(where, "url"), "%s", error.text);
-}
-
-static void check_headers(const struct header_list *headers, const config_setting_t *where,
-	struct settings_problems *problems)
-{
-	const config_setting_t *place = settings_problem_place(where, "headers");
-
-	for (size_t i = 0; i < headers->count; i++) {
-		if (ws_handshake_owns_header(headers->items[i].name))
-			settings_problem(problems, place,
-				"the header '%s' is the handshake's own and cannot be set",
-				headers->items[i].name);
-	}
-}
-
-static void check_protocols(const struct string_list *protocols, const config_setting_t *where,
-	struct settings_problems *problems)
-{
-	const config_setting_t *place = settings_problem_place(where, "protocols");
-
-	for (size_t i = 0; i < protocols->count; i++) {
-		if (!token_is_valid(protocols->items[i], strlen(protocols->items[i])))
-			settings_problem(problems, place,
-				"the name of a subprotocol must be one word without separators, "
-				"which number %zu is not",
-				i + 1);
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(protocols->items[i], protocols->items[j]) == 0)
-				settings_problem(problems, place, "'%s' is there twice",
-					protocols->items[i]);
-		}
-	}
-}
-
-void connection_settings_check(const struct connection_settings *connection,
-	const config_setting_t *where, struct settings_problems *problems)
-{
-	check_url(connection, where, problems);
-	check_headers(&connection->headers, where, problems);
-	check_protocols(&connection->protocols, where, problems);
-	if (connection->reconnect.min > connection->reconnect.max)
-		settings_problem(problems, settings_problem_place(where, "reconnect"),
-			"'min' must not be longer than 'max'");
-	if (connection->tls.key_file && !connection->tls.cert_file)
-		settings_problem(problems, settings_problem_place(where, "tls"),
-			"'key_file' needs the 'cert_file' that it is the key of");
-}
 
 static void check_dns(const struct string_list *servers, const config_setting_t *where,
 	struct settings_problems *problems)

@@ -21,12 +21,15 @@ enum setting_type {
 	SETTING_SIZE, /* uint64_t, bytes */
 	SETTING_MODE, /* mode_t */
 	SETTING_CHOICE, /* an int or enum: the value of one of `choices` */
-	SETTING_STRING, /* char *; one of `choices`, where there are any */
+	SETTING_STRING, /* char *, one line; one of `choices`, where there are any */
+	SETTING_TEXT, /* char *, any text */
 	SETTING_NAME, /* char *, of a connection or outlet: text_is_name() */
 	SETTING_FILE, /* char *, absolute; ${CREDENTIALS_DIRECTORY} expanded in front */
 	SETTING_JSON, /* char *: any value, as JSON text */
 	SETTING_STRINGS, /* struct string_list */
+	SETTING_INTEGERS, /* struct integer_list */
 	SETTING_HEADERS, /* struct header_list */
+	SETTING_HEADER_FILES, /* struct header_list, each value as SETTING_FILE */
 	SETTING_GROUP, /* a group of its own in the file, the same struct in memory */
 };
 
@@ -85,6 +88,7 @@ void setting_replace_text(const struct setting *setting, void *target, char *tex
 
 /* The same for the lists; what `list` owns is taken over. */
 void setting_replace_strings(struct string_list *target, struct string_list list);
+void setting_replace_integers(struct integer_list *target, struct integer_list list);
 void setting_replace_headers(struct header_list *target, struct header_list list);
 
 /* settings_read.c: from libconfig to structs. */
@@ -100,10 +104,12 @@ void settings_read_group(const struct setting *table, void *target, const config
 void settings_read_required(const struct setting *table, const void *target,
 	const config_setting_t *where, struct settings_problems *problems);
 
-/* settings_check.c: what no single setting shows. */
+/* settings_check_connection.c: what a table cannot say of a connection. */
 
 void connection_settings_check(const struct connection_settings *connection,
 	const config_setting_t *where, struct settings_problems *problems);
+
+/* settings_check.c: what no single part shows. */
 
 /* Where the parts stand in the files, for the problems between them. */
 struct settings_places {

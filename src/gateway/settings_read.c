@@ -49,8 +49,8 @@ static char *value_shown(const config_setting_t *value)
 }
 
 /* "must be …, not …"; the latter is left out where it may be a secret. */
-static void problem_must_be(const struct reading *reading, const config_setting_t *value,
-	const char *expected)
+static void problem_must_be(
+	const struct reading *reading, const config_setting_t *value, const char *expected)
 {
 	char *shown;
 
@@ -215,6 +215,11 @@ static void read_choice(const struct reading *reading)
 }
 
 /* An empty string is as none: so a connection can take back what `defaults` say. */
+static void replace_text(const struct reading *reading, const char *text)
+{
+	setting_replace_text(reading->setting, reading->target, *text ? alloc_string(text) : NULL);
+}
+
 static void read_string(const struct reading *reading)
 {
 	const char *text = read_line(reading, reading->value);
@@ -223,7 +228,15 @@ static void read_string(const struct reading *reading)
 		return;
 	if (reading->setting->choices && !choice_of(reading))
 		return;
-	setting_replace_text(reading->setting, reading->target, *text ? alloc_string(text) : NULL);
+	replace_text(reading, text);
+}
+
+static void read_any_text(const struct reading *reading)
+{
+	const char *text = read_text(reading, reading->value);
+
+	if (text)
+		replace_text(reading, text);
 }
 
 /* A bad name is kept all the same: what refers to it shall not be a problem too. */
@@ -240,7 +253,8 @@ static void read_name(const struct reading *reading)
 }
 
 /* The text with ${CREDENTIALS_DIRECTORY} in front expanded; NULL if there is no such directory. */
-static char *file_expanded(const struct reading *reading, const char *text)
+static char *file_expanded(
+	const struct reading *reading, const config_setting_t *value, const char *text)
 {
 	static const char variable[] = "${CREDENTIALS_DIRECTORY}";
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");
@@ -249,9 +263,22 @@ static char *file_expanded(const struct reading *reading, const char *text)
 		return alloc_string(text);
 	if (directory)
 		return alloc_format("%s%s", directory, text + sizeof(variable) - 1);
-	settings_problem(reading->problems, reading->value,
+	settings_problem(reading->problems, value,
 		"needs the environment variable CREDENTIALS_DIRECTORY, which is not set; systemd "
 		"sets it for a unit with LoadCredential=");
+	return NULL;
+}
+
+/* The absolute path that the text stands for, for the caller to free; NULL if it is none. */
+static char *file_path(
+	const struct reading *reading, const config_setting_t *value, const char *text)
+{
+	char *file = file_expanded(reading, value, text);
+
+	if (!file || file[0] == '/')
+		return file;
+	problem_must_be(reading, value, "an absolute path");
+	free(file);
 	return NULL;
 }
 
@@ -262,19 +289,9 @@ static void read_file(const struct reading *reading)
 
 	if (!text)
 		return;
-	if (!*text) {
-		setting_replace_text(reading->setting, reading->target, NULL);
-		return;
-	}
-	file = file_expanded(reading, text);
-	if (!file)
-		return;
-	if (file[0] != '/') {
-		problem_must_be(reading, reading->value, "an absolute path");
-		free(file);
-		return;
-	}
-	setting_replace_text(reading->setting, reading->target, file);
+	file = *text ? file_path(reading, reading->value, text) : NULL;
+	if (file || !*text)
+		setting_replace_text(reading->setting, reading->target, file);
 }
 
 /* The shortest decimal text that gives the same double again. */
@@ -294,11 +311,11 @@ static void json_append_number(struct buffer *out, double number)
 	buffer_append_text(out, text);
 }
 
-static bool json_append(struct buffer *out, const struct reading *reading,
-	const config_setting_t *value);
+static bool json_append(
+	struct buffer *out, const struct reading *reading, const config_setting_t *value);
 
-static bool json_append_members(struct buffer *out, const struct reading *reading,
-	const config_setting_t *value)
+static bool json_append_members(
+	struct buffer *out, const struct reading *reading, const config_setting_t *value)
 {
 	bool group = config_setting_is_group(value);
 	unsigned count = (unsigned)config_setting_length(value);
@@ -319,8 +336,8 @@ static bool json_append_members(struct buffer *out, const struct reading *readin
 	return true;
 }
 
-static bool json_append(struct buffer *out, const struct reading *reading,
-	const config_setting_t *value)
+static bool json_append(
+	struct buffer *out, const struct reading *reading, const config_setting_t *value)
 {
 	const char *text;
 
@@ -379,6 +396,43 @@ static void read_strings(const struct reading *reading)
 	setting_replace_strings((void *)((char *)reading->target + reading->setting->offset), list);
 }
 
+/* Which integers it takes is the setting's own: settings_check_connection.c. */
+static void read_integers(const struct reading *reading)
+{
+	config_setting_t *value = (config_setting_t *)reading->value;
+	struct integer_list list = {0};
+	unsigned count;
+
+	if (!is_type(value, CONFIG_TYPE_ARRAY) && !is_type(value, CONFIG_TYPE_LIST)) {
+		problem_must_be(reading, value, "an array of whole numbers such as [ 1, 2 ]");
+		return;
+	}
+	count = (unsigned)config_setting_length(value);
+	list.items = count ? alloc_zero(count, sizeof(*list.items)) : NULL;
+	for (unsigned i = 0; i < count; i++) {
+		const config_setting_t *item = config_setting_get_elem(value, i);
+
+		if (is_type(item, CONFIG_TYPE_INT) && config_setting_get_int(item) >= 0)
+			list.items[list.count++] = (unsigned)config_setting_get_int(item);
+		else
+			problem_must_be(reading, item, "a whole number");
+	}
+	setting_replace_integers(
+		(void *)((char *)reading->target + reading->setting->offset), list);
+}
+
+/* The value of a header as its member has it, for the caller to free; NULL if it is none. */
+static char *header_value(const struct reading *reading, const config_setting_t *header)
+{
+	const char *text = read_line(reading, header);
+
+	if (!text)
+		return NULL;
+	if (reading->setting->type == SETTING_HEADER_FILES)
+		return file_path(reading, header, text);
+	return alloc_string(text);
+}
+
 static void read_headers(const struct reading *reading)
 {
 	config_setting_t *value = (config_setting_t *)reading->value;
@@ -386,19 +440,22 @@ static void read_headers(const struct reading *reading)
 	unsigned count;
 
 	if (!config_setting_is_group(value)) {
-		problem_must_be(reading, value, "a group such as { X-Api-Key = \"k\"; }");
+		problem_must_be(reading, value,
+			reading->setting->type == SETTING_HEADERS
+				? "a group such as { X-Api-Key = \"k\"; }"
+				: "a group such as { X-Api-Key = \"/path\"; }");
 		return;
 	}
 	count = (unsigned)config_setting_length(value);
 	list.items = count ? alloc_zero(count, sizeof(*list.items)) : NULL;
 	for (unsigned i = 0; i < count; i++) {
 		const config_setting_t *header = config_setting_get_elem(value, i);
-		const char *text = read_line(reading, header);
+		char *text = header_value(reading, header);
 
 		if (text)
 			list.items[list.count++] = (struct ws_header){
 				.name = alloc_string(config_setting_name(header)),
-				.value = alloc_string(text),
+				.value = text,
 			};
 	}
 	setting_replace_headers((void *)((char *)reading->target + reading->setting->offset), list);
@@ -421,11 +478,14 @@ static void read_setting(const struct reading *reading)
 		[SETTING_MODE] = read_amount,
 		[SETTING_CHOICE] = read_choice,
 		[SETTING_STRING] = read_string,
+		[SETTING_TEXT] = read_any_text,
 		[SETTING_NAME] = read_name,
 		[SETTING_FILE] = read_file,
 		[SETTING_JSON] = read_json,
 		[SETTING_STRINGS] = read_strings,
+		[SETTING_INTEGERS] = read_integers,
 		[SETTING_HEADERS] = read_headers,
+		[SETTING_HEADER_FILES] = read_headers,
 		[SETTING_GROUP] = read_group,
 	};
 

@@ -78,6 +78,12 @@ void setting_replace_strings(struct string_list *target, struct string_list list
 	*target = list;
 }
 
+void setting_replace_integers(struct integer_list *target, struct integer_list list)
+{
+	free(target->items);
+	*target = list;
+}
+
 void setting_replace_headers(struct header_list *target, struct header_list list)
 {
 	for (size_t i = 0; i < target->count; i++) {
@@ -150,6 +156,18 @@ static struct string_list strings_copy(const struct string_list *source)
 	return copy;
 }
 
+static struct integer_list integers_copy(const struct integer_list *source)
+{
+	struct integer_list copy = {0};
+
+	if (source->count == 0)
+		return copy;
+	copy.items = alloc_zero(source->count, sizeof(*copy.items));
+	copy.count = source->count;
+	memcpy(copy.items, source->items, source->count * sizeof(*copy.items));
+	return copy;
+}
+
 static struct header_list headers_copy(const struct header_list *source)
 {
 	struct header_list copy = {0};
@@ -177,10 +195,15 @@ static void setting_copy(const struct setting *setting, void *target, const void
 	case SETTING_STRINGS:
 		setting_replace_strings(to, strings_copy(from));
 		break;
+	case SETTING_INTEGERS:
+		setting_replace_integers(to, integers_copy(from));
+		break;
 	case SETTING_HEADERS:
+	case SETTING_HEADER_FILES:
 		setting_replace_headers(to, headers_copy(from));
 		break;
 	case SETTING_STRING:
+	case SETTING_TEXT:
 	case SETTING_NAME:
 	case SETTING_FILE:
 	case SETTING_JSON:
@@ -209,10 +232,15 @@ static void setting_release(const struct setting *setting, void *target)
 	case SETTING_STRINGS:
 		setting_replace_strings(member, (struct string_list){0});
 		break;
+	case SETTING_INTEGERS:
+		setting_replace_integers(member, (struct integer_list){0});
+		break;
 	case SETTING_HEADERS:
+	case SETTING_HEADER_FILES:
 		setting_replace_headers(member, (struct header_list){0});
 		break;
 	case SETTING_STRING:
+	case SETTING_TEXT:
 	case SETTING_NAME:
 	case SETTING_FILE:
 	case SETTING_JSON:
@@ -247,6 +275,14 @@ static bool strings_equal(const struct string_list *one, const struct string_lis
 	return true;
 }
 
+static bool integers_equal(const struct integer_list *one, const struct integer_list *other)
+{
+	if (one->count != other->count)
+		return false;
+	return one->count == 0 ||
+	       memcmp(one->items, other->items, one->count * sizeof(*one->items)) == 0;
+}
+
 static bool headers_equal(const struct header_list *one, const struct header_list *other)
 {
 	if (one->count != other->count)
@@ -267,9 +303,13 @@ static bool setting_equal(const struct setting *setting, const void *before, con
 	switch (setting->type) {
 	case SETTING_STRINGS:
 		return strings_equal(one, other);
+	case SETTING_INTEGERS:
+		return integers_equal(one, other);
 	case SETTING_HEADERS:
+	case SETTING_HEADER_FILES:
 		return headers_equal(one, other);
 	case SETTING_STRING:
+	case SETTING_TEXT:
 	case SETTING_NAME:
 	case SETTING_FILE:
 	case SETTING_JSON:
@@ -279,8 +319,8 @@ static bool setting_equal(const struct setting *setting, const void *before, con
 	}
 }
 
-enum settings_change settings_table_compare(const struct setting *table, const void *before,
-	const void *after)
+enum settings_change settings_table_compare(
+	const struct setting *table, const void *before, const void *after)
 {
 	enum settings_change change = SETTINGS_SAME;
 
