@@ -49,8 +49,8 @@ static char *value_shown(const config_setting_t *value)
 }
 
 /* "must be …, not …"; the latter is left out where it may be a secret. */
-static void problem_must_be(
-	const struct reading *reading, const config_setting_t *value, const char *expected)
+static void problem_must_be(const struct reading *reading, const config_setting_t *value,
+	const char *expected)
 {
 	char *shown;
 
@@ -253,8 +253,8 @@ static void read_name(const struct reading *reading)
 }
 
 /* The text with ${CREDENTIALS_DIRECTORY} in front expanded; NULL if there is no such directory. */
-static char *file_expanded(
-	const struct reading *reading, const config_setting_t *value, const char *text)
+static char *file_expanded(const struct reading *reading, const config_setting_t *value,
+	const char *text)
 {
 	static const char variable[] = "${CREDENTIALS_DIRECTORY}";
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +85,8 @@ START_TEST(an_empty_file_is_a_gateway_with_nothing)
 	ck_assert_int_eq(settings->gateway.log.level, LOG_INFO);
 	ck_assert_int_eq(settings->gateway.log.format, LOG_FORMAT_AUTO);
 	ck_assert_uint_eq(settings->gateway.dns.count, 0);
+	ck_assert_uint_eq(settings->gateway.connecting.at_once, 64);
+	ck_assert_uint_eq(settings->gateway.connecting.per_second, 100);
 	ck_assert_uint_eq(settings->gateway.drain_timeout, 5 * CLOCK_NS_PER_SECOND);
 	settings_free(settings);
 }
@@ -116,6 +119,51 @@ START_TEST(a_connection_has_the_standard_values)
 	ck_assert_uint_eq(a->warn.warning_ms, 0);
 	ck_assert_uint_eq(a->warn.min_ms, 1000);
 	ck_assert_uint_eq(a->warn.queue, WARNINGS_QUEUE_DEFAULT);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(a_connection_is_plain_unless_told_otherwise)
+{
+	struct settings *settings = load(ONE_CONNECTION);
+	const struct connection_settings *a = settings->connections[0];
+
+	ck_assert_uint_eq(a->linger, 30 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->header_files.count, 0);
+	ck_assert_ptr_null(a->on_open_file);
+	ck_assert_ptr_null(a->host);
+	ck_assert_ptr_null(a->username);
+	ck_assert_ptr_null(a->password_file);
+	ck_assert_uint_eq(a->max_redirects, 5);
+	ck_assert_ptr_null(a->ping_payload);
+	ck_assert(!a->compression.enabled);
+	ck_assert_uint_eq(a->compression.client_max_window_bits, 15);
+	ck_assert_uint_eq(a->compression.server_max_window_bits, 15);
+	ck_assert(!a->compression.client_no_context_takeover);
+	ck_assert(!a->compression.server_no_context_takeover);
+	ck_assert_uint_eq(a->compression.level, 6);
+	ck_assert_uint_eq(a->compression.threshold, 64);
+	ck_assert_ptr_null(a->proxy.url);
+	ck_assert_int_eq(a->reconnect.jitter, JITTER_FULL);
+	ck_assert_uint_eq(a->reconnect.attempts, 0);
+	ck_assert_uint_eq(a->reconnect.give_up.count, 0);
+	ck_assert_uint_eq(a->heartbeat.every, 0);
+	ck_assert_ptr_null(a->heartbeat.message);
+	ck_assert_uint_eq(a->max_age.after, 0);
+	ck_assert_double_eq(a->max_age.jitter, 0.1);
+	ck_assert(!a->max_age.overlap);
+	ck_assert_uint_eq(a->hold.bytes, 0);
+	ck_assert_uint_eq(a->hold.age, 30 * CLOCK_NS_PER_SECOND);
+	ck_assert_double_eq(a->send_rate.messages, 0.0);
+	ck_assert_uint_eq(a->send_rate.burst, 1);
+	ck_assert(a->tcp.nodelay);
+	ck_assert_uint_eq(a->tcp.keepalive, 0);
+	ck_assert_uint_eq(a->tcp.keepalive_interval, 15 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->tcp.keepalive_count, 4);
+	ck_assert_uint_eq(a->tcp.user_timeout, 0);
+	ck_assert_int_eq(a->address.family, AF_UNSPEC);
+	ck_assert_uint_eq(a->tls_extra.pins.count, 0);
+	ck_assert(a->tls_extra.resume);
 	settings_free(settings);
 }
 END_TEST
@@ -235,6 +283,91 @@ START_TEST(every_setting_is_read)
 }
 END_TEST
 
+#define PIN "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+
+/* One that also goes through `defaults`: so what is read has been copied too. */
+START_TEST(every_setting_for_an_awkward_server_is_read)
+{
+	struct settings *settings = load(
+		"gateway = { connecting = { at_once = 0; per_second = 7; }; };\n"
+		"defaults = { when = \"subscribed\"; linger = \"1s\"; username = \"u\";\n"
+		"  header_files = { X-Key = \"/x\"; }; on_open_file = \"/o\"; host = \"h:1\";\n"
+		"  password_file = \"/p\"; max_redirects = 0; ping = { payload = \"hi\\n\"; };\n"
+		"  compression = { enabled = true; client_max_window_bits = 9; level = 1;\n"
+		"    server_max_window_bits = 10; client_no_context_takeover = true;\n"
+		"    server_no_context_takeover = true; threshold = \"1K\"; };\n"
+		"  proxy = { url = \"socks5://[::1]:1080\"; username = \"pu\";\n"
+		"    password_file = \"/pp\"; };\n"
+		"  reconnect = { jitter = \"none\"; attempts = 3; give_up = [ 4004, 401 ]; };\n"
+		"  heartbeat = { every = \"2s\"; message = \"aGk=\"; binary = true;\n"
+		"    only_idle = true; };\n"
+		"  max_age = { after = \"3s\"; jitter = 1; overlap = true; };\n"
+		"  hold = { bytes = \"2K\"; age = \"4s\"; };\n"
+		"  send_rate = { messages = 0.5; burst = 2; };\n"
+		"  tcp = { nodelay = false; keepalive = \"5s\"; keepalive_interval = \"6s\";\n"
+		"    keepalive_count = 8; user_timeout = \"9s\"; };\n"
+		"  address = { family = \"ipv6\"; source = \"::1\"; interface = \"lo\"; };\n"
+		"  tls = { pins = [ \"" PIN "\" ]; resume = false; keylog_file = \"/l\";\n"
+		"    cert_file = \"/c\"; key_passphrase_file = \"/kp\"; }; };\n" ONE_CONNECTION);
+	const struct connection_settings *a = settings->connections[0];
+
+	ck_assert_uint_eq(settings->gateway.connecting.at_once, 0);
+	ck_assert_uint_eq(settings->gateway.connecting.per_second, 7);
+
+	ck_assert_int_eq(a->when, WHEN_SUBSCRIBED);
+	ck_assert_uint_eq(a->linger, 1 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->header_files.count, 1);
+	ck_assert_str_eq(a->header_files.items[0].name, "X-Key");
+	ck_assert_str_eq(a->header_files.items[0].value, "/x");
+	ck_assert_str_eq(a->on_open_file, "/o");
+	ck_assert_str_eq(a->host, "h:1");
+	ck_assert_str_eq(a->username, "u");
+	ck_assert_str_eq(a->password_file, "/p");
+	ck_assert_uint_eq(a->max_redirects, 0);
+	ck_assert_str_eq(a->ping_payload, "hi\n");
+	ck_assert(a->compression.enabled);
+	ck_assert_uint_eq(a->compression.client_max_window_bits, 9);
+	ck_assert_uint_eq(a->compression.server_max_window_bits, 10);
+	ck_assert(a->compression.client_no_context_takeover);
+	ck_assert(a->compression.server_no_context_takeover);
+	ck_assert_uint_eq(a->compression.level, 1);
+	ck_assert_uint_eq(a->compression.threshold, 1024);
+	ck_assert_str_eq(a->proxy.url, "socks5://[::1]:1080");
+	ck_assert_str_eq(a->proxy.username, "pu");
+	ck_assert_str_eq(a->proxy.password_file, "/pp");
+	ck_assert_int_eq(a->reconnect.jitter, JITTER_NONE);
+	ck_assert_uint_eq(a->reconnect.attempts, 3);
+	ck_assert_uint_eq(a->reconnect.give_up.count, 2);
+	ck_assert_uint_eq(a->reconnect.give_up.items[0], 4004);
+	ck_assert_uint_eq(a->reconnect.give_up.items[1], 401);
+	ck_assert_uint_eq(a->heartbeat.every, 2 * CLOCK_NS_PER_SECOND);
+	ck_assert_str_eq(a->heartbeat.message, "aGk=");
+	ck_assert(a->heartbeat.binary);
+	ck_assert(a->heartbeat.only_idle);
+	ck_assert_uint_eq(a->max_age.after, 3 * CLOCK_NS_PER_SECOND);
+	ck_assert_double_eq(a->max_age.jitter, 1.0);
+	ck_assert(a->max_age.overlap);
+	ck_assert_uint_eq(a->hold.bytes, 2048);
+	ck_assert_uint_eq(a->hold.age, 4 * CLOCK_NS_PER_SECOND);
+	ck_assert_double_eq(a->send_rate.messages, 0.5);
+	ck_assert_uint_eq(a->send_rate.burst, 2);
+	ck_assert(!a->tcp.nodelay);
+	ck_assert_uint_eq(a->tcp.keepalive, 5 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->tcp.keepalive_interval, 6 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->tcp.keepalive_count, 8);
+	ck_assert_uint_eq(a->tcp.user_timeout, 9 * CLOCK_NS_PER_SECOND);
+	ck_assert_int_eq(a->address.family, AF_INET6);
+	ck_assert_str_eq(a->address.source, "::1");
+	ck_assert_str_eq(a->address.interface, "lo");
+	ck_assert_uint_eq(a->tls_extra.pins.count, 1);
+	ck_assert_str_eq(a->tls_extra.pins.items[0], PIN);
+	ck_assert(!a->tls_extra.resume);
+	ck_assert_str_eq(a->tls_extra.keylog_file, "/l");
+	ck_assert_str_eq(a->tls_extra.key_passphrase_file, "/kp");
+	settings_free(settings);
+}
+END_TEST
+
 START_TEST(defaults_stand_below_each_connection)
 {
 	struct settings *settings =
@@ -317,6 +450,11 @@ START_TEST(systemd_says_where_sockets_and_credentials_are)
 			"\"${CREDENTIALS_DIRECTORY}/t\"; } );");
 	ck_assert_str_eq(settings->gateway.control.path, "/run/one/control.sock");
 	ck_assert_str_eq(settings->connections[0]->bearer_file, "/creds/t");
+	settings_free(settings);
+
+	settings = load("connections = ( { name = \"a\"; url = \"ws://h/\"; header_files = { X = "
+			"\"${CREDENTIALS_DIRECTORY}/x\"; }; } );");
+	ck_assert_str_eq(settings->connections[0]->header_files.items[0].value, "/creds/x");
 	settings_free(settings);
 
 	settings = load("gateway = { runtime_dir = \"/mine\"; };");
@@ -436,12 +574,20 @@ START_TEST(all_problems_are_told_in_one_go)
 }
 END_TEST
 
+#define PROXY_URL "must be \"http://HOST:PORT\", \"socks5://HOST:PORT\" or \"environment\""
+#define GIVE_UP(code)                                                                              \
+	"must be close codes from 1000 to 4999 or HTTP statuses from 400 to 599, which " code      \
+	" is neither of"
+#define BYTES_42  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define BYTES_44  BYTES_42 "xx"
+#define BYTES_126 BYTES_42 BYTES_42 BYTES_42
+
 /* One wrong setting of a connection each, with what is said of it. */
 static const struct {
 	const char *setting, *problem;
 } wrong_settings[] = {
-	{"when = 5;", "when: must be \"always\" or \"manual\", not 5"},
-	{"when = \"\";", "when: must be \"always\" or \"manual\", not \"\""},
+	{"when = 5;", "when: must be \"always\", \"subscribed\" or \"manual\", not 5"},
+	{"when = \"\";", "when: must be \"always\", \"subscribed\" or \"manual\", not \"\""},
 	{"origin = 5;", "origin: must be a string, not 5"},
 	{"origin = \"a\\nb\";", "origin: must not have control characters"},
 	{"origin = \"\xff\";", "origin: must be UTF-8"},
@@ -487,6 +633,75 @@ static const struct {
 	{"bearer_file = \"${CREDENTIALS_DIRECTORY}/t\";",
 		"bearer_file: needs the environment variable CREDENTIALS_DIRECTORY, which is not "
 		"set; systemd sets it for a unit with LoadCredential="},
+	{"header_files = { X = \"s3cr3t\"; };", "header_files.X: must be an absolute path"},
+	{"header_files = { X = \"\"; };", "header_files.X: must be an absolute path"},
+	{"header_files = [ \"a\" ];",
+		"header_files: must be a group such as { X-Api-Key = \"/path\"; }"},
+	{"header_files = { Upgrade = \"/h\"; };",
+		"header_files: the header 'Upgrade' is the handshake's own and cannot be set"},
+	{"headers = { X = \"1\"; }; header_files = { x = \"/x\"; };",
+		"header_files: the header 'x' is in 'headers' too"},
+	{"host = \"http://h/\";",
+		"host: must be a host with or without a port such as \"example.com:8443\", not "
+		"\"http://h/\""},
+	{"password_file = \"/p\";",
+		"password_file: needs the 'username' that it is the password of"},
+	{"username = \"a:b\";", "username: must not have a ':'"},
+	{"username = \"a\"; bearer_file = \"/b\";",
+		"username: there can be only one of 'username' and 'bearer_file'"},
+	{"max_redirects = 21;", "max_redirects: must be from 0 to 20, not 21"},
+	{"on_open = [ \"%n\", \"50%\" ];",
+		"on_open: message number 2 has a '%' that begins none of %n, %{VARIABLE} and %%"},
+	{"proxy = { url = \"https://p:1\"; };", "proxy.url: " PROXY_URL},
+	{"proxy = { url = \"http://p\"; };", "proxy.url: " PROXY_URL},
+	{"proxy = { url = \"http://u:p@p\"; };", "proxy.url: " PROXY_URL},
+	{"proxy = { url = \"http://[::1]\"; };", "proxy.url: " PROXY_URL},
+	{"proxy = { url = \"http://p:1/x\"; };", "proxy.url: " PROXY_URL},
+	{"proxy = { url = \"socks5://:1\"; };", "proxy.url: " PROXY_URL},
+	{"proxy = { url = \"http://u@p:1\"; username = \"u\"; };",
+		"proxy.username: the 'url' has a user name too"},
+	{"proxy = { password_file = \"/p\"; };",
+		"proxy: 'password_file' needs the 'username' that it is the password of"},
+	{"ping = { payload = \"" BYTES_126 "\"; };",
+		"ping.payload: can have 125 bytes, this one has 126"},
+	{"heartbeat = { every = \"1s\"; };",
+		"heartbeat: 'every' needs the 'message' that is to be sent"},
+	{"heartbeat = { message = \"a?==\"; binary = true; };",
+		"heartbeat.message: must be Base64, because of 'binary'"},
+	{"send_rate = { messages = 0.0001; };",
+		"send_rate.messages: must be 0 or at least 0.001, not 0.0001"},
+	{"send_rate = { burst = 0; };", "send_rate.burst: must be from 1 to 1000000, not 0"},
+	{"max_age = { jitter = 1.5; };", "max_age.jitter: must be from 0 to 1, not 1.5"},
+	{"reconnect = { give_up = 401; };",
+		"reconnect.give_up: must be an array of whole numbers such as [ 1, 2 ], not 401"},
+	{"reconnect = { give_up = ( 401, \"a\" ); };",
+		"reconnect.give_up[1]: must be a whole number, not \"a\""},
+	{"reconnect = { give_up = [ -1 ]; };",
+		"reconnect.give_up[0]: must be a whole number, not -1"},
+	{"reconnect = { give_up = [ 401, 399 ]; };", "reconnect.give_up: " GIVE_UP("399")},
+	{"reconnect = { give_up = [ 600 ]; };", "reconnect.give_up: " GIVE_UP("600")},
+	{"reconnect = { give_up = [ 999 ]; };", "reconnect.give_up: " GIVE_UP("999")},
+	{"reconnect = { give_up = [ 5000 ]; };", "reconnect.give_up: " GIVE_UP("5000")},
+	{"compression = { client_max_window_bits = 16; };",
+		"compression.client_max_window_bits: must be from 8 to 15, not 16"},
+	{"compression = { level = 0; };", "compression.level: must be from 1 to 9, not 0"},
+	{"address = { family = \"ip\"; };",
+		"address.family: must be \"any\", \"ipv4\" or \"ipv6\", not \"ip\""},
+	{"address = { source = \"localhost\"; };",
+		"address.source: must be an IPv4 or IPv6 address, not \"localhost\""},
+	{"address = { source = \"127.0.0.1\"; family = \"ipv6\"; };",
+		"address.source: '127.0.0.1' is not of the 'family'"},
+	{"address = { interface = \"0123456789abcdef\"; };",
+		"address.interface: the name of an interface can have 15 bytes, '0123456789abcdef' "
+		"has 16"},
+	{"tls = { key_passphrase_file = \"/k\"; };",
+		"tls: 'key_passphrase_file' needs the 'cert_file' whose key it opens"},
+	{"tls = { pins = [ \"" PIN "\", \"sha256//YQ==\" ]; };",
+		"tls.pins: must be \"sha256//\" and the Base64 of a SHA-256 each, not "
+		"\"sha256//YQ==\""},
+	{"tls = { pins = [ \"" BYTES_44 "\" ]; };",
+		"tls.pins: must be \"sha256//\" and the Base64 of a SHA-256 each, not "
+		"\"" BYTES_44 "\""},
 };
 
 START_TEST(a_wrong_setting_is_refused)
@@ -590,6 +805,46 @@ START_TEST(a_wait_ring_that_is_just_large_enough_is_fine)
 }
 END_TEST
 
+/* The limits themselves, and spellings that are easily taken for wrong. */
+static const char *const right_settings[] = {
+	"proxy = { url = \"environment\"; };",
+	"proxy = { url = \"HTTP://u:p@h:80/\"; };",
+	"proxy = { url = \"socks5://[::1]:1\"; username = \"u\"; password_file = \"/p\"; };",
+	"reconnect = { give_up = ( 400, 599, 1000, 4999 ); };",
+	"reconnect = { give_up = [ ]; };",
+	"address = { family = \"ipv4\"; source = \"127.0.0.1\"; interface = \"0123456789abcde\"; "
+	"};",
+	"on_open = [ \"%n %{HOME} %{_a1} 100%%\" ];",
+	"heartbeat = { every = \"1s\"; message = \"\\n\"; };",
+	"send_rate = { messages = 0.001; };",
+	"host = \"[::1]:80\";",
+	"tls = { cert_file = \"/c\"; key_passphrase_file = \"/p\"; };",
+};
+
+START_TEST(a_right_setting_is_taken)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "connections = ( { name = \"a\"; url = \"ws://h/\"; %s } );",
+		right_settings[_i]);
+	settings_free(load(text));
+}
+END_TEST
+
+START_TEST(a_percent_sign_in_a_message_begins_a_placeholder)
+{
+	static const char *const valid[] = {"", "n", "%%", "%%n", "%n%n", "%{A}%{b_2}", "%%%n"};
+	static const char *const wrong[] = {
+		"%", "%%%", "%x", "%{", "%{A", "%{}", "%{1}", "%{A-B}", "%{A }", "%N", "%n%"};
+	struct error error;
+
+	for (size_t i = 0; i < sizeof(valid) / sizeof(valid[0]); i++)
+		ck_assert_msg(settings_placeholders_valid(valid[i], &error), "%s", valid[i]);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		ck_assert_msg(!settings_placeholders_valid(wrong[i], &error), "%s", wrong[i]);
+}
+END_TEST
+
 START_TEST(no_secret_is_ever_in_a_problem)
 {
 	struct settings_problems problems = {0};
@@ -599,9 +854,15 @@ START_TEST(no_secret_is_ever_in_a_problem)
 		"headers = { A = \"s3cr3t\\n\"; B = \"s3cr3t\xff\"; };\n"
 		"on_open = [ \"s3cr3t\xff\" ]; bearer_file = \"s3cr3t\";\n"
 		"tls = { key_file = \"s3cr3t\"; }; }, { name = \"b\"; url = [ \"s3cr3t\" ];\n"
-		"headers = \"s3cr3t\"; on_open = \"s3cr3t\"; } );");
+		"headers = \"s3cr3t\"; on_open = \"s3cr3t\"; },\n"
+		"{ name = \"c\"; url = \"ws://u:s3cr3t@h/\"; username = \"u\";\n"
+		"password_file = \"s3cr3t\"; header_files = { A = \"s3cr3t\"; };\n"
+		"on_open = [ \"s3cr3t%s3cr3t\" ]; on_open_file = \"s3cr3t\";\n"
+		"proxy = { url = \"http://u:s3cr3t@h:x\"; password_file = \"s3cr3t\"; };\n"
+		"heartbeat = { message = \"s3cr3t\"; binary = true; };\n"
+		"tls = { key_passphrase_file = \"s3cr3t\"; }; } );");
 	ck_assert_ptr_null(settings_load("wsgated.conf", &problems));
-	ck_assert_uint_eq(problems.count, 9);
+	ck_assert_uint_eq(problems.count, 18);
 	for (size_t i = 0; i < problems.count; i++)
 		ck_assert_msg(!strstr(problems.texts[i], "s3cr3t"), "%s", problems.texts[i]);
 	settings_problems_release(&problems);
@@ -632,6 +893,29 @@ static const struct {
 	{"headers = { A = \"1\"; };", "headers = { B = \"1\"; };", SETTINGS_RECONNECT},
 	{"headers = { A = \"1\"; };", "headers = { A = \"1\"; };", SETTINGS_SAME},
 	{"", "origin = \"o\"; ping = { interval = \"1s\"; };", SETTINGS_RECONNECT},
+	{"", "max_redirects = 1; linger = \"1s\"; on_open_file = \"/o\";", SETTINGS_LIVE},
+	{"", "ping = { payload = \"p\"; }; heartbeat = { every = \"1s\"; message = \"m\"; };",
+		SETTINGS_LIVE},
+	{"", "max_age = { after = \"1s\"; }; hold = { bytes = \"1K\"; };", SETTINGS_LIVE},
+	{"", "send_rate = { messages = 1; };", SETTINGS_LIVE},
+	{"", "reconnect = { jitter = \"none\"; attempts = 1; };", SETTINGS_LIVE},
+	{"reconnect = { give_up = [ 401 ]; };", "reconnect = { give_up = [ 403 ]; };",
+		SETTINGS_LIVE},
+	{"reconnect = { give_up = [ 401 ]; };", "reconnect = { give_up = [ 401, 403 ]; };",
+		SETTINGS_LIVE},
+	{"reconnect = { give_up = [ 401 ]; };", "reconnect = { give_up = ( 401 ); };",
+		SETTINGS_SAME},
+	{"", "compression = { enabled = true; };", SETTINGS_RECONNECT},
+	{"", "proxy = { url = \"environment\"; };", SETTINGS_RECONNECT},
+	{"", "username = \"u\";", SETTINGS_RECONNECT},
+	{"username = \"u\";", "username = \"u\"; password_file = \"/p\";", SETTINGS_RECONNECT},
+	{"", "header_files = { A = \"/a\"; };", SETTINGS_RECONNECT},
+	{"header_files = { A = \"/a\"; };", "header_files = { A = \"/b\"; };", SETTINGS_RECONNECT},
+	{"", "host = \"h\";", SETTINGS_RECONNECT},
+	{"", "tcp = { keepalive = \"1s\"; };", SETTINGS_RECONNECT},
+	{"", "address = { family = \"ipv4\"; };", SETTINGS_RECONNECT},
+	{"", "tls = { resume = false; };", SETTINGS_RECONNECT},
+	{"", "tls = { pins = [ \"" PIN "\" ]; };", SETTINGS_RECONNECT},
 };
 
 static struct settings *load_with(const char *extra)
@@ -811,8 +1095,10 @@ Suite *settings_suite(void)
 	tcase_add_checked_fixture(reading, enter_folder, leave_folder);
 	tcase_add_test(reading, an_empty_file_is_a_gateway_with_nothing);
 	tcase_add_test(reading, a_connection_has_the_standard_values);
+	tcase_add_test(reading, a_connection_is_plain_unless_told_otherwise);
 	tcase_add_test(reading, an_outlet_has_the_standard_values);
 	tcase_add_test(reading, every_setting_is_read);
+	tcase_add_test(reading, every_setting_for_an_awkward_server_is_read);
 	tcase_add_test(reading, defaults_stand_below_each_connection);
 	tcase_add_loop_test(reading, the_argument_of_warnings_becomes_json, 0, 8);
 	tcase_add_test(reading, a_connection_without_an_outlet_gets_its_own);
@@ -826,6 +1112,8 @@ Suite *settings_suite(void)
 	tcase_add_test(problems, a_file_that_cannot_be_read_is_a_problem);
 	tcase_add_test(problems, all_problems_are_told_in_one_go);
 	tcase_add_loop_test(problems, a_wrong_setting_is_refused, 0, COUNT(wrong_settings));
+	tcase_add_loop_test(problems, a_right_setting_is_taken, 0, COUNT(right_settings));
+	tcase_add_test(problems, a_percent_sign_in_a_message_begins_a_placeholder);
 	tcase_add_loop_test(problems, a_wrong_file_is_refused, 0, COUNT(wrong_files));
 	tcase_add_test(problems, the_path_of_a_socket_must_fit_into_its_address);
 	tcase_add_test(problems, a_wait_ring_that_is_just_large_enough_is_fine);
