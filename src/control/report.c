@@ -135,41 +135,69 @@ static json_t *report_headers(const struct ws_response *response)
 	return headers;
 }
 
-static json_t *report_response(const struct ws_response *response)
+static json_t *report_response(const struct call_report *call)
 {
-	return json_pack("{s:i,s:o,s:o}", "status", (int)response->status, "reason",
+	const struct ws_response *response = &call->response;
+	json_t *report = json_pack("{s:i,s:o,s:o}", "status", (int)response->status, "reason",
 		rpc_text(response->reason), "headers", report_headers(response));
+
+	if (call->body)
+		json_object_set_new(report, "body", rpc_text(call->body));
+	if (call->retry_after)
+		json_object_set_new(report, "retry_after_ms",
+			report_number(call->retry_after / CLOCK_NS_PER_MS));
+	return report;
 }
 
-static json_t *report_info(const char *url, const struct call_report *call)
+static json_t *report_redirects(const struct string_list *redirects)
+{
+	json_t *urls = json_array();
+
+	for (size_t i = 0; i < redirects->count; i++)
+		json_array_append_new(urls, rpc_text(redirects->items[i]));
+	return urls;
+}
+
+static json_t *report_tls(const struct tls_report *tls)
+{
+	if (!tls->version[0])
+		return json_null();
+	return json_pack("{s:s,s:s,s:o,s:b,s:o,s:o}", "version", tls->version, "cipher",
+		tls->cipher, "alpn", report_text_or_null(tls->alpn), "resumed", tls->resumed,
+		"certificate", report_text_or_null(tls->certificate_subject),
+		"certificate_expiry",
+		tls->certificate_expiry ? report_time(tls->certificate_expiry) : json_null());
+}
+
+static json_t *report_info(const struct call_report *call)
 {
 	const struct dial_report *dial = &call->dial;
 	json_t *info = json_object();
 
-	json_object_set_new(info, "url", rpc_text(url));
+	json_object_set_new(info, "url", rpc_text(call->url));
+	json_object_set_new(info, "redirects", report_redirects(&call->redirects));
+	json_object_set_new(info, "proxy", report_text_or_null(dial->proxy));
 	json_object_set_new(info, "time", report_time(call->time));
 	json_object_set_new(info, "peer", report_text_or_null(dial->peer));
 	json_object_set_new(info, "local", report_text_or_null(dial->local));
 	json_object_set_new(info, "addresses_tried", json_integer(dial->attempts));
 	json_object_set_new(info, "resolve_us", report_number(dial->resolve_us));
 	json_object_set_new(info, "connect_us", report_number(dial->connect_us));
+	json_object_set_new(info, "proxy_us", report_number(dial->proxy_us));
 	json_object_set_new(info, "tls_us", report_number(dial->tls_us));
 	json_object_set_new(info, "upgrade_us", report_number(call->upgrade_us));
-	json_object_set_new(info, "tls_version", report_text_or_null(dial->tls.version));
-	json_object_set_new(info, "tls_cipher", report_text_or_null(dial->tls.cipher));
+	json_object_set_new(info, "tls", report_tls(&dial->tls));
 	json_object_set_new(info, "protocol", report_text_or_null(call->protocol));
 	return info;
 }
 
-json_t *report_call(const struct connection *connection, const struct call_report *call)
+json_t *report_call(const struct call_report *call)
 {
-	struct connection_status status;
 	json_t *report = json_object();
 
-	connection_status(connection, &status);
 	if (call->response.status)
-		json_object_set_new(report, "response", report_response(&call->response));
-	json_object_set_new(report, "info", report_info(status.url, call));
+		json_object_set_new(report, "response", report_response(call));
+	json_object_set_new(report, "info", report_info(call));
 	return report;
 }
 
@@ -240,7 +268,7 @@ json_t *report_status(const struct connection *connection)
 	json_object_set_new(report, "warnings", report_warning_counts(status.warnings));
 	json_object_set_new(report, "stats", report_stats(connection));
 	json_object_set_new(report, "call",
-		status.call && status.call->time ? report_call(connection, status.call)
+		status.call && status.call->time ? report_call(status.call)
 						 : json_null());
 	return report;
 }

@@ -11,7 +11,7 @@
  */
 
 /* {"response":…,"info":…} of a call to the server; "response" is missing if there was none. */
-json_t *report_call(const struct connection *connection, const struct call_report *call);
+json_t *report_call(const struct call_report *call);
 
 /* A line of `list`, and everything. */
 json_t *report_connection(const struct connection *connection);

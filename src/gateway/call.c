@@ -1,49 +1,29 @@
 #include "gateway/call.h"
 
 #include <errno.h>
-#include <event2/event_struct.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "gateway/call_private.h"
+#include "gateway/redirect.h"
 
-enum {
-	CALL_READ_SIZE = 4096,
-	CALL_TOKEN_MAX = 16 * 1024, /* bytes of a bearer token's file */
-};
+enum { CALL_READ_SIZE = 4096 };
 
-struct call {
-	struct event_base *base;
-	const struct connection_settings *settings;
-	call_done done;
-	void *context;
-
-	struct url url;
-	char key[WS_KEY_SIZE];
-	struct ws_header *headers; /* the settings' and the extra ones; strings borrowed */
-	char *authorization;
-	struct ws_request request;
-	struct dial_settings dial_settings;
-
-	struct dial *dial;
-	struct stream *stream;
-	struct event event;     /* on the stream, or for a failure before there is one */
-	bool event_assigned;
-	struct buffer unsent;   /* rest of the request */
-	struct buffer rest;
-	uint64_t upgrade_start; /* monotonic ns */
-	struct call_report report;
-	struct error error;
-};
+/* How long the next bytes of a refusal's body are waited for; ns. */
+#define CALL_BODY_WAIT CLOCK_NS_PER_SECOND
 
 void call_report_release(struct call_report *report)
 {
+	for (size_t i = 0; i < report->redirects.count; i++)
+		free(report->redirects.items[i]);
+	free(report->redirects.items);
+	free(report->url);
 	ws_response_release(&report->response);
+	free(report->body);
 	free(report->protocol);
 	*report = (struct call_report){0};
 }
@@ -53,10 +33,10 @@ static void call_free(struct call *call)
 	if (call->event_assigned)
 		event_del(&call->event);
 	stream_close(call->stream);
+	call_unprepare(call);
 	url_release(&call->url);
-	free(call->headers);
-	free(call->authorization);
-	buffer_release(&call->unsent);
+	url_release(&call->first);
+	secrets_release(&call->secrets);
 	buffer_release(&call->rest);
 	call_report_release(&call->report);
 	free(call);
@@ -89,148 +69,104 @@ static void call_succeed(struct call *call, const struct ws_agreement *agreement
 	call_free(call);
 }
 
-/* --- the request --------------------------------------------------------------------------- */
+/* --- the answer ---------------------------------------------------------------------------- */
 
-/* The first line of a file that holds a secret; the text of an error never has its content. */
-static char *call_read_secret(const char *path, struct error *error)
+static bool call_step(struct call *call, const char *text);
+
+/* Leaves this server for the one that it names. Whether the call goes on. */
+static bool call_redirect(struct call *call)
 {
-	char secret[CALL_TOKEN_MAX + 1];
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t length;
+	const struct connection_settings *settings = call->settings;
+	struct string_list *redirects = &call->report.redirects;
+	char *target;
+	bool going;
 
-	if (fd < 0) {
-		error_set(error, ERROR_WEBSOCKET, "cannot open %s: %s", path, strerror(errno));
-		return NULL;
-	}
-	length = read(fd, secret, CALL_TOKEN_MAX);
-	if (length <= 0)
-		error_set(error, ERROR_WEBSOCKET, "cannot read %s: %s", path,
-			length ? strerror(errno) : "the file is empty");
-	close(fd);
-	if (length <= 0)
-		return NULL;
-	secret[length] = '\0';
-	secret[strcspn(secret, "\r\n")] = '\0';
-	return alloc_string(secret);
+	if (redirects->count == settings->max_redirects)
+		return error_set(&call->error, ERROR_HTTP_RESPONSE,
+			"the server answered %u %s, after %zu redirects (max_redirects = %u)",
+			call->report.response.status, call->report.response.reason,
+			redirects->count, settings->max_redirects);
+	target = redirect_target(&call->url,
+		ws_response_header(&call->report.response, "Location"), &call->error);
+	if (!target)
+		return false;
+
+	redirects->items = alloc_resize(redirects->items,
+		(redirects->count + 1) * sizeof(*redirects->items));
+	redirects->items[redirects->count++] = alloc_string(call->url.shown);
+	if (call->event_assigned)
+		event_del(&call->event);
+	stream_close(call->stream);
+	call->stream = NULL;
+	buffer_release(&call->rest);
+	going = call_step(call, target);
+	free(target);
+	return going || error_prefix(&call->error, "redirected: ");
 }
 
-/* RFC 7617: Basic, from the URL's user and password. */
-static char *call_basic_authorization(const struct url *url)
+/* How much of the body of a refusal is worth waiting for. */
+static size_t call_body_length(const struct ws_response *response)
 {
-	char *credentials = alloc_format("%s:%s", url->user, url->password ? url->password : "");
-	size_t length = strlen(credentials);
-	char *value = alloc_zero(1, strlen("Basic ") + text_base64_length(length) + 1);
+	const char *length = ws_response_header(response, "Content-Length");
+	unsigned long long announced = length ? strtoull(length, NULL, 10) : WS_RESPONSE_BODY_MAX;
 
-	strcpy(value, "Basic ");
-	text_base64_encode(value + strlen(value), credentials, length);
-	explicit_bzero(credentials, length);
-	free(credentials);
-	return value;
+	return announced < WS_RESPONSE_BODY_MAX ? (size_t)announced : WS_RESPONSE_BODY_MAX;
 }
 
-static bool call_authorize(struct call *call)
+/* The answer was no upgrade, and as much of its body has come as will. */
+static void call_refuse(struct call *call)
 {
-	char *token;
+	struct buffer *rest = &call->rest;
 
-	if (call->settings->bearer_file) {
-		token = call_read_secret(call->settings->bearer_file, &call->error);
-		if (!token)
-			return error_prefix(&call->error, "bearer_file: ");
-		call->authorization = alloc_format("Bearer %s", token);
-		explicit_bzero(token, strlen(token));
-		free(token);
-	} else if (call->url.user) {
-		call->authorization = call_basic_authorization(&call->url);
+	if (rest->length) {
+		size_t length =
+			rest->length < WS_RESPONSE_BODY_MAX ? rest->length : WS_RESPONSE_BODY_MAX;
+
+		call->report.body = alloc_zero(1, length + 1);
+		memcpy(call->report.body, buffer_data(rest), length);
 	}
+	call_fail(call);
+}
+
+/* The head of the answer is complete. Whether the call has ended, or gone elsewhere. */
+static bool call_judge_answer(struct call *call)
+{
+	const struct ws_response *response = &call->report.response;
+	struct ws_agreement agreement = {0};
+
+	if (ws_handshake_check(response, &call->request, call->key, &agreement, &call->error)) {
+		call_succeed(call, &agreement);
+		return true;
+	}
+	if (redirect_is(response) && call->settings->max_redirects) {
+		if (!call_redirect(call))
+			call_fail(call);
+		return true;
+	}
+	if (response->status == 101) {
+		call_fail(call);
+		return true;
+	}
+	call->report.retry_after = redirect_retry_after(response, clock_realtime());
+	call->body_wanted = call_body_length(response);
+	if (call->rest.length < call->body_wanted)
+		return false;
+	call_refuse(call);
 	return true;
 }
 
-static bool call_has_header(const struct header_list *headers, const char *name)
-{
-	for (size_t i = 0; i < headers->count; i++) {
-		if (strcasecmp(headers->items[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The extra headers, and those of the settings that they do not replace. */
-static size_t call_merge_headers(struct call *call, const struct header_list *extra)
-{
-	const struct header_list *own = &call->settings->headers;
-	size_t count = 0;
-
-	call->headers = alloc_zero(own->count + extra->count, sizeof(*call->headers));
-	for (size_t i = 0; i < own->count; i++) {
-		if (!call_has_header(extra, own->items[i].name))
-			call->headers[count++] = own->items[i];
-	}
-	for (size_t i = 0; i < extra->count; i++)
-		call->headers[count++] = extra->items[i];
-	return count;
-}
-
-static bool call_prepare(struct call *call, const struct header_list *extra)
-{
-	const struct connection_settings *settings = call->settings;
-	size_t header_count;
-
-	if (!url_parse(&call->url, settings->url, &call->error) || !call_authorize(call))
-		return false;
-	header_count = call_merge_headers(call, extra);
-	ws_handshake_key(call->key);
-	call->request = (struct ws_request){
-		.host = call->url.authority,
-		.resource = call->url.resource,
-		.header_count = header_count,
-		.headers = call->headers,
-		.protocols = (const char *const *)settings->protocols.items,
-		.protocol_count = settings->protocols.count,
-		.user_agent = settings->user_agent,
-		.origin = settings->origin,
-		.authorization = call->authorization,
-	};
-	return ws_handshake_request(&call->unsent, &call->request, call->key, &call->error);
-}
-
-/* --- the upgrade --------------------------------------------------------------------------- */
-
-static void call_on_event(evutil_socket_t fd, short what, void *context);
-
-static void call_wait_for(struct call *call, short what)
-{
-	uint64_t elapsed = clock_monotonic() - call->upgrade_start;
-	uint64_t timeout = call->settings->upgrade_timeout;
-	struct timeval left = clock_timeval(timeout > elapsed ? timeout - elapsed : 1);
-
-	if (call->event_assigned)
-		event_del(&call->event);
-	event_assign(&call->event, call->base, call->stream->fd, what, call_on_event, call);
-	call->event_assigned = true;
-	event_add(&call->event, &left);
-}
-
-/* Whether the whole request is out. */
-static enum stream_status call_write_request(struct call *call)
-{
-	enum stream_status status = STREAM_OK;
-	size_t written;
-
-	while (call->unsent.length && status == STREAM_OK) {
-		status = stream_write(call->stream, buffer_data(&call->unsent), call->unsent.length,
-			&written, &call->error);
-		if (status == STREAM_OK)
-			buffer_consume(&call->unsent, written);
-	}
-	return status;
-}
-
-/* What has arrived of the answer; ends the call when it is complete or cannot become so. */
+/* What has arrived of the answer. Whether the call has ended, or gone elsewhere. */
 static bool call_take_answer(struct call *call, const uint8_t *data, size_t length)
 {
-	struct ws_agreement agreement = {0};
-	size_t used;
+	size_t used = 0;
 
+	if (call->body_wanted) {
+		buffer_append(&call->rest, data, length);
+		if (call->rest.length < call->body_wanted)
+			return false;
+		call_refuse(call);
+		return true;
+	}
 	switch (ws_response_parse(&call->report.response, data, length, &used, &call->error)) {
 	case WS_RESPONSE_MORE:
 		return false;
@@ -242,22 +178,54 @@ static bool call_take_answer(struct call *call, const uint8_t *data, size_t leng
 	}
 	call->report.upgrade_us = (clock_monotonic() - call->upgrade_start) / CLOCK_NS_PER_US;
 	buffer_append(&call->rest, data + used, length - used);
-	if (ws_handshake_check(&call->report.response, &call->request, call->key, &agreement,
-		    &call->error))
-		call_succeed(call, &agreement);
-	else
-		call_fail(call);
-	return true;
+	return call_judge_answer(call);
+}
+
+/* --- the upgrade --------------------------------------------------------------------------- */
+
+static void call_on_event(evutil_socket_t fd, short what, void *context);
+
+static void call_wait_for(struct call *call, short what)
+{
+	uint64_t elapsed = clock_monotonic() - call->upgrade_start;
+	uint64_t timeout = call->settings->upgrade_timeout;
+	uint64_t ns = timeout > elapsed ? timeout - elapsed : 1;
+	struct timeval left;
+
+	if (call->body_wanted && ns > CALL_BODY_WAIT)
+		ns = CALL_BODY_WAIT;
+	left = clock_timeval(ns);
+	if (call->event_assigned)
+		event_del(&call->event);
+	event_assign(&call->event, call->host->base, call->stream->fd, what, call_on_event, call);
+	call->event_assigned = true;
+	event_add(&call->event, &left);
+}
+
+/* Whether the whole request is out. */
+static enum stream_status call_write_request(struct call *call, struct error *error)
+{
+	enum stream_status status = STREAM_OK;
+	size_t written;
+
+	while (call->unsent.length && status == STREAM_OK) {
+		status = stream_write(call->stream, buffer_data(&call->unsent), call->unsent.length,
+			&written, error);
+		if (status == STREAM_OK)
+			buffer_consume(&call->unsent, written);
+	}
+	return status;
 }
 
 static void call_upgrade(struct call *call)
 {
-	enum stream_status status = call_write_request(call);
+	struct error error;
+	enum stream_status status = call_write_request(call, &error);
 	uint8_t data[CALL_READ_SIZE];
 	size_t length;
 
 	while (status == STREAM_OK) {
-		status = stream_read(call->stream, data, sizeof(data), &length, &call->error);
+		status = stream_read(call->stream, data, sizeof(data), &length, &error);
 		if (status == STREAM_OK && call_take_answer(call, data, length))
 			return;
 	}
@@ -265,10 +233,13 @@ static void call_upgrade(struct call *call)
 		call_wait_for(call, EV_READ);
 	} else if (status == STREAM_WANT_WRITE) {
 		call_wait_for(call, EV_WRITE);
+	} else if (call->body_wanted) {
+		call_refuse(call); /* the end of a body of unknown length */
 	} else {
 		if (status == STREAM_END)
-			error_set(&call->error, ERROR_SOCKET_CLOSED,
+			error_set(&error, ERROR_SOCKET_CLOSED,
 				"the server closed the connection before it answered the upgrade");
+		call->error = error;
 		call_fail(call);
 	}
 }
@@ -281,6 +252,10 @@ static void call_on_event(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	if (!(what & EV_TIMEOUT)) {
 		call_upgrade(call);
+		return;
+	}
+	if (call->body_wanted) {
+		call_refuse(call);
 		return;
 	}
 	text_format_duration(timeout, call->settings->upgrade_timeout);
@@ -315,37 +290,57 @@ static void call_on_unprepared(evutil_socket_t fd, short what, void *context)
 	call_fail(context);
 }
 
-struct call *call_start(struct event_base *base, struct net *net,
-	const struct connection_settings *settings, const struct header_list *extra, call_done done,
-	void *context)
+/* Dials the URL. False: it cannot be dialled. */
+static bool call_step(struct call *call, const char *text)
+{
+	struct dial_settings dial;
+
+	url_release(&call->url);
+	call_unprepare(call);
+	if (!url_parse(&call->url, text, &call->error))
+		return false;
+	free(call->report.url);
+	call->report.url = alloc_string(call->url.shown);
+	ws_response_release(&call->report.response);
+	call->report.response = (struct ws_response){0};
+	call->report.upgrade_us = 0;
+	if (!call_prepare(call, &dial))
+		return false;
+	call->dial = dial_start(call->host->net, &dial, call_on_dialed, call);
+	return true;
+}
+
+static bool call_begin(struct call *call)
+{
+	const struct connection_settings *settings = call->settings;
+
+	return url_parse(&call->first, settings->url, &call->error) &&
+		secrets_load(&call->secrets, settings, call->host->log, &call->error) &&
+		call_step(call, settings->url);
+}
+
+struct call *call_start(const struct call_host *host, const struct connection_settings *settings,
+	const struct header_list *extra, call_done done, void *context)
 {
 	struct call *call = alloc_zero(1, sizeof(*call));
 
-	call->base = base;
+	call->host = host;
 	call->settings = settings;
+	call->extra = extra;
 	call->done = done;
 	call->context = context;
 	call->report.time = clock_realtime();
-	if (!call_prepare(call, extra)) {
-		evtimer_assign(&call->event, base, call_on_unprepared, call);
+	if (!call_begin(call)) {
+		evtimer_assign(&call->event, host->base, call_on_unprepared, call);
 		call->event_assigned = true;
 		event_active(&call->event, EV_TIMEOUT, 0);
-		return call;
 	}
-	call->dial_settings = (struct dial_settings){
-		.url = &call->url,
-		.tls = &settings->tls,
-		.connect_timeout = settings->connect_timeout,
-		.tls_timeout = settings->tls_timeout,
-	};
-	call->dial = dial_start(net, &call->dial_settings, call_on_dialed, call);
 	return call;
 }
 
 void call_cancel(struct call *call)
 {
-	if (call->dial)
-		dial_cancel(call->dial);
+	dial_cancel(call->dial);
 	call_free(call);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "gateway/settings.h"
 #include "net/dial.h"
 #include "net/net.h"
@@ -14,16 +15,21 @@
 #include "ws/handshake.h"
 
 /*
- * One attempt to open a WebSocket: dial the server, send the opening handshake, check the answer.
+ * One attempt to open a WebSocket: dial the server, send the opening handshake, check the answer,
+ * and do so again where it redirects to.
  */
 struct call;
 
-/* How a call went, as far as it came. */
+/* How a call went, as far as it came: with redirects, the last of its steps. */
 struct call_report {
 	uint64_t time; /* of its begin, ns since 1970; 0: there has been no call */
+	char *url;     /* as a person may see it; NULL: it could not be read */
+	struct string_list redirects; /* the URLs that were left for others, likewise */
 	struct dial_report dial;
 	uint64_t upgrade_us;         /* from the request to the answer */
 	struct ws_response response; /* status 0: there was none */
+	char *body;                  /* beginning of that of a refusal, any bytes; NULL: none */
+	uint64_t retry_after;        /* ns that the server asks to wait; 0: it does not */
 	char *protocol;              /* agreed on; NULL: none */
 	bool deflate;                /* agreed on */
 };
@@ -43,10 +49,16 @@ struct call_result {
 typedef void (*call_done)(struct call_result *result, struct call_report *report,
 	const struct error *error, void *context);
 
+/* What calls need of the daemon; borrowed until the end of the call. */
+struct call_host {
+	struct event_base *base;
+	struct net *net;
+	struct log *log;
+};
+
 /* Settings and extra headers (which win over the settings') are borrowed until the call has ended. */
-struct call *call_start(struct event_base *base, struct net *net,
-	const struct connection_settings *settings, const struct header_list *extra, call_done done,
-	void *context);
+struct call *call_start(const struct call_host *host, const struct connection_settings *settings,
+	const struct header_list *extra, call_done done, void *context);
 
 /* Ends the call without a call to `done`. */
 void call_cancel(struct call *call);

@@ -132,6 +132,7 @@ static void connection_judge_call(struct connection *connection)
 	} phases[] = {
 		{"resolve", report->dial.resolve_us},
 		{"connect", report->dial.connect_us},
+		{"proxy", report->dial.proxy_us},
 		{"tls", report->dial.tls_us},
 		{"upgrade", report->upgrade_us},
 	};
@@ -244,8 +245,8 @@ static void connection_call(struct connection *connection)
 	connection->attempt++;
 	connection->stats.attempts++;
 	connection_enter(connection, CONNECTION_CONNECTING);
-	connection->call = call_start(connection->host->shared->base, connection->host->net,
-		connection->settings, &connection->extra, connection_on_called, connection);
+	connection->call = call_start(&connection->host->call, connection->settings,
+		&connection->extra, connection_on_called, connection);
 }
 
 static void connection_cancel_call(struct connection *connection)
@@ -460,7 +461,7 @@ static void connection_on_ended(const struct session_end *end, void *context)
 static void connection_announce_open(struct connection *connection)
 {
 	const struct dial_report *dial = &connection->report.dial;
-	uint64_t us = dial->resolve_us + dial->connect_us + dial->tls_us +
+	uint64_t us = dial->resolve_us + dial->connect_us + dial->proxy_us + dial->tls_us +
 		connection->report.upgrade_us;
 	struct buffer details = {0};
 

@@ -12,7 +12,6 @@
 #include "gateway/settings.h"
 #include "gateway/stats.h"
 #include "gateway/warnings.h"
-#include "net/net.h"
 #include "outlet/outlet.h"
 #include "ws/protocol.h"
 
@@ -108,8 +107,8 @@ const char *connection_name(const struct connection *connection);
 /* What a connection borrows from the gateway, and tells it. */
 struct connection_host {
 	void *context;
-	struct net *net;
 	struct log *log;
+	struct call_host call;
 	struct session_shared *shared;
 
 	/* Something happened; `details` is a JSON object, or NULL. */

@@ -713,8 +713,8 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 	};
 	gateway->host = (struct connection_host){
 		.context = gateway,
-		.net = gateway->net,
 		.log = log,
+		.call = {base, gateway->net, log},
 		.shared = &gateway->shared,
 		.event = gateway_on_connection_event,
 		.retired = gateway_on_retired,

@@ -1,9 +1,12 @@
 noinst_LIBRARIES += libgateway.a
 libgateway_a_SOURCES = \
 	src/gateway/backoff.c src/gateway/backoff.h \
-	src/gateway/call.c src/gateway/call.h \
+	src/gateway/call.c src/gateway/call.h src/gateway/call_private.h \
+	src/gateway/call_request.c \
 	src/gateway/connection.c src/gateway/connection.h \
 	src/gateway/gateway.c src/gateway/gateway.h \
+	src/gateway/redirect.c src/gateway/redirect.h \
+	src/gateway/secrets.c src/gateway/secrets.h \
 	src/gateway/session.c src/gateway/session.h \
 	src/gateway/settings.c src/gateway/settings.h \
 	src/gateway/settings_check.c \

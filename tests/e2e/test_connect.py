@@ -122,7 +122,7 @@ def test_connect_answers_with_the_response_and_the_call(start_daemon, server):
     assert info["upgrade_us"] > 0
     assert info["connect_us"] >= 0
     assert info["addresses_tried"] == 1
-    assert info["tls_version"] is None
+    assert info["tls"] is None
 
 
 def test_a_manual_connection_waits_for_connect(start_daemon, server):

@@ -37,8 +37,8 @@ def test_a_certificate_of_a_known_authority_for_the_host(connect, server, host):
     daemon, result = connect("good", host)
     peer = server.accept()
     assert peer.path == "/v1"
-    assert result["info"]["tls_version"] == "TLSv1.3"
-    assert result["info"]["tls_cipher"]
+    assert result["info"]["tls"]["version"] == "TLSv1.3"
+    assert result["info"]["tls"]["cipher"]
     assert result["info"]["tls_us"] > 0
     assert result["response"]["headers"]["Server"].startswith("nginx")
     assert peer.headers.get("X-Tls-Name") == ("localhost" if host == "localhost" else None)
@@ -89,7 +89,7 @@ def test_without_the_client_certificate_the_front_says_no(connect, server):
 
 def test_the_minimum_version(connect, server):
     _, result = connect("old")
-    assert result["info"]["tls_version"] == "TLSv1.2"
+    assert result["info"]["tls"]["version"] == "TLSv1.2"
     assert server.accept().headers["X-Tls-Version"] == "TLSv1.2"
     assert "version" in refused(connect, "old", min_version="1.3")
 

@@ -1,0 +1,50 @@
+#ifndef GATEWAY_CALL_PRIVATE_H
+#define GATEWAY_CALL_PRIVATE_H
+
+#include <event2/event_struct.h>
+
+#include "gateway/call.h"
+#include "gateway/secrets.h"
+#include "net/proxy.h"
+#include "net/tcp.h"
+
+/* The inside of a call, for call.c (how it goes on) and call_request.c (what it asks for). */
+
+struct call {
+	const struct call_host *host;
+	const struct connection_settings *settings;
+	const struct header_list *extra;
+	call_done done;
+	void *context;
+
+	struct url first; /* of the settings: what the secrets are for */
+	struct url url;   /* of this step */
+	struct secrets secrets;
+	char key[WS_KEY_SIZE];
+	struct ws_header *headers; /* those of the request; strings borrowed */
+	char *authorization;
+	struct ws_request request;
+	struct ws_deflate_parameters offer;
+	struct proxy proxy;
+	struct tcp_settings tcp;
+	struct tls_settings tls;
+
+	struct dial *dial;
+	struct stream *stream;
+	struct event event; /* on the stream, or for a failure before there is one */
+	bool event_assigned;
+	struct buffer unsent; /* rest of the request */
+	struct buffer rest;   /* what came behind the answer's head: frames, or its body */
+	size_t body_wanted;   /* 0: there is no body to wait for */
+	uint64_t upgrade_start; /* monotonic ns */
+	struct call_report report;
+	struct error error;
+};
+
+/* Makes the request for call->url ready to be sent, and where to dial. */
+bool call_prepare(struct call *call, struct dial_settings *dial);
+
+/* Gives back what call_prepare() made, so that it can be called again. */
+void call_unprepare(struct call *call);
+
+#endif

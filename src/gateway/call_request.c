@@ -1,0 +1,195 @@
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "gateway/call_private.h"
+#include "gateway/redirect.h"
+
+/* What belongs to the server of the settings is for no other one that it redirects to. */
+static bool call_is_at_home(const struct call *call)
+{
+	return redirect_stays(&call->first, &call->url);
+}
+
+/* --- headers ------------------------------------------------------------------------------- */
+
+/* RFC 7617. */
+static char *call_basic(const char *user, const char *password)
+{
+	char *credentials = alloc_format("%s:%s", user, password ? password : "");
+	size_t length = strlen(credentials);
+	char *value = alloc_zero(1, strlen("Basic ") + text_base64_length(length) + 1);
+
+	strcpy(value, "Basic ");
+	text_base64_encode(value + strlen(value), credentials, length);
+	explicit_bzero(credentials, length);
+	free(credentials);
+	return value;
+}
+
+static char *call_authorization(const struct call *call)
+{
+	const struct connection_settings *settings = call->settings;
+
+	if (!call_is_at_home(call)) /* a redirect may bring its own */
+		return call->url.user ? call_basic(call->url.user, call->url.password) : NULL;
+	if (call->secrets.bearer)
+		return alloc_format("Bearer %s", call->secrets.bearer);
+	if (settings->username)
+		return call_basic(settings->username, call->secrets.password);
+	return call->first.user ? call_basic(call->first.user, call->first.password) : NULL;
+}
+
+static bool call_has_header(const struct header_list *headers, const char *name)
+{
+	for (size_t i = 0; i < headers->count; i++) {
+		if (strcasecmp(headers->items[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those of the list that the extra ones do not replace. */
+static size_t call_add_headers(struct call *call, const struct header_list *list, size_t count)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list == call->extra || !call_has_header(call->extra, list->items[i].name))
+			call->headers[count++] = list->items[i];
+	}
+	return count;
+}
+
+/* Any header may hold a key: so none of them goes to another server. */
+static size_t call_gather_headers(struct call *call)
+{
+	const struct header_list *own = &call->settings->headers;
+	const struct header_list *files = &call->secrets.headers;
+	size_t count = 0;
+
+	if (!call_is_at_home(call))
+		return 0;
+	call->headers = alloc_zero(own->count + files->count + call->extra->count,
+		sizeof(*call->headers));
+	count = call_add_headers(call, own, count);
+	count = call_add_headers(call, files, count);
+	return call_add_headers(call, call->extra, count);
+}
+
+static bool call_write_head(struct call *call)
+{
+	const struct connection_settings *settings = call->settings;
+	bool own_host = settings->host && call_is_at_home(call);
+	size_t header_count = call_gather_headers(call);
+
+	call->authorization = call_authorization(call);
+	ws_handshake_key(call->key);
+	call->request = (struct ws_request){
+		.host = own_host ? settings->host : call->url.authority,
+		.resource = call->url.resource,
+		.header_count = header_count,
+		.headers = call->headers,
+		.protocols = (const char *const *)settings->protocols.items,
+		.protocol_count = settings->protocols.count,
+		.user_agent = settings->user_agent,
+		.origin = settings->origin,
+		.authorization = call->authorization,
+	};
+	return ws_handshake_request(&call->unsent, &call->request, call->key, &call->error);
+}
+
+/* --- where to, and how --------------------------------------------------------------------- */
+
+static bool call_choose_proxy(struct call *call, bool *proxied)
+{
+	const struct connection_settings *settings = call->settings;
+	const char *text = settings->proxy.url;
+
+	*proxied = false;
+	if (!text || call->url.socket_path)
+		return true;
+	if (strcmp(text, "environment") == 0)
+		text = proxy_from_environment(&call->url);
+	if (!text)
+		return true;
+	if (!proxy_parse(&call->proxy, text, &call->error))
+		return error_prefix(&call->error, "proxy: ");
+	proxy_set_login(&call->proxy, settings->proxy.username, call->secrets.proxy_password);
+	*proxied = true;
+	return true;
+}
+
+static enum tcp_family call_family(int family)
+{
+	if (family == AF_INET)
+		return TCP_FAMILY_IPV4;
+	return family == AF_INET6 ? TCP_FAMILY_IPV6 : TCP_FAMILY_ANY;
+}
+
+static void call_choose_tcp(struct call *call)
+{
+	const struct connection_settings *settings = call->settings;
+
+	call->tcp = (struct tcp_settings){
+		.family = call_family(settings->address.family),
+		.source_address = settings->address.source,
+		.interface = settings->address.interface,
+		.nodelay = settings->tcp.nodelay,
+		.keepalive_idle = settings->tcp.keepalive,
+		.keepalive_interval = settings->tcp.keepalive_interval,
+		.keepalive_count = settings->tcp.keepalive_count,
+		.user_timeout = settings->tcp.user_timeout,
+	};
+}
+
+static void call_choose_tls(struct call *call)
+{
+	const struct connection_settings *settings = call->settings;
+
+	call->tls = settings->tls;
+	call->tls.pins = (const char *const *)settings->tls_extra.pins.items;
+	call->tls.pin_count = settings->tls_extra.pins.count;
+	call->tls.resume = settings->tls_extra.resume;
+	call->tls.keylog_file = settings->tls_extra.keylog_file;
+	call->tls.key_passphrase = call->secrets.key_passphrase;
+	if (!call_is_at_home(call)) {
+		call->tls.cert_file = NULL;
+		call->tls.key_file = NULL;
+		call->tls.server_name = NULL;
+	}
+}
+
+bool call_prepare(struct call *call, struct dial_settings *dial)
+{
+	const struct connection_settings *settings = call->settings;
+	bool proxied;
+
+	if (!call_write_head(call) || !call_choose_proxy(call, &proxied))
+		return false;
+	call_choose_tcp(call);
+	call_choose_tls(call);
+	*dial = (struct dial_settings){
+		.url = &call->url,
+		.proxy = proxied ? &call->proxy : NULL,
+		.tcp = &call->tcp,
+		.tls = &call->tls,
+		.connect_timeout = settings->connect_timeout,
+		.tls_timeout = settings->tls_timeout,
+	};
+	return true;
+}
+
+void call_unprepare(struct call *call)
+{
+	if (call->authorization)
+		explicit_bzero(call->authorization, strlen(call->authorization));
+	free(call->authorization);
+	call->authorization = NULL;
+	free(call->headers);
+	call->headers = NULL;
+	proxy_release(&call->proxy);
+	call->proxy = (struct proxy){0};
+	buffer_release(&call->unsent);
+}

@@ -1,0 +1,30 @@
+#ifndef GATEWAY_SECRETS_H
+#define GATEWAY_SECRETS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "gateway/settings.h"
+
+/*
+ * What a connection's settings keep in files: read anew for each call, so that rotating a file is
+ * enough, and wiped after it. What is not set is NULL.
+ */
+struct secrets {
+	char *password;
+	char *bearer;
+	char *proxy_password;
+	char *key_passphrase;
+	struct header_list headers; /* of header_files; the names are the settings' */
+};
+
+/*
+ * Reads the first line of each file. A file that everybody can read gets a line in the log; one
+ * that cannot be read is an error, whose text has the setting and the path, never the content.
+ */
+bool secrets_load(struct secrets *secrets, const struct connection_settings *settings,
+	struct log *log, struct error *error);
+void secrets_release(struct secrets *secrets);
+
+#endif
