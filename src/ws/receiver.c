@@ -136,6 +136,14 @@ static bool receiver_check_second(const struct ws_receiver *receiver, struct ws_
 	return true;
 }
 
+/* Bytes that the message may still grow by. The limit can have fallen below what is there already. */
+static uint64_t receiver_room(const struct ws_receiver *receiver)
+{
+	return receiver->message_max > receiver->assembly.length
+		? receiver->message_max - receiver->assembly.length
+		: 0;
+}
+
 /* The header is complete and, but for the length, in order. */
 static bool receiver_begin_frame(struct ws_receiver *receiver, struct ws_failure *failure)
 {
@@ -159,9 +167,7 @@ static bool receiver_begin_frame(struct ws_receiver *receiver, struct ws_failure
 		receiver->message_compressed = first & FRAME_RSV1;
 		receiver->utf8 = (struct ws_utf8){0};
 	}
-	/* A reload may have lowered the limit in the middle of a message: the sum cannot overflow. */
-	if (!receiver->message_compressed &&
-		receiver->frame_left + receiver->assembly.length > receiver->message_max)
+	if (!receiver->message_compressed && receiver->frame_left > receiver_room(receiver))
 		return receiver_fail(failure, WS_CLOSE_TOO_BIG,
 			"the server sent a message longer than the limit");
 	return true;

@@ -20,7 +20,7 @@ struct ws_inflater;
  * only with the bytes that arrive. A compressed message is inflated as it arrives.
  */
 struct ws_receiver {
-	uint64_t message_max;         /* bytes of a message's payload, after inflating */
+	uint64_t message_max;         /* bytes of a message's payload, after inflating; may change */
 	struct ws_inflater *inflater; /* borrowed; NULL unless permessage-deflate was agreed on */
 	uint64_t frames;              /* counted here: all that have begun */
 	/* private from here on */

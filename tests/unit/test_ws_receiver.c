@@ -312,6 +312,20 @@ START_TEST(knows_when_in_message)
 }
 END_TEST
 
+START_TEST(limit_falls_within_a_message)
+{
+	struct ws_receiver receiver = {.message_max = LIMIT};
+	char *transcript = transcribe(&receiver, BYTES("\x02\x04""abcd"), 0);
+
+	free(transcript);
+	receiver.message_max = 3;
+	transcript = transcribe(&receiver, BYTES("\x80\x01""e"), 0);
+	ck_assert_str_eq(transcript, TOO_BIG);
+	free(transcript);
+	ws_receiver_release(&receiver);
+}
+END_TEST
+
 Suite *suite_receiver(void)
 {
 	Suite *suite = suite_create("ws receiver");
@@ -321,6 +335,7 @@ Suite *suite_receiver(void)
 	tcase_add_test(tcase, refuses);
 	tcase_add_test(tcase, all_lengths);
 	tcase_add_test(tcase, limit_is_inclusive);
+	tcase_add_test(tcase, limit_falls_within_a_message);
 	tcase_add_test(tcase, hands_out_in_place);
 	tcase_add_test(tcase, memory_follows_the_bytes);
 	tcase_add_test(tcase, holds);
