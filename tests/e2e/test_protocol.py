@@ -165,6 +165,7 @@ def test_first_frames_in_the_same_packet_as_the_handshake(start_daemon, bad_serv
         wait_until(lambda: daemon.call("subscribers"))
         daemon.call("connect", name="feed")
         assert subscriber.read_lines(2) == [b"at once", b"and again"]
+    assert daemon.call("stats", name="feed")["bytes_recv"] == 9 + 11
 
 
 def test_one_byte_at_a_time(start_daemon, bad_server):
