@@ -34,6 +34,11 @@ static const struct report_counter stats_counters[] = {
 	REPORT_COUNTER(stats, failures),
 	REPORT_COUNTER(stats, closes),
 	REPORT_COUNTER(stats, send_refused),
+	REPORT_COUNTER(stats, compressed_sent),
+	REPORT_COUNTER(stats, uncompressed_sent),
+	REPORT_COUNTER(stats, compressed_recv),
+	REPORT_COUNTER(stats, uncompressed_recv),
+	REPORT_COUNTER(stats, bombs),
 	{NULL, 0},
 };
 
@@ -169,6 +174,19 @@ static json_t *report_tls(const struct tls_report *tls)
 		tls->certificate_expiry ? report_time(tls->certificate_expiry) : json_null());
 }
 
+static json_t *report_compression(const struct call_report *call)
+{
+	const struct ws_deflate_parameters *agreed = &call->deflate_parameters;
+
+	if (!call->deflate)
+		return json_null();
+	return json_pack("{s:i,s:i,s:b,s:b}", "client_max_window_bits",
+		agreed->client_max_window_bits, "server_max_window_bits",
+		agreed->server_max_window_bits, "client_no_context_takeover",
+		agreed->client_no_context_takeover, "server_no_context_takeover",
+		agreed->server_no_context_takeover);
+}
+
 static json_t *report_info(const struct call_report *call)
 {
 	const struct dial_report *dial = &call->dial;
@@ -188,6 +206,7 @@ static json_t *report_info(const struct call_report *call)
 	json_object_set_new(info, "upgrade_us", report_number(call->upgrade_us));
 	json_object_set_new(info, "tls", report_tls(&dial->tls));
 	json_object_set_new(info, "protocol", report_text_or_null(call->protocol));
+	json_object_set_new(info, "compression", report_compression(call));
 	return info;
 }
 
@@ -273,6 +292,14 @@ json_t *report_status(const struct connection *connection)
 	return report;
 }
 
+/* How many bytes of messages a compressed byte stood for, to a thousandth; null: there was none. */
+static json_t *report_ratio(uint64_t uncompressed, uint64_t compressed)
+{
+	if (!compressed)
+		return json_null();
+	return json_real((double)(uncompressed * 1000 / compressed) / 1000);
+}
+
 json_t *report_stats(const struct connection *connection)
 {
 	struct connection_status status;
@@ -281,6 +308,10 @@ json_t *report_stats(const struct connection *connection)
 
 	connection_status(connection, &status);
 	report_counters(report, stats_counters, status.stats);
+	json_object_set_new(report, "ratio_sent",
+		report_ratio(status.stats->uncompressed_sent, status.stats->compressed_sent));
+	json_object_set_new(report, "ratio_recv",
+		report_ratio(status.stats->uncompressed_recv, status.stats->compressed_recv));
 	json_object_set_new(report, "since", report_time(status.stats->since));
 	if (!warnings_active(status.warnings))
 		return report;

@@ -124,7 +124,7 @@ char *print_scalar(const json_t *value)
 		return alloc_string("-");
 	if (json_is_string(value))
 		return alloc_string(json_string_value(value));
-	return json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	return json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
 }
 
 static bool print_ends_with(const char *key, const char *end)

@@ -62,6 +62,7 @@ static void call_succeed(struct call *call, const struct ws_agreement *agreement
 
 	report.protocol = agreement->protocol ? alloc_string(agreement->protocol) : NULL;
 	report.deflate = agreement->deflate;
+	report.deflate_parameters = agreement->deflate_parameters;
 	call->stream = NULL;
 	call->rest = (struct buffer){0};
 	call->report = (struct call_report){0};

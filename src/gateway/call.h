@@ -31,7 +31,8 @@ struct call_report {
 	char *body;                  /* beginning of that of a refusal, any bytes; NULL: none */
 	uint64_t retry_after;        /* ns that the server asks to wait; 0: it does not */
 	char *protocol;              /* agreed on; NULL: none */
-	bool deflate;                /* agreed on */
+	bool deflate;                /* agreed on, with these parameters */
+	struct ws_deflate_parameters deflate_parameters;
 };
 void call_report_release(struct call_report *report);
 

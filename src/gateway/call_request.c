@@ -78,6 +78,22 @@ static size_t call_gather_headers(struct call *call)
 	return call_add_headers(call, call->extra, count);
 }
 
+/* The offer to compress; NULL: none. */
+static const struct ws_deflate_parameters *call_offer(struct call *call)
+{
+	const struct connection_settings *settings = call->settings;
+
+	if (!settings->compression.enabled)
+		return NULL;
+	call->offer = (struct ws_deflate_parameters){
+		.client_max_window_bits = (int)settings->compression.client_max_window_bits,
+		.server_max_window_bits = (int)settings->compression.server_max_window_bits,
+		.client_no_context_takeover = settings->compression.client_no_context_takeover,
+		.server_no_context_takeover = settings->compression.server_no_context_takeover,
+	};
+	return &call->offer;
+}
+
 static bool call_write_head(struct call *call)
 {
 	const struct connection_settings *settings = call->settings;
@@ -96,6 +112,7 @@ static bool call_write_head(struct call *call)
 		.user_agent = settings->user_agent,
 		.origin = settings->origin,
 		.authorization = call->authorization,
+		.deflate = call_offer(call),
 	};
 	return ws_handshake_request(&call->unsent, &call->request, call->key, &call->error);
 }

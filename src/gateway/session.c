@@ -145,6 +145,17 @@ static void session_schedule_write(struct session *session)
 		event_active(&session->writable, EV_WRITE, 0);
 }
 
+static void session_count_deflated(struct session *session)
+{
+	struct ws_deflate_volume volume;
+
+	if (!session->deflater)
+		return;
+	volume = ws_deflater_take_volume(session->deflater);
+	session->stats->compressed_sent += volume.compressed;
+	session->stats->uncompressed_sent += volume.uncompressed;
+}
+
 static void session_queue(struct session *session, enum ws_opcode opcode, const void *data,
 	size_t length)
 {
@@ -156,6 +167,7 @@ static void session_queue(struct session *session, enum ws_opcode opcode, const 
 		session->out_start = clock_monotonic();
 	ws_send(&session->out, &session->shared->masks, message ? session->deflater : NULL, opcode,
 		data, length);
+	session_count_deflated(session);
 	mark.bytes = session->out.length - before;
 	mark.end = session->out_queued += mark.bytes;
 	session->stats->frames_sent++;
@@ -295,6 +307,7 @@ static void session_fail(struct session *session, const struct ws_failure *failu
 {
 	error_set(&session->error, ERROR_WEBSOCKET, "%s", failure->text);
 	session->has_error = true;
+	session->stats->bombs += failure->bomb;
 	if (session->state == SESSION_OPEN) {
 		session_note_close(session, failure->code, failure->text, strlen(failure->text),
 			false);
@@ -391,6 +404,17 @@ static bool session_takes_input(const struct session *session)
 		(session->state == SESSION_OPEN || session->state == SESSION_CLOSING);
 }
 
+static void session_count_inflated(struct session *session)
+{
+	struct ws_deflate_volume volume;
+
+	if (!session->inflater)
+		return;
+	volume = ws_inflater_take_volume(session->inflater);
+	session->stats->compressed_recv += volume.compressed;
+	session->stats->uncompressed_recv += volume.uncompressed;
+}
+
 /*
  * Parses one batch of input. A message that began in an earlier batch took from then until now;
  * one that came whole within a batch took no time that could be told.
@@ -420,6 +444,7 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 	}
 	session->stats->frames_recv += session->receiver.frames;
 	session->receiver.frames = 0;
+	session_count_inflated(session);
 	if (!ws_receiver_in_message(&session->receiver))
 		session->message_start = 0;
 	else if (session->message_start == 0)
@@ -584,6 +609,15 @@ static void session_on_timer(evutil_socket_t fd, short what, void *context)
 
 /* --- life ---------------------------------------------------------------------------------- */
 
+static void session_compress(struct session *session, const struct connection_settings *settings,
+	const struct ws_deflate_parameters *agreed)
+{
+	session->inflater = ws_inflater_new(agreed);
+	session->receiver.inflater = session->inflater;
+	session->deflater = ws_deflater_new(agreed, (int)settings->compression.level,
+		settings->compression.threshold);
+}
+
 struct session *session_new(struct session_shared *shared,
 	const struct connection_settings *settings, struct stats *stats,
 	struct call_result *result, bool deflate, const struct session_callbacks *callbacks)
@@ -599,8 +633,7 @@ struct session *session_new(struct session_shared *shared,
 	session->received_at = clock_realtime();
 	session->last_message = clock_monotonic();
 	if (deflate)
-		session->inflater = ws_inflater_new(&result->deflate);
-	session->receiver.inflater = session->inflater;
+		session_compress(session, settings, &result->deflate);
 	event_assign(&session->readable, shared->base, session->stream->fd, EV_READ | EV_PERSIST,
 		session_on_readable, session);
 	event_assign(&session->writable, shared->base, session->stream->fd, EV_WRITE,

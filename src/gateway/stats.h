@@ -25,6 +25,11 @@ struct stats {
 	uint64_t failures;
 	uint64_t closes;
 	uint64_t send_refused; /* messages that could not be sent: not open, or the queue was full */
+	uint64_t compressed_sent; /* payload of the messages that went compressed, as it went */
+	uint64_t uncompressed_sent; /* and before */
+	uint64_t compressed_recv; /* payload of the messages that came compressed, as it came */
+	uint64_t uncompressed_recv; /* and inflated */
+	uint64_t bombs; /* messages refused with 1009 only once inflated */
 };
 
 #endif

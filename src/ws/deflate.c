@@ -53,6 +53,7 @@ struct ws_deflater {
 	int window_bits;
 	int level;
 	size_t threshold;
+	struct ws_deflate_volume volume;
 };
 
 struct ws_deflater *ws_deflater_new(const struct ws_deflate_parameters *agreed, int level,
@@ -99,8 +100,10 @@ void ws_deflater_message(struct ws_deflater *deflater, const void *data, size_t 
 {
 	z_stream *stream = &deflater->stream;
 	const uint8_t *rest = data;
+	size_t before = out->length;
 
 	deflater_prepare(deflater);
+	deflater->volume.uncompressed += length;
 	do {
 		unsigned taken = deflate_set_input(stream, rest, length);
 
@@ -114,8 +117,22 @@ void ws_deflater_message(struct ws_deflater *deflater, const void *data, size_t 
 		} while (stream->avail_out == 0);
 	} while (length);
 	out->length -= sizeof(deflate_tail);
+	deflater->volume.compressed += out->length - before;
 	if (!deflater->takes_over)
 		deflateReset(stream);
+}
+
+static struct ws_deflate_volume volume_take(struct ws_deflate_volume *volume)
+{
+	struct ws_deflate_volume taken = *volume;
+
+	*volume = (struct ws_deflate_volume){0};
+	return taken;
+}
+
+struct ws_deflate_volume ws_deflater_take_volume(struct ws_deflater *deflater)
+{
+	return volume_take(&deflater->volume);
 }
 
 struct ws_inflater {
@@ -124,6 +141,7 @@ struct ws_inflater {
 	bool at_boundary; /* no byte has been read since a message's beginning or a final block */
 	bool takes_over;
 	int window_bits;
+	struct ws_deflate_volume volume;
 };
 
 struct ws_inflater *ws_inflater_new(const struct ws_deflate_parameters *agreed)
@@ -224,11 +242,19 @@ static enum ws_inflated inflater_end(struct ws_inflater *inflater, struct buffer
 enum ws_inflated ws_inflater_write(struct ws_inflater *inflater, const uint8_t *data,
 	size_t length, bool last, struct buffer *out, uint64_t max)
 {
+	size_t before = out->length;
 	enum ws_inflated inflated;
 
 	inflater_prepare(inflater);
 	inflated = inflater_run(inflater, data, length, out, max);
 	if (inflated == WS_INFLATED && last)
 		inflated = inflater_end(inflater, out, max);
+	inflater->volume.compressed += length;
+	inflater->volume.uncompressed += out->length - before;
 	return inflated;
+}
+
+struct ws_deflate_volume ws_inflater_take_volume(struct ws_inflater *inflater)
+{
+	return volume_take(&inflater->volume);
 }

@@ -18,6 +18,12 @@ struct ws_deflate_parameters {
 	bool server_no_context_takeover;
 };
 
+/* What has gone through a deflater or an inflater: bytes of payload. */
+struct ws_deflate_volume {
+	uint64_t compressed;
+	uint64_t uncompressed;
+};
+
 /*
  * The sending side. Its memory (up to 256 KiB, for 15 window bits) is allocated with the first
  * message that it compresses. zlib cannot keep to a window of 8 bits: with that agreed on, which no
@@ -40,6 +46,9 @@ bool ws_deflater_wants(const struct ws_deflater *deflater, size_t length);
 void ws_deflater_message(struct ws_deflater *deflater, const void *data, size_t length,
 	struct buffer *out);
 
+/* What it has compressed since the last such call. */
+struct ws_deflate_volume ws_deflater_take_volume(struct ws_deflater *deflater);
+
 /*
  * The receiving side. Its memory (up to 40 KiB, for 15 window bits) is allocated with the first
  * compressed message.
@@ -61,5 +70,8 @@ enum ws_inflated {
  */
 enum ws_inflated ws_inflater_write(struct ws_inflater *inflater, const uint8_t *data,
 	size_t length, bool last, struct buffer *out, uint64_t max);
+
+/* What it has inflated since the last such call, unfinished messages included. */
+struct ws_deflate_volume ws_inflater_take_volume(struct ws_inflater *inflater);
 
 #endif

@@ -227,8 +227,12 @@ static bool receiver_inflate(struct ws_receiver *receiver, const uint8_t *data, 
 		return receiver_fail(failure, WS_CLOSE_INVALID_DATA,
 			"the server sent a compressed message that cannot be inflated");
 	case WS_INFLATE_TOO_BIG:
-		return receiver_fail(failure, WS_CLOSE_TOO_BIG,
-			"the server sent a message that is longer than the limit once inflated");
+		*failure = (struct ws_failure){
+			.code = WS_CLOSE_TOO_BIG,
+			.text = "the server sent a message that is longer than the limit once inflated",
+			.bomb = true,
+		};
+		return false;
 	case WS_INFLATED:
 		break;
 	}

@@ -58,6 +58,7 @@ struct ws_message {
 struct ws_failure {
 	enum ws_close_code code;
 	const char *text; /* static; for the person: "the server sent a masked frame" */
+	bool bomb;        /* a message over the limit only once inflated */
 };
 
 enum ws_received {

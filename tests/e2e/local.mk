@@ -20,6 +20,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/verify.py \
 	tests/e2e/harness/wait.py \
 	tests/e2e/test_chaos.py \
+	tests/e2e/test_compression.py \
 	tests/e2e/test_config.py \
 	tests/e2e/test_connect.py \
 	tests/e2e/test_control.py \

@@ -272,6 +272,67 @@ START_TEST(never_compresses)
 }
 END_TEST
 
+static void check_volume(struct ws_deflate_volume volume, uint64_t compressed,
+	uint64_t uncompressed)
+{
+	ck_assert_uint_eq(volume.compressed, compressed);
+	ck_assert_uint_eq(volume.uncompressed, uncompressed);
+}
+
+START_TEST(tells_the_volume)
+{
+	struct ws_deflater *deflater = ws_deflater_new(&plain, -1, 0);
+	struct ws_inflater *inflater = ws_inflater_new(&plain);
+	struct buffer wire = {0}, out = {0};
+
+	ws_deflater_message(deflater, "Hello", 5, &wire);
+	ws_deflater_message(deflater, "Hello", 5, &wire);
+	check_volume(ws_deflater_take_volume(deflater), 12, 10);
+	check_volume(ws_deflater_take_volume(deflater), 0, 0);
+
+	ws_inflater_write(inflater, buffer_data(&wire), 4, false, &out, LIMIT);
+	ws_inflater_write(inflater, buffer_data(&wire) + 4, 3, true, &out, LIMIT);
+	check_volume(ws_inflater_take_volume(inflater), 7, 5);
+	ws_inflater_write(inflater, buffer_data(&wire) + 7, 5, true, &out, LIMIT);
+	check_volume(ws_inflater_take_volume(inflater), 5, 5);
+	buffer_release(&wire);
+	buffer_release(&out);
+	ws_deflater_free(deflater);
+	ws_inflater_free(inflater);
+}
+END_TEST
+
+START_TEST(tells_a_bomb)
+{
+	static const struct {
+		const char *what;
+		const uint8_t *data;
+		size_t length;
+		bool bomb;
+	} rows[] = {
+		{"inflated", BYTES(HELLO), true},
+		{"as it is", BYTES("\x81\x05"), false},
+		{"no DEFLATE", BYTES("\xc1\x01\x06"), false},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct ws_receiver receiver = {
+			.message_max = 4,
+			.inflater = ws_inflater_new(&plain),
+		};
+		struct ws_input input = {rows[i].data, rows[i].length};
+		struct ws_failure failure;
+		struct ws_message message;
+
+		ck_assert_int_eq(ws_receiver_next(&receiver, &input, &message, &failure),
+			WS_RECEIVED_FAILURE);
+		ck_assert_msg(failure.bomb == rows[i].bomb, "%s", rows[i].what);
+		ws_receiver_release(&receiver);
+		ws_inflater_free(receiver.inflater);
+	}
+}
+END_TEST
+
 Suite *suite_deflate(void)
 {
 	Suite *suite = suite_create("ws deflate");
@@ -284,6 +345,8 @@ Suite *suite_deflate(void)
 	tcase_add_test(tcase, round_trips);
 	tcase_add_test(tcase, compresses_with_context);
 	tcase_add_test(tcase, never_compresses);
+	tcase_add_test(tcase, tells_the_volume);
+	tcase_add_test(tcase, tells_a_bomb);
 	tcase_set_timeout(tcase, 120);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -15,7 +15,7 @@ const say = (what) => process.stdout.write(JSON.stringify(what) + '\n');
 const server = new WebSocketServer({
 	host: '127.0.0.1',
 	port: 0,
-	perMessageDeflate: false,
+	perMessageDeflate: { threshold: 16 },
 	maxPayload: 64 * 1024 * 1024,
 	handleProtocols: (protocols) => [...protocols][0],
 });
