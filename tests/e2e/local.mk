@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/e2e/test_chaos.py \
 	tests/e2e/test_compression.py \
 	tests/e2e/test_config.py \
+	tests/e2e/test_conformance.py \
 	tests/e2e/test_connect.py \
 	tests/e2e/test_control.py \
 	tests/e2e/test_ctl.py \
