@@ -87,7 +87,7 @@ def test_every_problem_in_one_go_with_file_and_line(check):
     )
     assert status == 1
     expected = {
-        1: ["level", "loud"], 3: ["ws or wss"], 4: ["already", "'a'"], 5: ["name"], 6: ["name"], 7: ["max_message"],
+        1: ["level", "loud"], 3: ["ws, wss or"], 4: ["already", "'a'"], 5: ["name"], 6: ["name"], 7: ["max_message"],
         9: ["intervall", "interval"], 10: ["fragment", "Upgrade"], 11: ["min", "max"], 12: ["nobody", "format"],
         13: ["control socket"], 14: ["colour"],
     }

@@ -229,7 +229,7 @@ def test_add_and_remove(daemon, make_server):
 
 @pytest.mark.parametrize("settings, words", [
     ({"name": "x"}, ["url"]),
-    ({"name": "x", "url": "http://localhost/"}, ["ws or wss"]),
+    ({"name": "x", "url": "http://localhost/"}, ["ws, wss or"]),
     ({"name": "x", "url": "ws://localhost/", "colour": "red"}, ["colour"]),
     ({"name": "x", "url": "ws://localhost/", "ping": {"interval": 5}}, ["ping.interval"]),
     ({"name": "../x", "url": "ws://localhost/"}, ["name"]),
