@@ -111,6 +111,22 @@ void fixture_run(struct fixture *fixture, unsigned ms)
 	event_free(timer);
 }
 
+bool has_ipv6(void)
+{
+	struct sockaddr_in6 address = {
+		.sin6_family = AF_INET6,
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool works = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (!works)
+		fprintf(stderr, "skipped what needs IPv6: loopback has no ::1\n");
+	return works;
+}
+
 static int bind_on(int family, uint16_t *port)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -74,6 +74,9 @@ void fixture_run(struct fixture *fixture, unsigned ms);
 
 void fixture_close(struct fixture *fixture);
 
+/* Whether loopback has ::1, which many a container does not; says so if not. */
+bool has_ipv6(void);
+
 /* A listening socket on loopback; `port` 0: any, and set on return. */
 int listen_on(int family, uint16_t *port, int backlog);
 
