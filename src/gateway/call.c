@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "gateway/body.h"
 #include "gateway/call_private.h"
 #include "gateway/redirect.h"
 
@@ -105,6 +107,13 @@ static bool call_redirect(struct call *call)
 	return going || error_prefix(&call->error, "redirected: ");
 }
 
+static bool call_body_is_chunked(const struct ws_response *response)
+{
+	const char *coding = ws_response_header(response, "Transfer-Encoding");
+
+	return coding && strcasecmp(coding, "chunked") == 0;
+}
+
 /* How much of the body of a refusal is worth waiting for. */
 static size_t call_body_length(const struct ws_response *response)
 {
@@ -114,19 +123,25 @@ static size_t call_body_length(const struct ws_response *response)
 	return announced < WS_RESPONSE_BODY_MAX ? (size_t)announced : WS_RESPONSE_BODY_MAX;
 }
 
-/* The answer was no upgrade, and as much of its body has come as will. */
-static void call_refuse(struct call *call)
+/* Takes what has come of the body of a refusal; whether that is all that will. */
+static bool call_take_body(struct call *call)
 {
-	struct buffer *rest = &call->rest;
+	size_t length = call->rest.length < WS_RESPONSE_BODY_MAX ? call->rest.length
+								 : WS_RESPONSE_BODY_MAX;
+	const uint8_t *data = buffer_data(&call->rest);
+	bool complete = call->rest.length >= call->body_wanted;
+	bool last;
 
-	if (rest->length) {
-		size_t length =
-			rest->length < WS_RESPONSE_BODY_MAX ? rest->length : WS_RESPONSE_BODY_MAX;
-
-		call->report.body = alloc_zero(1, length + 1);
-		memcpy(call->report.body, buffer_data(rest), length);
+	if (!length)
+		return complete;
+	free(call->report.body);
+	call->report.body = alloc_zero(1, length + 1);
+	if (!call_body_is_chunked(&call->report.response)) {
+		memcpy(call->report.body, data, length);
+		return complete;
 	}
-	call_fail(call);
+	body_unchunk(call->report.body, data, length, &last);
+	return complete || last;
 }
 
 /* The head of the answer is complete. Whether the call has ended, or gone elsewhere. */
@@ -150,9 +165,9 @@ static bool call_judge_answer(struct call *call)
 	}
 	call->report.retry_after = redirect_retry_after(response, clock_realtime());
 	call->body_wanted = call_body_length(response);
-	if (call->rest.length < call->body_wanted)
+	if (!call_take_body(call))
 		return false;
-	call_refuse(call);
+	call_fail(call);
 	return true;
 }
 
@@ -163,9 +178,9 @@ static bool call_take_answer(struct call *call, const uint8_t *data, size_t leng
 
 	if (call->body_wanted) {
 		buffer_append(&call->rest, data, length);
-		if (call->rest.length < call->body_wanted)
+		if (!call_take_body(call))
 			return false;
-		call_refuse(call);
+		call_fail(call);
 		return true;
 	}
 	switch (ws_response_parse(&call->report.response, data, length, &used, &call->error)) {
@@ -235,7 +250,7 @@ static void call_upgrade(struct call *call)
 	} else if (status == STREAM_WANT_WRITE) {
 		call_wait_for(call, EV_WRITE);
 	} else if (call->body_wanted) {
-		call_refuse(call); /* the end of a body of unknown length */
+		call_fail(call); /* the end of a body of unknown length */
 	} else {
 		if (status == STREAM_END)
 			error_set(&error, ERROR_SOCKET_CLOSED,
@@ -256,7 +271,7 @@ static void call_on_event(evutil_socket_t fd, short what, void *context)
 		return;
 	}
 	if (call->body_wanted) {
-		call_refuse(call);
+		call_fail(call);
 		return;
 	}
 	text_format_duration(timeout, call->settings->upgrade_timeout);

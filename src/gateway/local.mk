@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libgateway.a
 libgateway_a_SOURCES = \
 	src/gateway/backoff.c src/gateway/backoff.h \
+	src/gateway/body.c src/gateway/body.h \
 	src/gateway/call.c src/gateway/call.h src/gateway/call_private.h \
 	src/gateway/call_request.c \
 	src/gateway/connection.c src/gateway/connection.h \

@@ -3,6 +3,7 @@ TESTS += unit_gateway
 unit_gateway_SOURCES = \
 	tests/unit/test_gateway.c tests/unit/test_gateway.h \
 	tests/unit/test_backoff.c \
+	tests/unit/test_body.c \
 	tests/unit/test_redirect.c \
 	tests/unit/test_settings.c \
 	tests/unit/test_warnings.c

@@ -7,6 +7,7 @@ int main(void)
 	SRunner *runner = srunner_create(backoff_suite());
 	int failed;
 
+	srunner_add_suite(runner, body_suite());
 	srunner_add_suite(runner, redirect_suite());
 	srunner_add_suite(runner, settings_suite());
 	srunner_add_suite(runner, warnings_suite());

@@ -5,6 +5,7 @@
 
 /* Each file of the program is one suite. */
 Suite *backoff_suite(void);
+Suite *body_suite(void);
 Suite *redirect_suite(void);
 Suite *settings_suite(void);
 Suite *warnings_suite(void);
