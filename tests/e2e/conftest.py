@@ -6,9 +6,12 @@ import pytest
 
 from harness.certificates import Authority
 from harness.daemon import Daemon
+from harness.dns import Dns
+from harness.making import making
 from harness.misbehave import MisbehavingServer
 from harness.nginx import Nginx
 from harness.node import NodeServer
+from harness.proxies import Microsocks, Tinyproxy
 from harness.server import WsServer
 
 
@@ -39,15 +42,8 @@ def start_daemon(make_daemon):
 
 @pytest.fixture
 def make_server():
-    """Servers with python3-websockets; they outlive the daemons of the test."""
-    with contextlib.ExitStack() as stack:
-
-        def make(**options):
-            server = WsServer(**options)
-            stack.callback(server.stop)
-            return server
-
-        yield make
+    """Servers with python3-websockets."""
+    yield from making(WsServer)
 
 
 @pytest.fixture
@@ -78,7 +74,7 @@ def authority(tmp_path_factory):
 def nginx(authority, tmp_path_factory):
     """
     Fronts: "good"; "other", whose certificate is for another host; "client", which demands a client
-    certificate; "old", which speaks nothing newer than TLS 1.2.
+    certificate; "old", which speaks nothing newer than TLS 1.2; "plain", without TLS.
     """
     good = authority.issue("localhost", "DNS:localhost", "IP:127.0.0.1")
     other = authority.issue("other.example", "DNS:other.example")
@@ -89,6 +85,7 @@ def nginx(authority, tmp_path_factory):
             "other": (*other, ""),
             "client": (*good, f"ssl_client_certificate {authority.ca_file}; ssl_verify_client on;"),
             "old": (*good, "ssl_protocols TLSv1.2;"),
+            "plain": "",
         },
     )
     yield front
@@ -98,3 +95,37 @@ def nginx(authority, tmp_path_factory):
 @pytest.fixture(scope="session")
 def client_certificate(authority):
     return authority.issue("client-1")
+
+
+@pytest.fixture(scope="session")
+def encrypted_key(authority):
+    """(certificate file, encrypted key file, its passphrase) for a client."""
+    passphrase = "pass-phrase-of-the-key"
+    certificate, key = authority.issue("client-2")
+    return certificate, authority.encrypt(key, passphrase), passphrase
+
+
+@pytest.fixture
+def make_nginx(tmp_path):
+    """An nginx of the test's own."""
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    yield from making(lambda *arguments: Nginx(folder, *arguments))
+
+
+@pytest.fixture
+def make_tinyproxy(tmp_path):
+    """An HTTP proxy."""
+    yield from making(lambda **options: Tinyproxy(tmp_path / "tinyproxy", **options))
+
+
+@pytest.fixture
+def make_microsocks(tmp_path):
+    """A SOCKS5 proxy."""
+    yield from making(lambda **options: Microsocks(tmp_path / "microsocks", **options))
+
+
+@pytest.fixture
+def make_dns():
+    """A DNS server, which knows the names it is given."""
+    yield from making(Dns)

@@ -7,15 +7,20 @@ EXTRA_DIST += \
 	tests/e2e/harness/config.py \
 	tests/e2e/harness/control.py \
 	tests/e2e/harness/daemon.py \
+	tests/e2e/harness/dns.py \
 	tests/e2e/harness/frame.py \
 	tests/e2e/harness/frames.py \
+	tests/e2e/harness/making.py \
 	tests/e2e/harness/misbehave.py \
 	tests/e2e/harness/nginx.py \
 	tests/e2e/harness/node.py \
 	tests/e2e/harness/node_server.js \
 	tests/e2e/harness/plan.py \
+	tests/e2e/harness/ports.py \
 	tests/e2e/harness/process.py \
+	tests/e2e/harness/proxies.py \
 	tests/e2e/harness/server.py \
+	tests/e2e/harness/shown.py \
 	tests/e2e/harness/subscriber.py \
 	tests/e2e/harness/verify.py \
 	tests/e2e/harness/wait.py \

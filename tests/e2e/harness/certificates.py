@@ -1,5 +1,7 @@
 """A certificate authority for the tests, and certificates from it, made with openssl(1)."""
 
+import base64
+import hashlib
 import pathlib
 import subprocess
 
@@ -29,6 +31,21 @@ class Authority:
             "-CA", self.ca_file, "-CAkey", self.ca_key, "-CAcreateserial",
         )
         return certificate, key
+
+    def encrypt(self, key, passphrase):
+        """The file of the same key, for which a passphrase is needed."""
+        encrypted = key.with_suffix(".encrypted")
+        self._openssl("ec", "-in", key, "-aes256", "-passout", f"pass:{passphrase}", "-out", encrypted)
+        return encrypted
+
+    @staticmethod
+    def pin(certificate):
+        """The public key of a certificate as a setting: "sha256//…"."""
+        pem = subprocess.run(
+            ["openssl", "x509", "-in", str(certificate), "-noout", "-pubkey"], check=True, capture_output=True
+        ).stdout.decode()
+        der = base64.b64decode("".join(pem.splitlines()[1:-1]))
+        return "sha256//" + base64.b64encode(hashlib.sha256(der).digest()).decode()
 
     @staticmethod
     def _new_key(path):

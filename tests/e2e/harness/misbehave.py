@@ -165,6 +165,10 @@ class MisbehavingServer:
         """The URL at which the server sends just these bytes after a good handshake."""
         return self.url("/raw", hex=data.hex(), **query)
 
+    def answer_url(self, data, **query):
+        """The URL at which the server answers the handshake with just these bytes."""
+        return self.url("/answer", hex=data.hex(), **query)
+
     def accept(self, timeout=PATIENCE):
         """The next client whose request has arrived."""
         try:
@@ -215,6 +219,14 @@ def _status(client):
                   Content_Length=str(len(body)), X_Reason="because")
     client.send(body.encode())
     client.finish()
+
+
+@behaviour("/answer")
+def _answer(client):
+    """Answers with the bytes in `hex`, then goes on by `end`: finish or eof."""
+    client.send(bytes.fromhex(client.query["hex"]))
+    if client.option("end", "finish") == "finish":
+        client.finish()
 
 
 @behaviour("/not-http")

@@ -1,13 +1,12 @@
-"""nginx as a TLS front for servers on loopback."""
+"""nginx as a front for servers on loopback: TLS, redirects, refusals."""
 
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 
 from . import process
-from .wait import Timeout, wait_until
+from .ports import start_listening
 
 CONFIGURATION = """
 daemon off;
@@ -27,12 +26,10 @@ http {{
 }}
 """
 
-# The first part of the path is the port to pass on to.
+# The first part of the path is the port to pass on to, or what else to answer.
 SERVER = """
 	server {{
-		listen 127.0.0.1:{port} ssl;
-		ssl_certificate {certificate};
-		ssl_certificate_key {key};
+		listen 127.0.0.1:{port}{tls};
 		{extra}
 		location ~ ^/(?<upstream>[0-9]+)(?<rest>/.*)$ {{
 			proxy_pass http://127.0.0.1:$upstream$rest$is_args$args;
@@ -42,57 +39,68 @@ SERVER = """
 			proxy_set_header Host $http_host;
 			proxy_set_header X-Tls-Version $ssl_protocol;
 			proxy_set_header X-Tls-Name $ssl_server_name;
+			proxy_set_header X-Tls-Reused $ssl_session_reused;
 			proxy_set_header X-Client $ssl_client_s_dn;
 		}}
+{answers}
 	}}
 """
+TLS = """ ssl;
+		ssl_certificate {certificate};
+		ssl_certificate_key {key}"""
+
+# Redirects to the "to" of the query: just as it is there, or as nginx does by itself with a path,
+# which it makes absolute with http or https.
+REDIRECT = """
+		location = /redirect/{status} {{ absolute_redirect off; return {status} $arg_to; }}
+		location = /absolute/{status} {{ return {status} $arg_to; }}"""
+ANSWERS = "".join(REDIRECT.format(status=status) for status in (301, 302, 303, 307, 308))
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
 class Nginx:
-    """`servers`: name -> (certificate, key, further directives). `ports` has where each listens."""
+    """
+    `servers`: name -> (certificate, key, further directives), or only the directives for one
+    without TLS. `ports` has where each listens.
+    """
 
     def __init__(self, folder, servers):
         self.folder = pathlib.Path(folder)
-        for _ in range(5):
-            self.ports = {name: _free_port() for name in servers}
-            if self._start(servers):
-                return
-        raise Timeout("nginx did not start: " + (self.folder / "error.log").read_text())
+        self.servers = servers
+        self.ports = {}
+        self.start()
 
-    def _start(self, servers):
-        text = "".join(
-            SERVER.format(port=self.ports[name], certificate=certificate, key=key, extra=extra)
-            for name, (certificate, key, extra) in servers.items()
-        )
-        configuration = self.folder / "nginx.conf"
-        configuration.write_text(CONFIGURATION.format(folder=self.folder, servers=text))
-        self.process = process.start(
-            [NGINX, "-p", str(self.folder), "-c", str(configuration), "-e", "stderr"],
-            stderr=subprocess.DEVNULL,
+    def start(self):
+        """Starts it, where it was before if it has been stopped."""
+        self.process, ports = start_listening(
+            len(self.servers), self._command, list(self.ports.values()), stderr=subprocess.DEVNULL,
             env=dict(os.environ),
         )
-        wait_until(lambda: self.process.poll() is not None or self._listens(), what="nginx")
-        return self.process.poll() is None
+        self.ports = dict(zip(self.servers, ports))
 
-    def _listens(self):
-        try:
-            for port in self.ports.values():
-                socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            return False
-        return True
+    def _command(self, *ports):
+        text = "".join(map(self._server, self.servers.values(), ports))
+        configuration = self.folder / "nginx.conf"
+        configuration.write_text(CONFIGURATION.format(folder=self.folder, servers=text))
+        return [NGINX, "-p", str(self.folder), "-c", str(configuration), "-e", "stderr"]
+
+    @staticmethod
+    def _server(server, port):
+        tls, extra = "", server
+        if not isinstance(server, str):
+            certificate, key, extra = server
+            tls = TLS.format(certificate=certificate, key=key)
+        return SERVER.format(port=port, tls=tls, extra=extra, answers=ANSWERS)
 
     def url(self, server, port, path="/", host="localhost"):
         """Where the front `server` passes `path` on to the server at `port`."""
-        return f"wss://{host}:{self.ports[server]}/{port}{path}"
+        return self.own_url(server, f"/{port}{path}", host)
+
+    def own_url(self, server, path, host="localhost"):
+        """What the front itself answers."""
+        scheme = "ws" if isinstance(self.servers[server], str) else "wss"
+        return f"{scheme}://{host}:{self.ports[server]}{path}"
 
     def stop(self):
         process.end(self.process)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

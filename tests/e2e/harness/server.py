@@ -20,6 +20,7 @@ class Peer:
         self.path = socket.path
         self.headers = socket.request_headers
         self.subprotocol = socket.subprotocol
+        self.address = socket.remote_address  # of the client
         self.messages = queue.Queue()
         self.closed = threading.Event()
         self.close_code = None  # as the client sent it
@@ -69,10 +70,13 @@ class Peer:
 class WsServer:
     """
     Listens on loopback; each connection becomes a Peer that the test takes with accept(). `refuse`
-    may be set to (status, headers, body) to answer every handshake with that instead.
+    may be set to (status, headers, body) to answer every handshake with that instead, or to a dict
+    of such answers for paths. `unix`: the path of a UNIX socket to listen on instead.
     """
 
-    def __init__(self, port=0, **options):
+    def __init__(self, port=0, host="127.0.0.1", unix=None, **options):
+        self.host = host
+        self.unix = unix
         self.peers = []
         self.accepted = queue.Queue()
         self.requests = []  # of every handshake, refused ones too: (path, headers)
@@ -96,16 +100,15 @@ class WsServer:
         """Starts to listen, at the port it had before if there was one."""
 
         async def listen():
-            return await websockets.serve(
-                self._handle,
-                "127.0.0.1",
-                port or self.port or 0,
-                process_request=self._request,
-                **self.options,
-            )
+            options = {"process_request": self._request, **self.options}
+            if self.unix:
+                return await websockets.unix_serve(self._handle, str(self.unix), **options)
+            port_or_any = port or self.port or 0
+            return await websockets.serve(self._handle, self.host, port_or_any, **options)
 
         self.server = self.run(listen())
-        self.port = self.server.sockets[0].getsockname()[1]
+        if not self.unix:
+            self.port = self.server.sockets[0].getsockname()[1]
 
     def refuse_connections(self):
         """Closes the listening socket and every connection."""
@@ -118,8 +121,9 @@ class WsServer:
 
     async def _request(self, path, headers):
         self.requests.append((path, headers))
-        if self.refuse:
-            status, extra, body = self.refuse
+        answer = self.refuse.get(path) if isinstance(self.refuse, dict) else self.refuse
+        if answer:
+            status, extra, body = answer
             return http.HTTPStatus(status), extra, body
         return None
 
@@ -143,8 +147,8 @@ class WsServer:
         except queue.Empty:
             raise Timeout("the server waited for a connection") from None
 
-    def url(self, path="/", credentials=""):
-        return f"ws://{credentials}127.0.0.1:{self.port}{path}"
+    def url(self, path="/", credentials="", host="127.0.0.1"):
+        return f"ws://{credentials}{host}:{self.port}{path}"
 
     def wait_requests(self, count, timeout=PATIENCE):
         wait_until(lambda: len(self.requests) >= count, timeout, f"{count} handshakes")

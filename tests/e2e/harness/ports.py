@@ -1,0 +1,41 @@
+"""Programs that are told the ports they are to listen on."""
+
+import socket
+
+from . import process
+from .wait import Timeout, wait_until
+
+
+def free_port():
+    """A port of loopback that nothing listens on: for now, somebody else may take it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def start_listening(count, command, wanted=None, **options):
+    """
+    Starts the program of `command(*ports)`, and waits until it listens on all of its `count` ports;
+    with others, if it ends because one was taken and none are `wanted`. Gives the process and the
+    ports.
+    """
+    for _ in range(5):
+        ports = wanted or [free_port() for _ in range(count)]
+        arguments = command(*ports)
+        program = process.start(arguments, **options)
+        wait_until(
+            lambda: program.poll() is not None or all(listens(port) for port in ports),
+            what=f"{arguments[0]} to listen",
+        )
+        if program.poll() is None:
+            return program, ports
+        process.end(program)
+    raise Timeout(f"{arguments[0]} does not start: exit status {program.returncode}")
