@@ -38,6 +38,7 @@ EXTRA_DIST += \
 	tests/e2e/test_outlets.py \
 	tests/e2e/test_packaging.py \
 	tests/e2e/test_protocol.py \
+	tests/e2e/test_proxy.py \
 	tests/e2e/test_reconnect.py \
 	tests/e2e/test_reload.py \
 	tests/e2e/test_stats_warnings.py \
