@@ -40,6 +40,8 @@ EXTRA_DIST += \
 	tests/e2e/test_protocol.py \
 	tests/e2e/test_proxy.py \
 	tests/e2e/test_reconnect.py \
+	tests/e2e/test_redirect.py \
+	tests/e2e/test_refused.py \
 	tests/e2e/test_reload.py \
 	tests/e2e/test_stats_warnings.py \
 	tests/e2e/test_tls.py

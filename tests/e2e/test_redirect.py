@@ -1,0 +1,269 @@
+"""Redirects of the opening handshake, by nginx."""
+
+import base64
+
+import pytest
+
+from harness.control import RpcError
+from harness.shown import Watch
+
+ALL = (301, 302, 303, 307, 308)
+SECRETS = {
+    "Authorization": "Bearer to-ken-1", "Cookie": "session=coo-kie-2", "X-Api-Key": "k-e-y-3",
+}
+
+
+def feed(url, **settings):
+    return {"connections": [{"name": "feed", "url": url, "when": "manual", **settings}]}
+
+
+def redirect(to, status=302):
+    return status, [("Location", to)], b""
+
+
+def refused(daemon):
+    with pytest.raises(RpcError) as error:
+        daemon.call("connect", name="feed")
+    return error.value
+
+
+@pytest.fixture
+def from_front(nginx):
+    """The URL of a redirect by one of nginx's fronts."""
+
+    def from_front(to, status=302, front="plain", how="redirect"):
+        return nginx.own_url(front, f"/{how}/{status}?to={to}", "127.0.0.1")
+
+    return from_front
+
+
+@pytest.mark.parametrize("status", ALL)
+def test_to_another_server(start_daemon, server, from_front, status):
+    url = from_front(server.url("/v2?a=b"), status)
+    daemon = start_daemon(feed(url))
+    result = daemon.call("connect", name="feed")
+    peer = server.accept()
+    assert peer.path == "/v2?a=b"
+    assert peer.headers["Host"] == f"127.0.0.1:{server.port}"
+    assert result["response"]["status"] == 101
+    assert result["info"]["redirects"] == [url]
+    assert result["info"]["url"] == server.url("/v2?a=b")
+    assert result["info"]["peer"] == f"127.0.0.1:{server.port}"
+    peer.send("there")
+    status = daemon.status("feed")
+    assert (status["state"], status["url"]) == ("open", url), "that of the settings stays"
+
+
+@pytest.mark.parametrize("status", ALL)
+@pytest.mark.parametrize("front, how", [("plain", "redirect"), ("plain", "absolute"), ("good", "redirect"), ("good", "absolute")])
+def test_to_another_path(start_daemon, server, nginx, authority, from_front, status, front, how):
+    """Relative, or as nginx does it by itself: "Location: http://…"."""
+    url = from_front(f"/{server.port}/v2", status, front, how)
+    daemon = start_daemon(feed(url, tls={"ca_file": str(authority.ca_file)}))
+    info = daemon.call("connect", name="feed")["info"]
+    assert server.accept().path == "/v2"
+    scheme = "wss" if front == "good" else "ws"
+    assert info["url"] == f"{scheme}://127.0.0.1:{nginx.ports[front]}/{server.port}/v2"
+    assert info["redirects"] == [url]
+
+
+@pytest.mark.parametrize("to, path", [
+    ("v2", "/feeds/v2"), ("?b=2", "/feeds/v1?b=2"), ("//127.0.0.1:{port}/v2", "/v2"), ("/v2#top", "/v2"),
+])
+def test_relative_references(start_daemon, server, to, path):
+    server.refuse = {"/feeds/v1?a=1": redirect(to.format(port=server.port))}
+    daemon = start_daemon(feed(server.url("/feeds/v1?a=1")))
+    daemon.call("connect", name="feed")
+    assert server.accept().path == path
+
+
+def test_from_ws_to_wss(start_daemon, server, nginx, authority, from_front):
+    daemon = start_daemon(feed(
+        from_front(nginx.url("good", server.port, "/v2")), tls={"ca_file": str(authority.ca_file)},
+    ))
+    info = daemon.call("connect", name="feed")["info"]
+    assert server.accept().headers["X-Tls-Name"] == "localhost"
+    assert info["tls"]["version"] == "TLSv1.3"
+
+
+@pytest.mark.parametrize("scheme", ["ws", "http"])
+def test_never_from_wss_to_ws(start_daemon, server, authority, from_front, scheme):
+    to = server.url().replace("ws", scheme, 1)
+    url = from_front(to, front="good")
+    daemon = start_daemon(feed(url, tls={"ca_file": str(authority.ca_file)}))
+    error = refused(daemon)
+    assert "from wss to ws" in error.message and to in error.message
+    assert not server.requests
+
+
+@pytest.mark.parametrize("to, words", [
+    ("https://127.0.0.1:1/", "127.0.0.1:1: Connection refused"), ("mailto:ann", "mailto:ann, which is no WebSocket"),
+    ("ftp://127.0.0.1/x", "ftp://127.0.0.1/x, which is no WebSocket"), ("http:", "no host"), ("ws://:80/", "no host"),
+])
+def test_where_there_is_no_websocket(start_daemon, from_front, to, words):
+    assert words in refused(start_daemon(feed(from_front(to)))).message
+
+
+def test_several(start_daemon, make_server, from_front):
+    first, second = make_server(), make_server()
+    first.refuse = {"/v1": redirect("/v2", 301), "/v2": redirect(second.url("/v3"), 308)}
+    url = from_front(first.url("/v1"))
+    daemon = start_daemon(feed(url))
+    info = daemon.call("connect", name="feed")["info"]
+    assert second.accept().path == "/v3"
+    assert info["redirects"] == [url, first.url("/v1"), first.url("/v2")]
+
+
+@pytest.mark.parametrize("limit, tries", [(None, 6), (2, 3), (0, 1)])
+def test_a_loop_ends(start_daemon, server, limit, tries):
+    server.refuse = redirect("/again")
+    settings = {} if limit is None else {"max_redirects": limit}
+    daemon = start_daemon(feed(server.url(), reconnect={"enabled": False}, **settings))
+    error = refused(daemon)
+    assert error.err == "HTTP-CLIENT-RECEIVE-ERROR"
+    assert error.data["response"]["status"] == 302
+    assert "302" in error.message
+    if limit != 0:
+        assert f"max_redirects = {limit or 5}" in error.message
+    assert len(server.requests) == tries
+    assert len(error.data["info"]["redirects"]) == tries - 1
+
+
+def test_the_next_attempt_starts_at_the_beginning(start_daemon, make_server):
+    first, second = make_server(), make_server()
+    first.refuse = redirect(second.url("/v2"))
+    daemon = start_daemon({"connections": [{"name": "feed", "url": first.url("/v1")}]})
+    second.accept().abort()
+    second.accept()
+    assert [path for path, _ in first.requests] == ["/v1", "/v1"]
+    assert daemon.wait_state("feed", "open")["call"]["info"]["redirects"] == [first.url("/v1")]
+
+
+def test_a_redirect_to_a_server_that_is_down(start_daemon, make_server):
+    first, second = make_server(), make_server()
+    second.refuse_connections()
+    first.refuse = redirect(second.url("/v2"))
+    daemon = start_daemon(feed(first.url()))
+    error = refused(daemon)
+    assert error.err == "SOCKET-CONNECT-ERROR"
+    assert f"127.0.0.1:{second.port}: Connection refused" in error.message
+    assert error.data["info"]["redirects"] == [first.url()]
+
+
+@pytest.fixture
+def login(tmp_path):
+    """Settings with credentials, by their kind."""
+    password, token, key = tmp_path / "password", tmp_path / "token", tmp_path / "key"
+    password.write_text("pass-word-4\n")
+    token.write_text("to-ken-5\n")
+    key.write_text("k-e-y-6\n")
+    for file in (password, token, key):
+        file.chmod(0o600)
+    basic = {"username": "ann", "password_file": str(password)}
+    return {
+        "headers": {"headers": SECRETS},
+        "header_files": {"header_files": {"X-Api-Key": str(key)}},
+        "basic": basic,
+        "bearer": {"bearer_file": str(token)},
+    }
+
+
+HIDDEN = ["to-ken-1", "coo-kie-2", "k-e-y-3", "pass-word-4", "to-ken-5", "k-e-y-6", "ann:pass-word-4"]
+
+
+@pytest.mark.parametrize("kind", ["headers", "header_files", "basic", "bearer", "url"])
+@pytest.mark.parametrize("where", ["path", "port", "host"])
+def test_credentials_stay_with_their_server(start_daemon, make_server, make_dns, login, kind, where):
+    first, second = make_server(), make_server()
+    dns = make_dns({"first.test": ["127.0.0.1"], "second.test": ["127.0.0.1"]})
+    url = first.url("/v1", host="first.test")
+    to, target = {
+        "path": ("/v2", first),
+        "port": (second.url("/v2", host="first.test"), second),
+        "host": (second.url("/v2", host="second.test"), second),
+    }[where]
+    first.refuse = {"/v1": redirect(to)}
+    settings = login.get(kind, {})
+    if kind == "url":
+        settings = {"url": url.replace("//", "//ann:pass-word-4@")}
+    daemon = start_daemon({
+        "gateway": {"dns": [dns.address]},
+        "connections": [{"name": "feed", "url": url, "when": "manual", **settings}],
+    })
+    watch = Watch(daemon)
+    daemon.call("connect", name="feed")
+    assert target.accept().path == "/v2"
+    at_first = [dict(headers.raw_items()) for path, headers in first.requests][0]
+    at_second = [dict(headers.raw_items()) for path, headers in target.requests][-1]
+    sent = {name: at_first[name] for name in SECRETS if name in at_first}
+    if kind in ("basic", "url"):
+        assert sent == {"Authorization": "Basic " + base64.b64encode(b"ann:pass-word-4").decode()}
+    assert sent
+    kept = {name: at_second[name] for name in SECRETS if name in at_second}
+    assert kept == (sent if where == "path" else {})
+    watch.wait("open")
+    watch.check_hidden(*HIDDEN)
+
+
+def test_headers_of_one_call_do_not_go_to_another_host_either(start_daemon, make_server):
+    first, second = make_server(), make_server()
+    first.refuse = redirect(second.url(host="localhost"), 307)
+    daemon = start_daemon(feed(first.url(), headers={"Accept-Language": "de"}))
+    daemon.ctl("connect", "feed", "-H", "Authorization: Bearer to-ken-1", status=0)
+    headers = second.accept().headers
+    assert "Authorization" not in headers
+    assert first.requests[0][1]["Authorization"] == "Bearer to-ken-1"
+
+
+def test_protocols_and_origin_go_on(start_daemon, make_server):
+    first, second = make_server(), make_server(subprotocols=["v1"])
+    first.refuse = redirect(second.url(), 307)
+    daemon = start_daemon(feed(first.url(), protocols=["v1"], origin="https://page.example", user_agent="ua/1"))
+    assert daemon.call("connect", name="feed")["info"]["protocol"] == "v1"
+    headers = second.accept().headers
+    assert (headers["Origin"], headers["User-Agent"]) == ("https://page.example", "ua/1")
+
+
+def test_the_host_header_of_the_settings_is_for_the_first_server(start_daemon, make_server):
+    first, second = make_server(), make_server()
+    first.refuse = redirect(second.url())
+    daemon = start_daemon(feed(first.url(), host="feed.example"))
+    daemon.call("connect", name="feed")
+    assert first.requests[0][1]["Host"] == "feed.example"
+    assert second.accept().headers["Host"] == f"127.0.0.1:{second.port}"
+
+
+def test_credentials_in_a_location_are_used_but_not_shown(start_daemon, make_server):
+    first, second = make_server(), make_server()
+    first.refuse = redirect(second.url("/v2", "bob:pass-word-8@"))
+    daemon = start_daemon(feed(first.url()))
+    watch = Watch(daemon)
+    info = daemon.call("connect", name="feed")["info"]
+    expected = "Basic " + base64.b64encode(b"bob:pass-word-8").decode()
+    assert second.accept().headers["Authorization"] == expected
+    assert info["url"] == second.url("/v2", "bob:***@")
+    watch.wait("open")
+    watch.check_hidden("pass-word-8", "bob:pass-word-8")
+
+
+def test_each_step_goes_through_the_proxy(start_daemon, make_server, make_tinyproxy):
+    first, second, proxy = make_server(), make_server(), make_tinyproxy()
+    first.refuse = redirect(second.url())
+    daemon = start_daemon(feed(first.url(), proxy={"url": proxy.url()}))
+    daemon.call("connect", name="feed")
+    second.accept()
+    proxy.wait_target(f"127.0.0.1:{first.port}")
+    proxy.wait_target(f"127.0.0.1:{second.port}")
+
+
+def test_the_client_certificate_is_not_for_another_host(
+    start_daemon, server, nginx, authority, client_certificate, from_front
+):
+    certificate, key = map(str, client_certificate)
+    tls = {"ca_file": str(authority.ca_file), "cert_file": certificate, "key_file": key}
+    daemon = start_daemon(feed(from_front(nginx.url("client", server.port), front="good"), tls=tls))
+    assert "400" in refused(daemon).message
+    daemon = start_daemon(feed(nginx.own_url("client", f"/absolute/302?to=/{server.port}/v2"), tls=tls))
+    daemon.call("connect", name="feed")
+    assert "CN=client-1" in server.accept().headers["X-Client"]
+    assert len(server.requests) == 1
