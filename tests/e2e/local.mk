@@ -30,6 +30,7 @@ EXTRA_DIST += \
 	tests/e2e/test_conformance.py \
 	tests/e2e/test_connect.py \
 	tests/e2e/test_control.py \
+	tests/e2e/test_credentials.py \
 	tests/e2e/test_ctl.py \
 	tests/e2e/test_disconnect.py \
 	tests/e2e/test_frames.py \
