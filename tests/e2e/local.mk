@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/subscriber.py \
 	tests/e2e/harness/verify.py \
 	tests/e2e/harness/wait.py \
+	tests/e2e/test_addresses.py \
 	tests/e2e/test_chaos.py \
 	tests/e2e/test_compression.py \
 	tests/e2e/test_config.py \
@@ -45,4 +46,5 @@ EXTRA_DIST += \
 	tests/e2e/test_refused.py \
 	tests/e2e/test_reload.py \
 	tests/e2e/test_stats_warnings.py \
-	tests/e2e/test_tls.py
+	tests/e2e/test_tls.py \
+	tests/e2e/test_tls_more.py

@@ -1,0 +1,233 @@
+"""Where connections go to and come from, and what they say about themselves."""
+
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from harness.control import RpcError
+from harness.dns import A, AAAA
+from harness.subscriber import Lines
+from harness.wait import wait_until
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+ipv6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on loopback")
+
+
+def feed(url, **settings):
+    return {"connections": [{"name": "feed", "url": url, "when": "manual", **settings}]}
+
+
+def refused(daemon):
+    with pytest.raises(RpcError) as error:
+        daemon.call("connect", name="feed")
+    return error.value
+
+
+@ipv6
+def test_an_ipv6_literal(start_daemon, make_server):
+    server = make_server(host="::1")
+    daemon = start_daemon(feed(server.url("/v1", host="[::1]")))
+    info = daemon.call("connect", name="feed")["info"]
+    assert server.accept().headers["Host"] == f"[::1]:{server.port}"
+    assert info["peer"] == f"[::1]:{server.port}"
+    assert info["local"].startswith("[::1]:")
+
+
+@ipv6
+@pytest.mark.parametrize("family, address, asked", [
+    ("any", "[::1]", {A, AAAA}), ("ipv6", "[::1]", {AAAA}), ("ipv4", "127.0.0.1", {A}),
+])
+def test_the_family(start_daemon, make_server, make_dns, family, address, asked):
+    four = make_server()
+    six = make_server(host="::1", port=four.port)
+    dns = make_dns({"feed.test": ["127.0.0.1", "::1"]})
+    daemon = start_daemon({
+        **feed(four.url(host="feed.test"), address={"family": family}), "gateway": {"dns": [dns.address]},
+    })
+    info = daemon.call("connect", name="feed")["info"]
+    assert info["peer"] == f"{address}:{four.port}"
+    (six if ":" in address else four).accept()
+    assert {kind for _, kind in dns.asked} == asked
+    assert info["resolve_us"] > 0
+
+
+@ipv6
+def test_a_family_that_does_not_work_is_not_waited_for(start_daemon, server, make_dns):
+    dns = make_dns({"feed.test": ["127.0.0.1", "::1"]})
+    daemon = start_daemon({**feed(server.url(host="feed.test")), "gateway": {"dns": [dns.address]}})
+    info = daemon.call("connect", name="feed")["info"]
+    assert info["peer"] == f"127.0.0.1:{server.port}"
+    assert info["addresses_tried"] == 2
+
+
+def test_a_family_without_addresses(start_daemon, server, make_dns):
+    dns = make_dns({"feed.test": ["127.0.0.1"]})
+    daemon = start_daemon({
+        **feed(server.url(host="feed.test"), address={"family": "ipv6"}), "gateway": {"dns": [dns.address]},
+    })
+    error = refused(daemon)
+    assert error.err == "SOCKET-CONNECT-ERROR"
+    assert "feed.test" in error.message
+
+
+def test_a_literal_of_the_other_family(start_daemon, server):
+    error = refused(start_daemon(feed(server.url(), address={"family": "ipv6"})))
+    assert "127.0.0.1" in error.message
+    assert not server.requests
+
+
+def test_a_name_that_does_not_exist(start_daemon, make_dns):
+    dns = make_dns({})
+    daemon = start_daemon({**feed("ws://nowhere.test/"), "gateway": {"dns": [dns.address]}})
+    error = refused(daemon)
+    assert error.err == "SOCKET-CONNECT-ERROR"
+    assert "nowhere.test" in error.message
+
+
+def test_an_internationalised_name(start_daemon, server, make_dns):
+    """As its A-label, for the name server and for the server (UTS 46)."""
+    dns = make_dns({"xn--bcher-kva.test": ["127.0.0.1"]})
+    daemon = start_daemon({
+        **feed(server.url(host="B\u00dccher.test")), "gateway": {"dns": [dns.address]},
+    })
+    daemon.call("connect", name="feed")
+    assert server.accept().headers["Host"] == f"xn--bcher-kva.test:{server.port}"
+    assert {name for name, _ in dns.asked} == {"xn--bcher-kva.test"}
+
+
+def test_each_connect_asks_for_the_name_again(start_daemon, make_server, make_dns):
+    """A server that has moved is found."""
+    first = make_server(host="127.0.0.1")
+    second = make_server(host="127.0.0.2", port=first.port)
+    dns = make_dns({"feed.test": ["127.0.0.1"]})
+    daemon = start_daemon({**feed(first.url(host="feed.test")), "gateway": {"dns": [dns.address]}})
+    daemon.call("connect", name="feed")
+    peer = first.accept()
+    dns.names["feed.test"] = ["127.0.0.2"]
+    peer.abort()
+    second.accept()
+
+
+def test_the_source_address(start_daemon, server):
+    daemon = start_daemon(feed(server.url(), address={"source": "127.0.0.2"}))
+    info = daemon.call("connect", name="feed")["info"]
+    assert server.accept().address[0] == "127.0.0.2"
+    assert info["local"].startswith("127.0.0.2:")
+
+
+def test_a_source_address_that_is_not_ours(start_daemon, server):
+    error = refused(start_daemon(feed(server.url(), address={"source": "192.0.2.1"})))
+    assert error.err == "SOCKET-CONNECT-ERROR"
+    assert "192.0.2.1" in error.message and "Cannot assign" in error.message
+
+
+def test_the_interface(start_daemon, server):
+    daemon = start_daemon(feed(server.url(), address={"interface": "lo"}))
+    daemon.call("connect", name="feed")
+    server.accept()
+
+
+def test_an_interface_that_is_not_there(start_daemon, server):
+    error = refused(start_daemon(feed(server.url(), address={"interface": "wg-none"})))
+    assert "wg-none" in error.message
+    assert not server.requests
+
+
+def test_a_server_on_a_unix_socket(start_daemon, make_server, tmp_path):
+    path = tmp_path / "app.sock"
+    server = make_server(unix=path)
+    daemon = start_daemon(feed(f"ws+unix://{path}:/v1?a=b"))
+    info = daemon.call("connect", name="feed")["info"]
+    peer = server.accept()
+    assert peer.path == "/v1?a=b"
+    assert peer.headers["Host"] == "localhost"
+    assert info["peer"] == str(path)
+    assert info["url"] == f"ws+unix://{path}:/v1?a=b"
+    with Lines(daemon.path("feed.sock")) as subscriber:
+        wait_until(lambda: daemon.call("subscribers"))
+        peer.send("x" * 1_000_00)
+        assert subscriber.read_line() == b"x" * 1_000_00
+    daemon.ctl("send", "feed", "hallo", status=0)
+    assert peer.receive() == "hallo"
+
+
+def test_a_unix_socket_that_is_not_there_yet(start_daemon, make_server, tmp_path):
+    path = tmp_path / "app.sock"
+    daemon = start_daemon({"connections": [{"name": "feed", "url": f"ws+unix://{path}"}]})
+    status = wait_until(lambda: (s := daemon.status("feed"))["stats"]["failures"] >= 1 and s)
+    assert str(path) in status["last_error"]["desc"]
+    make_server(unix=path).accept()
+
+
+def test_a_proxy_is_not_asked_for_a_unix_socket(start_daemon, make_server, tmp_path):
+    path = tmp_path / "app.sock"
+    server = make_server(unix=path)
+    daemon = start_daemon(feed(f"ws+unix://{path}", proxy={"url": "http://127.0.0.1:9"}))
+    daemon.call("connect", name="feed")
+    server.accept()
+
+
+def test_host_origin_and_user_agent(start_daemon, server):
+    daemon = start_daemon(feed(
+        server.url(), host="feed.example:8443", origin="https://page.example", user_agent="reader/2 (x)",
+    ))
+    daemon.call("connect", name="feed")
+    headers = server.accept().headers
+    assert headers.get_all("Host") == ["feed.example:8443"]
+    assert headers.get_all("Origin") == ["https://page.example"]
+    assert headers.get_all("User-Agent") == ["reader/2 (x)"]
+
+
+def test_the_host_decides_at_nginx(start_daemon, server, make_nginx):
+    """A virtual host behind an address: others are turned away."""
+    front = make_nginx({"virtual": 'if ($host != "feed.example") { return 421; }'})
+    url = front.url("virtual", server.port, "/v1", "127.0.0.1")
+    assert "421" in refused(start_daemon(feed(url))).message
+    start_daemon(feed(url, host="feed.example")).call("connect", name="feed")
+    assert server.accept().headers["Host"] == "feed.example"
+
+
+def test_the_name_for_tls_and_the_host_for_http(start_daemon, server, nginx, authority):
+    daemon = start_daemon(feed(
+        nginx.url("other", server.port, host="127.0.0.1"), host="other.example",
+        tls={"ca_file": str(authority.ca_file), "server_name": "other.example"},
+    ))
+    daemon.call("connect", name="feed")
+    headers = server.accept().headers
+    assert (headers["Host"], headers["X-Tls-Name"]) == ("other.example", "other.example")
+
+
+def sockets_of(daemon, port):
+    """What ss(8) says about the daemon's TCP connections to that port."""
+    shown = subprocess.run(
+        ["ss", "-tniop", "dst", f"127.0.0.1:{port}"], check=True, capture_output=True, text=True
+    ).stdout
+    lines = shown.splitlines()[1:]
+    return [
+        first + rest for first, rest in zip(lines[::2], lines[1::2]) if f"pid={daemon.process.pid}," in first
+    ]
+
+
+@pytest.mark.skipif(not shutil.which("ss"), reason="needs ss(8)")
+def test_tcp_keepalive_is_set(start_daemon, server):
+    daemon = start_daemon({"connections": [
+        {"name": "feed", "url": server.url(), "tcp": {"keepalive": "2000s"}},
+        {"name": "without", "url": server.url()},
+    ]})
+    for name in ("feed", "without"):
+        daemon.wait_state(name, "open")
+    shown = sockets_of(daemon, server.port)
+    assert len(shown) == 2
+    assert sum("timer:(keepalive" in socket for socket in shown) == 1, shown
+    assert any("timer:(keepalive,33min" in socket for socket in shown), shown
