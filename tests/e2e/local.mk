@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	tests/e2e/conftest.py \
 	tests/e2e/pytest.ini \
 	tests/e2e/harness/__init__.py \
+	tests/e2e/harness/brokers.py \
 	tests/e2e/harness/certificates.py \
 	tests/e2e/harness/config.py \
 	tests/e2e/harness/control.py \
@@ -25,6 +26,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/verify.py \
 	tests/e2e/harness/wait.py \
 	tests/e2e/test_addresses.py \
+	tests/e2e/test_brokers.py \
 	tests/e2e/test_chaos.py \
 	tests/e2e/test_compression.py \
 	tests/e2e/test_config.py \
