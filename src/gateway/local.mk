@@ -8,6 +8,7 @@ libgateway_a_SOURCES = \
 	src/gateway/gateway.c src/gateway/gateway.h \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/secrets.c src/gateway/secrets.h \
+	src/gateway/rate.c src/gateway/rate.h \
 	src/gateway/session.c src/gateway/session.h \
 	src/gateway/settings.c src/gateway/settings.h \
 	src/gateway/settings_check.c \

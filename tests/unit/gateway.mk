@@ -5,6 +5,7 @@ unit_gateway_SOURCES = \
 	tests/unit/test_backoff.c \
 	tests/unit/test_body.c \
 	tests/unit/test_redirect.c \
+	tests/unit/test_rate.c \
 	tests/unit/test_settings.c \
 	tests/unit/test_warnings.c
 unit_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'

@@ -7,6 +7,7 @@
 Suite *backoff_suite(void);
 Suite *body_suite(void);
 Suite *redirect_suite(void);
+Suite *rate_suite(void);
 Suite *settings_suite(void);
 Suite *warnings_suite(void);
 

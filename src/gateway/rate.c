@@ -1,0 +1,29 @@
+#include "gateway/rate.h"
+
+#include "base/clock.h"
+
+static void rate_refill(struct rate *rate, uint64_t now)
+{
+	rate->used -= rate->per_second * (double)(now - rate->updated) / (double)CLOCK_NS_PER_SECOND;
+	rate->updated = now;
+	if (rate->used < 0)
+		rate->used = 0;
+	if (rate->used > rate->burst) /* the limit has been lowered */
+		rate->used = rate->burst;
+}
+
+uint64_t rate_delay(struct rate *rate, uint64_t now)
+{
+	double missing;
+
+	if (rate->per_second <= 0)
+		return 0;
+	rate_refill(rate, now);
+	missing = rate->used + 1 - rate->burst;
+	if (missing <= 0) {
+		rate->used++;
+		return 0;
+	}
+	/* Rounded up, so that what is missing is there after the wait. */
+	return (uint64_t)(missing / rate->per_second * (double)CLOCK_NS_PER_SECOND) + 1;
+}
