@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libgateway.a
 libgateway_a_SOURCES = \
+	src/gateway/admission.c src/gateway/admission.h \
 	src/gateway/backoff.c src/gateway/backoff.h \
 	src/gateway/body.c src/gateway/body.h \
 	src/gateway/call.c src/gateway/call.h src/gateway/call_private.h \

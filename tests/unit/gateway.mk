@@ -2,6 +2,7 @@ check_PROGRAMS += unit_gateway
 TESTS += unit_gateway
 unit_gateway_SOURCES = \
 	tests/unit/test_gateway.c tests/unit/test_gateway.h \
+	tests/unit/test_admission.c \
 	tests/unit/test_backoff.c \
 	tests/unit/test_body.c \
 	tests/unit/test_redirect.c \

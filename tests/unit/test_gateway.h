@@ -4,6 +4,7 @@
 #include <check.h>
 
 /* Each file of the program is one suite. */
+Suite *admission_suite(void);
 Suite *backoff_suite(void);
 Suite *body_suite(void);
 Suite *redirect_suite(void);

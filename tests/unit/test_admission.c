@@ -1,0 +1,206 @@
+#include "test_gateway.h"
+
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "gateway/admission.h"
+
+enum { CALLERS = 8 };
+
+static struct event_base *base;
+static struct admission *admission;
+static struct caller {
+	struct admission_ticket ticket;
+	unsigned number;
+} callers[CALLERS];
+static unsigned order[CALLERS * 4]; /* in which they were let in from the queue */
+static size_t let_in;
+
+static void on_admitted(void *context)
+{
+	const struct caller *caller = context;
+
+	ck_assert_int_eq(caller->ticket.place, ADMISSION_INSIDE);
+	order[let_in++] = caller->number;
+}
+
+static void setup(void)
+{
+	base = event_base_new();
+	admission = admission_new(base);
+	let_in = 0;
+	for (unsigned i = 0; i < CALLERS; i++)
+		callers[i] = (struct caller){
+			.ticket = {.admitted = on_admitted, .context = &callers[i]},
+			.number = i,
+		};
+}
+
+static void teardown(void)
+{
+	for (unsigned i = 0; i < CALLERS; i++)
+		admission_leave(admission, &callers[i].ticket);
+	admission_free(admission);
+	event_base_free(base);
+}
+
+static bool enter(unsigned number, bool urgent)
+{
+	return admission_enter(admission, &callers[number].ticket, urgent);
+}
+
+static void leave(unsigned number)
+{
+	admission_leave(admission, &callers[number].ticket);
+}
+
+static void run_once(void)
+{
+	event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static void run_until(size_t count)
+{
+	while (let_in < count)
+		event_base_loop(base, EVLOOP_ONCE);
+}
+
+START_TEST(without_limits_everybody_goes_in_at_once)
+{
+	admission_limit(admission, 0, 0);
+	for (unsigned i = 0; i < CALLERS; i++)
+		ck_assert(enter(i, false));
+}
+END_TEST
+
+START_TEST(no_more_than_at_once_are_inside_and_the_others_follow_in_order)
+{
+	admission_limit(admission, 2, 0);
+	ck_assert(enter(0, false));
+	ck_assert(enter(1, false));
+	for (unsigned i = 2; i < 5; i++)
+		ck_assert(!enter(i, false));
+	run_once();
+	ck_assert_uint_eq(let_in, 0);
+
+	leave(1);
+	ck_assert_uint_eq(let_in, 0); /* not from within */
+	run_once();
+	ck_assert_uint_eq(let_in, 1);
+	ck_assert_uint_eq(order[0], 2);
+	leave(0);
+	leave(2);
+	run_once();
+	ck_assert_uint_eq(let_in, 3);
+	ck_assert_uint_eq(order[1], 3);
+	ck_assert_uint_eq(order[2], 4);
+}
+END_TEST
+
+START_TEST(nobody_overtakes_the_queue_but_who_is_urgent)
+{
+	admission_limit(admission, 1, 0);
+	ck_assert(enter(0, false));
+	ck_assert(!enter(1, false));
+	leave(0);
+	ck_assert(!enter(2, false)); /* there is a place, but 1 was here before */
+	ck_assert(!enter(3, true));
+	ck_assert(!enter(4, true));
+	for (unsigned i = 0; i < 4; i++) {
+		static const unsigned expected[] = {3, 4, 1, 2};
+
+		run_once();
+		ck_assert_uint_eq(let_in, i + 1);
+		ck_assert_uint_eq(order[i], expected[i]);
+		leave(expected[i]);
+	}
+}
+END_TEST
+
+START_TEST(who_leaves_the_queue_is_not_let_in)
+{
+	admission_limit(admission, 1, 0);
+	ck_assert(enter(0, false));
+	ck_assert(!enter(1, false));
+	ck_assert(!enter(2, false));
+	leave(1);
+	leave(1);
+	ck_assert_int_eq(callers[1].ticket.place, ADMISSION_OUTSIDE);
+	leave(0);
+	run_once();
+	ck_assert_uint_eq(let_in, 1);
+	ck_assert_uint_eq(order[0], 2);
+}
+END_TEST
+
+START_TEST(starts_keep_their_distance)
+{
+	uint64_t begin = clock_monotonic();
+
+	admission_limit(admission, 0, 50);
+	ck_assert(enter(0, false));
+	for (unsigned i = 1; i < 5; i++)
+		ck_assert(!enter(i, false));
+	run_until(4);
+	ck_assert_uint_ge(clock_monotonic() - begin, 80 * CLOCK_NS_PER_MS);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_uint_eq(order[i], i + 1);
+}
+END_TEST
+
+START_TEST(other_limits_hold_at_once)
+{
+	admission_limit(admission, 1, 1);
+	ck_assert(enter(0, false));
+	for (unsigned i = 1; i < 5; i++)
+		ck_assert(!enter(i, false));
+	run_once();
+	ck_assert_uint_eq(let_in, 0);
+	admission_limit(admission, 3, 0);
+	run_once();
+	ck_assert_uint_eq(let_in, 2);
+	admission_limit(admission, 0, 0);
+	run_once();
+	ck_assert_uint_eq(let_in, 4);
+}
+END_TEST
+
+/* The clock is the real one; but a second of tokens and its share must never be exceeded. */
+START_TEST(a_high_rate_is_neither_exceeded_nor_missed_by_far)
+{
+	uint64_t end = clock_monotonic() + CLOCK_NS_PER_SECOND / 4;
+	unsigned entered = 0;
+
+	admission_limit(admission, 0, 2000);
+	while (clock_monotonic() < end) {
+		if (callers[0].ticket.place == ADMISSION_OUTSIDE)
+			enter(0, false);
+		if (callers[0].ticket.place == ADMISSION_INSIDE) {
+			leave(0);
+			entered++;
+			let_in = 0;
+		}
+		run_once();
+	}
+	ck_assert_uint_le(entered, 2000 / 4 + 21);
+	ck_assert_uint_ge(entered, 50);
+}
+END_TEST
+
+Suite *admission_suite(void)
+{
+	Suite *suite = suite_create("admission");
+	TCase *tests = tcase_create("limits");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, without_limits_everybody_goes_in_at_once);
+	tcase_add_test(tests, no_more_than_at_once_are_inside_and_the_others_follow_in_order);
+	tcase_add_test(tests, nobody_overtakes_the_queue_but_who_is_urgent);
+	tcase_add_test(tests, who_leaves_the_queue_is_not_let_in);
+	tcase_add_test(tests, starts_keep_their_distance);
+	tcase_add_test(tests, other_limits_hold_at_once);
+	tcase_add_test(tests, a_high_rate_is_neither_exceeded_nor_missed_by_far);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
