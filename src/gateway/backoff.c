@@ -17,6 +17,8 @@ uint64_t backoff_next(struct backoff *backoff, uint64_t random)
 
 	backoff->ceiling = backoff_ceiling(backoff);
 	backoff->failures++;
+	if (backoff->steady)
+		return backoff->ceiling;
 	return floor + random % (backoff->ceiling - floor + 1);
 }
 

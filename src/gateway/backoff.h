@@ -1,17 +1,19 @@
 #ifndef GATEWAY_BACKOFF_H
 #define GATEWAY_BACKOFF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
  * How long to wait before the next attempt: exponential backoff with full jitter, so that many
- * clients of one server that has gone away do not come back in step. Set the first three, leave
- * the others zero; the first three may change at any time.
+ * clients of one server that has gone away do not come back in step. Set the first four, leave
+ * the others zero; the first four may change at any time.
  */
 struct backoff {
 	uint64_t min; /* ns */
 	uint64_t max; /* ns, at least min */
 	double factor; /* at least 1 */
+	bool steady;   /* no jitter: each delay is the longest */
 	unsigned failures; /* attempts since the last reset */
 	uint64_t ceiling; /* private: of the last delay; 0: there was none */
 };
@@ -19,7 +21,8 @@ struct backoff {
 /*
  * The delay before the next attempt in ns, and counts that attempt. It lies between min / 2 and
  * min * factor^failures, at most max; `random` (64 random bits) says where. The lower bound is
- * there because a delay of nearly nothing would only make the next failure sooner.
+ * there because a delay of nearly nothing would only make the next failure sooner. A steady one is
+ * always min * factor^failures, at most max.
  */
 uint64_t backoff_next(struct backoff *backoff, uint64_t random);
 

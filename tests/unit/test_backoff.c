@@ -57,6 +57,17 @@ START_TEST(starts_again_after_a_reset)
 }
 END_TEST
 
+START_TEST(without_jitter_it_is_the_longest)
+{
+	struct backoff backoff = {.min = 500, .max = 1500, .factor = 2.0, .steady = true};
+
+	ck_assert_uint_eq(backoff_next(&backoff, 1), 500);
+	ck_assert_uint_eq(backoff_next(&backoff, 2), 1000);
+	ck_assert_uint_eq(backoff_next(&backoff, 3), 1500);
+	ck_assert_uint_eq(backoff_next(&backoff, 4), 1500);
+}
+END_TEST
+
 START_TEST(follows_settings_that_change)
 {
 	struct backoff backoff = {.min = 500, .max = 60000, .factor = 2.0};
@@ -92,6 +103,7 @@ Suite *backoff_suite(void)
 	tcase_add_test(tests, grows_by_the_factor_up_to_the_maximum);
 	tcase_add_test(tests, stays_within_half_the_minimum_and_the_ceiling);
 	tcase_add_test(tests, starts_again_after_a_reset);
+	tcase_add_test(tests, without_jitter_it_is_the_longest);
 	tcase_add_test(tests, follows_settings_that_change);
 	tcase_add_test(tests, takes_a_factor_of_one_and_the_widest_range);
 	suite_add_tcase(suite, tests);
