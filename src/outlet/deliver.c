@@ -143,6 +143,17 @@ static void outlet_give_room(struct outlet *outlet)
 	outlet->callbacks.room(outlet, outlet->callbacks.context);
 }
 
+static void outlet_tell_attended(struct outlet *outlet)
+{
+	bool attended = outlet->subscriber_count > 0;
+
+	if (attended == outlet->attended)
+		return;
+	outlet->attended = attended;
+	if (outlet->callbacks.attended)
+		outlet->callbacks.attended(outlet, outlet->callbacks.context);
+}
+
 void outlet_on_flush(evutil_socket_t fd, short what, void *context)
 {
 	struct outlet *outlet = context;
@@ -158,4 +169,5 @@ void outlet_on_flush(evutil_socket_t fd, short what, void *context)
 		subscriber_reap(subscriber);
 	outlet_update_encodes(outlet);
 	outlet_give_room(outlet);
+	outlet_tell_attended(outlet);
 }

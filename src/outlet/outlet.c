@@ -424,6 +424,11 @@ void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats)
 	stats->waiting = outlet->waiting;
 }
 
+unsigned outlet_subscribers(const struct outlet *outlet)
+{
+	return outlet->subscriber_count;
+}
+
 static struct outlet_subscriber_info outlet_subscriber_info(const struct subscriber *subscriber)
 {
 	uint64_t unsent = 0;

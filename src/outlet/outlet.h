@@ -67,6 +67,10 @@ struct outlet_callbacks {
 	bool (*input)(struct outlet *outlet, int source, bool binary, const void *data,
 		size_t length, void *context);
 
+	/* The first subscriber has come, or the last has left: outlet_subscribers() tells. What
+	 * was undone within one turn of the event loop is not told. May be NULL. */
+	void (*attended)(struct outlet *outlet, void *context);
+
 	/* Something happened that is worth an event: "subscribed", "unsubscribed", "lag",
 	 * "oversize", "input-error", with the details as a JSON object. */
 	void (*event)(struct outlet *outlet, const char *what, const char *json, void *context);
@@ -145,6 +149,9 @@ struct outlet_stats {
 	bool waiting;       /* has refused a message and waits for a subscriber */
 };
 void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats);
+
+/* How many subscribers there are now. */
+unsigned outlet_subscribers(const struct outlet *outlet);
 
 /* One subscriber as it stands. */
 struct outlet_subscriber_info {

@@ -386,6 +386,7 @@ static struct subscriber *subscriber_new(struct outlet *outlet, int fd)
 	subscriber->state = SUBSCRIBER_JOINING;
 	TAILQ_INSERT_TAIL(&outlet->subscribers[SUBSCRIBER_JOINING], subscriber, link);
 	outlet->subscriber_count++;
+	outlet_schedule_flush(outlet); /* so that the owner is told of the first one */
 	outlet->stats.accepted++;
 	event_assign(&subscriber->output_event, outlet->base, fd, EV_WRITE, subscriber_on_output,
 		subscriber);

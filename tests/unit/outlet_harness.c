@@ -41,6 +41,13 @@ static void harness_on_event(struct outlet *outlet, const char *what, const char
 	buffer_append_format(&harness->events, "%s %s\n", what, json);
 }
 
+static void harness_on_attended(struct outlet *outlet, void *context)
+{
+	struct harness *harness = context;
+
+	buffer_append_format(&harness->attended, "%u ", outlet_subscribers(outlet));
+}
+
 void harness_setup(struct harness *harness, enum outlet_format format)
 {
 	*harness = (struct harness){.directory = "/tmp/wsgated-outlet-XXXXXX"};
@@ -64,6 +71,7 @@ void harness_open(struct harness *harness)
 		.context = harness,
 		.room = harness_on_room,
 		.input = harness_on_input,
+		.attended = harness_on_attended,
 		.event = harness_on_event,
 	};
 	struct error error;
@@ -82,6 +90,7 @@ void harness_teardown(struct harness *harness)
 	log_free(harness->log);
 	buffer_release(&harness->events);
 	buffer_release(&harness->inputs);
+	buffer_release(&harness->attended);
 	ck_assert_int_eq(rmdir(harness->directory), 0);
 }
 

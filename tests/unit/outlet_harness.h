@@ -16,6 +16,7 @@ struct harness {
 	struct buffer events;            /* "what json\n" for each */
 	struct buffer inputs;            /* "source text|binary data\n" for each */
 	unsigned rooms;
+	struct buffer attended;          /* how many subscribers there were each time, "1 0 " */
 	bool refuse; /* input */
 };
 

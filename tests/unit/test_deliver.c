@@ -750,6 +750,28 @@ START_TEST(test_each_subscriber)
 }
 END_TEST
 
+START_TEST(test_the_owner_is_told_of_the_first_and_the_last)
+{
+	int first, second;
+
+	harness_setup(&harness, OUTLET_FRAMES); /* without a hello it counts all the same */
+	harness_open(&harness);
+	first = harness_connect(&harness);
+	harness_until(&harness, harness.attended.length);
+	second = harness_connect(&harness);
+	close(first);
+	harness_until(&harness, outlet_subscribers(harness.outlet) == 1);
+	harness_turn(&harness);
+	harness_expect(&harness.attended, "1 ");
+	close(second);
+	harness_until(&harness, harness.attended.length > 2);
+	first = harness_connect(&harness);
+	harness_until(&harness, harness.attended.length > 4);
+	harness_expect(&harness.attended, "1 0 1 ");
+	close(first);
+}
+END_TEST
+
 Suite *deliver_suite(void)
 {
 	Suite *suite = suite_create("deliver");
@@ -779,6 +801,7 @@ Suite *deliver_suite(void)
 	tcase_add_test(tests, test_drain);
 	tcase_add_test(tests, test_reconfigure);
 	tcase_add_test(tests, test_each_subscriber);
+	tcase_add_test(tests, test_the_owner_is_told_of_the_first_and_the_last);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
