@@ -231,8 +231,10 @@ json_t *report_connection(const struct connection *connection)
 	json_object_set_new(line, "url", rpc_text(status.url));
 	json_object_set_new(line, "since", report_time(status.since));
 	json_object_set_new(line, "attempt", json_integer(status.attempt));
+	json_object_set_new(line, "queued", json_boolean(status.queued));
+	json_object_set_new(line, "gave_up", rpc_text(status.gave_up));
 	json_object_set_new(line, "next_try_ms",
-		status.state == CONNECTION_WAITING
+		status.state == CONNECTION_WAITING && !status.queued
 			? report_number(status.next_try_ns / CLOCK_NS_PER_MS)
 			: json_null());
 	json_object_set_new(line, "bytes_sent", report_number(status.stats->bytes_sent));

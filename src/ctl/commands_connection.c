@@ -131,13 +131,20 @@ static enum table_color state_color(const char *state)
 	return TABLE_PLAIN;
 }
 
-/* "try 3 in 1.2 s: connection refused" */
+/* "try 3 in 1.2 s: connection refused", "try 1 in its turn", "gave up: …" */
 static char *list_note(const json_t *line)
 {
+	const char *gave_up = json_string_value(json_object_get(line, "gave_up"));
 	const json_t *next = json_object_get(line, "next_try_ms");
 	const char *error = json_string_value(json_object_get(line, "last_error"));
 	char *wait, *note;
 
+	if (gave_up)
+		return alloc_format("gave up: %s%s%s", gave_up, error ? ": " : "",
+			error ? error : "");
+	if (json_is_true(json_object_get(line, "queued")))
+		return alloc_format("try %lld in its turn",
+			(long long)json_integer_value(json_object_get(line, "attempt")) + 1);
 	if (!json_is_integer(next))
 		return alloc_string("");
 	wait = print_microseconds(json_integer_value(next) * 1000);

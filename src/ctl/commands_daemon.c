@@ -44,6 +44,7 @@ static enum table_color event_color(const char *type)
 		{"lag", TABLE_YELLOW},
 		{"lost", TABLE_RED},
 		{"error", TABLE_RED},
+		{"gave-up", TABLE_RED},
 		{"oversize", TABLE_RED},
 		{"input-error", TABLE_RED},
 	};

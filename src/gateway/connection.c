@@ -1,59 +1,14 @@
 #include "gateway/connection.h"
 
-#include <event2/event_struct.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "gateway/backoff.h"
+#include "gateway/connection_private.h"
 #include "net/url.h"
 #include "ws/utf8.h"
-
-/* An outlet that the connection publishes into, and its number there. */
-struct connection_route {
-	struct outlet *outlet;
-	unsigned source;
-};
-
-TAILQ_HEAD(connection_waiters, connection_waiter);
-
-struct connection {
-	const struct connection_host *host;
-	struct connection_settings *settings; /* owned */
-	char *url; /* without password */
-
-	enum connection_state state; /* never UPGRADING or CLOSING: see connection_state() */
-	uint64_t since;              /* of the state, ns since 1970 */
-	bool wanted;                 /* to be opened again when it is lost */
-	bool redial;                 /* call again as soon as the session has closed */
-	bool started;
-	bool retired;
-
-	struct call *call;
-	struct header_list extra; /* of the call that is under way or comes next; owned */
-	struct session *session;
-	struct event timer;       /* until the next attempt */
-	uint64_t next_try;        /* monotonic ns */
-	uint64_t opened;          /* monotonic ns */
-	unsigned attempt;
-	struct backoff backoff;
-
-	struct connection_route *routes;
-	size_t route_count;
-	struct connection_waiters waiters;
-
-	struct call_report report;
-	struct stats stats;
-	struct warnings warnings;
-	struct error *last_error; /* NULL: none yet */
-	uint64_t last_error_time;
-	unsigned last_close_code;
-	bool last_close_remote;
-	char *last_close_reason;
-};
 
 const char *connection_state_name(enum connection_state state)
 {
@@ -81,17 +36,13 @@ const struct connection_settings *connection_settings(const struct connection *c
 
 /* --- telling what happens ------------------------------------------------------------------ */
 
-#define connection_log(connection, priority, ...)                                                  \
-	log_write((connection)->host->log, (priority),                                             \
-		&(struct log_subject){"connection", connection_name(connection)}, __VA_ARGS__)
-
-static void connection_enter(struct connection *connection, enum connection_state state)
+void connection_enter(struct connection *connection, enum connection_state state)
 {
 	connection->state = state;
 	connection->since = clock_realtime();
 }
 
-static void connection_emit(struct connection *connection, const char *type,
+void connection_emit(struct connection *connection, const char *type,
 	const struct buffer *details)
 {
 	connection->host->event(connection, type, (const char *)buffer_data(details), NULL,
@@ -123,7 +74,7 @@ static void connection_judge_transfer(struct connection *connection, const char 
 	connection_warn(connection, warnings_transfer(&connection->warnings, direction, bytes, us));
 }
 
-static void connection_judge_call(struct connection *connection)
+void connection_judge_call(struct connection *connection)
 {
 	const struct call_report *report = &connection->report;
 	const struct {
@@ -144,7 +95,7 @@ static void connection_judge_call(struct connection *connection)
 	}
 }
 
-static void connection_note_error(struct connection *connection, const struct error *error)
+void connection_note_error(struct connection *connection, const struct error *error)
 {
 	if (!connection->last_error)
 		connection->last_error = alloc_zero(1, sizeof(*error));
@@ -169,20 +120,20 @@ static void connection_publish_record(struct connection *connection,
 	}
 }
 
-static void connection_append_member(struct buffer *object, const char *name, const char *text)
+void connection_append_member(struct buffer *object, const char *name, const char *text)
 {
 	buffer_append_format(object, "%s\"%s\":", object->length > 1 ? "," : "", name);
 	text_append_json_string(object, text, strlen(text));
 }
 
-static void connection_end_object(struct buffer *object)
+void connection_end_object(struct buffer *object)
 {
 	buffer_append(object, "}", 2); /* with its NUL */
 }
 
 /* --- those who wait ------------------------------------------------------------------------ */
 
-static void connection_answer(struct connection *connection, bool for_open,
+void connection_answer(struct connection *connection, bool for_open,
 	const struct call_report *report, const struct error *error)
 {
 	struct connection_waiter *waiter, *next;
@@ -208,129 +159,6 @@ static void connection_wait(struct connection *connection, struct connection_wai
 void connection_forget(struct connection *connection, struct connection_waiter *waiter)
 {
 	TAILQ_REMOVE(&connection->waiters, waiter, entry);
-}
-
-/* --- calling ------------------------------------------------------------------------------- */
-
-static void connection_on_called(struct call_result *result, struct call_report *report,
-	const struct error *error, void *context);
-
-static void connection_release_extra(struct connection *connection)
-{
-	for (size_t i = 0; i < connection->extra.count; i++) {
-		free((char *)connection->extra.items[i].name);
-		free((char *)connection->extra.items[i].value);
-	}
-	free(connection->extra.items);
-	connection->extra = (struct header_list){0};
-}
-
-static void connection_take_extra(struct connection *connection, const struct header_list *extra)
-{
-	connection_release_extra(connection);
-	if (!extra || !extra->count)
-		return;
-	connection->extra.items = alloc_zero(extra->count, sizeof(*extra->items));
-	for (size_t i = 0; i < extra->count; i++) {
-		connection->extra.items[i].name = alloc_string(extra->items[i].name);
-		connection->extra.items[i].value = alloc_string(extra->items[i].value);
-	}
-	connection->extra.count = extra->count;
-}
-
-static void connection_call(struct connection *connection)
-{
-	event_del(&connection->timer);
-	connection->redial = false;
-	connection->attempt++;
-	connection->stats.attempts++;
-	connection_enter(connection, CONNECTION_CONNECTING);
-	connection->call = call_start(&connection->host->call, connection->settings,
-		&connection->extra, connection_on_called, connection);
-}
-
-static void connection_cancel_call(struct connection *connection)
-{
-	if (connection->call)
-		call_cancel(connection->call);
-	connection->call = NULL;
-}
-
-static void connection_on_timer(evutil_socket_t fd, short what, void *context)
-{
-	struct connection *connection = context;
-
-	(void)fd, (void)what;
-	if (connection->retired)
-		connection->host->retired(connection, connection->host->context);
-	else
-		connection_call(connection);
-}
-
-static void connection_rest(struct connection *connection)
-{
-	connection->wanted = false;
-	connection_enter(connection, CONNECTION_IDLE);
-	if (connection->retired)
-		event_active(&connection->timer, EV_TIMEOUT, 0);
-}
-
-/* After a failure or the end of a session: try again later, or not at all. */
-static void connection_retry(struct connection *connection)
-{
-	const struct connection_settings *settings = connection->settings;
-	struct buffer details = {0};
-	struct timeval delay;
-	uint64_t random, ns;
-
-	if (!connection->wanted || !settings->reconnect.enabled) {
-		connection_rest(connection);
-		return;
-	}
-	connection->backoff.min = settings->reconnect.min;
-	connection->backoff.max = settings->reconnect.max;
-	connection->backoff.factor = settings->reconnect.factor;
-	evutil_secure_rng_get_bytes(&random, sizeof(random));
-	ns = backoff_next(&connection->backoff, random);
-	delay = clock_timeval(ns);
-	connection->next_try = clock_monotonic() + ns;
-	connection_enter(connection, CONNECTION_WAITING);
-	event_add(&connection->timer, &delay);
-
-	buffer_append_format(&details, "{\"attempt\":%u,\"in_ms\":%llu", connection->attempt + 1,
-		(unsigned long long)(ns / CLOCK_NS_PER_MS));
-	connection_end_object(&details);
-	connection_emit(connection, "retry", &details);
-	buffer_release(&details);
-}
-
-/* A server that is down for hours gets one warning, not one for each attempt. */
-static void connection_log_failure(struct connection *connection, const struct error *error)
-{
-	bool known = connection->attempt > 1 && connection->last_error &&
-		strcmp(connection->last_error->text, error->text) == 0;
-
-	connection_log(connection, known ? LOG_DEBUG : LOG_WARNING, "%s (attempt %u)", error->text,
-		connection->attempt);
-}
-
-static void connection_failed(struct connection *connection, const struct error *error)
-{
-	struct buffer details = {0};
-
-	connection->stats.failures++;
-	connection_log_failure(connection, error);
-	connection_note_error(connection, error);
-
-	buffer_append_text(&details, "{");
-	connection_append_member(&details, "err", error->name);
-	connection_append_member(&details, "desc", error->text);
-	connection_end_object(&details);
-	connection_emit(connection, "error", &details);
-	buffer_release(&details);
-
-	connection_retry(connection);
-	connection_answer(connection, true, &connection->report, error);
 }
 
 /* --- an open session ----------------------------------------------------------------------- */
@@ -363,7 +191,7 @@ static bool connection_offer(struct connection *connection, struct outlet_messag
 	return true;
 }
 
-static bool connection_on_message(const struct session_message *received, void *context)
+bool connection_on_message(const struct session_message *received, void *context)
 {
 	struct connection *connection = context;
 	struct outlet_message message = {
@@ -383,7 +211,7 @@ static bool connection_on_message(const struct session_message *received, void *
 	return true;
 }
 
-static void connection_on_sent(size_t bytes, uint64_t us, void *context)
+void connection_on_sent(size_t bytes, uint64_t us, void *context)
 {
 	struct connection *connection = context;
 
@@ -391,7 +219,7 @@ static void connection_on_sent(size_t bytes, uint64_t us, void *context)
 	connection_judge_transfer(connection, "send", bytes, us);
 }
 
-static void connection_on_writable(void *context)
+void connection_on_writable(void *context)
 {
 	struct connection *connection = context;
 
@@ -399,7 +227,8 @@ static void connection_on_writable(void *context)
 		outlet_resume_input(connection->routes[i].outlet);
 }
 
-static void connection_announce_close(struct connection *connection, const struct session_end *end)
+static void connection_announce_close(struct connection *connection, const struct session_end *end,
+	bool renewed)
 {
 	struct buffer details = {0};
 
@@ -410,13 +239,16 @@ static void connection_announce_close(struct connection *connection, const struc
 		connection_append_member(&details, "err", end->error->name);
 		connection_append_member(&details, "desc", end->error->text);
 	}
+	if (renewed)
+		buffer_append_text(&details, ",\"renewed\":true");
 	connection_end_object(&details);
 	connection_publish_record(connection, OUTLET_CLOSED, &details);
 	connection_emit(connection, "close", &details);
 	buffer_release(&details);
 }
 
-static void connection_log_close(struct connection *connection, const struct session_end *end)
+static void connection_log_close(struct connection *connection, const struct session *session,
+	const struct session_end *end)
 {
 	const char *who = end->remote ? "closed by the server" : "closed";
 	const char *meaning = end->reason[0] ? end->reason : ws_close_code_text(end->code);
@@ -427,15 +259,14 @@ static void connection_log_close(struct connection *connection, const struct ses
 	else
 		connection_log(connection, LOG_NOTICE, "%s: %u%s%s", who, end->code,
 			meaning[0] ? ": " : "", meaning);
-	if (session_paused(connection->session))
+	if (session_paused(session))
 		connection_log(connection, LOG_WARNING,
 			"messages that no outlet had room for were given up");
 }
 
-static void connection_on_ended(const struct session_end *end, void *context)
+void connection_closed(struct connection *connection, const struct session *session,
+	const struct session_end *end, bool renewed)
 {
-	struct connection *connection = context;
-
 	connection->stats.closes++;
 	connection->last_close_code = end->code;
 	connection->last_close_remote = end->remote;
@@ -443,17 +274,28 @@ static void connection_on_ended(const struct session_end *end, void *context)
 	connection->last_close_reason = alloc_string(end->reason);
 	if (end->error)
 		connection_note_error(connection, end->error);
-	connection_log_close(connection, end);
-	connection_announce_close(connection, end);
+	connection_log_close(connection, session, end);
+	connection_announce_close(connection, end, renewed);
+}
+
+static void connection_on_ended(const struct session_end *end, void *context)
+{
+	struct connection *connection = context;
+	unsigned code = end->code;
+
+	connection_closed(connection, connection->session, end, connection->renewing);
 	session_free(connection->session); /* and with it `end` */
 	connection->session = NULL;
 
 	if (clock_monotonic() - connection->opened >= connection->settings->reconnect.stable)
 		backoff_reset(&connection->backoff);
-	if (connection->redial)
+	if (connection_calls(connection)) /* what was to renew it replaces it */
+		connection_enter(connection,
+			connection->call ? CONNECTION_CONNECTING : CONNECTION_WAITING);
+	else if (connection->redial)
 		connection_call(connection);
 	else
-		connection_retry(connection);
+		connection_retry(connection, code, 0);
 	connection_on_writable(connection); /* what waited for room is now refused */
 	connection_answer(connection, false, NULL, NULL);
 }
@@ -473,6 +315,8 @@ static void connection_announce_open(struct connection *connection)
 	connection_append_member(&details, "peer", dial->peer);
 	if (connection->report.protocol)
 		connection_append_member(&details, "protocol", connection->report.protocol);
+	if (connection->renewing)
+		buffer_append_text(&details, ",\"renewed\":true");
 	connection_end_object(&details);
 	connection_publish_record(connection, OUTLET_OPENED, &details);
 	connection_emit(connection, "open", &details);
@@ -492,7 +336,7 @@ static void connection_send_on_open(struct connection *connection)
 	}
 }
 
-static void connection_opened(struct connection *connection, struct call_result *result)
+void connection_opened(struct connection *connection, struct call_result *result)
 {
 	const struct session_callbacks callbacks = {
 		.context = connection,
@@ -502,6 +346,8 @@ static void connection_opened(struct connection *connection, struct call_result 
 		.ended = connection_on_ended,
 	};
 
+	if (connection->session)
+		connection_let_leave(connection);
 	connection->session = session_new(connection->host->shared, connection->settings,
 		&connection->stats, result, connection->report.deflate, &callbacks);
 	connection->opened = clock_monotonic();
@@ -509,24 +355,10 @@ static void connection_opened(struct connection *connection, struct call_result 
 	connection->stats.opens++;
 	connection_enter(connection, CONNECTION_OPEN);
 	connection_announce_open(connection);
+	connection->renewing = false;
+	connection_await_age(connection);
 	connection_send_on_open(connection);
 	connection_answer(connection, true, &connection->report, NULL);
-}
-
-static void connection_on_called(struct call_result *result, struct call_report *report,
-	const struct error *error, void *context)
-{
-	struct connection *connection = context;
-
-	connection->call = NULL;
-	connection_release_extra(connection);
-	call_report_release(&connection->report);
-	connection->report = *report;
-	connection_judge_call(connection);
-	if (result)
-		connection_opened(connection, result);
-	else
-		connection_failed(connection, error);
 }
 
 /* --- what others ask for ------------------------------------------------------------------- */
@@ -534,26 +366,50 @@ static void connection_on_called(struct call_result *result, struct call_report 
 /* The call and the session know best how far they are. */
 static enum connection_state connection_state(const struct connection *connection)
 {
+	if (connection->session)
+		return session_is_open(connection->session) ? CONNECTION_OPEN : CONNECTION_CLOSING;
 	if (connection->call && call_upgrading(connection->call))
 		return CONNECTION_UPGRADING;
-	if (connection->session && !session_is_open(connection->session))
-		return CONNECTION_CLOSING;
 	return connection->state;
+}
+
+static void connection_take_extra(struct connection *connection, const struct header_list *extra)
+{
+	connection_release_extra(connection);
+	if (!extra || !extra->count)
+		return;
+	connection->extra.items = alloc_zero(extra->count, sizeof(*extra->items));
+	for (size_t i = 0; i < extra->count; i++) {
+		connection->extra.items[i].name = alloc_string(extra->items[i].name);
+		connection->extra.items[i].value = alloc_string(extra->items[i].value);
+	}
+	connection->extra.count = extra->count;
+}
+
+static void connection_open(struct connection *connection)
+{
+	connection->wanted = true;
+	connection->renewing = false;
+	connection_start_anew(connection);
+	connection_cancel_call(connection);
+	if (!connection->session) {
+		connection_call(connection);
+		return;
+	}
+	event_del(&connection->timer);
+	connection->redial = true;
+	session_close(connection->session, WS_CLOSE_GOING_AWAY, "");
 }
 
 void connection_connect(struct connection *connection, const struct header_list *extra,
 	struct connection_waiter *waiter)
 {
-	connection->wanted = true;
+	connection_cancel_call(connection);
 	connection_take_extra(connection, extra);
 	connection_wait(connection, waiter, true);
-	if (connection->session) {
-		connection->redial = true;
-		session_close(connection->session, WS_CLOSE_GOING_AWAY, "");
-		return;
-	}
-	connection_cancel_call(connection);
-	connection_call(connection);
+	connection->urgent = true;
+	event_del(&connection->linger);
+	connection_open(connection);
 }
 
 void connection_disconnect(struct connection *connection, unsigned code, const char *reason,
@@ -563,15 +419,18 @@ void connection_disconnect(struct connection *connection, unsigned code, const c
 
 	connection->wanted = false;
 	connection->redial = false;
+	connection->renewing = false;
+	connection->urgent = false;
 	error_set(&error, ERROR_SOCKET_NOT_OPEN, "the connection was told to disconnect");
 	connection_answer(connection, true, NULL, &error);
+	connection_cancel_call(connection);
+	connection_release_extra(connection);
+	event_del(&connection->timer);
 	if (connection->session) {
 		connection_wait(connection, waiter, false);
 		session_close(connection->session, code, reason);
 		return;
 	}
-	connection_cancel_call(connection);
-	event_del(&connection->timer);
 	connection_rest(connection);
 	if (waiter)
 		waiter->done(waiter, NULL, NULL);
@@ -634,7 +493,8 @@ static uint64_t connection_next_try(const struct connection *connection)
 {
 	uint64_t now = clock_monotonic();
 
-	return connection->state == CONNECTION_WAITING && connection->next_try > now
+	return connection->state == CONNECTION_WAITING && !connection_calls(connection) &&
+			connection->next_try > now
 		? connection->next_try - now
 		: 0;
 }
@@ -646,8 +506,11 @@ void connection_status(const struct connection *connection, struct connection_st
 		.url = connection->url,
 		.state = connection_state(connection),
 		.since = connection->since,
+		.queued = !connection->session &&
+			connection->ticket.place == ADMISSION_QUEUED,
 		.next_try_ns = connection_next_try(connection),
 		.attempt = connection->attempt,
+		.gave_up = connection->gave_up,
 		.paused = connection->session && session_paused(connection->session),
 		.send_queued = connection->session ? session_queued(connection->session) : 0,
 		.call = &connection->report,
@@ -696,7 +559,10 @@ struct connection *connection_new(const struct connection_host *host,
 	connection->host = host;
 	connection->settings = settings;
 	TAILQ_INIT(&connection->waiters);
+	connection->ticket.admitted = connection_on_admitted;
+	connection->ticket.context = connection;
 	evtimer_assign(&connection->timer, host->shared->base, connection_on_timer, connection);
+	evtimer_assign(&connection->linger, host->shared->base, connection_on_lingered, connection);
 	connection_clear_stats(connection);
 	connection_configure_url(connection);
 	connection_configure_warnings(connection);
@@ -708,6 +574,7 @@ void connection_free(struct connection *connection)
 {
 	struct error error;
 
+	connection->started = false; /* without its outlets it is not to be opened or closed */
 	error_set(&error, ERROR_NOT_FOUND, "the connection has been removed");
 	connection_answer(connection, true, NULL, &error);
 	connection_answer(connection, false, NULL, NULL);
@@ -715,11 +582,14 @@ void connection_free(struct connection *connection)
 		connection_detach(connection, connection->routes[0].outlet);
 	free(connection->routes);
 	event_del(&connection->timer);
+	event_del(&connection->linger);
 	connection_cancel_call(connection);
 	session_free(connection->session);
+	session_free(connection->leaving);
 	connection_release_extra(connection);
 	call_report_release(&connection->report);
 	warnings_clear(&connection->warnings);
+	free(connection->gave_up);
 	free(connection->last_error);
 	free(connection->last_close_reason);
 	connection_settings_free(connection->settings);
@@ -733,7 +603,9 @@ void connection_start(struct connection *connection)
 		return;
 	connection->started = true;
 	if (connection->settings->when == WHEN_ALWAYS)
-		connection_connect(connection, NULL, NULL);
+		connection_open(connection);
+	else
+		connection_update_demand(connection);
 }
 
 static bool connection_warn_differs(const struct warn_settings *a, const struct warn_settings *b)
@@ -743,25 +615,59 @@ static bool connection_warn_differs(const struct warn_settings *a, const struct 
 		strcmp(a->arg ? a->arg : "", b->arg ? b->arg : "") != 0;
 }
 
+/* Whether other settings are a reason to open what is not wanted now. */
+static bool connection_opens_now(const struct connection *connection, bool gave_up,
+	enum connection_when before)
+{
+	switch (connection->settings->when) {
+	case WHEN_ALWAYS:
+		return gave_up || before != WHEN_ALWAYS;
+	case WHEN_SUBSCRIBED:
+		return gave_up && connection->demanded;
+	case WHEN_MANUAL:
+		return gave_up;
+	}
+	return false;
+}
+
+/* What is going on goes on with the other settings. */
+static void connection_carry_on(struct connection *connection)
+{
+	if (connection_calls(connection)) { /* a call borrows from the settings before */
+		connection_cancel_call(connection);
+		connection_call(connection);
+	} else if (connection->session && session_is_open(connection->session)) {
+		connection_await_age(connection);
+	} else if (connection->state == CONNECTION_WAITING) {
+		connection_retry(connection, 0, connection->report.retry_after);
+	}
+}
+
 void connection_change(struct connection *connection, struct connection_settings *settings,
 	enum settings_change change)
 {
 	struct connection_settings *before = connection->settings;
-	bool starts = settings->when == WHEN_ALWAYS && before->when != WHEN_ALWAYS;
+	bool gave_up = connection->gave_up != NULL;
 
+	if (change == SETTINGS_SAME) {
+		connection_settings_free(settings);
+		return;
+	}
 	connection->settings = settings;
 	connection_configure_url(connection);
 	if (connection_warn_differs(&before->warn, &settings->warn))
 		connection_configure_warnings(connection); /* else what `warn` has set stays */
 	if (connection->session)
 		session_set_settings(connection->session, settings);
-	if (connection->call) { /* it borrows from the settings before */
-		connection_cancel_call(connection);
-		connection_call(connection);
-	} else if ((connection->wanted && change == SETTINGS_RECONNECT) ||
-		(starts && !connection->wanted)) {
-		connection_connect(connection, NULL, NULL);
-	}
+	if (connection->leaving)
+		session_set_settings(connection->leaving, settings);
+	connection_start_anew(connection);
+	if (connection->wanted ? change == SETTINGS_RECONNECT
+			       : connection_opens_now(connection, gave_up, before->when))
+		connection_open(connection);
+	else
+		connection_carry_on(connection);
+	connection_configure_demand(connection, before);
 	connection_settings_free(before);
 }
 
@@ -791,6 +697,7 @@ void connection_attach(struct connection *connection, struct outlet *outlet)
 		.outlet = outlet,
 		.source = outlet_add_source(outlet, connection_name(connection), connection),
 	};
+	connection_update_demand(connection);
 }
 
 void connection_detach(struct connection *connection, struct outlet *outlet)
@@ -801,6 +708,7 @@ void connection_detach(struct connection *connection, struct outlet *outlet)
 		return;
 	outlet_remove_source(outlet, route->source);
 	*route = connection->routes[--connection->route_count];
+	connection_update_demand(connection);
 }
 
 struct outlet *connection_outlet(const struct connection *connection, size_t index)
@@ -810,6 +718,8 @@ struct outlet *connection_outlet(const struct connection *connection, size_t ind
 
 void connection_resume(struct connection *connection)
 {
+	if (connection->leaving)
+		session_resume(connection->leaving);
 	if (connection->session)
 		session_resume(connection->session);
 }

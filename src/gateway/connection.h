@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "base/error.h"
+#include "gateway/admission.h"
 #include "gateway/call.h"
 #include "gateway/session.h"
 #include "gateway/settings.h"
@@ -23,7 +24,7 @@ struct connection;
 
 enum connection_state {
 	CONNECTION_IDLE,       /* neither open nor wanted */
-	CONNECTION_WAITING,    /* for the time of the next attempt */
+	CONNECTION_WAITING,    /* for the time of the next attempt, or its turn */
 	CONNECTION_CONNECTING, /* resolving, connecting, TLS */
 	CONNECTION_UPGRADING,  /* waiting for the answer to the opening handshake */
 	CONNECTION_OPEN,
@@ -37,8 +38,10 @@ struct connection_status {
 	const char *url; /* without password */
 	enum connection_state state;
 	uint64_t since;       /* of this state, ns since 1970 */
-	uint64_t next_try_ns; /* while WAITING: from now */
+	bool queued;          /* while WAITING: for its turn, when others have called */
+	uint64_t next_try_ns; /* while WAITING, and not queued: from now */
 	unsigned attempt;     /* of connecting since it was last open: 1 is the first */
+	const char *gave_up;  /* why it tries no longer; NULL: it has not given up */
 	bool paused;          /* reading is held up by a `wait` outlet */
 	size_t send_queued;   /* bytes waiting for the server */
 	const struct call_report *call;
@@ -70,15 +73,15 @@ struct connection_waiter {
 };
 
 /*
- * Connects now, whatever the state; an open connection is first closed with 1001. The extra headers
- * go with this one call. `waiter` may be NULL.
+ * Connects now, whatever the state, ahead of connections that do so by themselves; an open one is
+ * first closed with 1001. The extra headers go with this one call. `waiter` may be NULL.
  */
 void connection_connect(struct connection *connection, const struct header_list *extra,
 	struct connection_waiter *waiter);
 
 /*
  * Closes with that code (the caller has checked that it may be sent) and stays idle until the next
- * connection_connect(). `waiter` may be NULL.
+ * connection_connect(), or its next first subscriber if it opens for those. `waiter` may be NULL.
  */
 void connection_disconnect(struct connection *connection, unsigned code, const char *reason,
 	struct connection_waiter *waiter);
@@ -110,6 +113,7 @@ struct connection_host {
 	struct log *log;
 	struct call_host call;
 	struct session_shared *shared;
+	struct admission *admission;
 
 	/* Something happened; `details` is a JSON object, or NULL. */
 	void (*event)(struct connection *connection, const char *type, const char *details,
@@ -137,6 +141,9 @@ void connection_retire(struct connection *connection);
 /* From now on, or no longer, publishes into the outlet. Both are idempotent. */
 void connection_attach(struct connection *connection, struct outlet *outlet);
 void connection_detach(struct connection *connection, struct outlet *outlet);
+
+/* An outlet of it has got its first subscriber, or lost its last. */
+void connection_update_demand(struct connection *connection);
 
 /* An outlet that had refused a message has room again. */
 void connection_resume(struct connection *connection);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "gateway/admission.h"
 #include "gateway/session.h"
 #include "net/net.h"
 
@@ -31,6 +32,7 @@ struct gateway {
 	struct event_base *base;
 	struct log *log;
 	struct net *net;
+	struct admission *admission;
 	struct settings *settings; /* its connections and outlets have moved to where they are used */
 	struct session_shared shared;
 	struct connection_host host;
@@ -133,6 +135,17 @@ static void gateway_on_room(struct outlet *outlet, void *context)
 	}
 }
 
+static void gateway_on_attended(struct outlet *outlet, void *context)
+{
+	(void)context;
+	for (unsigned source = 0; source < outlet_source_count(outlet); source++) {
+		struct connection *connection = outlet_source(outlet, source);
+
+		if (connection)
+			connection_update_demand(connection);
+	}
+}
+
 /* Whether the message goes to that source of the outlet: NULL if not. */
 static struct connection *gateway_addressee(struct outlet *outlet, unsigned number, int wanted)
 {
@@ -172,6 +185,7 @@ static struct outlet *gateway_make_outlet(struct gateway *gateway,
 		.context = gateway,
 		.room = gateway_on_room,
 		.input = gateway_on_input,
+		.attended = gateway_on_attended,
 		.event = gateway_on_outlet_event,
 	};
 
@@ -579,6 +593,8 @@ bool gateway_apply(struct gateway *gateway, struct settings *settings,
 	gateway_index_paths(gateway, &paths);
 	ready = gateway_make_outlets(gateway, settings, &paths, made, error);
 	if (ready) {
+		admission_limit(gateway->admission, settings->gateway.connecting.at_once,
+			settings->gateway.connecting.per_second);
 		gateway_apply_outlets(gateway, settings, &paths, made, changes);
 		gateway_apply_connections(gateway, settings, changes);
 		for (size_t i = 0; i < gateway->outlet_count; i++) {
@@ -707,6 +723,7 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 	TAILQ_INIT(&gateway->listeners);
 	evtimer_assign(&gateway->poll, base, gateway_on_poll, gateway);
 	gateway->net = net_new(base, log, (const char *const *)dns->items, dns->count);
+	gateway->admission = admission_new(base);
 	gateway->shared = (struct session_shared){
 		.base = base,
 		.read_buffer = alloc_zero(1, SESSION_READ_SIZE),
@@ -716,6 +733,7 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 		.log = log,
 		.call = {base, gateway->net, log},
 		.shared = &gateway->shared,
+		.admission = gateway->admission,
 		.event = gateway_on_connection_event,
 		.retired = gateway_on_retired,
 	};
@@ -741,6 +759,7 @@ void gateway_free(struct gateway *gateway)
 		outlet_free(gateway->leaving[i].outlet);
 	names_release(&gateway->connections_by_name);
 	names_release(&gateway->outlets_by_name);
+	admission_free(gateway->admission);
 	net_free(gateway->net);
 	settings_free(gateway->settings);
 	free(gateway->connections);

@@ -6,6 +6,10 @@ libgateway_a_SOURCES = \
 	src/gateway/call.c src/gateway/call.h src/gateway/call_private.h \
 	src/gateway/call_request.c \
 	src/gateway/connection.c src/gateway/connection.h \
+	src/gateway/connection_attempts.c \
+	src/gateway/connection_demand.c \
+	src/gateway/connection_private.h \
+	src/gateway/connection_renewal.c \
 	src/gateway/gateway.c src/gateway/gateway.h \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/secrets.c src/gateway/secrets.h \

@@ -662,6 +662,11 @@ void session_free(struct session *session)
 	free(session);
 }
 
+void session_set_callbacks(struct session *session, const struct session_callbacks *callbacks)
+{
+	session->callbacks = *callbacks;
+}
+
 void session_set_settings(struct session *session, const struct connection_settings *settings)
 {
 	session->settings = settings;

@@ -71,6 +71,9 @@ struct session *session_new(struct session_shared *shared,
 	struct call_result *result, bool deflate, const struct session_callbacks *callbacks);
 void session_free(struct session *session);
 
+/* Tells others from now on. */
+void session_set_callbacks(struct session *session, const struct session_callbacks *callbacks);
+
 /* Other settings from now on. */
 void session_set_settings(struct session *session, const struct connection_settings *settings);
 

@@ -1,0 +1,233 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "gateway/connection_private.h"
+
+/* A server that asks to be left alone for longer is asked again all the same. */
+#define CONNECTION_RETRY_AFTER_MAX (3600 * CLOCK_NS_PER_SECOND)
+
+/* --- calling ------------------------------------------------------------------------------- */
+
+static void connection_on_called(struct call_result *result, struct call_report *report,
+	const struct error *error, void *context);
+
+void connection_release_extra(struct connection *connection)
+{
+	for (size_t i = 0; i < connection->extra.count; i++) {
+		free((char *)connection->extra.items[i].name);
+		free((char *)connection->extra.items[i].value);
+	}
+	free(connection->extra.items);
+	connection->extra = (struct header_list){0};
+}
+
+void connection_on_admitted(void *context)
+{
+	struct connection *connection = context;
+
+	connection->attempt++;
+	connection->stats.attempts++;
+	if (!connection->session)
+		connection_enter(connection, CONNECTION_CONNECTING);
+	connection->call = call_start(&connection->host->call, connection->settings,
+		&connection->extra, connection_on_called, connection);
+}
+
+void connection_call(struct connection *connection)
+{
+	bool urgent = connection->urgent;
+
+	event_del(&connection->timer);
+	connection->redial = false;
+	connection->urgent = false;
+	if (admission_enter(connection->host->admission, &connection->ticket, urgent))
+		connection_on_admitted(connection);
+	else if (!connection->session)
+		connection_enter(connection, CONNECTION_WAITING);
+}
+
+void connection_cancel_call(struct connection *connection)
+{
+	if (connection->call)
+		call_cancel(connection->call);
+	connection->call = NULL;
+	admission_leave(connection->host->admission, &connection->ticket);
+}
+
+bool connection_calls(const struct connection *connection)
+{
+	return connection->ticket.place != ADMISSION_OUTSIDE;
+}
+
+void connection_on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct connection *connection = context;
+
+	(void)fd, (void)what;
+	if (connection->retired)
+		connection->host->retired(connection, connection->host->context);
+	else if (connection->session)
+		connection_renew(connection);
+	else
+		connection_call(connection);
+}
+
+/* --- and when not ---------------------------------------------------------------------------- */
+
+void connection_rest(struct connection *connection)
+{
+	connection->wanted = false;
+	connection_enter(connection, CONNECTION_IDLE);
+	if (connection->retired && !connection->leaving)
+		event_active(&connection->timer, EV_TIMEOUT, 0);
+}
+
+void connection_start_anew(struct connection *connection)
+{
+	connection->attempt = 0;
+	backoff_reset(&connection->backoff);
+	free(connection->gave_up);
+	connection->gave_up = NULL;
+}
+
+/* Why this failure is the last one; NULL: it is not. */
+static char *connection_last_straw(const struct connection *connection, unsigned code)
+{
+	const struct integer_list *codes = &connection->settings->reconnect.give_up;
+	unsigned attempts = connection->settings->reconnect.attempts;
+
+	for (size_t i = 0; i < codes->count; i++) {
+		if (codes->items[i] == code)
+			return alloc_format(code < 1000 ? "the server has answered with status %u"
+							: "it was closed with code %u",
+				code);
+	}
+	if (attempts && connection->attempt >= attempts)
+		return alloc_format("%u attempt%s in a row failed", connection->attempt,
+			connection->attempt > 1 ? "s" : "");
+	return NULL;
+}
+
+static void connection_give_up(struct connection *connection, char *reason)
+{
+	struct buffer details = {0};
+
+	free(connection->gave_up);
+	connection->gave_up = reason;
+	connection_log(connection, LOG_ERR, "gave up: %s", reason);
+	connection_rest(connection);
+
+	buffer_append_text(&details, "{");
+	connection_append_member(&details, "reason", reason);
+	connection_end_object(&details);
+	connection_emit(connection, "gave-up", &details);
+	buffer_release(&details);
+}
+
+static uint64_t connection_delay(struct connection *connection, uint64_t retry_after)
+{
+	const struct connection_settings *settings = connection->settings;
+	struct backoff *backoff = &connection->backoff;
+	uint64_t random, ns;
+
+	backoff->min = settings->reconnect.min;
+	backoff->max = settings->reconnect.max;
+	backoff->factor = settings->reconnect.factor;
+	backoff->steady = settings->reconnect.jitter == JITTER_NONE;
+	evutil_secure_rng_get_bytes(&random, sizeof(random));
+	ns = backoff_next(backoff, random);
+	if (retry_after > CONNECTION_RETRY_AFTER_MAX)
+		retry_after = CONNECTION_RETRY_AFTER_MAX;
+	if (backoff->steady)
+		return ns > retry_after ? ns : retry_after;
+	return retry_after + ns;
+}
+
+static void connection_try_later(struct connection *connection, uint64_t retry_after)
+{
+	uint64_t ns = connection_delay(connection, retry_after);
+	struct timeval delay = clock_timeval(ns);
+	struct buffer details = {0};
+
+	connection->next_try = clock_monotonic() + ns;
+	event_add(&connection->timer, &delay);
+	if (!connection->session)
+		connection_enter(connection, CONNECTION_WAITING);
+
+	buffer_append_format(&details, "{\"attempt\":%u,\"in_ms\":%llu", connection->attempt + 1,
+		(unsigned long long)(ns / CLOCK_NS_PER_MS));
+	connection_end_object(&details);
+	connection_emit(connection, "retry", &details);
+	buffer_release(&details);
+}
+
+void connection_retry(struct connection *connection, unsigned code, uint64_t retry_after)
+{
+	char *reason;
+
+	if (connection->session) { /* it could not be renewed, but it is still there */
+		connection_try_later(connection, retry_after);
+		return;
+	}
+	if (!connection->wanted || !connection->settings->reconnect.enabled) {
+		connection_rest(connection);
+		return;
+	}
+	reason = connection_last_straw(connection, code);
+	if (reason)
+		connection_give_up(connection, reason);
+	else
+		connection_try_later(connection, retry_after);
+}
+
+/* --- the end of a call --------------------------------------------------------------------- */
+
+/* A server that is down for hours gets one warning, not one for each attempt. */
+static void connection_log_failure(struct connection *connection, const struct error *error)
+{
+	bool known = connection->attempt > 1 && connection->last_error &&
+		strcmp(connection->last_error->text, error->text) == 0;
+
+	connection_log(connection, known ? LOG_DEBUG : LOG_WARNING, "%s (attempt %u)", error->text,
+		connection->attempt);
+}
+
+static void connection_failed(struct connection *connection, const struct error *error)
+{
+	struct buffer details = {0};
+
+	connection->stats.failures++;
+	connection_log_failure(connection, error);
+	connection_note_error(connection, error);
+
+	buffer_append_text(&details, "{");
+	connection_append_member(&details, "err", error->name);
+	connection_append_member(&details, "desc", error->text);
+	connection_end_object(&details);
+	connection_emit(connection, "error", &details);
+	buffer_release(&details);
+
+	connection->renewing = false;
+	connection_retry(connection, connection->report.response.status,
+		connection->report.retry_after);
+	connection_answer(connection, true, &connection->report, error);
+}
+
+static void connection_on_called(struct call_result *result, struct call_report *report,
+	const struct error *error, void *context)
+{
+	struct connection *connection = context;
+
+	connection->call = NULL;
+	admission_leave(connection->host->admission, &connection->ticket);
+	connection_release_extra(connection);
+	call_report_release(&connection->report);
+	connection->report = *report;
+	connection_judge_call(connection);
+	if (result)
+		connection_opened(connection, result);
+	else
+		connection_failed(connection, error);
+}

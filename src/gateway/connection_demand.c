@@ -1,0 +1,75 @@
+#include "base/clock.h"
+#include "gateway/connection_private.h"
+#include "ws/protocol.h"
+
+/* What WHEN_SUBSCRIBED does. Whether there are subscribers is asked of the outlets each time, so that
+ * there is no count to go wrong when outlets come and go. */
+
+static bool connection_has_subscribers(const struct connection *connection)
+{
+	for (size_t i = 0; i < connection->route_count; i++) {
+		if (outlet_subscribers(connection->routes[i].outlet))
+			return true;
+	}
+	return false;
+}
+
+static void connection_open_on_demand(struct connection *connection)
+{
+	if (connection->wanted || connection->gave_up)
+		return;
+	connection->wanted = true;
+	if (connection->session)
+		connection->redial = true; /* it is about to close */
+	else
+		connection_call(connection);
+}
+
+static void connection_linger(struct connection *connection)
+{
+	const struct timeval linger = clock_timeval(connection->settings->linger);
+
+	event_add(&connection->linger, &linger);
+}
+
+void connection_on_lingered(evutil_socket_t fd, short what, void *context)
+{
+	struct connection *connection = context;
+
+	(void)fd, (void)what;
+	if (connection->wanted)
+		connection_disconnect(connection, WS_CLOSE_GOING_AWAY, "", NULL);
+}
+
+void connection_update_demand(struct connection *connection)
+{
+	bool demanded = connection_has_subscribers(connection);
+
+	if (connection->settings->when != WHEN_SUBSCRIBED || !connection->started ||
+		connection->retired || demanded == connection->demanded)
+		return;
+	connection->demanded = demanded;
+	if (demanded) {
+		event_del(&connection->linger);
+		connection_open_on_demand(connection);
+	} else if (connection->wanted) {
+		connection_linger(connection);
+	}
+}
+
+void connection_configure_demand(struct connection *connection,
+	const struct connection_settings *before)
+{
+	bool lingering = event_pending(&connection->linger, EV_TIMEOUT, NULL);
+
+	event_del(&connection->linger);
+	if (connection->settings->when != WHEN_SUBSCRIBED)
+		return;
+	if (before->when != WHEN_SUBSCRIBED) {
+		/* Whatever there is, it is a change. */
+		connection->demanded = !connection_has_subscribers(connection);
+		connection_update_demand(connection);
+	} else if (lingering) {
+		connection_linger(connection);
+	}
+}

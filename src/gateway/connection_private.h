@@ -1,0 +1,141 @@
+#ifndef GATEWAY_CONNECTION_PRIVATE_H
+#define GATEWAY_CONNECTION_PRIVATE_H
+
+#include <event2/event_struct.h>
+
+#include "base/buffer.h"
+#include "gateway/admission.h"
+#include "gateway/backoff.h"
+#include "gateway/connection.h"
+
+/* The inside of a connection, for the files that it is made of. */
+
+/* An outlet that the connection publishes into, and its number there. */
+struct connection_route {
+	struct outlet *outlet;
+	unsigned source;
+};
+
+TAILQ_HEAD(connection_waiters, connection_waiter);
+
+struct connection {
+	const struct connection_host *host;
+	struct connection_settings *settings; /* owned */
+	char *url; /* without password */
+
+	enum connection_state state; /* never UPGRADING or CLOSING: see connection_state() */
+	uint64_t since;              /* of the state, ns since 1970 */
+	bool wanted;                 /* to be opened again when it is lost */
+	bool redial;                 /* call again as soon as the session has closed */
+	bool started;
+	bool retired;
+
+	struct admission_ticket ticket; /* for the call that is under way or waits for its turn */
+	bool urgent;                    /* somebody waits for the next call */
+	struct call *call;        /* with a session: it renews that */
+	struct header_list extra; /* of the call that is under way or comes next; owned */
+	struct session *session;
+	struct session *leaving;  /* the one before, until its closing handshake has ended */
+	bool renewing;            /* the session is closed, or has been, only for its age */
+	struct event timer;       /* until the next attempt, or until the session is of age */
+	uint64_t next_try;        /* monotonic ns */
+	uint64_t opened;          /* monotonic ns */
+	unsigned attempt;
+	struct backoff backoff;
+	char *gave_up; /* why; NULL: it has not */
+
+	struct event linger; /* WHEN_SUBSCRIBED: since the last subscriber has left */
+	bool demanded;       /* likewise: there are subscribers */
+
+	struct connection_route *routes;
+	size_t route_count;
+	struct connection_waiters waiters;
+
+	struct call_report report;
+	struct stats stats;
+	struct warnings warnings;
+	struct error *last_error; /* NULL: none yet */
+	uint64_t last_error_time;
+	unsigned last_close_code;
+	bool last_close_remote;
+	char *last_close_reason;
+};
+
+/* --- connection.c ---------------------------------------------------------------------------- */
+
+#define connection_log(connection, priority, ...)                                                  \
+	log_write((connection)->host->log, (priority),                                             \
+		&(struct log_subject){"connection", connection_name(connection)}, __VA_ARGS__)
+
+void connection_enter(struct connection *connection, enum connection_state state);
+void connection_note_error(struct connection *connection, const struct error *error);
+
+/* The details of events: "{", members, the end, and then the event itself. */
+void connection_append_member(struct buffer *object, const char *name, const char *text);
+void connection_end_object(struct buffer *object);
+void connection_emit(struct connection *connection, const char *type, const struct buffer *details);
+
+/* Answers those who wait for it to be open, or closed. */
+void connection_answer(struct connection *connection, bool for_open,
+	const struct call_report *report, const struct error *error);
+
+void connection_judge_call(struct connection *connection);
+
+/* A call has succeeded. */
+void connection_opened(struct connection *connection, struct call_result *result);
+
+/* Callbacks of sessions. */
+bool connection_on_message(const struct session_message *received, void *context);
+void connection_on_sent(size_t bytes, uint64_t us, void *context);
+void connection_on_writable(void *context);
+
+/* Counts, logs and tells that the session is over; the caller frees it. */
+void connection_closed(struct connection *connection, const struct session *session,
+	const struct session_end *end, bool renewed);
+
+/* --- connection_attempts.c: when to call, and when to stop ----------------------------------- */
+
+void connection_release_extra(struct connection *connection);
+
+/* Calls as soon as it is admitted. */
+void connection_call(struct connection *connection);
+void connection_cancel_call(struct connection *connection);
+
+/* Whether a call is under way, or waits for its turn. */
+bool connection_calls(const struct connection *connection);
+
+/* After a failure or the end of a session: tries again later, or not at all. `code` is the close
+ * code or HTTP status behind it, 0 if there is none; not before `retry_after` ns have passed. */
+void connection_retry(struct connection *connection, unsigned code, uint64_t retry_after);
+
+/* Neither open nor wanted any more. */
+void connection_rest(struct connection *connection);
+
+/* Forgets the failures up to now. */
+void connection_start_anew(struct connection *connection);
+
+/* The callback of `timer`. */
+void connection_on_timer(evutil_socket_t fd, short what, void *context);
+void connection_on_admitted(void *context);
+
+/* --- connection_demand.c: open while there are subscribers ----------------------------------- */
+
+/* The settings were others before. */
+void connection_configure_demand(struct connection *connection,
+	const struct connection_settings *before);
+
+/* The callback of `linger`. */
+void connection_on_lingered(evutil_socket_t fd, short what, void *context);
+
+/* --- connection_renewal.c: no older than max_age --------------------------------------------- */
+
+/* Sets the timer for the session's age. */
+void connection_await_age(struct connection *connection);
+
+/* The session is of age. */
+void connection_renew(struct connection *connection);
+
+/* A call has succeeded while there still is a session: that one leaves. */
+void connection_let_leave(struct connection *connection);
+
+#endif

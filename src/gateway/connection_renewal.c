@@ -1,0 +1,72 @@
+#include "base/clock.h"
+#include "gateway/connection_private.h"
+#include "ws/protocol.h"
+
+/* While the session cannot be let go without losing what it has received: how soon to look again. */
+enum { RENEWAL_POSTPONED_MS = 200 };
+
+void connection_await_age(struct connection *connection)
+{
+	const struct connection_settings *settings = connection->settings;
+	uint64_t age = clock_monotonic() - connection->opened;
+	uint64_t after = settings->max_age.after;
+	struct timeval left;
+	uint32_t random;
+
+	event_del(&connection->timer);
+	if (!after)
+		return;
+	evutil_secure_rng_get_bytes(&random, sizeof(random));
+	after -= (uint64_t)((double)after * settings->max_age.jitter * random / UINT32_MAX);
+	left = clock_timeval(after > age ? after - age : 0);
+	event_add(&connection->timer, &left);
+}
+
+void connection_renew(struct connection *connection)
+{
+	const struct timeval later = {.tv_usec = RENEWAL_POSTPONED_MS * 1000};
+
+	if (!session_is_open(connection->session))
+		return;
+	if (connection->leaving || session_paused(connection->session)) {
+		event_add(&connection->timer, &later);
+		return;
+	}
+	if (connection->attempt == 0)
+		backoff_reset(&connection->backoff);
+	if (connection->settings->max_age.overlap) {
+		connection_call(connection);
+		return;
+	}
+	connection->renewing = true;
+	connection->redial = true;
+	session_close(connection->session, WS_CLOSE_GOING_AWAY, "");
+}
+
+static void connection_on_left(const struct session_end *end, void *context)
+{
+	struct connection *connection = context;
+
+	connection_closed(connection, connection->leaving, end, true);
+	session_free(connection->leaving);
+	connection->leaving = NULL;
+	if (connection->retired && connection->state == CONNECTION_IDLE)
+		connection_rest(connection);
+}
+
+void connection_let_leave(struct connection *connection)
+{
+	const struct session_callbacks callbacks = {
+		.context = connection,
+		.message = connection_on_message,
+		.sent = connection_on_sent,
+		.writable = connection_on_writable,
+		.ended = connection_on_left,
+	};
+
+	connection->leaving = connection->session;
+	connection->session = NULL;
+	connection->renewing = true;
+	session_set_callbacks(connection->leaving, &callbacks);
+	session_close(connection->leaving, WS_CLOSE_GOING_AWAY, "");
+}
