@@ -66,12 +66,13 @@ class Process:
 class Gateway(Process):
     """wsgated with a configuration of its own, ready when this returns."""
 
-    def __init__(self, build, directory, connections, outlets):
+    def __init__(self, build, directory, connections, outlets, gateway=""):
         self.control = os.path.join(directory, "control.sock")
         self.ctl = os.path.join(build, "wsgatectl")
         config = os.path.join(directory, "wsgated.conf")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(f'gateway = {{ runtime_dir = "{directory}"; log = {{ level = "err"; }}; }};\n'
+            file.write(f'gateway = {{ runtime_dir = "{directory}"; log = {{ level = "err"; }}; '
+                       f'{gateway} }};\n'
                        f"connections = ( {', '.join(connections)} );\n"
                        f"outlets = ( {', '.join(outlets)} );\n")
         with ReadySocket(directory) as ready:

@@ -39,8 +39,11 @@ EXTRA_DIST += \
 	tests/e2e/test_frames.py \
 	tests/e2e/test_integrity.py \
 	tests/e2e/test_life.py \
+	tests/e2e/test_max_age.py \
+	tests/e2e/test_on_demand.py \
 	tests/e2e/test_outlets.py \
 	tests/e2e/test_packaging.py \
+	tests/e2e/test_policy.py \
 	tests/e2e/test_protocol.py \
 	tests/e2e/test_proxy.py \
 	tests/e2e/test_reconnect.py \
