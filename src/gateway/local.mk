@@ -13,6 +13,9 @@ libgateway_a_SOURCES = \
 	src/gateway/gateway.c src/gateway/gateway.h \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/secrets.c src/gateway/secrets.h \
+	src/gateway/hold.c src/gateway/hold.h \
+	src/gateway/message_queue.c src/gateway/message_queue.h \
+	src/gateway/on_open.c src/gateway/on_open.h \
 	src/gateway/rate.c src/gateway/rate.h \
 	src/gateway/session.c src/gateway/session.h \
 	src/gateway/settings.c src/gateway/settings.h \

@@ -6,6 +6,8 @@ unit_gateway_SOURCES = \
 	tests/unit/test_backoff.c \
 	tests/unit/test_body.c \
 	tests/unit/test_redirect.c \
+	tests/unit/test_hold.c \
+	tests/unit/test_on_open.c \
 	tests/unit/test_rate.c \
 	tests/unit/test_settings.c \
 	tests/unit/test_warnings.c

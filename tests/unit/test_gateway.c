@@ -9,6 +9,8 @@ int main(void)
 
 	srunner_add_suite(runner, body_suite());
 	srunner_add_suite(runner, redirect_suite());
+	srunner_add_suite(runner, hold_suite());
+	srunner_add_suite(runner, on_open_suite());
 	srunner_add_suite(runner, rate_suite());
 	srunner_add_suite(runner, admission_suite());
 	srunner_add_suite(runner, settings_suite());

@@ -8,6 +8,8 @@ Suite *admission_suite(void);
 Suite *backoff_suite(void);
 Suite *body_suite(void);
 Suite *redirect_suite(void);
+Suite *hold_suite(void);
+Suite *on_open_suite(void);
 Suite *rate_suite(void);
 Suite *settings_suite(void);
 Suite *warnings_suite(void);

@@ -1,0 +1,42 @@
+#ifndef GATEWAY_HOLD_H
+#define GATEWAY_HOLD_H
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "gateway/message_queue.h"
+
+/*
+ * Messages for a server that is not connected: held until it is, but not more than so many bytes,
+ * and each not for longer than so much time.
+ */
+struct hold {
+	struct message_queue messages;
+	uint64_t bytes_max; /* overheads included */
+	uint64_t age_max;   /* ns */
+	struct event timer; /* private: until the oldest is too old */
+
+	/* Messages have become too old, and are dropped. May be called from within hold_first(). */
+	void (*expired)(size_t messages, void *context);
+	void *context;
+};
+
+void hold_init(struct hold *hold, struct event_base *base,
+	void (*expired)(size_t messages, void *context), void *context);
+void hold_release(struct hold *hold);
+
+/* From now on; what is held stays, if it is not too old now. */
+void hold_set_limits(struct hold *hold, uint64_t bytes, uint64_t age);
+
+/* Holds a copy of the message. Fails if there is no room. */
+bool hold_take(struct hold *hold, enum ws_opcode opcode, const void *data, size_t length,
+	struct error *error);
+
+/* The oldest that is not too old; false: nothing is held. */
+bool hold_first(struct hold *hold, struct queued_message *message);
+void hold_drop_first(struct hold *hold);
+
+#endif

@@ -1,0 +1,155 @@
+#include "test_gateway.h"
+
+#include <event2/event.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "gateway/hold.h"
+
+static struct event_base *base;
+static struct hold hold;
+static size_t expired;
+
+static void on_expired(size_t messages, void *context)
+{
+	ck_assert_ptr_eq(context, &expired);
+	expired += messages;
+}
+
+static void setup(void)
+{
+	base = event_base_new();
+	expired = 0;
+	hold_init(&hold, base, on_expired, &expired);
+	hold_set_limits(&hold, 1000, 60 * CLOCK_NS_PER_SECOND);
+}
+
+static void teardown(void)
+{
+	hold_release(&hold);
+	event_base_free(base);
+}
+
+static bool take(const char *text)
+{
+	struct error error;
+
+	return hold_take(&hold, WS_TEXT, text, strlen(text), &error);
+}
+
+static void expect_first(enum ws_opcode opcode, const char *text)
+{
+	struct queued_message first;
+
+	ck_assert(hold_first(&hold, &first));
+	ck_assert_int_eq(first.opcode, opcode);
+	ck_assert_uint_eq(first.length, strlen(text));
+	ck_assert_int_eq(memcmp(first.data, text, first.length), 0);
+	hold_drop_first(&hold);
+}
+
+START_TEST(gives_messages_back_in_their_order)
+{
+	struct queued_message first;
+	struct error error;
+
+	ck_assert(!hold_first(&hold, &first));
+	ck_assert(take("one"));
+	ck_assert(hold_take(&hold, WS_BINARY, "two", 3, &error));
+	ck_assert(take(""));
+	ck_assert(take("four"));
+	expect_first(WS_TEXT, "one");
+	expect_first(WS_BINARY, "two");
+	ck_assert(take("five"));
+	expect_first(WS_TEXT, "");
+	expect_first(WS_TEXT, "four");
+	expect_first(WS_TEXT, "five");
+	ck_assert(!hold_first(&hold, &first));
+	ck_assert_uint_eq(hold.messages.count, 0);
+	ck_assert_uint_eq(message_queue_size(&hold.messages), 0);
+	ck_assert_uint_eq(expired, 0);
+}
+END_TEST
+
+START_TEST(holds_so_many_bytes_overheads_included)
+{
+	struct error error;
+	char large[1000] = "";
+
+	ck_assert(!hold_take(&hold, WS_BINARY, large, 985, &error));
+	ck_assert_str_eq(error.text, "a message of 985 bytes, with 16 bytes to keep it, is larger "
+				     "than hold.bytes (1000 bytes)");
+	ck_assert(hold_take(&hold, WS_BINARY, large, 984, &error));
+	ck_assert(!hold_take(&hold, WS_BINARY, "", 0, &error));
+	ck_assert_str_eq(error.name, ERROR_WEBSOCKET);
+	ck_assert_str_eq(error.text,
+		"the connection is not open, and no more can be held for it: 1 "
+		"messages take 1000 of 1000 bytes");
+	hold_drop_first(&hold);
+	for (int i = 0; i < 62; i++)
+		ck_assert(take("")); /* empty ones do not come for nothing */
+	ck_assert(!take(""));
+	ck_assert_uint_eq(hold.messages.count, 62);
+}
+END_TEST
+
+START_TEST(drops_by_itself_what_is_too_old)
+{
+	hold_set_limits(&hold, 1000, CLOCK_NS_PER_MS);
+	ck_assert(take("one"));
+	ck_assert(take("two"));
+	ck_assert_uint_eq(expired, 0);
+	ck_assert_int_eq(event_base_dispatch(base), 1); /* until no timer is left */
+	ck_assert_uint_eq(expired, 2);
+	ck_assert_uint_eq(hold.messages.count, 0);
+
+	ck_assert(take("three"));
+	event_base_dispatch(base);
+	ck_assert_uint_eq(expired, 3);
+}
+END_TEST
+
+START_TEST(does_not_give_back_what_is_too_old)
+{
+	struct queued_message first;
+	uint64_t start = clock_monotonic();
+
+	hold_set_limits(&hold, 1000, CLOCK_NS_PER_MS);
+	ck_assert(take("old"));
+	while (clock_monotonic() - start <= 2 * CLOCK_NS_PER_MS)
+		;
+	hold_set_limits(&hold, 1000, CLOCK_NS_PER_MS);
+	ck_assert(!hold_first(&hold, &first));
+	ck_assert_uint_eq(expired, 1);
+}
+END_TEST
+
+START_TEST(follows_limits_that_change)
+{
+	ck_assert(take("one"));
+	hold_set_limits(&hold, 1000, 1);
+	event_base_dispatch(base);
+	ck_assert_uint_eq(expired, 1);
+
+	hold_set_limits(&hold, 1000, 60 * CLOCK_NS_PER_SECOND);
+	ck_assert(take("two"));
+	hold_set_limits(&hold, 0, 60 * CLOCK_NS_PER_SECOND);
+	ck_assert(!take("three"));
+	expect_first(WS_TEXT, "two");
+}
+END_TEST
+
+Suite *hold_suite(void)
+{
+	Suite *suite = suite_create("hold");
+	TCase *tests = tcase_create("messages");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, gives_messages_back_in_their_order);
+	tcase_add_test(tests, holds_so_many_bytes_overheads_included);
+	tcase_add_test(tests, drops_by_itself_what_is_too_old);
+	tcase_add_test(tests, does_not_give_back_what_is_too_old);
+	tcase_add_test(tests, follows_limits_that_change);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

@@ -1,0 +1,326 @@
+#include "test_gateway.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "gateway/on_open.h"
+
+/* What was sent, a message a line, and what was complained about. */
+static struct buffer sent, warned, failed;
+static size_t room; /* messages that can still be sent */
+static char folder[] = "/tmp/test-on-open-XXXXXX";
+
+static bool on_send(const char *text, size_t length, struct error *error, void *context)
+{
+	ck_assert_ptr_eq(context, &sent);
+	if (!room--)
+		return error_set(error, ERROR_WEBSOCKET, "full");
+	buffer_append(&sent, text, length);
+	buffer_append_text(&sent, "\n");
+	return true;
+}
+
+static void on_warn(const char *text, void *context)
+{
+	(void)context;
+	buffer_append_format(&warned, "%s\n", text);
+}
+
+static void on_failed(const struct error *error, void *context)
+{
+	(void)context;
+	buffer_append_format(&failed, "%s: %s\n", error->name, error->text);
+}
+
+static const struct on_open_sender sender = {
+	.context = &sent,
+	.name = "feed",
+	.send = on_send,
+	.warn = on_warn,
+	.failed = on_failed,
+};
+
+static void setup(void)
+{
+	room = 1000;
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	setenv("ON_OPEN_TOKEN", "t-1", 1);
+	setenv("ON_OPEN_EMPTY", "", 1);
+	unsetenv("ON_OPEN_UNSET");
+	unsetenv("ON_OPEN_OTHER");
+}
+
+static void teardown(void)
+{
+	ck_assert_int_eq(rmdir(folder), 0);
+	buffer_release(&sent);
+	buffer_release(&warned);
+	buffer_release(&failed);
+}
+
+static void expect(struct buffer *buffer, const char *text)
+{
+	ck_assert_msg(buffer->length == strlen(text) &&
+			      (!*text || memcmp(buffer_data(buffer), text, buffer->length) == 0),
+		"'%.*s' instead of '%s'", (int)buffer->length,
+		buffer->length ? (const char *)buffer_data(buffer) : "", text);
+}
+
+static void send_all(char **messages, size_t count, char *file, const struct on_open_added *added)
+{
+	const struct connection_settings settings = {
+		.on_open = {messages, count},
+		.on_open_file = file,
+	};
+	const struct on_open_added none = {0};
+
+	on_open_send_all(&sender, &settings, added ? added : &none);
+}
+
+static void send_file(const void *content, size_t length)
+{
+	char *path = alloc_format("%s/file", folder);
+	FILE *file = fopen(path, "w");
+
+	ck_assert_uint_eq(fwrite(content, 1, length, file), length);
+	ck_assert_int_eq(fclose(file), 0);
+	send_all(NULL, 0, path, NULL);
+	ck_assert_int_eq(unlink(path), 0);
+	free(path);
+}
+
+START_TEST(replaces_placeholders)
+{
+	static const struct {
+		const char *message, *text, *unset;
+	} table[] = {
+		{"", "", NULL},
+		{"plain €", "plain €", NULL},
+		{"%n", "feed", NULL},
+		{"%%", "%", NULL},
+		{"%%n", "%n", NULL},
+		{"100%%, %n/%n%%", "100%, feed/feed%", NULL},
+		{"a %{ON_OPEN_TOKEN} b", "a t-1 b", NULL},
+		{"%{ON_OPEN_TOKEN}%{ON_OPEN_TOKEN}", "t-1t-1", NULL},
+		{"<%{ON_OPEN_EMPTY}>", "<>", NULL},
+		{"<%{ON_OPEN_UNSET}>", "<>", "ON_OPEN_UNSET"},
+		{"%{ON_OPEN_OTHER}%{ON_OPEN_TOKEN}%{ON_OPEN_UNSET}%n", "t-1feed", "ON_OPEN_OTHER"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct buffer out = {0};
+		char *unset = on_open_expand(&out, table[i].message, "feed");
+
+		expect(&out, table[i].text);
+		ck_assert_pstr_eq(unset, table[i].unset);
+		free(unset);
+		buffer_release(&out);
+	}
+}
+END_TEST
+
+START_TEST(sends_those_of_the_settings_then_the_added)
+{
+	char *messages[] = {"one %n", "%{ON_OPEN_UNSET}", "three"};
+	struct on_open_added added = {0};
+	struct error error;
+
+	ck_assert(on_open_add(&added, "%{ON_OPEN_TOKEN}", &error));
+	send_all(messages, 3, NULL, &added);
+	expect(&sent, "one feed\n\nthree\nt-1\n");
+	expect(&warned, "on_open[1]: the environment variable ON_OPEN_UNSET is not set\n");
+	expect(&failed, "");
+	on_open_release(&added);
+}
+END_TEST
+
+START_TEST(tells_which_message_was_not_sent)
+{
+	char *messages[] = {"one", "two"};
+
+	room = 1;
+	send_all(messages, 2, NULL, NULL);
+	expect(&sent, "one\n");
+	expect(&failed, "WEBSOCKET-ERROR: on_open[1] was not sent: full\n");
+}
+END_TEST
+
+START_TEST(sends_the_lines_of_a_file)
+{
+	static const char text[] = "\n{\"sub\":\"%n\"}\n\n\ntwo %%\n%{ON_OPEN_UNSET}.\n"
+				   "%{ON_OPEN_UNSET}\nlast";
+
+	send_file(text, strlen(text));
+	expect(&sent, "{\"sub\":\"feed\"}\ntwo %\n.\n\nlast\n");
+	expect(&failed, "");
+	ck_assert_uint_gt(warned.length, 0);
+	ck_assert_ptr_nonnull(memmem(buffer_data(&warned), warned.length, "/file:6: the env", 16));
+	/* Once for the file. */
+	ck_assert_ptr_eq(memchr(buffer_data(&warned), '\n', warned.length),
+		buffer_data(&warned) + warned.length - 1);
+}
+END_TEST
+
+START_TEST(takes_an_empty_file)
+{
+	send_file("", 0);
+	send_file("\n", 1);
+	expect(&sent, "");
+	expect(&failed, "");
+}
+END_TEST
+
+START_TEST(stops_at_a_line_that_cannot_be_sent)
+{
+	static const struct {
+		const char *text;
+		size_t length, room;
+		const char *error;
+	} table[] = {
+		{"one\n100%\nthree\n", 15, 9,
+			"SETTINGS-ERROR: on_open_file %s/file:2: the message has a"},
+		{"one\nt\0o\nthree\n", 14, 9,
+			"SETTINGS-ERROR: on_open_file %s/file:2: the message has a NUL"},
+		{"one\ntwo\nthree\n", 14, 1,
+			"WEBSOCKET-ERROR: on_open_file %s/file:2 was not sent: full"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char *wanted = alloc_format(table[i].error, folder);
+
+		room = table[i].room;
+		send_file(table[i].text, table[i].length);
+		expect(&sent, "one\n");
+		ck_assert_uint_ge(failed.length, strlen(wanted));
+		ck_assert_int_eq(memcmp(buffer_data(&failed), wanted, strlen(wanted)), 0);
+		buffer_release(&sent);
+		buffer_release(&failed);
+		free(wanted);
+	}
+}
+END_TEST
+
+static void expect_unreadable(char *path, const char *text)
+{
+	char *messages[] = {"one"};
+	char *wanted = alloc_format("SYSTEM-ERROR: on_open_file %s %s\n", path, text);
+
+	send_all(messages, 1, path, NULL);
+	expect(&sent, "one\n");
+	expect(&failed, wanted);
+	free(wanted);
+}
+
+START_TEST(tells_why_a_file_cannot_be_read)
+{
+	char *path = alloc_format("%s/file", folder);
+
+	expect_unreadable(path, "cannot be opened: No such file or directory");
+	free(path);
+}
+END_TEST
+
+START_TEST(takes_nothing_but_files)
+{
+	expect_unreadable(folder, "is not a file");
+	buffer_release(&sent);
+	buffer_release(&failed);
+	expect_unreadable("/dev/zero", "is not a file");
+}
+END_TEST
+
+START_TEST(takes_no_file_that_is_too_large)
+{
+	char *path = alloc_format("%s/file", folder);
+	FILE *file = fopen(path, "w");
+
+	ck_assert_int_eq(ftruncate(fileno(file), ON_OPEN_FILE_MAX + 1), 0);
+	fclose(file);
+	expect_unreadable(path, "has more than 16777216 bytes");
+	ck_assert_int_eq(unlink(path), 0);
+	free(path);
+}
+END_TEST
+
+START_TEST(keeps_those_that_were_added_in_order)
+{
+	struct on_open_added added = {0};
+	struct error error;
+
+	ck_assert(on_open_add(&added, "one", &error));
+	ck_assert(on_open_add(&added, "two", &error));
+	ck_assert(on_open_add(&added, "three", &error));
+	ck_assert(on_open_has(&added, "two"));
+	ck_assert(!on_open_has(&added, "tw"));
+	ck_assert(on_open_remove(&added, "two", &error));
+	ck_assert(!on_open_remove(&added, "two", &error));
+	ck_assert_str_eq(error.name, ERROR_NOT_FOUND);
+	ck_assert(!on_open_add(&added, "50%", &error));
+	ck_assert_str_eq(error.text, "the message has a '%' that begins none of %n, %{VARIABLE} "
+				     "and %%");
+	ck_assert_uint_eq(added.messages.count, 2);
+	ck_assert_str_eq(added.messages.items[0], "one");
+	ck_assert_str_eq(added.messages.items[1], "three");
+	ck_assert_uint_eq(added.bytes, 8);
+	on_open_release(&added);
+}
+END_TEST
+
+START_TEST(adds_only_so_many)
+{
+	struct on_open_added added = {0};
+	struct error error;
+	char text[16];
+
+	for (int i = 0; i < ON_OPEN_ADDED_MAX; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		ck_assert(on_open_add(&added, text, &error));
+	}
+	ck_assert(!on_open_add(&added, "more", &error));
+	ck_assert(on_open_remove(&added, "500", &error));
+	ck_assert(on_open_add(&added, "more", &error));
+	on_open_release(&added);
+}
+END_TEST
+
+START_TEST(adds_only_so_many_bytes)
+{
+	struct on_open_added added = {0};
+	struct error error;
+	char *half = alloc_format("%0*d", ON_OPEN_ADDED_BYTES / 2, 1);
+
+	ck_assert(on_open_add(&added, half, &error));
+	half[0] = '1';
+	ck_assert(on_open_add(&added, half, &error));
+	ck_assert(!on_open_add(&added, "x", &error));
+	ck_assert(on_open_remove(&added, half, &error));
+	ck_assert(on_open_add(&added, "x", &error));
+	on_open_release(&added);
+	free(half);
+}
+END_TEST
+
+Suite *on_open_suite(void)
+{
+	Suite *suite = suite_create("on_open");
+	TCase *tests = tcase_create("messages");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, replaces_placeholders);
+	tcase_add_test(tests, sends_those_of_the_settings_then_the_added);
+	tcase_add_test(tests, tells_which_message_was_not_sent);
+	tcase_add_test(tests, sends_the_lines_of_a_file);
+	tcase_add_test(tests, takes_an_empty_file);
+	tcase_add_test(tests, stops_at_a_line_that_cannot_be_sent);
+	tcase_add_test(tests, tells_why_a_file_cannot_be_read);
+	tcase_add_test(tests, takes_nothing_but_files);
+	tcase_add_test(tests, takes_no_file_that_is_too_large);
+	tcase_add_test(tests, keeps_those_that_were_added_in_order);
+	tcase_add_test(tests, adds_only_so_many);
+	tcase_add_test(tests, adds_only_so_many_bytes);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
