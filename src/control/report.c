@@ -39,6 +39,8 @@ static const struct report_counter stats_counters[] = {
 	REPORT_COUNTER(stats, compressed_recv),
 	REPORT_COUNTER(stats, uncompressed_recv),
 	REPORT_COUNTER(stats, bombs),
+	REPORT_COUNTER(stats, send_expired),
+	REPORT_COUNTER(stats, heartbeats_sent),
 	{NULL, 0},
 };
 

@@ -202,9 +202,8 @@ static bool on_open_send_lines(const struct on_open_sender *sender, const char *
 			continue;
 		where = alloc_format("on_open_file %s:%u", path, number);
 		sent = strlen(text) == (size_t)(next - text)
-			       ? on_open_send_from(sender, where, text, &warned, error)
-			       : error_set(error, ERROR_SETTINGS, "%s: the message has a NUL byte",
-					 where);
+			? on_open_send_from(sender, where, text, &warned, error)
+			: error_set(error, ERROR_SETTINGS, "%s: the message has a NUL byte", where);
 		free(where);
 	}
 	return sent;

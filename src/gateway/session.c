@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "gateway/message_queue.h"
+#include "gateway/rate.h"
 
 enum {
 	SESSION_PONGS_MAX = 64 * 1024, /* bytes queued beyond which a ping goes unanswered */
@@ -59,12 +61,17 @@ struct session {
 	uint64_t out_written;     /* and ever written */
 	uint64_t out_start;       /* when the message at the front began to leave; monotonic ns */
 	bool send_refused;        /* the owner waits for `writable` */
+	struct rate rate;
+	struct message_queue waiting; /* messages that the rate does not let through yet */
 
 	/* deadlines in monotonic ns; 0: none */
 	uint64_t next_ping;
-	uint64_t ping_sent;       /* the payload of the last ping: when it was sent */
+	uint64_t ping_sent;       /* when the last ping was sent; 0: it has been answered */
 	uint64_t pong_deadline;
 	uint64_t last_message;
+	uint64_t next_send;       /* of those that wait */
+	uint64_t next_heartbeat;
+	uint64_t last_sent;       /* when a message last left; not a deadline */
 	uint64_t close_deadline;
 
 	/* how it ends */
@@ -122,6 +129,8 @@ static void session_arm_timer(struct session *session)
 		nearest = session->close_deadline;
 	} else {
 		nearest = session_earlier(session->next_ping, nearest);
+		nearest = session_earlier(session->next_send, nearest);
+		nearest = session_earlier(session->next_heartbeat, nearest);
 		if (!session->paused) {
 			nearest = session_earlier(session->pong_deadline, nearest);
 			nearest = session_earlier(session_idle_deadline(session), nearest);
@@ -200,8 +209,18 @@ static void session_count_sent(struct session *session)
 		session->stats->messages_sent++;
 		session->callbacks.sent(mark.bytes, (now - session->out_start) / CLOCK_NS_PER_US,
 			session->callbacks.context);
-		session->out_start = now;
+		session->out_start = session->last_sent = now;
 	}
+}
+
+size_t session_queued(const struct session *session)
+{
+	return session->out.length + message_queue_size(&session->waiting);
+}
+
+size_t session_unsent(const struct session *session)
+{
+	return session->out_marks.length / sizeof(struct session_mark) + session->waiting.count;
 }
 
 static bool session_write_all(struct session *session)
@@ -230,7 +249,8 @@ static bool session_write_all(struct session *session)
 		session->stats->bytes_sent += written;
 	}
 	session_count_sent(session);
-	if (session->send_refused && session->out.length <= session->settings->send_queue / 2) {
+	if (session->send_refused &&
+		session_queued(session) <= session->settings->send_queue / 2) {
 		session->send_refused = false;
 		session->callbacks.writable(session->callbacks.context);
 	}
@@ -239,9 +259,43 @@ static bool session_write_all(struct session *session)
 
 bool session_has_room(struct session *session, size_t length)
 {
-	session->send_refused = session->out.length &&
-		session->out.length + length > session->settings->send_queue;
-	return !session->send_refused;
+	size_t queued = session_queued(session);
+
+	if (queued == 0 || queued + length <= session->settings->send_queue)
+		return true;
+	session->send_refused = true;
+	return false;
+}
+
+/* Sends what waits, as far as the rate lets it. */
+static void session_send_waiting(struct session *session)
+{
+	uint64_t now = clock_monotonic(), delay;
+	struct queued_message message;
+
+	session->next_send = 0;
+	while (message_queue_first(&session->waiting, &message)) {
+		delay = rate_delay(&session->rate, now);
+		if (delay) {
+			session->next_send = now + delay;
+			break;
+		}
+		session_queue(session, message.opcode, message.data, message.length);
+		message_queue_drop_first(&session->waiting);
+	}
+}
+
+/* While something waits, the timer is set for it. */
+static void session_send_in_turn(struct session *session, const struct queued_message *message)
+{
+	bool first = session->waiting.count == 0;
+
+	message_queue_append(&session->waiting, message);
+	if (!first)
+		return;
+	session_send_waiting(session);
+	if (session->next_send)
+		session_arm_timer(session);
 }
 
 bool session_send(struct session *session, enum ws_opcode opcode, const void *data, size_t length,
@@ -256,20 +310,35 @@ bool session_send(struct session *session, enum ws_opcode opcode, const void *da
 	if (!session_has_room(session, length))
 		return error_set(error, ERROR_WEBSOCKET,
 			"the queue to the server is full: %zu of %llu bytes wait to be sent",
-			session->out.length, (unsigned long long)session->settings->send_queue);
-	session_queue(session, opcode, data, length);
+			session_queued(session), (unsigned long long)session->settings->send_queue);
+	if (session->rate.per_second > 0)
+		session_send_in_turn(session, &(struct queued_message){opcode, data, length, 0});
+	else
+		session_queue(session, opcode, data, length);
 	return true;
+}
+
+/* Our own is a stamp, so that an answer tells to which ping it belongs. */
+static const void *session_ping_payload(const struct session *session, size_t *length)
+{
+	const char *payload = session->settings->ping_payload;
+
+	*length = payload ? strlen(payload) : sizeof(session->ping_sent);
+	return payload ? (const void *)payload : &session->ping_sent;
 }
 
 static void session_send_ping(struct session *session)
 {
 	uint64_t now = clock_monotonic();
+	const void *payload;
+	size_t length;
 
 	session->ping_sent = now;
 	if (session->settings->ping_timeout && !session->pong_deadline)
 		session->pong_deadline = now + session->settings->ping_timeout;
 	session->stats->pings_sent++;
-	session_queue(session, WS_PING, &now, sizeof(now));
+	payload = session_ping_payload(session, &length);
+	session_queue(session, WS_PING, payload, length);
 }
 
 bool session_ping(struct session *session, struct error *error)
@@ -331,16 +400,18 @@ static void session_take_close(struct session *session, const struct ws_message 
 static void session_take_pong(struct session *session, const struct ws_message *message)
 {
 	struct stats *stats = session->stats;
-	uint64_t sent, us;
+	const void *payload;
+	size_t length;
+	uint64_t us;
 
 	stats->pongs_recv++;
 	session->pong_deadline = 0; /* any pong tells that the server lives */
-	if (message->length != sizeof(sent))
+	payload = session_ping_payload(session, &length);
+	if (!session->ping_sent || message->length != length ||
+		memcmp(message->data, payload, length) != 0)
 		return;
-	memcpy(&sent, message->data, sizeof(sent));
-	if (sent != session->ping_sent)
-		return;
-	us = (clock_monotonic() - sent) / CLOCK_NS_PER_US;
+	us = (clock_monotonic() - session->ping_sent) / CLOCK_NS_PER_US;
+	session->ping_sent = 0;
 	us = us ? us : 1;
 	stats->rtt_us = us;
 	if (stats->rtt_min_us == 0 || us < stats->rtt_min_us)
@@ -574,6 +645,39 @@ static void session_give_up(struct session *session)
 	session_finish(session);
 }
 
+/* Base64, where it is binary, was checked when the settings were read. */
+static bool session_send_heartbeat(struct session *session)
+{
+	const char *text = session->settings->heartbeat.message;
+	struct error error;
+	size_t length;
+	uint8_t *data;
+	bool sent;
+
+	if (!session->settings->heartbeat.binary)
+		return session_send(session, WS_TEXT, text, strlen(text), &error);
+	data = alloc_zero(1, strlen(text) + 1);
+	sent = text_base64_decode(data, &length, text) &&
+		session_send(session, WS_BINARY, data, length, &error);
+	free(data);
+	return sent;
+}
+
+/* A message that was sent not long ago, or is about to be, can be heartbeat enough. */
+static void session_beat(struct session *session, uint64_t now)
+{
+	uint64_t every = session->settings->heartbeat.every;
+	bool only_idle = session->settings->heartbeat.only_idle;
+
+	if (only_idle && session->last_sent + every > now) {
+		session->next_heartbeat = session->last_sent + every;
+		return;
+	}
+	session->next_heartbeat = now + every;
+	if (session->waiting.count == 0 && session_send_heartbeat(session))
+		session->stats->heartbeats_sent++;
+}
+
 static void session_on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct session *session = context;
@@ -604,6 +708,10 @@ static void session_on_timer(evutil_socket_t fd, short what, void *context)
 		if (!session->paused)
 			session_send_ping(session);
 	}
+	if (session->next_send && session->next_send <= now)
+		session_send_waiting(session);
+	if (session->next_heartbeat && session->next_heartbeat <= now)
+		session_beat(session, now);
 	session_arm_timer(session);
 }
 
@@ -659,6 +767,7 @@ void session_free(struct session *session)
 	buffer_release(&session->backlog);
 	buffer_release(&session->out);
 	buffer_release(&session->out_marks);
+	message_queue_release(&session->waiting);
 	free(session);
 }
 
@@ -673,10 +782,11 @@ void session_set_settings(struct session *session, const struct connection_setti
 	session->receiver.message_max = settings->max_message;
 	session->next_ping =
 		settings->ping_interval ? clock_monotonic() + settings->ping_interval : 0;
+	session->next_heartbeat =
+		settings->heartbeat.every ? clock_monotonic() + settings->heartbeat.every : 0;
+	session->rate.per_second = settings->send_rate.messages;
+	session->rate.burst = settings->send_rate.burst;
+	if (session->state == SESSION_OPEN)
+		session_send_waiting(session);
 	session_arm_timer(session);
-}
-
-size_t session_queued(const struct session *session)
-{
-	return session->out.length;
 }

@@ -77,7 +77,8 @@ void session_set_callbacks(struct session *session, const struct session_callbac
 /* Other settings from now on. */
 void session_set_settings(struct session *session, const struct connection_settings *settings);
 
-/* Queues one message. Text must be UTF-8. Fails when the queue is full or the session is closing. */
+/* Queues one message, which leaves when the rate lets it. Text must be UTF-8. Fails when the queue
+ * is full or the session is closing. */
 bool session_send(struct session *session, enum ws_opcode opcode, const void *data, size_t length,
 	struct error *error);
 
@@ -97,5 +98,6 @@ bool session_is_open(const struct session *session);
 
 bool session_paused(const struct session *session);
 size_t session_queued(const struct session *session); /* bytes to the server */
+size_t session_unsent(const struct session *session); /* messages that have not left whole */
 
 #endif

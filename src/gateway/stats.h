@@ -30,6 +30,8 @@ struct stats {
 	uint64_t compressed_recv; /* payload of the messages that came compressed, as it came */
 	uint64_t uncompressed_recv; /* and inflated */
 	uint64_t bombs; /* messages refused with 1009 only once inflated */
+	uint64_t send_expired; /* messages that were held too long for the connection to open */
+	uint64_t heartbeats_sent;
 };
 
 #endif

@@ -37,6 +37,7 @@ EXTRA_DIST += \
 	tests/e2e/test_ctl.py \
 	tests/e2e/test_disconnect.py \
 	tests/e2e/test_frames.py \
+	tests/e2e/test_heartbeat.py \
 	tests/e2e/test_integrity.py \
 	tests/e2e/test_life.py \
 	tests/e2e/test_max_age.py \
