@@ -286,6 +286,8 @@ json_t *report_status(const struct connection *connection)
 	json_object_set_new(report, "when", json_string(when_names[status.settings->when]));
 	json_object_set_new(report, "paused", json_boolean(status.paused));
 	json_object_set_new(report, "send_queued", report_number(status.send_queued));
+	json_object_set_new(report, "held", report_number(status.held));
+	json_object_set_new(report, "held_bytes", report_number(status.held_bytes));
 	json_object_set_new(report, "last_error", report_last_error(&status));
 	json_object_set_new(report, "last_close", report_last_close(&status));
 	json_object_set_new(report, "warnings", report_warning_counts(status.warnings));

@@ -223,6 +223,7 @@ void connection_on_writable(void *context)
 {
 	struct connection *connection = context;
 
+	connection_send_held(connection);
 	for (size_t i = 0; i < connection->route_count; i++)
 		outlet_resume_input(connection->routes[i].outlet);
 }
@@ -262,6 +263,9 @@ static void connection_log_close(struct connection *connection, const struct ses
 	if (session_paused(session))
 		connection_log(connection, LOG_WARNING,
 			"messages that no outlet had room for were given up");
+	if (session_unsent(session))
+		connection_log(connection, LOG_WARNING, "messages to the server were given up: %zu",
+			session_unsent(session));
 }
 
 void connection_closed(struct connection *connection, const struct session *session,
@@ -323,19 +327,6 @@ static void connection_announce_open(struct connection *connection)
 	buffer_release(&details);
 }
 
-static void connection_send_on_open(struct connection *connection)
-{
-	const struct string_list *on_open = &connection->settings->on_open;
-	struct error error;
-
-	for (size_t i = 0; i < on_open->count; i++) {
-		if (!connection_send(connection, WS_TEXT, on_open->items[i],
-			    strlen(on_open->items[i]), &error))
-			connection_log(connection, LOG_ERR, "on_open[%zu] was not sent: %s", i,
-				error.text);
-	}
-}
-
 void connection_opened(struct connection *connection, struct call_result *result)
 {
 	const struct session_callbacks callbacks = {
@@ -358,13 +349,13 @@ void connection_opened(struct connection *connection, struct call_result *result
 	connection->renewing = false;
 	connection_await_age(connection);
 	connection_send_on_open(connection);
+	connection_send_held(connection);
 	connection_answer(connection, true, &connection->report, NULL);
 }
 
 /* --- what others ask for ------------------------------------------------------------------- */
 
-/* The call and the session know best how far they are. */
-static enum connection_state connection_state(const struct connection *connection)
+enum connection_state connection_state(const struct connection *connection)
 {
 	if (connection->session)
 		return session_is_open(connection->session) ? CONNECTION_OPEN : CONNECTION_CLOSING;
@@ -441,38 +432,6 @@ bool connection_is_open(const struct connection *connection)
 	return connection_state(connection) == CONNECTION_OPEN;
 }
 
-static bool connection_check_sendable(struct connection *connection, enum ws_opcode opcode,
-	const void *data, size_t length, struct error *error)
-{
-	enum connection_state state = connection_state(connection);
-
-	if (state != CONNECTION_OPEN)
-		return error_set(error, ERROR_SOCKET_NOT_OPEN, "connection '%s' is not open: it is %s",
-			connection_name(connection), connection_state_name(state));
-	if (opcode == WS_TEXT && !ws_utf8_valid(data, length))
-		return error_set(error, ERROR_WEBSOCKET,
-			"the text is not valid UTF-8: send it as binary");
-	return true;
-}
-
-bool connection_send(struct connection *connection, enum ws_opcode opcode, const void *data,
-	size_t length, struct error *error)
-{
-	bool sent = connection_check_sendable(connection, opcode, data, length, error) &&
-		(opcode == WS_PING
-				? session_ping(connection->session, error)
-				: session_send(connection->session, opcode, data, length, error));
-
-	connection->stats.send_refused += !sent;
-	return sent;
-}
-
-bool connection_has_room(struct connection *connection, size_t length)
-{
-	return !connection_is_open(connection) ||
-		session_has_room(connection->session, length);
-}
-
 void connection_clear_stats(struct connection *connection)
 {
 	connection->stats = (struct stats){.since = clock_realtime()};
@@ -513,6 +472,8 @@ void connection_status(const struct connection *connection, struct connection_st
 		.gave_up = connection->gave_up,
 		.paused = connection->session && session_paused(connection->session),
 		.send_queued = connection->session ? session_queued(connection->session) : 0,
+		.held = connection->hold.messages.count,
+		.held_bytes = message_queue_size(&connection->hold.messages),
 		.call = &connection->report,
 		.last_error = connection->last_error,
 		.last_error_time = connection->last_error_time,
@@ -563,6 +524,8 @@ struct connection *connection_new(const struct connection_host *host,
 	connection->ticket.context = connection;
 	evtimer_assign(&connection->timer, host->shared->base, connection_on_timer, connection);
 	evtimer_assign(&connection->linger, host->shared->base, connection_on_lingered, connection);
+	hold_init(&connection->hold, host->shared->base, connection_on_expired, connection);
+	hold_set_limits(&connection->hold, settings->hold.bytes, settings->hold.age);
 	connection_clear_stats(connection);
 	connection_configure_url(connection);
 	connection_configure_warnings(connection);
@@ -586,6 +549,8 @@ void connection_free(struct connection *connection)
 	connection_cancel_call(connection);
 	session_free(connection->session);
 	session_free(connection->leaving);
+	hold_release(&connection->hold);
+	on_open_release(&connection->on_open);
 	connection_release_extra(connection);
 	call_report_release(&connection->report);
 	warnings_clear(&connection->warnings);
@@ -657,6 +622,7 @@ void connection_change(struct connection *connection, struct connection_settings
 	connection_configure_url(connection);
 	if (connection_warn_differs(&before->warn, &settings->warn))
 		connection_configure_warnings(connection); /* else what `warn` has set stays */
+	hold_set_limits(&connection->hold, settings->hold.bytes, settings->hold.age);
 	if (connection->session)
 		session_set_settings(connection->session, settings);
 	if (connection->leaving)

@@ -44,6 +44,8 @@ struct connection_status {
 	const char *gave_up;  /* why it tries no longer; NULL: it has not given up */
 	bool paused;          /* reading is held up by a `wait` outlet */
 	size_t send_queued;   /* bytes waiting for the server */
+	size_t held;          /* messages waiting for the connection to open, */
+	size_t held_bytes;    /* and what they take */
 	const struct call_report *call;
 	const struct error *last_error; /* NULL: none yet */
 	uint64_t last_error_time;
@@ -90,13 +92,25 @@ void connection_forget(struct connection *connection, struct connection_waiter *
 
 bool connection_is_open(const struct connection *connection);
 
-/* Queues a message (text must be UTF-8) or a ping for the server. */
+/* Queues a message (text must be UTF-8) or a ping for the server. While the connection is not open,
+ * a message is held if the settings say so. */
 bool connection_send(struct connection *connection, enum ws_opcode opcode, const void *data,
 	size_t length, struct error *error);
 
 /* Whether a message of that size can be sent, or dropped, now. If not, the outlets' input is resumed
  * when it can. */
 bool connection_has_room(struct connection *connection, size_t length);
+
+/*
+ * Messages that are sent after those of the settings each time the connection has opened; a new one
+ * also now, if it is open. One that is there already is left as it is. They stay until they are
+ * removed, or the connection is.
+ */
+bool connection_add_on_open(struct connection *connection, const char *message,
+	struct error *error);
+bool connection_remove_on_open(struct connection *connection, const char *message,
+	struct error *error);
+const struct string_list *connection_on_open(const struct connection *connection);
 
 void connection_clear_stats(struct connection *connection);
 bool connection_set_warnings(struct connection *connection, const struct warn_settings *thresholds,

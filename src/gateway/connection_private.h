@@ -7,6 +7,8 @@
 #include "gateway/admission.h"
 #include "gateway/backoff.h"
 #include "gateway/connection.h"
+#include "gateway/hold.h"
+#include "gateway/on_open.h"
 
 /* The inside of a connection, for the files that it is made of. */
 
@@ -51,6 +53,9 @@ struct connection {
 	size_t route_count;
 	struct connection_waiters waiters;
 
+	struct hold hold;
+	struct on_open_added on_open;
+
 	struct call_report report;
 	struct stats stats;
 	struct warnings warnings;
@@ -68,6 +73,10 @@ struct connection {
 		&(struct log_subject){"connection", connection_name(connection)}, __VA_ARGS__)
 
 void connection_enter(struct connection *connection, enum connection_state state);
+
+/* The state as it is now: the call and the session know best how far they are. */
+enum connection_state connection_state(const struct connection *connection);
+
 void connection_note_error(struct connection *connection, const struct error *error);
 
 /* The details of events: "{", members, the end, and then the event itself. */
@@ -117,6 +126,17 @@ void connection_start_anew(struct connection *connection);
 /* The callback of `timer`. */
 void connection_on_timer(evutil_socket_t fd, short what, void *context);
 void connection_on_admitted(void *context);
+
+/* --- connection_sending.c: messages to the server --------------------------------------------- */
+
+/* Sends what is for the beginning of each session. */
+void connection_send_on_open(struct connection *connection);
+
+/* Sends what is held as far as there is room; connection_on_writable() goes on. */
+void connection_send_held(struct connection *connection);
+
+/* Messages were held for too long. */
+void connection_on_expired(size_t messages, void *context);
 
 /* --- connection_demand.c: open while there are subscribers ----------------------------------- */
 

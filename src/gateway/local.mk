@@ -10,6 +10,7 @@ libgateway_a_SOURCES = \
 	src/gateway/connection_demand.c \
 	src/gateway/connection_private.h \
 	src/gateway/connection_renewal.c \
+	src/gateway/connection_sending.c \
 	src/gateway/gateway.c src/gateway/gateway.h \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/secrets.c src/gateway/secrets.h \
