@@ -178,6 +178,13 @@ static const struct rpc_parameter send_parameters[] = {
 	{0},
 };
 
+static const struct rpc_parameter on_open_parameters[] = {
+	{.name = "name", .types = RPC_STRING, .required = true},
+	{.name = "add", .types = RPC_STRING},
+	{.name = "remove", .types = RPC_STRING},
+	{0},
+};
+
 static const struct rpc_parameter outlet_parameter[] = {
 	{.name = "outlet", .types = RPC_STRING},
 	{0},
@@ -194,6 +201,7 @@ const struct rpc_method methods[] = {
 	{"is-open", name_parameter, methods_is_open},
 	{"send", send_parameters, methods_send},
 	{"ping", name_parameter, methods_ping},
+	{"on-open", on_open_parameters, methods_on_open},
 	{"list", no_parameters, methods_list},
 	{"status", name_parameter, methods_status},
 	{"outlets", no_parameters, methods_outlets},

@@ -39,6 +39,7 @@ void methods_disconnect(struct rpc_call *call, json_t *parameters);
 void methods_is_open(struct rpc_call *call, json_t *parameters);
 void methods_send(struct rpc_call *call, json_t *parameters);
 void methods_ping(struct rpc_call *call, json_t *parameters);
+void methods_on_open(struct rpc_call *call, json_t *parameters);
 void methods_list(struct rpc_call *call, json_t *parameters);
 void methods_status(struct rpc_call *call, json_t *parameters);
 void methods_add(struct rpc_call *call, json_t *parameters);

@@ -229,6 +229,33 @@ void methods_ping(struct rpc_call *call, json_t *parameters)
 		methods_send_message(call, connection, WS_PING, "", 0);
 }
 
+static json_t *methods_strings(const struct string_list *strings)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < strings->count; i++)
+		json_array_append_new(array, json_string(strings->items[i]));
+	return array;
+}
+
+void methods_on_open(struct rpc_call *call, json_t *parameters)
+{
+	const char *add = json_string_value(json_object_get(parameters, "add"));
+	const char *remove = json_string_value(json_object_get(parameters, "remove"));
+	struct connection *connection = methods_connection(call, parameters);
+	struct error error;
+
+	if (!connection)
+		return;
+	if (add && remove)
+		rpc_refuse(call, "on-open: takes either 'add' or 'remove'");
+	else if ((add && !connection_add_on_open(connection, add, &error)) ||
+		(remove && !connection_remove_on_open(connection, remove, &error)))
+		rpc_fail(call, &error, NULL);
+	else
+		rpc_answer(call, methods_strings(connection_on_open(connection)));
+}
+
 void methods_list(struct rpc_call *call, json_t *parameters)
 {
 	struct connection *const *connections;

@@ -296,6 +296,41 @@ static int run_ping(struct ctl *ctl, int argc, char **argv)
 	return command_do(ctl, "ping", command_name(*command_arguments(ctl, argc, argv, 1, 1)));
 }
 
+static void on_open_print(struct ctl *ctl, const json_t *result)
+{
+	const json_t *message;
+	char *text;
+	size_t i;
+
+	(void)ctl;
+	json_array_foreach(result, i, message) {
+		text = print_clean(json_string_value(message), json_string_length(message));
+		puts(text);
+		free(text);
+	}
+}
+
+static int run_on_open(struct ctl *ctl, int argc, char **argv)
+{
+	json_t *parameters, *message;
+	char **arguments;
+	const char *what;
+
+	command_no_options(ctl, argc, argv);
+	arguments = command_arguments(ctl, argc, argv, 2, 3);
+	parameters = command_name(arguments[0]);
+	what = arguments[1];
+	if (strcmp(what, "list") == 0 && !arguments[2])
+		return command_show(ctl, "on-open", parameters, on_open_print);
+	if ((strcmp(what, "add") != 0 && strcmp(what, "remove") != 0) || !arguments[2])
+		command_misused(ctl, "what to do is 'add MESSAGE', 'remove MESSAGE' or 'list'");
+	message = json_string(arguments[2]);
+	if (!message)
+		command_misused(ctl, "the message is not UTF-8");
+	json_object_set_new(parameters, what, message);
+	return command_do(ctl, "on-open", parameters);
+}
+
 /* "reconnect.min=1s" into {"reconnect":{"min":"1s"}}; what is not JSON is a string. */
 static void add_setting(struct ctl *ctl, json_t *settings, char *text)
 {
@@ -376,6 +411,12 @@ static const char send_details[] =
 	"      --binary  send a binary message\n"
 	"      --lines   with '-': each line of standard input is a message\n";
 
+static const char on_open_details[] =
+	"Messages that are sent, behind those of the configuration, each time the connection has\n"
+	"opened. 'add' also sends the message now if it is open, 'remove' only forgets it. They\n"
+	"stay until the daemon ends. In a MESSAGE, %n is the connection's name, %{VARIABLE} an\n"
+	"environment variable of the daemon, and %% a percent sign.\n";
+
 static const char add_details[] =
 	"The connection lives until 'remove' or the next 'reload'. A SETTING is one of those in\n"
 	"wsgated.conf(5), with dots for groups: reconnect.max=10s. A VALUE is JSON, or else a\n"
@@ -393,6 +434,8 @@ const struct command commands_connection[] = {
 	{"send", group, "[--binary] [--lines] NAME TEXT|-", "Sends a message to the server",
 		send_details, run_send},
 	{"ping", group, "NAME", "Sends a ping to the server", NULL, run_ping},
+	{"on-open", group, "NAME add|remove MESSAGE | NAME list",
+		"Changes what the server is told after each opening", on_open_details, run_on_open},
 	{"add", group, "NAME URL [SETTING=VALUE]... | -", "Adds a connection", add_details,
 		run_add},
 	{"remove", group, "NAME", "Closes and removes a connection", NULL, run_remove},

@@ -1,0 +1,326 @@
+"""Messages to the server: at what rate, while the connection is not open, and after it has opened."""
+
+import json
+import re
+import time
+
+import pytest
+
+from harness.control import RpcError
+from harness.frame import PING
+from harness.subscriber import Subscriber
+from harness.wait import wait_until
+
+
+def feed(server, **settings):
+    return {"connections": [{"name": "feed", "url": server.url(), **settings}]}
+
+
+def receive(peer, count):
+    return [peer.receive() for _ in range(count)]
+
+
+def stat(daemon, name):
+    return daemon.call("stats", name="feed")[name]
+
+
+# --- send_rate
+
+
+def test_messages_wait_for_their_turn_and_keep_their_order(start_daemon, server):
+    daemon = start_daemon(feed(server, send_rate={"messages": 20, "burst": 5}))
+    peer = server.accept()
+    daemon.wait_state("feed", "open")
+    started = time.monotonic()
+    rpc = daemon.rpc()
+    for number in range(15):
+        assert rpc.call("send", name="feed", text=str(number)) is True
+    assert receive(peer, 15) == [str(number) for number in range(15)]
+    # Five at once, and ten more at 20 a second.
+    assert time.monotonic() - started >= 0.5
+    assert stat(daemon, "messages_sent") == 15
+    assert daemon.status("feed")["send_queued"] == 0
+
+
+def test_on_open_messages_keep_to_the_rate_too(start_daemon, server):
+    started = time.monotonic()
+    start_daemon(feed(server, on_open=list("abcde"), send_rate={"messages": 10, "burst": 2}))
+    assert receive(server.accept(), 5) == list("abcde")
+    assert time.monotonic() - started >= 0.3
+
+
+def test_those_that_wait_count_into_the_queue(start_daemon, server):
+    daemon = start_daemon(feed(server, send_queue="1K", send_rate={"messages": 0.001}))
+    peer = server.accept()
+    daemon.wait_state("feed", "open")
+    daemon.call("send", name="feed", text="first")
+    assert peer.receive() == "first"
+    for _ in range(10):
+        daemon.call("send", name="feed", text="x" * 84)
+    assert daemon.status("feed")["send_queued"] == 1000
+    with pytest.raises(RpcError, match="queue to the server is full: 1000 of 1024 bytes"):
+        daemon.call("send", name="feed", text="x" * 84)
+    assert stat(daemon, "send_refused") == 1
+    # With the limit gone, all go at once.
+    daemon.configure(feed(server, send_queue="1K"))
+    daemon.call("reload")
+    assert receive(peer, 10) == ["x" * 84] * 10
+
+
+def test_control_frames_do_not_wait(start_daemon, bad_server):
+    daemon = start_daemon({"connections": [{
+        "name": "feed", "url": bad_server.url("/hold"), "send_rate": {"messages": 0.001},
+    }]})
+    exchange = bad_server.accept()
+    daemon.wait_state("feed", "open")
+    daemon.call("send", name="feed", text="now")
+    daemon.call("send", name="feed", text="much later")
+    daemon.call("ping", name="feed")
+    assert [exchange.wait_frames(2)[0].payload, exchange.frames[1].opcode] == [b"now", PING]
+    daemon.call("disconnect", name="feed", code=1000)
+    assert exchange.wait_ended() == 1000
+    assert len(exchange.frames) == 3
+    daemon.wait_log("messages to the server were given up: 1")
+
+
+def test_a_writable_outlet_reads_on_when_there_is_room(start_daemon, server):
+    daemon = start_daemon({
+        "connections": [{
+            "name": "feed", "url": server.url(), "send_queue": "1K", "send_rate": {"messages": 200},
+        }],
+        "outlets": [{"name": "out", "from": ["feed"], "writable": True}],
+    })
+    peer = server.accept()
+    daemon.wait_state("feed", "open")
+    lines = [f"{number:0100}" for number in range(100)]
+    with Subscriber(daemon.path("out.sock")) as subscriber:
+        subscriber.send("".join(line + "\n" for line in lines).encode())
+        assert receive(peer, 100) == lines
+    assert stat(daemon, "send_refused") == 0
+
+
+# --- hold
+
+
+def test_nothing_is_held_by_default(start_daemon, server):
+    daemon = start_daemon(feed(server, when="manual"))
+    with pytest.raises(RpcError) as refused:
+        daemon.call("send", name="feed", text="too early")
+    assert refused.value.err == "SOCKET-NOT-OPEN"
+    assert stat(daemon, "send_refused") == 1
+
+
+def test_messages_are_held_and_sent_in_order_after_on_open(start_daemon, server):
+    daemon = start_daemon(feed(server, when="manual", on_open=["hello"], hold={"bytes": "1K"}))
+    assert daemon.call("send", name="feed", text="one") is True
+    assert daemon.call("send", name="feed", base64="dHdv") is True
+    daemon.ctl("send", "feed", "three", status=0)
+    status = daemon.status("feed")
+    assert (status["held"], status["held_bytes"]) == (3, 3 * 16 + 11)
+    daemon.call("connect", name="feed")
+    assert receive(server.accept(), 4) == ["hello", "one", b"two", "three"]
+    status = daemon.status("feed")
+    assert (status["held"], status["held_bytes"]) == (0, 0)
+    assert status["stats"]["send_refused"] == status["stats"]["send_expired"] == 0
+
+
+def test_messages_are_held_across_a_loss(start_daemon, server):
+    daemon = start_daemon(feed(server, hold={"bytes": "1K"}))
+    peer = server.accept()
+    daemon.wait_state("feed", "open")
+    server.refuse_connections()
+    peer.wait_closed()
+    wait_until(lambda: not daemon.call("is-open", name="feed"))
+    daemon.call("send", name="feed", text="in between")
+    server.listen()
+    assert server.accept().receive() == "in between"
+
+
+def test_what_subscribers_send_is_held_too(start_daemon, server):
+    daemon = start_daemon({
+        "connections": [{"name": "feed", "url": server.url(), "when": "manual", "hold": {"bytes": "1K"}}],
+        "outlets": [{"name": "out", "from": ["feed"], "writable": True}],
+    })
+    with Subscriber(daemon.path("out.sock")) as subscriber:
+        subscriber.send(b"one\ntwo\n")
+        wait_until(lambda: daemon.status("feed")["held"] == 2)
+    daemon.call("connect", name="feed")
+    assert receive(server.accept(), 2) == ["one", "two"]
+
+
+def test_a_full_hold_refuses_with_a_clear_error(start_daemon, server):
+    daemon = start_daemon(feed(server, when="manual", hold={"bytes": "100"}))
+    daemon.call("send", name="feed", text="x" * 50)
+    with pytest.raises(RpcError, match="no more can be held for it: 1 messages take 66 of 100 bytes"):
+        daemon.call("send", name="feed", text="y" * 50)
+    with pytest.raises(RpcError, match="larger than hold.bytes"):
+        daemon.call("send", name="feed", text="z" * 100)
+    with pytest.raises(RpcError, match="is not open"):
+        daemon.call("ping", name="feed")
+    assert stat(daemon, "send_refused") == 3
+    daemon.call("connect", name="feed")
+    assert server.accept().receive() == "x" * 50
+
+
+def test_messages_that_are_too_old_are_dropped_and_counted(start_daemon, server):
+    daemon = start_daemon(feed(server, when="manual", hold={"bytes": "1K", "age": "50ms"}))
+    rpc = daemon.rpc()
+    rpc.call("events")
+    rpc.call("send", name="feed", text="one")
+    assert rpc.event("expired")["messages"] == 1
+    status = daemon.status("feed")
+    assert status["held"] == 0 and status["stats"]["send_expired"] == 1
+    assert "held for 50ms and are dropped: 1" in daemon.log()
+    rpc.call("connect", name="feed")
+    rpc.call("send", name="feed", text="two")
+    assert server.accept().receive() == "two"
+
+
+def test_more_may_be_held_than_the_queue_takes(start_daemon, server):
+    """The rest of the held, and what is sent meanwhile, follow as the queue empties."""
+    daemon = start_daemon({
+        "connections": [{
+            "name": "feed", "url": server.url(), "when": "manual", "send_queue": "1K",
+            "send_rate": {"messages": 100, "burst": 1}, "hold": {"bytes": "100K"},
+        }],
+        "outlets": [{"name": "out", "from": ["feed"], "writable": True}],
+    })
+    rpc = daemon.rpc()
+    messages = [f"{number:0100}" for number in range(50)]
+    for message in messages:
+        rpc.call("send", name="feed", text=message)
+    rpc.call("connect", name="feed")
+    rpc.call("send", name="feed", text="behind them")
+    with Subscriber(daemon.path("out.sock")) as subscriber:
+        subscriber.send(b"and last\n")
+        assert receive(server.accept(), 52) == [*messages, "behind them", "and last"]
+    assert stat(daemon, "send_refused") == 0
+
+
+# --- on_open
+
+
+def test_placeholders_stand_for_name_and_environment(start_daemon, server):
+    daemon = start_daemon(
+        feed(server, on_open=["%n %{FEED_TOKEN} 100%%", "<%{FEED_UNSET}>"]),
+        environment={"FEED_TOKEN": "t-0k€n"},
+    )
+    assert receive(server.accept(), 2) == ["feed t-0k€n 100%", "<>"]
+    daemon.wait_log("on_open[1]: the environment variable FEED_UNSET is not set")
+    assert "t-0k€n" not in daemon.log()
+
+
+def test_the_file_is_read_at_each_open(start_daemon, server, tmp_path):
+    file = tmp_path / "subscriptions"
+    file.write_text("one %n\n\ntwo\n")
+    daemon = start_daemon(feed(server, on_open=["zero"], on_open_file=str(file)))
+    peer = server.accept()
+    assert receive(peer, 3) == ["zero", "one feed", "two"]
+    file.write_text("three")
+    daemon.wait_state("feed", "open")
+    peer.abort()
+    assert receive(server.accept(), 2) == ["zero", "three"]
+
+
+def test_a_file_that_cannot_be_read_leaves_the_connection_open(start_daemon, server, tmp_path):
+    file = tmp_path / "missing"
+    daemon = start_daemon(feed(server, when="manual", on_open=["zero"], on_open_file=str(file)))
+    rpc = daemon.rpc()
+    rpc.call("events")
+    rpc.call("connect", name="feed")
+    event = rpc.event("on-open-error")
+    assert event["connection"] == "feed" and event["err"] == "SYSTEM-ERROR"
+    assert event["desc"] == f"on_open_file {file} cannot be opened: No such file or directory"
+    assert event["desc"] in daemon.log()
+    peer = server.accept()
+    rpc.call("send", name="feed", text="still open")
+    assert receive(peer, 2) == ["zero", "still open"]
+
+
+# --- on-open at run time
+
+
+def test_what_is_added_is_sent_now_and_after_each_reconnect(start_daemon, server):
+    daemon = start_daemon(feed(server, on_open=["zero"]))
+    peer = server.accept()
+    assert peer.receive() == "zero"
+    daemon.wait_state("feed", "open")
+    assert daemon.call("on-open", name="feed") == []
+    assert daemon.call("on-open", name="feed", add="sub %n") == ["sub %n"]
+    assert daemon.call("on-open", name="feed", add="sub b") == ["sub %n", "sub b"]
+    assert daemon.call("on-open", name="feed", add="sub %n") == ["sub %n", "sub b"]
+    daemon.call("send", name="feed", text="end")
+    assert receive(peer, 3) == ["sub feed", "sub b", "end"]
+    peer.abort()
+    peer = server.accept()
+    assert receive(peer, 3) == ["zero", "sub feed", "sub b"]
+    daemon.wait_state("feed", "open")
+    assert daemon.call("on-open", name="feed", remove="sub %n") == ["sub b"]
+    daemon.call("send", name="feed", text="end")
+    assert peer.receive() == "end"
+    peer.abort()
+    assert receive(server.accept(), 2) == ["zero", "sub b"]
+
+
+def test_what_is_added_while_not_open_is_sent_once(start_daemon, server):
+    daemon = start_daemon(feed(server, when="manual", hold={"bytes": "1K"}))
+    daemon.call("on-open", name="feed", add="sub a")
+    daemon.call("send", name="feed", text="held")
+    daemon.call("connect", name="feed")
+    assert receive(server.accept(), 2) == ["sub a", "held"]
+    assert daemon.status("feed")["stats"]["messages_sent"] == 2
+
+
+def test_what_is_added_survives_a_reload_that_leaves_the_connection_open(start_daemon, server):
+    daemon = start_daemon(feed(server))
+    peer = server.accept()
+    daemon.wait_state("feed", "open")
+    daemon.call("on-open", name="feed", add="sub a")
+    assert daemon.call("reload")["unchanged"] == 1
+    daemon.configure(feed(server, close_timeout="1s"))
+    assert daemon.call("reload")["changed"] == 1
+    assert daemon.call("on-open", name="feed") == ["sub a"]
+    assert peer.receive() == "sub a"
+    peer.abort()
+    assert server.accept().receive() == "sub a"
+
+
+def test_on_open_refuses_what_cannot_be(start_daemon, server):
+    daemon = start_daemon(feed(server, send_queue="1K"))
+    server.accept()
+    daemon.wait_state("feed", "open")
+    for params, wanted in (
+        ({"add": "50%"}, "SETTINGS-ERROR: the message has a '%' that begins none of"),
+        ({"add": "x" * 2000}, "WEBSOCKET-ERROR: the message was not sent: .* larger than send_queue"),
+        ({"remove": "nope"}, "NOT-FOUND: no such message has been added"),
+        ({"add": "a", "remove": "b"}, "None: on-open: takes either 'add' or 'remove'"),
+    ):
+        with pytest.raises(RpcError) as refused:
+            daemon.call("on-open", name="feed", **params)
+        error = refused.value
+        assert re.match(wanted, f"{error.err}: {error.message}"), error.message
+    assert daemon.call("on-open", name="feed") == []
+    with pytest.raises(RpcError, match="no connection 'other'"):
+        daemon.call("on-open", name="other")
+
+
+def test_only_so_many_can_be_added(start_daemon, server):
+    daemon = start_daemon(feed(server, when="manual"))
+    rpc = daemon.rpc()
+    for number in range(1000):
+        rpc.call("on-open", name="feed", add=str(number))
+    with pytest.raises(RpcError, match="1000 messages of 2890 bytes already"):
+        rpc.call("on-open", name="feed", add="one more")
+
+
+def test_wsgatectl_on_open(start_daemon, server):
+    daemon = start_daemon(feed(server, when="manual"))
+    message = '{"op":"subscribe"}'
+    assert daemon.ctl("on-open", "feed", "add", message, status=0).stdout == ""
+    assert daemon.ctl_json("on-open", "feed", "add", "--", "-2-") == [message, "-2-"]
+    assert daemon.ctl("on-open", "feed", "list", status=0).stdout == message + "\n-2-\n"
+    daemon.ctl("on-open", "feed", "remove", message, status=0)
+    assert json.loads(daemon.ctl("--json", "on-open", "feed", "list", status=0).stdout) == ["-2-"]
+    assert "NOT-FOUND" in daemon.ctl("on-open", "feed", "remove", message, status=1).stderr
+    for wrong in (("feed",), ("feed", "add"), ("feed", "list", "x"), ("feed", "drop", "x")):
+        daemon.ctl("on-open", *wrong, status=2)
