@@ -12,8 +12,8 @@ from harness.subscriber import Lines
 from harness.wait import wait_until
 
 COMMANDS = [
-    "list", "status", "connect", "disconnect", "is-open", "send", "ping", "add", "remove", "stats", "clear",
-    "warn", "unwarn", "warnings", "outlets", "subscribers", "tail", "events", "reload", "log", "version",
+    "list", "status", "connect", "disconnect", "is-open", "send", "ping", "on-open", "add", "remove", "stats",
+    "clear", "warn", "unwarn", "warnings", "outlets", "subscribers", "tail", "events", "reload", "log", "version",
 ]
 
 

@@ -62,6 +62,16 @@ def test_only_idle_sends_none_while_others_are_sent(start_daemon, server):
     assert time.monotonic() - before >= 1
 
 
+def test_heartbeats_do_not_fill_the_queue_behind_a_rate(start_daemon, server):
+    daemon = start_daemon(feed(
+        server, ping={"interval": "20ms"}, heartbeat={"every": "20ms", "message": "beat"},
+        send_rate={"messages": 0.001},
+    ))
+    assert server.accept().receive() == "beat"
+    wait_until(lambda: daemon.call("stats", name="feed")["pings_sent"] > 20)
+    assert beats(daemon) == 2  # one has been sent, one waits
+
+
 def test_heartbeats_begin_anew_after_a_reconnect_and_change_with_a_reload(start_daemon, server):
     daemon = start_daemon(feed(server, heartbeat={"every": "50ms", "message": "one"}))
     peer = server.accept()

@@ -99,6 +99,23 @@ def test_a_writable_outlet_reads_on_when_there_is_room(start_daemon, server):
     assert stat(daemon, "send_refused") == 0
 
 
+def test_a_small_message_in_between_does_not_hold_up_an_outlet(start_daemon, server):
+    daemon = start_daemon({
+        "connections": [{
+            "name": "feed", "url": server.url(), "send_queue": "1K", "send_rate": {"messages": 5},
+        }],
+        "outlets": [{"name": "out", "from": ["feed"], "writable": True}],
+    })
+    peer = server.accept()
+    daemon.wait_state("feed", "open")
+    lines = [f"{number:0400}" for number in range(8)]
+    with Subscriber(daemon.path("out.sock")) as subscriber:
+        subscriber.send("".join(line + "\n" for line in lines).encode())
+        wait_until(lambda: daemon.status("feed")["send_queued"] > 800)
+        daemon.call("send", name="feed", text="small")
+        assert sorted(receive(peer, 9)) == [*lines, "small"]
+
+
 # --- hold
 
 
