@@ -7,8 +7,13 @@
 #include "base/clock.h"
 #include "gateway/rate.h"
 
-/* Tokens come one by one, but a timer fires only every few milliseconds: so much of a second's
- * tokens may be used together, lest a high rate cannot be reached. */
+/*
+ * Tokens come one by one, but a timer fires only every few milliseconds: a hundredth of a second's
+ * tokens may be used together, lest a high rate cannot be reached. That is taken off the rate, and
+ * more for calls that take longer to arrive than those behind them: the server, too, shall see no
+ * second with more than the limit.
+ */
+#define ADMISSION_RATE 0.97 /* of the limit */
 enum { ADMISSION_BURST_SHARE = 100 };
 
 TAILQ_HEAD(admission_queue, admission_ticket);
@@ -92,14 +97,11 @@ void admission_free(struct admission *admission)
 	free(admission);
 }
 
-/* What may come together is taken off the rate: no second has more than `per_second`. */
 void admission_limit(struct admission *admission, unsigned at_once, unsigned per_second)
 {
-	unsigned together = per_second / ADMISSION_BURST_SHARE;
-
 	admission->at_once = at_once;
-	admission->rate.per_second = per_second - together;
-	admission->rate.burst = together + 1;
+	admission->rate.per_second = ADMISSION_RATE * per_second;
+	admission->rate.burst = 1 + per_second / ADMISSION_BURST_SHARE;
 	admission_look_again(admission);
 }
 
