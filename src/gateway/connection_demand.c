@@ -2,8 +2,8 @@
 #include "gateway/connection_private.h"
 #include "ws/protocol.h"
 
-/* What WHEN_SUBSCRIBED does. Whether there are subscribers is asked of the outlets each time, so that
- * there is no count to go wrong when outlets come and go. */
+/* What WHEN_SUBSCRIBED does. Whether there are subscribers is asked of the outlets each time, so
+ * that there is no count to go wrong when outlets come and go. */
 
 static bool connection_has_subscribers(const struct connection *connection)
 {

@@ -2,7 +2,7 @@
 #include "gateway/connection_private.h"
 #include "ws/protocol.h"
 
-/* While the session cannot be let go without losing what it has received: how soon to look again. */
+/* While the session cannot be let go without losing messages: how soon to look again. */
 enum { RENEWAL_POSTPONED_MS = 200 };
 
 void connection_await_age(struct connection *connection)
@@ -17,7 +17,7 @@ void connection_await_age(struct connection *connection)
 	if (!after)
 		return;
 	evutil_secure_rng_get_bytes(&random, sizeof(random));
-	after -= (uint64_t)((double)after * settings->max_age.jitter * random / UINT32_MAX);
+	after -= (uint64_t)((double)after * settings->max_age.jitter * random / 0x1p32);
 	left = clock_timeval(after > age ? after - age : 0);
 	event_add(&connection->timer, &left);
 }
