@@ -24,16 +24,21 @@ def own_nginx(good_pair, make_nginx):
 
 
 @pytest.fixture
-def start(start_daemon, own_nginx, server, authority):
-    """A daemon with a connection to one of the fronts."""
+def settings(own_nginx, server, authority):
+    """A connection to one of the fronts."""
 
-    def start(front="new", **tls):
-        return start_daemon({"connections": [{
+    def settings(front="new", **tls):
+        return {"connections": [{
             "name": "feed", "url": own_nginx.url(front, server.port), "when": "manual",
             "tls": {"ca_file": str(authority.ca_file), **tls},
-        }]})
+        }]}
 
-    return start
+    return settings
+
+
+@pytest.fixture
+def start(start_daemon, settings):
+    return lambda front="new", **tls: start_daemon(settings(front, **tls))
 
 
 def refused(daemon):
@@ -96,6 +101,23 @@ def test_no_session_is_taken_up_again_if_so_set(start, server):
     for _ in range(2):
         assert daemon.call("connect", name="feed")["info"]["tls"]["resumed"] is False
         assert server.accept().headers["X-Tls-Reused"] == "."
+
+
+@pytest.mark.parametrize("before, after", [
+    ({"verify": False, "ca_file": ""}, {"ca_file": ""}),
+    ({}, {"ca_file": ""}),
+    ({}, {"server_name": "other.example"}),
+    ({}, {"pins": [OTHER_PIN]}),
+])
+def test_a_session_does_not_outlive_what_it_was_checked_for(start, server, settings, before, after):
+    """Taken up again, a session would need no certificate any more."""
+    daemon = start(**before)
+    daemon.call("connect", name="feed")
+    server.accept().send("there")
+    daemon.configure(settings(**after))
+    daemon.call("reload")
+    refused(daemon)
+    assert len(server.requests) == 1
 
 
 def test_a_session_that_the_server_has_forgotten(start_daemon, server, good_pair, authority, make_nginx):
