@@ -92,7 +92,7 @@ void bench_write(int fd, const void *data, size_t length)
 	}
 }
 
-size_t bench_upgrade_answer(const char *request, char answer[BENCH_HEAD_MAX])
+size_t bench_upgrade_answer(const char *request, const char *more, char answer[BENCH_HEAD_MAX])
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455, 1.3 */
 	static const char header[] = "\r\nSec-WebSocket-Key:";
@@ -113,7 +113,7 @@ size_t bench_upgrade_answer(const char *request, char answer[BENCH_HEAD_MAX])
 		"Upgrade: websocket\r\n"
 		"Connection: Upgrade\r\n"
 		"Sec-WebSocket-Accept: %s\r\n"
-		"\r\n",
-		(const char *)accept);
+		"%s\r\n",
+		(const char *)accept, more);
 	return (size_t)length;
 }

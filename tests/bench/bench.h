@@ -29,9 +29,9 @@ void bench_write(int fd, const void *data, size_t length);
 
 /*
  * Writes the answer to the opening handshake in `request` (NUL-terminated, complete) into `answer`
- * and returns its length.
+ * and returns its length. `more`: further header lines, each with its CRLF.
  */
 enum { BENCH_HEAD_MAX = 8192 };
-size_t bench_upgrade_answer(const char *request, char answer[BENCH_HEAD_MAX]);
+size_t bench_upgrade_answer(const char *request, const char *more, char answer[BENCH_HEAD_MAX]);
 
 #endif

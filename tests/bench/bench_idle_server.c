@@ -56,7 +56,7 @@ static void client_upgrade(struct server *server, struct client *client)
 	client->request[client->length] = '\0';
 	if (!strstr(client->request, "\r\n\r\n"))
 		return;
-	bench_write(client->fd, answer, bench_upgrade_answer(client->request, answer));
+	bench_write(client->fd, answer, bench_upgrade_answer(client->request, "", answer));
 	free(client->request);
 	client->request = NULL;
 	if (++server->open == server->expected)

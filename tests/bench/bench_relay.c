@@ -2,26 +2,37 @@
  * The floor: what passing the bytes on costs when nothing is parsed. Waits for K subscribers on a
  * UNIX socket, connects to the sender with a canned handshake, then writes whatever it reads to
  * each of them, waiting for any that is full. Standard output: "ready" when it listens.
+ *
+ * With --inflate the floor of compression: what zlib's inflate() costs, and the writing. Of a frame
+ * only the length is looked at: all are taken for whole, compressed messages, and come out as
+ * lines.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "bench.h"
 
-enum { READ_BYTES = 256 * 1024 };
+enum {
+	READ_BYTES = 256 * 1024,
+	WRITE_BYTES = 256 * 1024,
+	MESSAGE_MAX = 64 * 1024, /* once inflated */
+};
 
 struct options {
 	uint16_t port;
 	const char *socket;
 	size_t subscribers;
+	bool inflate;
 };
 
 static int listen_unix(const char *path)
@@ -54,15 +65,15 @@ static int *accept_subscribers(int listener, size_t count)
 }
 
 /* Reads byte by byte up to the end of the answer's head: what follows is relayed. */
-static int connect_sender(uint16_t port)
+static int connect_sender(uint16_t port, bool inflate)
 {
 	static const char request[] = "GET / HTTP/1.1\r\n"
 				      "Host: 127.0.0.1\r\n"
 				      "Upgrade: websocket\r\n"
 				      "Connection: Upgrade\r\n"
 				      "Sec-WebSocket-Version: 13\r\n"
-				      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-				      "\r\n";
+				      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+	static const char offer[] = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 	struct sockaddr_in address = {.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 		.sin_port = htons(port)};
@@ -72,6 +83,9 @@ static int connect_sender(uint16_t port)
 	if (sender < 0 || connect(sender, (struct sockaddr *)&address, sizeof(address)))
 		bench_die("127.0.0.1:%u", port);
 	bench_write(sender, request, strlen(request));
+	if (inflate)
+		bench_write(sender, offer, strlen(offer));
+	bench_write(sender, "\r\n", 2);
 	while (strcmp(last, "\r\n\r\n") != 0) {
 		memmove(last, last + 1, 3);
 		if (read(sender, last + 3, 1) != 1)
@@ -80,17 +94,105 @@ static int connect_sender(uint16_t port)
 	return sender;
 }
 
+static void write_to_all(const int *subscribers, size_t count, const void *data, size_t length)
+{
+	for (size_t i = 0; i < count; i++)
+		bench_write(subscribers[i], data, length);
+}
+
 static void relay(int sender, const int *subscribers, size_t count)
 {
 	static char data[READ_BYTES];
 	ssize_t length;
 
-	while ((length = read(sender, data, sizeof(data))) > 0) {
-		for (size_t i = 0; i < count; i++)
-			bench_write(subscribers[i], data, (size_t)length);
+	while ((length = read(sender, data, sizeof(data))) > 0)
+		write_to_all(subscribers, count, data, (size_t)length);
+	if (length < 0)
+		bench_die("read");
+}
+
+/* The length of the frame's header, and that of its payload; 0 if more bytes are needed. */
+static size_t frame_header(const uint8_t *frame, size_t length, size_t *payload)
+{
+	if (length < 2)
+		return 0;
+	*payload = frame[1];
+	if (*payload < 126)
+		return 2;
+	errno = 0;
+	if (*payload > 126)
+		bench_die("a frame is masked or longer than 65,535 bytes");
+	if (length < 4)
+		return 0;
+	*payload = (size_t)(frame[2] << 8 | frame[3]);
+	return 4;
+}
+
+/*
+ * What ends each message and is not sent (RFC 7692, section 7.2.2) is put behind the payload for as
+ * long as inflate() reads it: one call a message. Returns the length of the line.
+ */
+static size_t inflate_line(z_stream *stream, uint8_t *payload, size_t length, uint8_t *line)
+{
+	static const uint8_t tail[4] = {0x00, 0x00, 0xFF, 0xFF};
+	uint8_t *end = payload + length;
+	uint8_t next[sizeof(tail)];
+
+	memcpy(next, end, sizeof(next));
+	memcpy(end, tail, sizeof(tail));
+	stream->next_in = payload;
+	stream->avail_in = (unsigned)(length + sizeof(tail));
+	stream->next_out = line;
+	stream->avail_out = MESSAGE_MAX;
+	errno = 0;
+	if (inflate(stream, Z_SYNC_FLUSH) != Z_OK || stream->avail_in || !stream->avail_out)
+		bench_die("inflate");
+	memcpy(end, next, sizeof(next));
+	*stream->next_out++ = '\n';
+	return (size_t)(stream->next_out - line);
+}
+
+/* Inflates and passes on all whole frames. Returns how many bytes they were. */
+static size_t relay_frames(z_stream *stream, uint8_t *data, size_t length, const int *subscribers,
+	size_t count)
+{
+	static uint8_t lines[WRITE_BYTES];
+	size_t filled = 0, used = 0, header, payload;
+
+	while ((header = frame_header(data + used, length - used, &payload)) &&
+		length - used >= header + payload) {
+		if (sizeof(lines) - filled <= MESSAGE_MAX) {
+			write_to_all(subscribers, count, lines, filled);
+			filled = 0;
+		}
+		filled += inflate_line(stream, data + used + header, payload, lines + filled);
+		used += header + payload;
+	}
+	write_to_all(subscribers, count, lines, filled);
+	return used;
+}
+
+static void relay_inflated(int sender, const int *subscribers, size_t count)
+{
+	static uint8_t data[READ_BYTES + 4]; /* the tail has room behind the last payload */
+	z_stream stream = {0};
+	size_t kept = 0;
+	ssize_t length;
+
+	errno = 0;
+	if (inflateInit2(&stream, -MAX_WBITS) != Z_OK)
+		bench_die("inflateInit2");
+	while ((length = read(sender, data + kept, READ_BYTES - kept)) > 0) {
+		size_t used;
+
+		kept += (size_t)length;
+		used = relay_frames(&stream, data, kept, subscribers, count);
+		kept -= used;
+		memmove(data, data + used, kept);
 	}
 	if (length < 0)
 		bench_die("read");
+	inflateEnd(&stream);
 }
 
 static struct options options_parse(int argc, char **argv)
@@ -99,6 +201,7 @@ static struct options options_parse(int argc, char **argv)
 		{"port", required_argument, NULL, 'p'},
 		{"socket", required_argument, NULL, 's'},
 		{"subscribers", required_argument, NULL, 'k'},
+		{"inflate", no_argument, NULL, 'i'},
 		{NULL, 0, NULL, 0},
 	};
 	struct options options = {.subscribers = 1};
@@ -111,6 +214,8 @@ static struct options options_parse(int argc, char **argv)
 			options.socket = optarg;
 		else if (choice == 'k')
 			options.subscribers = bench_number("subscribers", optarg, 1);
+		else if (choice == 'i')
+			options.inflate = true;
 		else
 			exit(2);
 	}
@@ -125,11 +230,16 @@ int main(int argc, char **argv)
 	struct options options = options_parse(argc, argv);
 	int listener = listen_unix(options.socket);
 	int *subscribers;
+	int sender;
 
 	bench_raise_file_limit();
 	bench_say("ready");
 	subscribers = accept_subscribers(listener, options.subscribers);
-	relay(connect_sender(options.port), subscribers, options.subscribers);
+	sender = connect_sender(options.port, options.inflate);
+	if (options.inflate)
+		relay_inflated(sender, subscribers, options.subscribers);
+	else
+		relay(sender, subscribers, options.subscribers);
 	free(subscribers);
 	return EXIT_SUCCESS;
 }

@@ -1,6 +1,7 @@
 /*
  * A WebSocket server for one client: answers its opening handshake, then sends N text messages as
- * fast as they are taken, or at a steady rate. Standard output: the port, then "sent".
+ * fast as they are taken, or at a steady rate; with --deflate, compressed. Standard output: the
+ * port, then "sent".
  */
 #include <errno.h>
 #include <getopt.h>
@@ -13,10 +14,9 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "block.h"
 
 enum {
-	BLOCK_BYTES = 1 << 20, /* about so much goes into one write */
-	FRAME_HEADER_MAX = 10,
 	NS_PER_SECOND = 1000000000,
 	TICK_NS = 1000000, /* with --rate: from one batch to the next */
 };
@@ -25,52 +25,15 @@ struct options {
 	uint64_t messages;
 	uint64_t size; /* bytes of payload */
 	uint64_t rate; /* messages a second; 0: as fast as they are taken */
+	bool deflate;
 };
-
-/* The same frame over and over: whole frames only, so that any prefix of n frames can be sent. */
-struct block {
-	uint8_t *data;
-	size_t frame_length;
-	size_t frames;
-};
-
-/* An unmasked, final text frame: RFC 6455, section 5.2. Returns the length of its header. */
-static size_t frame_header(uint8_t header[FRAME_HEADER_MAX], uint64_t size)
-{
-	size_t bytes = size < 126 ? 0 : size < 65536 ? 2 : 8;
-
-	header[0] = 0x81;
-	header[1] = (uint8_t)(bytes == 0 ? size : bytes == 2 ? 126 : 127);
-	for (size_t i = 0; i < bytes; i++)
-		header[2 + i] = (uint8_t)(size >> 8 * (bytes - 1 - i));
-	return 2 + bytes;
-}
-
-static struct block block_make(uint64_t size)
-{
-	uint8_t header[FRAME_HEADER_MAX];
-	size_t header_length = frame_header(header, size);
-	struct block block = {.frame_length = header_length + size};
-	uint8_t *frame;
-
-	block.frames = block.frame_length < BLOCK_BYTES ? BLOCK_BYTES / block.frame_length : 1;
-	frame = block.data = malloc(block.frames * block.frame_length);
-	if (!frame)
-		bench_die("malloc");
-	for (size_t i = 0; i < block.frames; i++, frame += block.frame_length) {
-		memcpy(frame, header, header_length);
-		for (size_t at = 0; at < size; at++)
-			frame[header_length + at] = (uint8_t)('a' + at % 26);
-	}
-	return block;
-}
 
 static void send_frames(int client, const struct block *block, uint64_t count)
 {
 	while (count) {
 		uint64_t batch = count < block->frames ? count : block->frames;
 
-		bench_write(client, block->data, batch * block->frame_length);
+		bench_write(client, block->data, block->ends[batch - 1]);
 		count -= batch;
 	}
 }
@@ -98,8 +61,9 @@ static void send_at_rate(int client, const struct block *block, const struct opt
 	}
 }
 
-static int accept_client(int listener)
+static int accept_client(int listener, bool deflate)
 {
+	static const char extension[] = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 	char request[BENCH_HEAD_MAX], answer[BENCH_HEAD_MAX];
 	size_t length = 0;
 	int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -114,7 +78,10 @@ static int accept_client(int listener)
 		length += (size_t)got;
 		request[length] = '\0';
 	} while (!strstr(request, "\r\n\r\n"));
-	bench_write(client, answer, bench_upgrade_answer(request, answer));
+	errno = 0;
+	if (deflate && !strstr(request, "permessage-deflate"))
+		bench_die("the client does not offer permessage-deflate");
+	bench_write(client, answer, bench_upgrade_answer(request, deflate ? extension : "", answer));
 	return client;
 }
 
@@ -124,6 +91,7 @@ static struct options options_parse(int argc, char **argv)
 		{"messages", required_argument, NULL, 'm'},
 		{"size", required_argument, NULL, 's'},
 		{"rate", required_argument, NULL, 'r'},
+		{"deflate", no_argument, NULL, 'd'},
 		{NULL, 0, NULL, 0},
 	};
 	struct options options = {.messages = 1000000, .size = 128};
@@ -136,6 +104,8 @@ static struct options options_parse(int argc, char **argv)
 			options.size = bench_number("size", optarg, 0);
 		else if (choice == 'r')
 			options.rate = bench_number("rate", optarg, 1);
+		else if (choice == 'd')
+			options.deflate = true;
 		else
 			exit(2);
 	}
@@ -145,9 +115,10 @@ static struct options options_parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options options = options_parse(argc, argv);
-	struct block block = block_make(options.size);
+	struct block block =
+		options.deflate ? block_deflated(options.size) : block_plain(options.size);
 	int listener = bench_listen_loopback();
-	int client = accept_client(listener);
+	int client = accept_client(listener, options.deflate);
 	char rest[4096];
 
 	if (options.rate)
@@ -157,6 +128,6 @@ int main(int argc, char **argv)
 	bench_say("sent");
 	while (read(client, rest, sizeof(rest)) > 0)
 		; /* were the server to close, the client would reconnect while it is measured */
-	free(block.data);
+	block_free(&block);
 	return EXIT_SUCCESS;
 }

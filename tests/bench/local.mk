@@ -4,10 +4,11 @@ BENCH_TOOLS = bench_sender bench_relay bench_drain bench_idle_server
 EXTRA_PROGRAMS += $(BENCH_TOOLS)
 CLEANFILES += $(BENCH_TOOLS)
 
-bench_sender_SOURCES = tests/bench/bench_sender.c tests/bench/bench.c tests/bench/bench.h
-bench_sender_LDADD = $(SSL_LIBS)
+bench_sender_SOURCES = tests/bench/bench_sender.c tests/bench/block.c tests/bench/block.h \
+	tests/bench/bench.c tests/bench/bench.h
+bench_sender_LDADD = $(SSL_LIBS) $(ZLIB_LIBS)
 bench_relay_SOURCES = tests/bench/bench_relay.c tests/bench/bench.c tests/bench/bench.h
-bench_relay_LDADD = $(SSL_LIBS)
+bench_relay_LDADD = $(SSL_LIBS) $(ZLIB_LIBS)
 bench_drain_SOURCES = tests/bench/bench_drain.c tests/bench/bench.c tests/bench/bench.h
 bench_drain_LDADD = $(SSL_LIBS)
 bench_idle_server_SOURCES = tests/bench/bench_idle_server.c tests/bench/bench.c tests/bench/bench.h
