@@ -182,6 +182,7 @@ def test_the_limits_change_with_a_reload(start_daemon, bad_server):
     daemon.configure(settings)
     daemon.call("reload")
     wait_until(lambda: list(states(daemon).values()) == ["upgrading"] * 3 + ["queued"])
+    wait_until(lambda: len(bad_server.exchanges) >= 3)
     assert len(bad_server.exchanges) == 3, "the call that was under way began anew"
 
 
