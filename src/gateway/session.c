@@ -78,9 +78,17 @@ struct session {
 	unsigned close_code;
 	char close_reason[WS_CONTROL_MAX];
 	bool close_remote;
-	bool has_error;
-	struct error error;
+	struct error *error; /* the first one, which the others follow from; NULL: none */
 };
+
+/* The first error is the cause; what else goes wrong while the session ends only hides it. */
+static void session_note_error(struct session *session, const struct error *error)
+{
+	if (session->error)
+		return;
+	session->error = alloc_zero(1, sizeof(*error));
+	*session->error = *error;
+}
 
 static void session_finish(struct session *session)
 {
@@ -88,7 +96,7 @@ static void session_finish(struct session *session)
 		.code = session->close_code ? session->close_code : WS_CLOSE_ABNORMAL,
 		.reason = session->close_reason,
 		.remote = session->close_remote,
-		.error = session->has_error ? &session->error : NULL,
+		.error = session->error,
 	};
 
 	session->callbacks.ended(&end, session->callbacks.context);
@@ -226,12 +234,13 @@ size_t session_unsent(const struct session *session)
 static bool session_write_all(struct session *session)
 {
 	enum stream_status status;
+	struct error error;
 	size_t written;
 
 	session->write_wants_read = false;
 	while (session->out.length) {
 		status = stream_write(session->stream, buffer_data(&session->out),
-			session->out.length, &written, &session->error);
+			session->out.length, &written, &error);
 		if (status == STREAM_WANT_READ) {
 			session->write_wants_read = true;
 			break;
@@ -241,7 +250,7 @@ static bool session_write_all(struct session *session)
 			break;
 		}
 		if (status != STREAM_OK) {
-			session->has_error = true;
+			session_note_error(session, &error);
 			return false;
 		}
 		buffer_consume(&session->out, written);
@@ -374,8 +383,10 @@ void session_close(struct session *session, unsigned code, const char *reason)
  */
 static void session_fail(struct session *session, const struct ws_failure *failure)
 {
-	error_set(&session->error, ERROR_WEBSOCKET, "%s", failure->text);
-	session->has_error = true;
+	struct error error;
+
+	error_set(&error, ERROR_WEBSOCKET, "%s", failure->text);
+	session_note_error(session, &error);
 	session->stats->bombs += failure->bomb;
 	if (session->state == SESSION_OPEN) {
 		session_note_close(session, failure->code, failure->text, strlen(failure->text),
@@ -530,15 +541,26 @@ static void session_parse_backlog(struct session *session)
 	buffer_consume(&session->backlog, session->backlog.length - input.length);
 }
 
+/* The stream has ended. After both close frames, or a failure, it does not matter how. */
+static void session_lose_stream(struct session *session, const struct error *error)
+{
+	if (session->state != SESSION_OPEN && session->state != SESSION_CLOSING)
+		return;
+	session_note_error(session, error);
+	session->close_code = WS_CLOSE_ABNORMAL;
+	session->close_remote = session->state == SESSION_OPEN;
+}
+
 /* One read: as much as there is. False when the session is over. */
 static bool session_read(struct session *session)
 {
 	struct ws_input input = {session->shared->read_buffer, 0};
 	enum stream_status status;
+	struct error error;
 
 	session->read_wants_write = false;
 	status = stream_read(session->stream, session->shared->read_buffer, SESSION_READ_SIZE,
-		&input.length, &session->error);
+		&input.length, &error);
 	switch (status) {
 	case STREAM_OK:
 		break;
@@ -549,21 +571,12 @@ static bool session_read(struct session *session)
 		event_add(&session->writable, NULL);
 		return true;
 	case STREAM_END:
-		if (session->state == SESSION_OPEN || session->state == SESSION_CLOSING) {
-			session->has_error = true;
-			session->close_code = WS_CLOSE_ABNORMAL;
-			session->close_remote = session->state == SESSION_OPEN;
-			error_set(&session->error, ERROR_SOCKET_CLOSED,
-				"the server ended the stream without a close frame");
-		}
+		error_set(&error, ERROR_SOCKET_CLOSED,
+			"the server ended the stream without a close frame");
+		session_lose_stream(session, &error);
 		return false;
 	case STREAM_ERROR:
-		/* After both close frames it does not matter how the stream ends. */
-		if (session->state == SESSION_OPEN || session->state == SESSION_CLOSING) {
-			session->has_error = true;
-			session->close_code = WS_CLOSE_ABNORMAL;
-			session->close_remote = session->state == SESSION_OPEN;
-		}
+		session_lose_stream(session, &error);
 		return false;
 	}
 	session->stats->bytes_recv += input.length;
@@ -629,10 +642,11 @@ void session_resume(struct session *session)
 static void session_expire(struct session *session, const char *what, uint64_t timeout)
 {
 	char text[TEXT_DURATION_SIZE];
+	struct error error;
 
 	text_format_duration(text, timeout);
-	error_set(&session->error, ERROR_SOCKET_TIMEOUT, "%s %s", what, text);
-	session->has_error = true;
+	error_set(&error, ERROR_SOCKET_TIMEOUT, "%s %s", what, text);
+	session_note_error(session, &error);
 	session_close(session, WS_CLOSE_GOING_AWAY, "");
 }
 
@@ -678,6 +692,19 @@ static void session_beat(struct session *session, uint64_t now)
 		session->stats->heartbeats_sent++;
 }
 
+/* The server has not ended the stream in time, so we do. */
+static void session_end_closing(struct session *session)
+{
+	struct error error;
+
+	if (session->state == SESSION_CLOSING) {
+		error_set(&error, ERROR_SOCKET_TIMEOUT,
+			"the closing handshake did not end in time");
+		session_note_error(session, &error);
+	}
+	session_finish(session);
+}
+
 static void session_on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct session *session = context;
@@ -685,12 +712,7 @@ static void session_on_timer(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	if (session->state != SESSION_OPEN) {
-		if (session->state == SESSION_CLOSING && !session->has_error) {
-			error_set(&session->error, ERROR_SOCKET_TIMEOUT,
-				"the closing handshake did not end in time");
-			session->has_error = true;
-		}
-		session_finish(session);
+		session_end_closing(session);
 		return;
 	}
 	deadline = session->pong_deadline;
@@ -768,6 +790,7 @@ void session_free(struct session *session)
 	buffer_release(&session->out);
 	buffer_release(&session->out_marks);
 	message_queue_release(&session->waiting);
+	free(session->error);
 	free(session);
 }
 

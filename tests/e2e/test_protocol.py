@@ -156,6 +156,15 @@ def test_a_frame_that_breaks_off(start_daemon, bad_server, end, word):
     assert status["stats"]["messages_recv"] == 0
 
 
+def test_the_first_error_is_the_one_that_is_told(start_daemon, bad_server):
+    """The stream that ends without a close frame is only what the idle timeout led to."""
+    daemon = start_daemon({
+        "connections": [{"name": "bad", "url": bad_server.url("/hang-up"), "idle_timeout": "100ms", **ONCE}],
+    })
+    assert bad_server.accept().wait_ended() == 1001
+    assert "no message for 100ms" in daemon.wait_state("bad", "idle")["last_error"]["desc"]
+
+
 def test_first_frames_in_the_same_packet_as_the_handshake(start_daemon, bad_server):
     daemon = start_daemon({
         "connections": [{"name": "feed", "url": bad_server.url("/handshake-and-frame"), "when": "manual"}],

@@ -328,6 +328,13 @@ def _deaf(client):
     client.read_frames(until_close=False)
 
 
+@behaviour("/hang-up")
+def _hang_up(client):
+    """Ends the stream when the client begins to close, without a close frame of its own."""
+    client.answer()
+    client.read_frames()
+
+
 @behaviour("/unread")
 def _unread(client):
     """Never reads anything after the handshake."""
