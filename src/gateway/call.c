@@ -76,7 +76,8 @@ static void call_succeed(struct call *call, const struct ws_agreement *agreement
 
 static bool call_step(struct call *call, const char *text);
 
-/* Leaves this server for the one that it names. Whether the call goes on. */
+/* Leaves this server for the one that it names, the error being that it is no upgrade. Whether the
+ * call goes on. */
 static bool call_redirect(struct call *call)
 {
 	const struct connection_settings *settings = call->settings;
@@ -85,9 +86,7 @@ static bool call_redirect(struct call *call)
 	bool going;
 
 	if (redirects->count == settings->max_redirects)
-		return error_set(&call->error, ERROR_HTTP_RESPONSE,
-			"the server answered %u %s, after %zu redirects (max_redirects = %u)",
-			call->report.response.status, call->report.response.reason,
+		return error_prefix(&call->error, "after %zu redirects (max_redirects = %u): ",
 			redirects->count, settings->max_redirects);
 	target = redirect_target(&call->url,
 		ws_response_header(&call->report.response, "Location"), &call->error);

@@ -90,6 +90,16 @@ static char *redirect_relative(const struct url *from, const char *location)
 		location);
 }
 
+/* RFC 3986 has ASCII only. What else comes would be shown as it is. */
+static bool redirect_is_clean(const char *location)
+{
+	for (const char *c = location; *c; c++) {
+		if (*c <= ' ' || *c >= 0x7F)
+			return false;
+	}
+	return true;
+}
+
 char *redirect_target(const struct url *from, const char *location, struct error *error)
 {
 	size_t scheme_length = redirect_scheme_length(location);
@@ -98,6 +108,14 @@ char *redirect_target(const struct url *from, const char *location, struct error
 	if (from->socket_path) {
 		error_set(error, ERROR_WEBSOCKET,
 			"the server on a UNIX socket redirects: not followed");
+		return NULL;
+	}
+	if (!redirect_is_clean(location)) {
+		char shown[128];
+
+		text_printable(shown, sizeof(shown), location, strlen(location));
+		error_set(error, ERROR_WEBSOCKET, "the server redirects to %s, which is no URL",
+			shown);
 		return NULL;
 	}
 	target = scheme_length ? redirect_absolute(from, location, scheme_length, error)

@@ -114,6 +114,24 @@ def test_several(start_daemon, make_server, from_front):
     assert info["redirects"] == [url, first.url("/v1"), first.url("/v2")]
 
 
+@pytest.mark.parametrize("to, words", [
+    (b"ws://other\xff.example/", "ws://other?.example/, which is no URL"), (b"/a\tb", "/a?b, which is no URL"),
+])
+def test_a_location_that_is_no_text(start_daemon, bad_server, to, words):
+    """It comes out clean, in the event too."""
+    answer = b"HTTP/1.1 302 Fo\xffund\r\nLocation: " + to + b"\r\n\r\n"
+    daemon = start_daemon({"connections": [{"name": "feed", "url": bad_server.answer_url(answer)}]})
+    assert words in Watch(daemon).wait("error")["desc"]
+    daemon.configure({"connections": [
+        {"name": "feed", "url": bad_server.answer_url(answer), "max_redirects": 0},
+    ]})
+    watch = Watch(daemon)
+    daemon.call("reload")
+    daemon.rpc().start("connect", name="feed")
+    while "302 Fo?und" not in (event := watch.wait("error"))["desc"]:
+        assert words in event["desc"]
+
+
 @pytest.mark.parametrize("limit, tries", [(None, 6), (2, 3), (0, 1)])
 def test_a_loop_ends(start_daemon, server, limit, tries):
     server.refuse = redirect("/again")

@@ -31,6 +31,9 @@ static const struct {
 	{"ws://a/x", "/y#part", "ws://a/y", NULL},
 	{"ws://[::1]:81/x", "/y", "ws://[::1]:81/y", NULL},
 	{"ws+unix:///run/s.sock:/x", "/y", NULL, "UNIX socket"},
+	{"ws://a/x", "ws://b\xFF/y", NULL, "to ws://b?/y, which is no URL"},
+	{"ws://a/x", "/y\tz", NULL, "to /y?z, which is no URL"},
+	{"ws://a/x", "/b c", NULL, "no URL"},
 };
 
 START_TEST(test_target)
