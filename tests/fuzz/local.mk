@@ -1,7 +1,7 @@
 # Fuzz targets with libFuzzer: ../configure CC=clang --enable-fuzzing && make fuzz. See README.md.
 EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus
 
-FUZZ_TARGETS = fuzz_control fuzz_frames fuzz_handshake fuzz_proxy
+FUZZ_TARGETS = fuzz_control fuzz_frames fuzz_handshake fuzz_proxy fuzz_refusal
 LINK_FUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZING
@@ -22,6 +22,10 @@ fuzz_handshake_LDADD = $(WS_LIBS)
 fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c
 fuzz_proxy_LDFLAGS = $(LINK_FUZZER)
 fuzz_proxy_LDADD = $(NET_LIBS)
+
+fuzz_refusal_SOURCES = tests/fuzz/fuzz_refusal.c
+fuzz_refusal_LDFLAGS = $(LINK_FUZZER)
+fuzz_refusal_LDADD = $(GATEWAY_LIBS)
 
 fuzz: $(FUZZ_TARGETS)
 endif
