@@ -2,6 +2,7 @@
 #include "ws/deflate.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "base/alloc.h"
@@ -10,10 +11,12 @@ enum {
 	DEFLATE_PIECE_MAX = 1 << 30, /* zlib counts in unsigned int */
 	DEFLATE_ROOM_MIN = 1024,     /* zlib's fast loops want a few hundred bytes free */
 	DEFLATE_MEMORY_LEVEL = 8,
+	DEFLATE_TAIL = 4,
+	INFLATE_AT_ONCE_MAX = 1024,  /* up to here, copying costs less than calling zlib twice */
 };
 
 /* What ends each message and is not sent: RFC 7692, section 7.2.1. */
-static const uint8_t deflate_tail[4] = {0x00, 0x00, 0xFF, 0xFF};
+static const uint8_t deflate_tail[DEFLATE_TAIL] = {0x00, 0x00, 0xFF, 0xFF};
 
 static void *deflate_alloc(void *opaque, unsigned count, unsigned size)
 {
@@ -116,7 +119,7 @@ void ws_deflater_message(struct ws_deflater *deflater, const void *data, size_t 
 			buffer_commit(out, room - stream->avail_out);
 		} while (stream->avail_out == 0);
 	} while (length);
-	out->length -= sizeof(deflate_tail);
+	out->length -= DEFLATE_TAIL;
 	deflater->volume.compressed += out->length - before;
 	if (!deflater->takes_over)
 		deflateReset(stream);
@@ -174,21 +177,40 @@ static void inflater_prepare(struct ws_inflater *inflater)
 	inflater->ready = true;
 }
 
+/* Whether all blocks are complete: zlib.h, on what inflate() leaves in data_type. */
+static bool inflater_between_blocks(const struct ws_inflater *inflater)
+{
+	enum { BITS_UNUSED = 63, AFTER_BLOCK = 128 };
+
+	return inflater->at_boundary ||
+		(inflater->stream.data_type & (BITS_UNUSED | AFTER_BLOCK)) == AFTER_BLOCK;
+}
+
 /*
  * A final block ends zlib's stream but not the message (RFC 7692, section 7.2.3.4): what follows is
  * another stream with the same window.
+ *
+ * The last `tail` bytes of the data are deflate_tail. Senders that end a message with a final block
+ * and without the empty one behind it, or send none at all for an empty message, mean what is
+ * obvious: there the tail would only do harm.
+ *
+ * A full output may hold more back, but not between blocks: to call inflate() once more there, with
+ * nothing to read, would make it forget that it is between blocks.
  */
 static enum ws_inflated inflater_run(struct ws_inflater *inflater, const uint8_t *data,
-	size_t length, struct buffer *out, uint64_t max)
+	size_t length, size_t tail, struct buffer *out, uint64_t max)
 {
 	z_stream *stream = &inflater->stream;
 	bool full = false;
 
 	stream->avail_in = 0;
 	while (stream->avail_in || length || full) {
-		unsigned room = deflate_make_room(stream, out);
+		unsigned room;
 		int status;
 
+		if (inflater->at_boundary && stream->avail_in + length == tail)
+			break;
+		room = deflate_make_room(stream, out);
 		if (stream->avail_in == 0) {
 			unsigned taken = deflate_set_input(stream, data, length);
 
@@ -204,35 +226,33 @@ static enum ws_inflated inflater_run(struct ws_inflater *inflater, const uint8_t
 		inflater->at_boundary = status == Z_STREAM_END;
 		if (inflater->at_boundary)
 			inflateResetKeep(stream);
-		full = stream->avail_out == 0 && !inflater->at_boundary;
+		full = stream->avail_out == 0 && !inflater_between_blocks(inflater);
 	}
 	return WS_INFLATED;
 }
 
-/* Whether all blocks are complete: zlib.h, on what inflate() leaves in data_type. */
-static bool inflater_between_blocks(const struct ws_inflater *inflater)
+static enum ws_inflated inflater_run_last(struct ws_inflater *inflater, const uint8_t *data,
+	size_t length, struct buffer *out, uint64_t max)
 {
-	enum { BITS_UNUSED = 63, AFTER_BLOCK = 128 };
+	uint8_t with_tail[INFLATE_AT_ONCE_MAX + DEFLATE_TAIL];
+	enum ws_inflated inflated;
 
-	return inflater->at_boundary ||
-		(inflater->stream.data_type & (BITS_UNUSED | AFTER_BLOCK)) == AFTER_BLOCK;
-}
-
-/*
- * Senders that end a message with a final block and without the empty one behind it, or send none
- * at all for an empty message, mean what is obvious: there the tail would only do harm.
- */
-static enum ws_inflated inflater_end(struct ws_inflater *inflater, struct buffer *out, uint64_t max)
-{
-	if (!inflater->at_boundary) {
-		enum ws_inflated inflated =
-			inflater_run(inflater, deflate_tail, sizeof(deflate_tail), out, max);
-
+	if (length > INFLATE_AT_ONCE_MAX) {
+		inflated = inflater_run(inflater, data, length, 0, out, max);
 		if (inflated != WS_INFLATED)
 			return inflated;
-		if (!inflater_between_blocks(inflater))
-			return WS_INFLATE_INVALID;
+		length = 0;
 	}
+	if (length)
+		memcpy(with_tail, data, length);
+	memcpy(with_tail + length, deflate_tail, DEFLATE_TAIL);
+	return inflater_run(inflater, with_tail, length + DEFLATE_TAIL, DEFLATE_TAIL, out, max);
+}
+
+static enum ws_inflated inflater_end(struct ws_inflater *inflater)
+{
+	if (!inflater_between_blocks(inflater))
+		return WS_INFLATE_INVALID;
 	if (!inflater->takes_over)
 		inflateReset(&inflater->stream);
 	inflater->at_boundary = true;
@@ -246,9 +266,12 @@ enum ws_inflated ws_inflater_write(struct ws_inflater *inflater, const uint8_t *
 	enum ws_inflated inflated;
 
 	inflater_prepare(inflater);
-	inflated = inflater_run(inflater, data, length, out, max);
+	if (last)
+		inflated = inflater_run_last(inflater, data, length, out, max);
+	else
+		inflated = inflater_run(inflater, data, length, 0, out, max);
 	if (inflated == WS_INFLATED && last)
-		inflated = inflater_end(inflater, out, max);
+		inflated = inflater_end(inflater);
 	inflater->volume.compressed += length;
 	inflater->volume.uncompressed += out->length - before;
 	return inflated;
