@@ -1,5 +1,6 @@
 #include "test_gateway.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,28 +13,45 @@
 #include "gateway/settings_private.h"
 #include "gateway/warnings.h"
 
-/* Each test runs in a folder of its own: the file is "wsgated.conf", as problems name it. */
-static char folder[32];
+/*
+ * Each test runs in a folder of its own: the file is "wsgated.conf", as problems name it. These
+ * folders are in one that the parent process removes, whatever becomes of the tests.
+ */
+static char parent[32];
+static char folder[48];
+
+static void make_parent(void)
+{
+	strcpy(parent, "/tmp/test_settings.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(parent));
+}
 
 static void enter_folder(void)
 {
-	strcpy(folder, "/tmp/test_settings.XXXXXX");
+	snprintf(folder, sizeof(folder), "%s/XXXXXX", parent);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	ck_assert_int_eq(chdir(folder), 0);
 	unsetenv("RUNTIME_DIRECTORY");
 	unsetenv("CREDENTIALS_DIRECTORY");
 }
 
-static void leave_folder(void)
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
 {
-	static const char *const files[] = {"conf.d/10-a.conf", "conf.d/20-b.conf",
-		"conf.d/.hidden.conf", "conf.d/notes.txt", "included.conf", "wsgated.conf"};
+	(void)status;
+	(void)type;
+	(void)place;
+	return remove(path);
+}
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		unlink(files[i]);
-	rmdir("conf.d");
-	ck_assert_int_eq(chdir("/"), 0);
-	ck_assert_int_eq(rmdir(folder), 0);
+static void remove_parent(void)
+{
+	ck_assert_int_eq(nftw(parent, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void add_folders(TCase *cases)
+{
+	tcase_add_unchecked_fixture(cases, make_parent, remove_parent);
+	tcase_add_checked_fixture(cases, enter_folder, NULL);
 }
 
 static void write_file(const char *path, const char *text)
@@ -1092,7 +1110,7 @@ Suite *settings_suite(void)
 	TCase *changing = tcase_create("changing");
 	TCase *documents = tcase_create("documents");
 
-	tcase_add_checked_fixture(reading, enter_folder, leave_folder);
+	add_folders(reading);
 	tcase_add_test(reading, an_empty_file_is_a_gateway_with_nothing);
 	tcase_add_test(reading, a_connection_has_the_standard_values);
 	tcase_add_test(reading, a_connection_is_plain_unless_told_otherwise);
@@ -1106,7 +1124,7 @@ Suite *settings_suite(void)
 	tcase_add_test(reading, conf_d_adds_connections_and_outlets_in_order);
 	suite_add_tcase(suite, reading);
 
-	tcase_add_checked_fixture(problems, enter_folder, leave_folder);
+	add_folders(problems);
 	tcase_add_test(problems, problems_in_conf_d_name_their_file);
 	tcase_add_test(problems, an_included_file_stands_beside_and_keeps_its_lines);
 	tcase_add_test(problems, a_file_that_cannot_be_read_is_a_problem);
@@ -1120,7 +1138,7 @@ Suite *settings_suite(void)
 	tcase_add_test(problems, no_secret_is_ever_in_a_problem);
 	suite_add_tcase(suite, problems);
 
-	tcase_add_checked_fixture(changing, enter_folder, leave_folder);
+	add_folders(changing);
 	tcase_add_loop_test(changing, a_change_says_what_it_asks_for, 0, COUNT(changes));
 	tcase_add_test(changing, a_connection_is_added_over_the_defaults);
 	tcase_add_test(changing, an_added_connection_is_checked);
