@@ -160,11 +160,14 @@ static void daemon_on_status(evutil_socket_t fd, short what, void *context)
 
 static void daemon_on_event(const struct gateway_event *event, void *context)
 {
+	static const char *const counted[] = {"open", "close", "added", "removed", "reload"};
 	const struct timeval delay = {.tv_usec = STATUS_DELAY_MS * 1000};
 	struct daemon *daemon = context;
+	bool counts = false;
 
-	(void)event;
-	if (!event_pending(daemon->status, EV_TIMEOUT, NULL))
+	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
+		counts |= strcmp(event->type, counted[i]) == 0;
+	if (counts && !event_pending(daemon->status, EV_TIMEOUT, NULL))
 		event_add(daemon->status, &delay);
 }
 

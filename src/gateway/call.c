@@ -296,7 +296,10 @@ static void call_on_dialed(struct stream *stream, const struct dial_report *repo
 		return;
 	}
 	call->upgrade_start = clock_monotonic();
-	call_upgrade(call);
+	if (call_write_head(call))
+		call_upgrade(call);
+	else
+		call_fail(call);
 }
 
 static void call_on_unprepared(evutil_socket_t fd, short what, void *context)

@@ -41,10 +41,14 @@ struct call {
 	struct error error;
 };
 
-/* Makes the request for call->url ready to be sent, and where to dial. */
+/* Where to dial for call->url. */
 bool call_prepare(struct call *call, struct dial_settings *dial);
 
-/* Gives back what call_prepare() made, so that it can be called again. */
+/* Makes the request ready to be sent: once the stream stands, as most calls to a server that is down
+ * never come so far. */
+bool call_write_head(struct call *call);
+
+/* Gives back what these two made, so that they can be called again. */
 void call_unprepare(struct call *call);
 
 #endif

@@ -94,7 +94,7 @@ static const struct ws_deflate_parameters *call_offer(struct call *call)
 	return &call->offer;
 }
 
-static bool call_write_head(struct call *call)
+bool call_write_head(struct call *call)
 {
 	const struct connection_settings *settings = call->settings;
 	bool own_host = settings->host && call_is_at_home(call);
@@ -183,7 +183,7 @@ bool call_prepare(struct call *call, struct dial_settings *dial)
 	const struct connection_settings *settings = call->settings;
 	bool proxied;
 
-	if (!call_write_head(call) || !call_choose_proxy(call, &proxied))
+	if (!call_choose_proxy(call, &proxied))
 		return false;
 	call_choose_tcp(call);
 	call_choose_tls(call);
