@@ -6,5 +6,6 @@ libbase_a_SOURCES = \
 	src/base/error.c src/base/error.h \
 	src/base/log.c src/base/log.h \
 	src/base/names.c src/base/names.h \
+	src/base/packet.c src/base/packet.h \
 	src/base/text.c src/base/text.h
 BASE_LIBS = libbase.a $(SYSTEMD_LIBS)

@@ -235,7 +235,8 @@ struct control *control_new(struct gateway *gateway, const struct control_callba
 	control->about = (struct log_subject){"control", control->path};
 	LIST_INIT(&control->clients);
 	control->listener = listener_new(gateway_base(gateway), gateway_log(gateway),
-		&control->about, control->path, &access, control_on_accept, control, error);
+		&control->about, control->path, SOCK_STREAM, &access, control_on_accept, control,
+		error);
 	if (!control->listener) {
 		free(control->path);
 		free(control);

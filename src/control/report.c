@@ -68,6 +68,7 @@ static const char *const format_names[] = {
 	[OUTLET_LINES] = "lines",
 	[OUTLET_JSON] = "json",
 	[OUTLET_FRAMES] = "frames",
+	[OUTLET_PACKETS] = "packets",
 };
 
 static const char *const on_lag_names[] = {

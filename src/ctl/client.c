@@ -9,7 +9,7 @@
 
 enum { CLIENT_READ_SIZE = 64 * 1024 };
 
-int client_connect_socket(const char *path, struct error *error)
+int client_connect_socket(const char *path, int type, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
@@ -19,7 +19,7 @@ int client_connect_socket(const char *path, struct error *error)
 		return -1;
 	}
 	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	error_set(error, ERROR_SYSTEM, "cannot connect to %s: %s", path, strerror(errno));
@@ -30,7 +30,7 @@ int client_connect_socket(const char *path, struct error *error)
 
 bool client_open(struct client *client, const char *path, struct error *error)
 {
-	client->fd = client_connect_socket(path, error);
+	client->fd = client_connect_socket(path, SOCK_STREAM, error);
 	return client->fd >= 0;
 }
 

@@ -14,8 +14,8 @@ struct client {
 	json_int_t last_id;
 };
 
-/* A connected UNIX stream socket, or -1 and the error. */
-int client_connect_socket(const char *path, struct error *error);
+/* A connected UNIX socket of the type SOCK_STREAM or SOCK_SEQPACKET, or -1 and the error. */
+int client_connect_socket(const char *path, int type, struct error *error);
 
 bool client_open(struct client *client, const char *path, struct error *error);
 void client_close(struct client *client);

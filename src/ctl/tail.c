@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/packet.h"
 #include "base/text.h"
 #include "ctl/print.h"
 #include "outlet/frames.h"
@@ -88,6 +89,39 @@ static void tail_stream(struct tail *tail)
 		buffer_clear(&tail->input);
 		command_flush();
 	}
+}
+
+/* Flushes before it waits. */
+static enum packet_next tail_next_packet(const struct tail *tail, size_t *length)
+{
+	enum packet_next next = packet_peek(tail->fd, MSG_DONTWAIT, length);
+
+	if (next == PACKET_NONE) {
+		command_flush();
+		next = packet_peek(tail->fd, 0, length);
+	}
+	return next;
+}
+
+/* `packets`: each as a line. */
+static void tail_packets(struct tail *tail)
+{
+	enum packet_next next;
+	size_t length;
+
+	packet_prepare(tail->fd);
+	while ((next = tail_next_packet(tail, &length)) != PACKET_END) {
+		uint8_t *room;
+
+		if (next == PACKET_NONE)
+			continue;
+		room = buffer_reserve(&tail->input, length + 1);
+		if (recv(tail->fd, room, length, 0) != (ssize_t)length)
+			continue;
+		tail_write(tail, room, length);
+		putchar('\n');
+	}
+	command_flush();
 }
 
 static const char *tail_type_name(uint8_t type)
@@ -234,15 +268,19 @@ static int tail_outlet(struct ctl *ctl, const json_t *outlet)
 {
 	const char *format = json_string_value(json_object_get(outlet, "format"));
 	const char *path = json_string_value(json_object_get(outlet, "path"));
+	bool packets = format && strcmp(format, "packets") == 0;
 	struct tail tail = {.clean = isatty(STDOUT_FILENO), .json = ctl->json};
 	struct error error;
 	int status = CTL_DONE;
 
-	tail.fd = client_connect_socket(path ? path : "", &error);
+	tail.fd = client_connect_socket(path ? path : "", packets ? SOCK_SEQPACKET : SOCK_STREAM,
+		&error);
 	if (tail.fd < 0)
 		command_no_daemon(&error);
 	if (format && strcmp(format, "frames") == 0)
 		status = tail_frames(&tail);
+	else if (packets)
+		tail_packets(&tail);
 	else
 		tail_stream(&tail);
 	close(tail.fd);

@@ -63,6 +63,7 @@ static const struct setting_choice outlet_formats[] = {
 	{"lines", OUTLET_LINES},
 	{"json", OUTLET_JSON},
 	{"frames", OUTLET_FRAMES},
+	{"packets", OUTLET_PACKETS},
 	{0},
 };
 

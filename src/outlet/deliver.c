@@ -116,7 +116,7 @@ static void outlet_report(struct outlet *outlet)
 	char *json;
 
 	while ((subscriber = TAILQ_FIRST(&outlet->laggards)))
-		subscriber_report_lag(subscriber);
+		subscriber_report_losses(subscriber);
 	if (oversize) {
 		outlet->oversize_reported = outlet->stats.oversize;
 		json = alloc_format("{\"messages\":%llu,\"length\":%zu,\"ring\":%zu}",

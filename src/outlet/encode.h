@@ -24,11 +24,15 @@ struct encode_clock {
 	char text[CLOCK_TEXT_SIZE];
 };
 
-enum { ENCODE_GAP_MAX = 128 };
+enum {
+	ENCODE_GAP_MAX = 128,
+	ENCODE_PACKET_END = 1, /* bytes behind the payload of a `packets` record */
+};
 
 /* How an outlet writes, one for each format. */
 struct encode_format {
 	bool lifecycle; /* shows a source's opening and closing */
+	bool packets;   /* each record is sent as a packet of its own, without ENCODE_PACKET_END */
 
 	/* The exact number of bytes that write() will write. SIZE_MAX: more than the format can. */
 	size_t (*length)(const struct encode_record *record);
@@ -42,6 +46,7 @@ struct encode_format {
 extern const struct encode_format encode_lines;
 extern const struct encode_format encode_json;
 extern const struct encode_format encode_frames;
+extern const struct encode_format encode_packets;
 
 /* Appends a `frames` record that is for one subscriber only: names, the hello, an error. */
 void encode_frames_append(struct buffer *out, uint8_t type, uint64_t seq, uint32_t connection,

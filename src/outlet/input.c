@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/packet.h"
 #include "base/text.h"
 #include "outlet/frames.h"
 #include "outlet/outlet_private.h"
@@ -16,6 +17,7 @@
 
 enum {
 	INPUT_READ = 16 << 10,
+	INPUT_PACKETS = 16, /* taken in one go, so that a flood holds up nobody else */
 	INPUT_ALL = -1, /* as source: all of the outlet's */
 };
 
@@ -54,19 +56,26 @@ static enum input_outcome input_wrong(struct subscriber *subscriber, const char 
 	return INPUT_TAKEN;
 }
 
-static enum input_outcome input_deliver(struct subscriber *subscriber, int source, bool binary,
+/* Text is valid UTF-8. */
+static enum input_outcome input_offer(struct subscriber *subscriber, int source, bool binary,
 	const void *data, size_t length)
 {
 	struct outlet *outlet = subscriber->outlet;
 	const struct outlet_callbacks *callbacks = &outlet->callbacks;
 
-	if (!binary && !ws_utf8_valid(data, length))
-		return input_wrong(subscriber, "a text message is not UTF-8");
 	if (!callbacks->input(outlet, source, binary, data, length, callbacks->context))
 		return INPUT_REFUSED;
 	subscriber->inputs++;
 	outlet->stats.inputs++;
 	return INPUT_TAKEN;
+}
+
+static enum input_outcome input_deliver(struct subscriber *subscriber, int source, bool binary,
+	const void *data, size_t length)
+{
+	if (!binary && !ws_utf8_valid(data, length))
+		return input_wrong(subscriber, "a text message is not UTF-8");
+	return input_offer(subscriber, source, binary, data, length);
 }
 
 static enum input_outcome input_take_line(struct subscriber *subscriber, const uint8_t *line,
@@ -251,6 +260,54 @@ static void input_end(struct subscriber *subscriber)
 	subscriber_update_reading(subscriber);
 }
 
+/* The packet in the input is one message: text if it is UTF-8. */
+static void input_take_packet(struct subscriber *subscriber)
+{
+	struct buffer *input = &subscriber->input;
+	bool text = ws_utf8_valid(buffer_data(input), input->length);
+
+	subscriber->paused = input_offer(subscriber, INPUT_ALL, !text, buffer_data(input),
+				     input->length) == INPUT_REFUSED;
+	if (!subscriber->paused)
+		buffer_release(input);
+	subscriber_update_reading(subscriber);
+}
+
+static void input_receive_packet(struct subscriber *subscriber, size_t length)
+{
+	uint8_t *room = buffer_reserve(&subscriber->input, length + 1); /* memory even for none */
+	ssize_t got = recv(subscriber->fd, room, length, MSG_DONTWAIT);
+
+	if (got < 0 || (size_t)got != length)
+		return;
+	buffer_commit(&subscriber->input, length);
+	input_take_packet(subscriber);
+}
+
+static bool input_read_packets(struct subscriber *subscriber)
+{
+	for (int i = 0; i < INPUT_PACKETS && !subscriber->paused; i++) {
+		size_t length;
+
+		switch (packet_peek(subscriber->fd, MSG_DONTWAIT, &length)) {
+		case PACKET_NONE:
+			return false;
+		case PACKET_END:
+			input_end(subscriber);
+			return false;
+		case PACKET_WAITING:
+			break;
+		}
+		if (length <= INPUT_MESSAGE_MAX) {
+			input_receive_packet(subscriber, length);
+		} else {
+			recv(subscriber->fd, NULL, 0, MSG_DONTWAIT);
+			input_error(subscriber, "a packet is longer than 1 MiB");
+		}
+	}
+	return !subscriber->paused;
+}
+
 bool input_read(struct subscriber *subscriber)
 {
 	struct buffer *input = &subscriber->input;
@@ -258,6 +315,8 @@ bool input_read(struct subscriber *subscriber)
 
 	if (subscriber->ended || subscriber->paused)
 		return false;
+	if (subscriber->outlet->format->packets)
+		return input_read_packets(subscriber);
 	got = recv(subscriber->fd, buffer_reserve(input, INPUT_READ), INPUT_READ, MSG_DONTWAIT);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
 		if (input->length == 0)
@@ -275,6 +334,11 @@ bool input_read(struct subscriber *subscriber)
 
 void input_resume(struct subscriber *subscriber)
 {
+	if (!subscriber->paused)
+		return;
 	subscriber->paused = false;
-	input_take(subscriber);
+	if (subscriber->outlet->format->packets)
+		input_take_packet(subscriber);
+	else
+		input_take(subscriber);
 }

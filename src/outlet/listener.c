@@ -24,6 +24,7 @@ struct listener {
 	struct log *log;
 	const struct log_subject *about;
 	const char *path;
+	int type;
 	listener_accept *accept;
 	void *context;
 	int fd;
@@ -62,7 +63,7 @@ static bool listener_clear_path(const struct sockaddr_un *address, struct error 
 		return error_set(error, ERROR_SYSTEM, "%s: socket: %s", path, strerror(errno));
 	failure = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
 	close(fd);
-	if (failure == 0 || failure == EAGAIN)
+	if (failure == 0 || failure == EAGAIN || failure == EPROTOTYPE)
 		return error_set(error, ERROR_SYSTEM, "%s: another process is listening there",
 			path);
 	if (failure != ECONNREFUSED)
@@ -151,7 +152,7 @@ static bool listener_open(struct listener *listener, const struct listener_acces
 		return false;
 	if (!listener_clear_path(&address, error))
 		return false;
-	listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	listener->fd = socket(AF_UNIX, listener->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)
 		return error_set(error, ERROR_SYSTEM, "%s: socket: %s", listener->path,
 			strerror(errno));
@@ -217,8 +218,9 @@ static void listener_on_readable(evutil_socket_t fd, short what, void *context)
 }
 
 struct listener *listener_new(struct event_base *base, struct log *log,
-	const struct log_subject *about, const char *path, const struct listener_access *access,
-	listener_accept *accept, void *context, struct error *error)
+	const struct log_subject *about, const char *path, int type,
+	const struct listener_access *access, listener_accept *accept, void *context,
+	struct error *error)
 {
 	struct listener *listener = alloc_zero(1, sizeof(*listener));
 
@@ -226,6 +228,7 @@ struct listener *listener_new(struct event_base *base, struct log *log,
 	listener->log = log;
 	listener->about = about;
 	listener->path = path;
+	listener->type = type;
 	listener->accept = accept;
 	listener->context = context;
 	listener->fd = -1;

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 
-/* A listening UNIX stream socket with an owner and a mode: for outlets and the control socket. */
+/* A listening UNIX socket with an owner and a mode: for outlets and the control socket. */
 struct listener;
 
 struct listener_access {
@@ -22,13 +22,14 @@ struct listener_access {
 typedef void listener_accept(int fd, void *context);
 
 /*
- * Binds and listens. The socket that a dead process left at `path` is replaced; that of a living
+ * Binds and listens; `type` is SOCK_STREAM or SOCK_SEQPACKET. The socket that a dead process left at `path` is replaced; that of a living
  * one, or any other kind of file, is an error. When descriptors run out it stops accepting for a
  * second at a time, and says so once. Borrows everything but `access`.
  */
 struct listener *listener_new(struct event_base *base, struct log *log,
-	const struct log_subject *about, const char *path, const struct listener_access *access,
-	listener_accept *accept, void *context, struct error *error);
+	const struct log_subject *about, const char *path, int type,
+	const struct listener_access *access, listener_accept *accept, void *context,
+	struct error *error);
 
 /* Stops listening; removes the socket from the file system if it is still the one made here. */
 void listener_free(struct listener *listener);

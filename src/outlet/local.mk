@@ -5,11 +5,13 @@ liboutlet_a_SOURCES = \
 	src/outlet/encode_frames.c \
 	src/outlet/encode_json.c \
 	src/outlet/encode_lines.c \
+	src/outlet/encode_packets.c \
 	src/outlet/frames.h \
 	src/outlet/input.c \
 	src/outlet/join.c \
 	src/outlet/listener.c src/outlet/listener.h \
 	src/outlet/outlet.c src/outlet/outlet.h src/outlet/outlet_private.h \
+	src/outlet/packets.c \
 	src/outlet/ring.c src/outlet/ring.h \
 	src/outlet/subscriber.c src/outlet/subscriber.h
 OUTLET_LIBS = liboutlet.a $(WS_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "outlet/outlet_private.h"
@@ -17,6 +18,7 @@ static const struct encode_format *const outlet_formats[] = {
 	[OUTLET_LINES] = &encode_lines,
 	[OUTLET_JSON] = &encode_json,
 	[OUTLET_FRAMES] = &encode_frames,
+	[OUTLET_PACKETS] = &encode_packets,
 };
 
 static char *outlet_copy_text(const char *text)
@@ -81,8 +83,9 @@ struct outlet *outlet_new(struct event_base *base, struct log *log,
 		return NULL;
 	}
 	outlet = outlet_create(base, log, settings, callbacks);
-	outlet->listener = listener_new(base, log, &outlet->subject, outlet->settings.path, &access,
-		subscriber_accept, outlet, error);
+	outlet->listener = listener_new(base, log, &outlet->subject, outlet->settings.path,
+		outlet->format->packets ? SOCK_SEQPACKET : SOCK_STREAM, &access, subscriber_accept,
+		outlet, error);
 	if (!outlet->listener) {
 		outlet_free(outlet);
 		return NULL;

@@ -17,7 +17,7 @@
  */
 struct outlet;
 
-enum outlet_format { OUTLET_LINES, OUTLET_JSON, OUTLET_FRAMES };
+enum outlet_format { OUTLET_LINES, OUTLET_JSON, OUTLET_FRAMES, OUTLET_PACKETS };
 enum outlet_on_lag { OUTLET_SKIP, OUTLET_CLOSE, OUTLET_WAIT };
 enum outlet_start { OUTLET_LIVE, OUTLET_OLDEST };
 
@@ -138,7 +138,7 @@ struct outlet_stats {
 	uint64_t oldest;    /* sequence number of the oldest record in the ring */
 	uint64_t bytes;     /* encoded into the ring */
 	uint64_t sent;      /* bytes to all subscribers */
-	uint64_t lost;      /* messages that subscribers were told they lost, summed up */
+	uint64_t lost;      /* messages that subscribers have lost, summed up */
 	uint64_t lags;      /* times a subscriber fell a whole ring behind */
 	uint64_t oversize;  /* messages larger than the ring */
 	uint64_t inputs;    /* messages from subscribers */

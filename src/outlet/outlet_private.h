@@ -35,7 +35,7 @@ struct outlet {
 	unsigned source_count; /* removed ones included */
 
 	struct subscriber_list subscribers[SUBSCRIBER_STATES];
-	struct subscriber_list laggards; /* whose lag has not been reported yet */
+	struct subscriber_list laggards; /* whose losses have not been reported yet */
 	unsigned subscriber_count;       /* without those that are gone */
 	bool attended;                   /* there are some, as far as the owner has been told */
 	uint64_t subscriber_id;          /* of the latest */

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/packet.h"
 #include "outlet/outlet_private.h"
 
 enum {
@@ -119,7 +120,7 @@ static void subscriber_caught_up(struct subscriber *subscriber)
 		subscriber_move(subscriber, SUBSCRIBER_READY);
 }
 
-void subscriber_send(struct subscriber *subscriber)
+static enum subscriber_outcome subscriber_send_bytes(struct subscriber *subscriber)
 {
 	struct iovec parts[2];
 	int count;
@@ -130,18 +131,28 @@ void subscriber_send(struct subscriber *subscriber)
 
 		if (sent < 0 && errno == EINTR)
 			continue;
-		if (sent < 0 && errno != EAGAIN) {
-			subscriber_leave(subscriber, "left");
-			return;
-		}
+		if (sent < 0 && errno != EAGAIN)
+			return SUBSCRIBER_BROKEN;
 		if (sent > 0)
 			subscriber_consume(subscriber, (size_t)sent);
-		if (sent < 0 || (size_t)sent < wanted) {
-			subscriber_block(subscriber);
-			return;
-		}
+		if (sent < 0 || (size_t)sent < wanted)
+			return SUBSCRIBER_FULL;
 	}
-	subscriber_caught_up(subscriber);
+	return SUBSCRIBER_SENT;
+}
+
+void subscriber_send(struct subscriber *subscriber)
+{
+	enum subscriber_outcome outcome = subscriber->outlet->format->packets
+		? packets_send(subscriber)
+		: subscriber_send_bytes(subscriber);
+
+	if (outcome == SUBSCRIBER_SENT)
+		subscriber_caught_up(subscriber);
+	else if (outcome == SUBSCRIBER_FULL)
+		subscriber_block(subscriber);
+	else
+		subscriber_leave(subscriber, "left");
 }
 
 /*
@@ -198,18 +209,37 @@ static void subscriber_set_aside(struct subscriber *subscriber, uint64_t next)
 	subscriber->cursor = ring_start(ring, next);
 }
 
-static void subscriber_count_lag(struct subscriber *subscriber, uint64_t lost)
+/* Whether it is in the list of laggards. */
+static bool subscriber_has_losses(const struct subscriber *subscriber)
+{
+	return subscriber->report_lags || subscriber->report_refused;
+}
+
+static void subscriber_lose(struct subscriber *subscriber, uint64_t lost)
 {
 	struct outlet *outlet = subscriber->outlet;
 
-	subscriber->lags++;
 	subscriber->lost += lost;
-	outlet->stats.lags++;
 	outlet->stats.lost += lost;
-	if (subscriber->report_lags++ == 0)
+	if (!subscriber_has_losses(subscriber))
 		TAILQ_INSERT_TAIL(&outlet->laggards, subscriber, laggard_link);
-	subscriber->report_lost += lost;
 	outlet_schedule_flush(outlet);
+}
+
+static void subscriber_count_lag(struct subscriber *subscriber, uint64_t lost)
+{
+	subscriber_lose(subscriber, lost);
+	subscriber->lags++;
+	subscriber->outlet->stats.lags++;
+	subscriber->report_lags++;
+	subscriber->report_lost += lost;
+}
+
+void subscriber_refuse(struct subscriber *subscriber, size_t length)
+{
+	subscriber_lose(subscriber, 1);
+	subscriber->report_refused++;
+	subscriber->refused_length = length;
 }
 
 void subscriber_skip(struct subscriber *subscriber, uint64_t target)
@@ -227,6 +257,13 @@ void subscriber_skip(struct subscriber *subscriber, uint64_t target)
 	subscriber_count_lag(subscriber, target - from);
 }
 
+static const char subscriber_lagged[] = "lagged"; /* the parting of one that is dropped */
+
+static bool subscriber_dropped(const struct subscriber *subscriber)
+{
+	return subscriber->parting == subscriber_lagged;
+}
+
 void subscriber_drop(struct subscriber *subscriber)
 {
 	const struct ring *ring = &subscriber->outlet->ring;
@@ -234,7 +271,7 @@ void subscriber_drop(struct subscriber *subscriber)
 	subscriber_set_aside(subscriber, ring_seq_from(ring, subscriber->cursor));
 	subscriber->gap_from = 0;
 	subscriber_count_lag(subscriber, 0);
-	subscriber_finish(subscriber, "lagged");
+	subscriber_finish(subscriber, subscriber_lagged);
 }
 
 void subscriber_report(const struct subscriber *subscriber, const char *what,
@@ -256,17 +293,23 @@ void subscriber_report(const struct subscriber *subscriber, const char *what,
 	free(text);
 }
 
-void subscriber_report_lag(struct subscriber *subscriber)
+void subscriber_report_losses(struct subscriber *subscriber)
 {
 	uint64_t lags = subscriber->report_lags;
 	uint64_t lost = subscriber->report_lost;
+	uint64_t refused = subscriber->report_refused;
 
 	TAILQ_REMOVE(&subscriber->outlet->laggards, subscriber, laggard_link);
 	subscriber->report_lags = 0;
 	subscriber->report_lost = 0;
-	subscriber_report(subscriber, "lag", "\"lags\":%llu,\"lost\":%llu,\"closed\":%s",
-		(unsigned long long)lags, (unsigned long long)lost,
-		subscriber->state == SUBSCRIBER_FINISHING ? "true" : "false");
+	subscriber->report_refused = 0;
+	if (lags)
+		subscriber_report(subscriber, "lag",
+			"\"lags\":%llu,\"lost\":%llu,\"closed\":%s", (unsigned long long)lags,
+			(unsigned long long)lost, subscriber_dropped(subscriber) ? "true" : "false");
+	if (refused)
+		subscriber_report(subscriber, "oversize", "\"messages\":%llu,\"length\":%zu",
+			(unsigned long long)refused, subscriber->refused_length);
 }
 
 void subscriber_free(struct subscriber *subscriber)
@@ -274,7 +317,7 @@ void subscriber_free(struct subscriber *subscriber)
 	event_del(&subscriber->input_event);
 	event_del(&subscriber->output_event);
 	TAILQ_REMOVE(&subscriber->outlet->subscribers[subscriber->state], subscriber, link);
-	if (subscriber->report_lags)
+	if (subscriber_has_losses(subscriber))
 		TAILQ_REMOVE(&subscriber->outlet->laggards, subscriber, laggard_link);
 	close(subscriber->fd);
 	buffer_release(&subscriber->aside);
@@ -298,8 +341,8 @@ static void subscriber_read_last(struct subscriber *subscriber)
 void subscriber_reap(struct subscriber *subscriber)
 {
 	subscriber_read_last(subscriber);
-	if (subscriber->report_lags)
-		subscriber_report_lag(subscriber);
+	if (subscriber_has_losses(subscriber))
+		subscriber_report_losses(subscriber);
 	if (subscriber->joined)
 		subscriber_report(subscriber, "unsubscribed",
 			"\"reason\":\"%s\",\"sent\":%llu,\"lost\":%llu", subscriber->parting,
@@ -406,6 +449,8 @@ void subscriber_accept(int fd, void *context)
 		return;
 	}
 	subscriber = subscriber_new(outlet, fd);
+	if (outlet->format->packets)
+		packet_prepare(fd);
 	if (outlet->settings.format == OUTLET_FRAMES)
 		join_begin(subscriber);
 	else if (outlet->settings.start == OUTLET_OLDEST)

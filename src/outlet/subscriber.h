@@ -20,6 +20,13 @@ enum subscriber_state {
 	SUBSCRIBER_STATES,
 };
 
+/* What became of sending all that there is. */
+enum subscriber_outcome {
+	SUBSCRIBER_SENT,
+	SUBSCRIBER_FULL, /* the socket takes no more now */
+	SUBSCRIBER_BROKEN,
+};
+
 TAILQ_HEAD(subscriber_list, subscriber);
 
 /* A process that reads from an outlet: a socket, and a cursor into the ring. */
@@ -50,8 +57,10 @@ struct subscriber {
 	uint64_t lost; /* messages */
 	uint64_t lags;
 	TAILQ_ENTRY(subscriber) laggard_link;
-	uint64_t report_lags; /* not reported yet; 0: not in the list of laggards */
+	uint64_t report_lags; /* not reported yet */
 	uint64_t report_lost;
+	uint64_t report_refused; /* `packets`: likewise, messages that its socket cannot take */
+	size_t refused_length;   /* of the last one */
 
 	struct event input_event;
 	bool reading; /* input is read as it comes; else only the subscriber's end is noticed */
@@ -95,16 +104,22 @@ void subscriber_update_reading(struct subscriber *subscriber);
 /* The owner takes input again: has the event loop go on with it. */
 void subscriber_resume_input(struct subscriber *subscriber);
 
+/* `packets`: a message of that length is lost to it, because its socket cannot take it. */
+void subscriber_refuse(struct subscriber *subscriber, size_t length);
+
 /* Tells the owner; only when its code is not running: from the flush, or the subscriber's input. */
 void subscriber_report(const struct subscriber *subscriber, const char *what,
 	const char *details, ...) __attribute__((format(printf, 3, 4)));
-void subscriber_report_lag(struct subscriber *subscriber);
+void subscriber_report_losses(struct subscriber *subscriber);
 
 /* Takes the last input of one that is gone, tells the owner, and frees it. */
 void subscriber_reap(struct subscriber *subscriber);
 
 /* Closes and frees it without a word. */
 void subscriber_free(struct subscriber *subscriber);
+
+/* packets.c: sending to a subscriber of a `packets` outlet. */
+enum subscriber_outcome packets_send(struct subscriber *subscriber);
 
 /* join.c: the hello of `frames`. */
 void join_begin(struct subscriber *subscriber);

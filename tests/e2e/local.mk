@@ -44,6 +44,7 @@ EXTRA_DIST += \
 	tests/e2e/test_on_demand.py \
 	tests/e2e/test_outlets.py \
 	tests/e2e/test_packaging.py \
+	tests/e2e/test_packets.py \
 	tests/e2e/test_policy.py \
 	tests/e2e/test_protocol.py \
 	tests/e2e/test_proxy.py \

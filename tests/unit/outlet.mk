@@ -9,6 +9,7 @@ unit_outlet_SOURCES = \
 	tests/unit/test_join.c \
 	tests/unit/test_listener.c \
 	tests/unit/test_outlet.c \
+	tests/unit/test_packets.c \
 	tests/unit/test_ring.c
 unit_outlet_CFLAGS = $(UNIT_CFLAGS)
 unit_outlet_LDADD = $(OUTLET_LIBS) $(CHECK_LIBS)

@@ -103,7 +103,8 @@ int harness_connect(struct harness *harness)
 {
 	uint64_t accepted = harness->outlet->stats.accepted + harness->outlet->stats.refused;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int type = harness->settings.format == OUTLET_PACKETS ? SOCK_SEQPACKET : SOCK_STREAM;
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	strcpy(address.sun_path, harness->path);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);

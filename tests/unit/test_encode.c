@@ -61,6 +61,25 @@ START_TEST(test_lines)
 }
 END_TEST
 
+START_TEST(test_packets)
+{
+	static const size_t lengths[] = {0, 1, 1000};
+	static char data[1000];
+	size_t size;
+
+	memset(data, 'x', sizeof(data));
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		char *out = encode(&encode_packets, OUTLET_BINARY, data, lengths[i], false, &size);
+
+		ck_assert_uint_eq(size, lengths[i] + ENCODE_PACKET_END);
+		ck_assert_mem_eq(out, data, lengths[i]);
+		free(out);
+	}
+	ck_assert(!encode_packets.lifecycle);
+	ck_assert_ptr_null(encode_packets.gap);
+}
+END_TEST
+
 START_TEST(test_json)
 {
 	static const struct {
@@ -221,6 +240,7 @@ Suite *encode_suite(void)
 	TCase *tests = tcase_create("encode");
 
 	tcase_add_test(tests, test_lines);
+	tcase_add_test(tests, test_packets);
 	tcase_add_test(tests, test_json);
 	tcase_add_loop_test(tests, test_json_escapes_everywhere, 0, 128);
 	tcase_add_test(tests, test_json_time_changes);

@@ -55,8 +55,8 @@ static void on_accept(int fd, void *context)
 
 static struct listener *open_with(const char *path, const struct listener_access *access)
 {
-	return listener_new(fixture.base, fixture.log, &subject, path, access, on_accept, &fixture,
-		&fixture.error);
+	return listener_new(fixture.base, fixture.log, &subject, path, SOCK_STREAM, access,
+		on_accept, &fixture, &fixture.error);
 }
 
 static struct listener *open_listener(void)
@@ -187,6 +187,19 @@ START_TEST(test_living_socket_is_left_alone)
 }
 END_TEST
 
+/* The outlet of another instance, in another format. */
+START_TEST(test_living_socket_of_another_type_is_left_alone)
+{
+	const struct listener_access access = {.mode = 0600};
+	struct listener *listener = listener_new(fixture.base, fixture.log, &subject, fixture.path,
+		SOCK_SEQPACKET, &access, on_accept, &fixture, &fixture.error);
+
+	ck_assert_ptr_nonnull(listener);
+	expect_failure(fixture.path, &access, "another process is listening");
+	listener_free(listener);
+}
+END_TEST
+
 START_TEST(test_only_its_own_socket_is_removed)
 {
 	struct listener *listener = open_listener();
@@ -241,6 +254,7 @@ Suite *listener_suite(void)
 	tcase_add_test(tests, test_other_files_are_left_alone);
 	tcase_add_test(tests, test_stale_socket_is_replaced);
 	tcase_add_test(tests, test_living_socket_is_left_alone);
+	tcase_add_test(tests, test_living_socket_of_another_type_is_left_alone);
 	tcase_add_test(tests, test_only_its_own_socket_is_removed);
 	tcase_add_test(tests, test_no_descriptors_left);
 	suite_add_tcase(suite, tests);

@@ -1,0 +1,109 @@
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "outlet/outlet_private.h"
+
+/*
+ * Sending to a subscriber of a `packets` outlet: a record is a packet, which is sent whole or not
+ * at all, so that the cursor is always at the start of one.
+ */
+
+enum { PACKETS_BATCH = 64 }; /* sent with one system call */
+
+/* Where the packets from record `seq` on are, in the ring itself. Returns how many. */
+static unsigned packets_gather(const struct ring *ring, uint64_t seq, struct mmsghdr *packets,
+	struct iovec *parts)
+{
+	uint64_t start = ring_start(ring, seq);
+	unsigned count = 0;
+
+	for (; count < PACKETS_BATCH && seq < ring->next; count++) {
+		uint64_t end = ring_start(ring, ++seq);
+
+		parts[count] = (struct iovec){
+			ring->memory + (start & (ring->size - 1)),
+			end - start - ENCODE_PACKET_END,
+		};
+		packets[count].msg_hdr = (struct msghdr){
+			.msg_iov = &parts[count],
+			.msg_iovlen = 1,
+		};
+		start = end;
+	}
+	return count;
+}
+
+static void packets_consume(struct subscriber *subscriber, uint64_t seq, size_t length)
+{
+	subscriber->cursor = ring_start(&subscriber->outlet->ring, seq);
+	subscriber->sent += length;
+	subscriber->outlet->stats.sent += length;
+}
+
+/*
+ * A packet must fit into the send buffer as a whole. The kernel doubles what it is asked for, for
+ * what it keeps with the data. Returns whether the buffer has become larger.
+ */
+static bool packets_enlarge(int fd, size_t length)
+{
+	int before = 0, after = 0, wanted = length < INT32_MAX / 2 ? (int)length : INT32_MAX / 2;
+	socklen_t size = sizeof(before);
+
+	getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &before, &size);
+	if (before / 2 >= wanted)
+		return false;
+	/* Beyond net.core.wmem_max only with CAP_NET_ADMIN. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted));
+	getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &after, &size);
+	return after > before;
+}
+
+/* Whether the kernel has refused the packet for its size: EMSGSIZE, or no memory in one piece. */
+static bool packets_too_large(int fd, int failure, size_t length)
+{
+	return failure == ENOBUFS || (failure == EMSGSIZE && !packets_enlarge(fd, length));
+}
+
+/* After a failure: whether to go on. Moves `seq` on if the packet cannot be sent at all. */
+static bool packets_recover(struct subscriber *subscriber, int failure, uint64_t *seq,
+	size_t length)
+{
+	if (failure == EINTR)
+		return true;
+	if (failure != EMSGSIZE && failure != ENOBUFS)
+		return false;
+	if (packets_too_large(subscriber->fd, failure, length)) {
+		packets_consume(subscriber, ++*seq, 0);
+		subscriber_refuse(subscriber, length);
+	}
+	return true;
+}
+
+enum subscriber_outcome packets_send(struct subscriber *subscriber)
+{
+	const struct ring *ring = &subscriber->outlet->ring;
+	struct mmsghdr packets[PACKETS_BATCH];
+	struct iovec parts[PACKETS_BATCH];
+	uint64_t seq;
+
+	if (subscriber->cursor == ring->head)
+		return SUBSCRIBER_SENT;
+	seq = ring_seq_from(ring, subscriber->cursor);
+	while (seq < ring->next) {
+		unsigned count = packets_gather(ring, seq, packets, parts);
+		int sent = sendmmsg(subscriber->fd, packets, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+		size_t length = 0;
+
+		if (sent < 0) {
+			if (packets_recover(subscriber, errno, &seq, parts[0].iov_len))
+				continue;
+			return errno == EAGAIN ? SUBSCRIBER_FULL : SUBSCRIBER_BROKEN;
+		}
+		for (int i = 0; i < sent; i++)
+			length += parts[i].iov_len;
+		seq += (unsigned)sent;
+		packets_consume(subscriber, seq, length);
+	}
+	return SUBSCRIBER_SENT;
+}
