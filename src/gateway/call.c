@@ -1,7 +1,5 @@
 #include "gateway/call.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

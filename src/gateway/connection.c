@@ -131,6 +131,19 @@ void connection_end_object(struct buffer *object)
 	buffer_append(object, "}", 2); /* with its NUL */
 }
 
+void connection_emit_error(struct connection *connection, const char *type,
+	const struct error *error)
+{
+	struct buffer details = {0};
+
+	buffer_append_text(&details, "{");
+	connection_append_member(&details, "err", error->name);
+	connection_append_member(&details, "desc", error->text);
+	connection_end_object(&details);
+	connection_emit(connection, type, &details);
+	buffer_release(&details);
+}
+
 /* --- those who wait ------------------------------------------------------------------------ */
 
 void connection_answer(struct connection *connection, bool for_open,

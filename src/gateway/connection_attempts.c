@@ -196,19 +196,10 @@ static void connection_log_failure(struct connection *connection, const struct e
 
 static void connection_failed(struct connection *connection, const struct error *error)
 {
-	struct buffer details = {0};
-
 	connection->stats.failures++;
 	connection_log_failure(connection, error);
 	connection_note_error(connection, error);
-
-	buffer_append_text(&details, "{");
-	connection_append_member(&details, "err", error->name);
-	connection_append_member(&details, "desc", error->text);
-	connection_end_object(&details);
-	connection_emit(connection, "error", &details);
-	buffer_release(&details);
-
+	connection_emit_error(connection, "error", error);
 	connection->renewing = false;
 	connection_retry(connection, connection->report.response.status,
 		connection->report.retry_after);

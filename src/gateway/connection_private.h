@@ -84,6 +84,10 @@ void connection_append_member(struct buffer *object, const char *name, const cha
 void connection_end_object(struct buffer *object);
 void connection_emit(struct connection *connection, const char *type, const struct buffer *details);
 
+/* An event whose details are the error's name and text. */
+void connection_emit_error(struct connection *connection, const char *type,
+	const struct error *error);
+
 /* Answers those who wait for it to be open, or closed. */
 void connection_answer(struct connection *connection, bool for_open,
 	const struct call_report *report, const struct error *error);

@@ -107,16 +107,10 @@ static void connection_warn_on_open(const char *text, void *context)
 static void connection_on_open_failed(const struct error *error, void *context)
 {
 	struct connection *connection = context;
-	struct buffer details = {0};
 
 	connection->stats.send_refused++;
 	connection_log(connection, LOG_ERR, "%s", error->text);
-	buffer_append_text(&details, "{");
-	connection_append_member(&details, "err", error->name);
-	connection_append_member(&details, "desc", error->text);
-	connection_end_object(&details);
-	connection_emit(connection, "on-open-error", &details);
-	buffer_release(&details);
+	connection_emit_error(connection, "on-open-error", error);
 }
 
 static struct on_open_sender connection_on_open_sender(struct connection *connection)

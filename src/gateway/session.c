@@ -1,10 +1,8 @@
 #include "gateway/session.h"
 
 #include <event2/event_struct.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"

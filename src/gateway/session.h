@@ -46,7 +46,7 @@ struct session_end {
 	const struct error *error; /* NULL: an orderly close */
 };
 
-/* None is called from within a session_… function but session_resume() and session_free(). */
+/* Of the session's functions only session_resume() calls one of them: `message`. */
 struct session_callbacks {
 	void *context;
 
