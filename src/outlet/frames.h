@@ -1,6 +1,7 @@
 #ifndef OUTLET_FRAMES_H
 #define OUTLET_FRAMES_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 /*
@@ -60,10 +61,21 @@ enum frames_type {
 	 *   missing      how many of the records after `seq` of the hello are no longer there
 	 *   ahead        true if `seq` of the hello is newer than the newest record: the numbers
 	 *                have begun anew since, and the stream starts live
+	 *   ring         modes ring and ring-quiet: an object about the memory that comes along:
+	 *                  size      in bytes, without the page in front
+	 *                  position  where record `next` starts or will start
 	 */
 	FRAMES_HELLO = 7,
 
 	FRAMES_ERROR = 8, /* payload: what the subscriber did wrong, UTF-8; then the end */
+
+	/*
+	 * Modes ring and ring-quiet, for who waits on many descriptors: the subscriber sends
+	 * FRAMES_AWAIT, without payload, and gets one FRAMES_ARRIVED, without payload, when record
+	 * `seq` has been published or already has been.
+	 */
+	FRAMES_AWAIT = 9,
+	FRAMES_ARRIVED = 10,
 };
 
 /* The records `from` to `to` are missing, both included. */
@@ -107,7 +119,48 @@ enum frames_start {
 
 enum frames_mode {
 	FRAMES_MODE_BYTES = 0, /* records come through the socket */
-	FRAMES_MODE_RING = 1,  /* the ring is mapped by the subscriber */
+	FRAMES_MODE_RING = 1,       /* the subscriber maps the ring, and may sleep on `wake` */
+	FRAMES_MODE_RING_QUIET = 2, /* likewise, but it never sleeps: it spins, or awaits */
 };
+
+/*
+ * In the modes ring and ring-quiet the records stay out of the socket. The hello record brings a
+ * descriptor along (SCM_RIGHTS) that can be mapped for reading, and for nothing else: one page, as
+ * sysconf(_SC_PAGESIZE) has it, with a frames_ring at its start, then `size` bytes of records. What
+ * has position p lies p modulo `size` bytes into them; positions only grow. A record may go on at
+ * the start of the memory, so it is best mapped twice, back to back. The socket stays open: it
+ * carries the names of new connections, errors, the end, and what the subscriber sends.
+ *
+ * The records from `tail` to `head` are whole. Those before `tail` may be overwritten at any time,
+ * also while they are read. So a reader at position p, which has taken its record's size from there
+ *
+ *     1. loads head (acquire): there is nothing to read unless p < head;
+ *     2. reads the record;
+ *     3. issues an acquire fence and loads tail (relaxed): if p < tail, what has been read may be
+ *        anything, not even the size can be used, and the reader has been lapped.
+ *
+ * Who has been lapped goes on at `restart`, again by these steps; the seq that it finds there less
+ * the one that it expected is the number of records that it has lost. The daemon stores tail,
+ * issues a release fence, only then overwrites, and at last stores head (release). If the reader
+ * has read a byte that was written behind the fence, then its own fence makes it see that tail, or
+ * a later one.
+ *
+ * To sleep, a reader loads wake (acquire), then looks at head once more, and if there is still
+ * nothing waits in futex(&wake, FUTEX_WAIT, what it has loaded); not FUTEX_PRIVATE, for the word is
+ * shared. The daemon counts wake up after it has moved head, once a batch, and then wakes all.
+ * A daemon that dies wakes nobody: a sleeper looks at its socket from time to time.
+ */
+struct frames_ring {
+	char magic[8];
+	uint64_t size;            /* of the records' memory: a power of two, at least a page */
+	_Atomic uint64_t tail;    /* where the oldest record starts that is safe */
+	_Atomic uint64_t head;    /* where the newest one ends */
+	_Atomic uint64_t restart; /* where a record starts, about half of the ring before head */
+	_Atomic uint32_t wake;    /* counts batches */
+};
+
+#define FRAMES_RING_MAGIC "WSGRING1" /* without its zero */
+
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "shared by processes");
 
 #endif

@@ -75,9 +75,9 @@ static const char *join_fault(const struct frames_hello *hello)
 		return "this version of the protocol is not available, only 1 is";
 	if (hello->start > FRAMES_START_AFTER)
 		return "byte 7 of the hello, start, must be 0 to 3";
-	if (hello->mode > FRAMES_MODE_RING)
-		return "byte 8 of the hello, mode, must be 0 or 1";
-	if (hello->mode == FRAMES_MODE_RING)
+	if (hello->mode > FRAMES_MODE_RING_QUIET)
+		return "byte 8 of the hello, mode, must be 0 to 2";
+	if (hello->mode != FRAMES_MODE_BYTES)
 		return "mode ring is not available";
 	if (memcmp(hello->zero, zero, sizeof(zero)) != 0)
 		return "bytes 9 to 15 of the hello must be 0";

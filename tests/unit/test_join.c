@@ -166,7 +166,7 @@ START_TEST(test_bad_hello)
 			"with WSGATE"},
 		{"WSGATE\2", 24, "this version of the protocol is not available, only 1 is"},
 		{"WSGATE\1\4", 24, "byte 7 of the hello, start, must be 0 to 3"},
-		{"WSGATE\1\0\2", 24, "byte 8 of the hello, mode, must be 0 or 1"},
+		{"WSGATE\1\0\3", 24, "byte 8 of the hello, mode, must be 0 to 2"},
 		{"WSGATE\1\0\1", 24, "mode ring is not available"},
 		{"WSGATE\1\0\0\0\0\0\0\0\0\1", 24, "bytes 9 to 15 of the hello must be 0"},
 		{"WSGATE\1\0\0\0\0\0\0\0\0\0\7", 24,
