@@ -404,14 +404,19 @@ struct report_visit {
 static void report_subscriber(const struct outlet_subscriber_info *info, void *context)
 {
 	const struct report_visit *visit = context;
+	json_t *subscriber = json_pack("{s:s,s:I,s:i,s:I,s:o,s:s,s:I,s:I,s:I,s:I,s:I}", "outlet",
+		visit->outlet, "id", (json_int_t)info->id, "pid", (int)info->pid, "uid",
+		(json_int_t)info->uid, "since", report_time(info->since), "mode",
+		info->mapped ? "ring" : "bytes", "sent", (json_int_t)info->sent, "behind",
+		(json_int_t)info->behind, "lost", (json_int_t)info->lost, "lags",
+		(json_int_t)info->lags, "inputs", (json_int_t)info->inputs);
 
-	json_array_append_new(visit->array,
-		json_pack("{s:s,s:I,s:i,s:I,s:o,s:I,s:I,s:I,s:I,s:I}", "outlet", visit->outlet,
-			"id", (json_int_t)info->id, "pid", (int)info->pid, "uid",
-			(json_int_t)info->uid, "since", report_time(info->since), "sent",
-			(json_int_t)info->sent, "behind", (json_int_t)info->behind, "lost",
-			(json_int_t)info->lost, "lags", (json_int_t)info->lags, "inputs",
-			(json_int_t)info->inputs));
+	if (info->mapped) { /* not known */
+		json_object_set_new(subscriber, "behind", json_null());
+		json_object_set_new(subscriber, "lost", json_null());
+		json_object_set_new(subscriber, "lags", json_null());
+	}
+	json_array_append_new(visit->array, subscriber);
 }
 
 void report_subscribers(json_t *array, const struct outlet *outlet)

@@ -96,6 +96,20 @@ static char *subscriber_program(const json_t *subscriber)
 	return alloc_string(name);
 }
 
+/* Of one that reads the ring itself the daemon does not know where it is. */
+static char *subscriber_behind(const json_t *subscriber)
+{
+	if (json_is_null(json_object_get(subscriber, "behind")))
+		return alloc_string("-");
+	return print_bytes(print_number(subscriber, "behind"));
+}
+
+static char *subscriber_loss(const json_t *subscriber, const char *key)
+{
+	return json_is_null(json_object_get(subscriber, key)) ? alloc_string("-")
+							      : print_count(subscriber, key);
+}
+
 static void subscribers_print(struct ctl *ctl, const json_t *result)
 {
 	static const struct table_column columns[] = {
@@ -105,6 +119,7 @@ static void subscribers_print(struct ctl *ctl, const json_t *result)
 		{"USER", false},
 		{"PROGRAM", false},
 		{"FOR", true},
+		{"MODE", false},
 		{"SENT", true},
 		{"BEHIND", true},
 		{"LOST", true},
@@ -122,11 +137,12 @@ static void subscribers_print(struct ctl *ctl, const json_t *result)
 		table_add(table, subscriber_user(subscriber), TABLE_PLAIN);
 		table_add(table, subscriber_program(subscriber), TABLE_PLAIN);
 		table_add(table, print_since(json_object_get(subscriber, "since")), TABLE_PLAIN);
+		table_add(table, print_scalar(json_object_get(subscriber, "mode")), TABLE_PLAIN);
 		table_add(table, print_bytes(print_number(subscriber, "sent")), TABLE_PLAIN);
-		table_add(table, print_bytes(print_number(subscriber, "behind")), TABLE_PLAIN);
-		table_add(table, print_count(subscriber, "lost"),
+		table_add(table, subscriber_behind(subscriber), TABLE_PLAIN);
+		table_add(table, subscriber_loss(subscriber, "lost"),
 			print_number(subscriber, "lost") ? TABLE_YELLOW : TABLE_PLAIN);
-		table_add(table, print_count(subscriber, "lags"), TABLE_PLAIN);
+		table_add(table, subscriber_loss(subscriber, "lags"), TABLE_PLAIN);
 		table_add(table, print_count(subscriber, "inputs"), TABLE_PLAIN);
 	}
 	table_print(table, ctl->color);

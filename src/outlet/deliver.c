@@ -105,6 +105,7 @@ static void outlet_end_ready(struct outlet *outlet)
 
 	if (!outlet->draining)
 		return;
+	mapped_end(outlet, "drained"); /* the ring stays with them */
 	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY])))
 		subscriber_leave(subscriber, "drained");
 }
@@ -162,11 +163,13 @@ void outlet_on_flush(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	outlet->flush_scheduled = false;
+	mapped_flush(outlet);
 	outlet_send_ready(outlet);
 	outlet_end_ready(outlet);
 	outlet_report(outlet);
 	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_GONE])))
 		subscriber_reap(subscriber);
+	mapped_left(outlet);
 	outlet_update_encodes(outlet);
 	outlet_give_room(outlet);
 	outlet_tell_attended(outlet);

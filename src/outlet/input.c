@@ -186,8 +186,14 @@ static enum input_outcome input_take_frame(struct subscriber *subscriber,
 	uint32_t connection = le32toh(header->connection);
 	int source = INPUT_ALL;
 
+	if (header->type == FRAMES_AWAIT && subscriber->mode) {
+		mapped_await(subscriber, le64toh(header->seq));
+		return INPUT_TAKEN;
+	}
 	if (header->type != FRAMES_TEXT && header->type != FRAMES_BINARY)
 		return input_wrong(subscriber, "a record is neither text nor binary");
+	if (!outlet->settings.writable)
+		return input_wrong(subscriber, "the outlet is not writable");
 	if (connection != FRAMES_NO_CONNECTION) {
 		if (connection >= outlet->source_count || !outlet->sources[connection].name)
 			return input_wrong(subscriber,

@@ -31,15 +31,26 @@ static void join_append_names(const struct outlet *outlet, struct buffer *json)
 	}
 }
 
+/* The memory, and the records that are in it, for who is about to map it. */
+static void join_append_ring(struct outlet *outlet, uint64_t next, struct buffer *json)
+{
+	ring_publish(&outlet->ring);
+	buffer_append_format(json, ",\"ring\":{\"size\":%zu,\"position\":%llu}", outlet->ring.size,
+		(unsigned long long)ring_start(&outlet->ring, next));
+}
+
 static void join_answer(struct subscriber *subscriber, uint64_t next, uint64_t missing, bool ahead)
 {
-	const struct outlet *outlet = subscriber->outlet;
+	struct outlet *outlet = subscriber->outlet;
 	struct buffer json = {0};
 
 	buffer_append_format(&json, "{\"outlet\":\"%s\",\"connections\":[", outlet->settings.name);
 	join_append_names(outlet, &json);
-	buffer_append_format(&json, "],\"next\":%llu,\"missing\":%llu,\"ahead\":%s}",
+	buffer_append_format(&json, "],\"next\":%llu,\"missing\":%llu,\"ahead\":%s",
 		(unsigned long long)next, (unsigned long long)missing, ahead ? "true" : "false");
+	if (subscriber->mode)
+		join_append_ring(outlet, next, &json);
+	buffer_append_text(&json, "}");
 	subscriber->named = outlet->source_count;
 	encode_frames_append(&subscriber->aside, FRAMES_HELLO, next, FRAMES_NO_CONNECTION,
 		buffer_data(&json), json.length);
@@ -65,9 +76,11 @@ static void join_start(struct subscriber *subscriber, const struct frames_hello 
 	join_answer(subscriber, next, missing,
 		hello->start == FRAMES_START_AFTER && after >= ring->next);
 	subscriber_attach(subscriber, ring_start(ring, next));
+	if (subscriber->mode)
+		subscriber_send(subscriber);
 }
 
-static const char *join_fault(const struct frames_hello *hello)
+static const char *join_fault(struct outlet *outlet, const struct frames_hello *hello)
 {
 	static const uint8_t zero[sizeof(hello->zero)];
 
@@ -77,13 +90,11 @@ static const char *join_fault(const struct frames_hello *hello)
 		return "byte 7 of the hello, start, must be 0 to 3";
 	if (hello->mode > FRAMES_MODE_RING_QUIET)
 		return "byte 8 of the hello, mode, must be 0 to 2";
-	if (hello->mode != FRAMES_MODE_BYTES)
-		return "mode ring is not available";
 	if (memcmp(hello->zero, zero, sizeof(zero)) != 0)
 		return "bytes 9 to 15 of the hello must be 0";
 	if (hello->seq && hello->start != FRAMES_START_AFTER)
 		return "seq of the hello must be 0 unless start is 3";
-	return NULL;
+	return hello->mode == FRAMES_MODE_BYTES ? NULL : mapped_fault(outlet);
 }
 
 /* Whether what there is of the magic is right: who expects a line of text is told at once. */
@@ -121,11 +132,14 @@ void join_read(struct subscriber *subscriber)
 
 	memcpy(&hello, buffer_data(input), sizeof(hello));
 	buffer_release(input);
-	fault = join_fault(&hello);
-	if (fault)
+	fault = join_fault(subscriber->outlet, &hello);
+	if (fault) {
 		join_fail(subscriber, fault);
-	else
-		join_start(subscriber, &hello);
+		return;
+	}
+	subscriber->mode = hello.mode;
+	subscriber->hands_over = hello.mode != FRAMES_MODE_BYTES;
+	join_start(subscriber, &hello);
 }
 
 static void join_on_timeout(evutil_socket_t fd, short what, void *context)

@@ -10,6 +10,7 @@ liboutlet_a_SOURCES = \
 	src/outlet/input.c \
 	src/outlet/join.c \
 	src/outlet/listener.c src/outlet/listener.h \
+	src/outlet/mapped.c \
 	src/outlet/outlet.c src/outlet/outlet.h src/outlet/outlet_private.h \
 	src/outlet/packets.c \
 	src/outlet/ring.c src/outlet/ring.h \

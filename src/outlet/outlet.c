@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "outlet/frames.h"
 #include "outlet/outlet_private.h"
 
 #define OUTLET_RING_MAX (UINT64_C(1) << 32)
@@ -12,6 +13,7 @@
 enum {
 	OUTLET_HELLO_SECONDS = 10,
 	OUTLET_RESERVE = 16, /* this part of a `wait` ring is for what cannot be held up */
+	OUTLET_CHUNK = 32,   /* this part of a ring is forgotten at a time */
 };
 
 static const struct encode_format *const outlet_formats[] = {
@@ -64,7 +66,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	for (int state = 0; state < SUBSCRIBER_STATES; state++)
 		TAILQ_INIT(&outlet->subscribers[state]);
 	TAILQ_INIT(&outlet->laggards);
-	ring_init(&outlet->ring, settings->ring);
+	ring_init(&outlet->ring, settings->ring, settings->format == OUTLET_FRAMES);
 	evtimer_assign(&outlet->flush, base, outlet_on_flush, outlet);
 	outlet_update_encodes(outlet);
 	return outlet;
@@ -104,6 +106,7 @@ void outlet_free(struct outlet *outlet)
 		while ((subscriber = TAILQ_FIRST(&outlet->subscribers[state])))
 			subscriber_free(subscriber);
 	}
+	mapped_left(outlet);
 	event_del(&outlet->flush);
 	for (unsigned i = 0; i < outlet->source_count; i++)
 		free(outlet->sources[i].name);
@@ -136,7 +139,7 @@ static bool outlet_same_ring(const struct outlet *outlet, uint64_t size)
 
 	if (size > OUTLET_RING_MAX)
 		return false;
-	ring_init(&ring, size);
+	ring_init(&ring, size, false);
 	return ring.size == outlet->ring.size;
 }
 
@@ -170,7 +173,8 @@ static void outlet_settings_changed(struct outlet *outlet)
 {
 	struct subscriber *subscriber;
 
-	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_BLOCKED; state++) {
+	mapped_refuse(outlet);
+	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_AWAITING; state++) {
 		TAILQ_FOREACH (subscriber, &outlet->subscribers[state], link)
 			subscriber_update_reading(subscriber);
 	}
@@ -243,11 +247,11 @@ void *outlet_source(const struct outlet *outlet, unsigned source)
 	return outlet->sources[source].thing;
 }
 
-static bool outlet_open_ring(struct outlet *outlet)
+bool outlet_open_ring(struct outlet *outlet)
 {
 	struct error error;
 
-	if (ring_open(&outlet->ring, &error))
+	if (outlet->ring.memory || ring_open(&outlet->ring, &error))
 		return true;
 	if (!outlet->ring_failed)
 		log_write(outlet->log, LOG_ERR, &outlet->subject, "messages are lost: %s",
@@ -327,14 +331,29 @@ bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message
 	return outlet_has_room_for(outlet, outlet->format->length(&record));
 }
 
+/*
+ * Forgets the oldest records in favour of a new one: more of them than need be, unless a
+ * subscriber is still there, so that most records are appended without looking at others.
+ */
+static void outlet_forget(struct outlet *outlet, size_t length)
+{
+	struct ring *ring = &outlet->ring;
+	uint64_t first = ring_kept_by(ring, length);
+	size_t ahead = length + ring->size / OUTLET_CHUNK;
+	uint64_t later = ahead <= ring->size ? ring_kept_by(ring, ahead) : first;
+
+	if (ring_start(ring, first) > outlet->slowest)
+		outlet_overtake(outlet, first, length);
+	ring_drop(ring, ring_start(ring, later) <= outlet->slowest ? later : first);
+	mapped_catch_up(outlet);
+}
+
 /* Room for a record at the head, from which no subscriber needs anything any more. */
 static uint8_t *outlet_make_room(struct outlet *outlet, size_t length)
 {
-	uint64_t first = ring_kept_by(&outlet->ring, length);
-
-	if (ring_start(&outlet->ring, first) > outlet->slowest)
-		outlet_overtake(outlet, first, length);
-	return ring_room(&outlet->ring, first);
+	if (!ring_fits(&outlet->ring, length))
+		outlet_forget(outlet, length);
+	return ring_room(&outlet->ring);
 }
 
 static void outlet_commit(struct outlet *outlet, size_t length)
@@ -368,6 +387,8 @@ static void outlet_append(struct outlet *outlet, const struct encode_record *rec
 		return;
 	}
 	outlet->format->write(outlet_make_room(outlet, length), record, &outlet->clock);
+	if (record->announce)
+		mapped_tell_name(outlet, record);
 	outlet->sources[record->message->source].announced = true;
 	outlet_commit(outlet, length);
 }
@@ -377,7 +398,7 @@ static bool outlet_records(struct outlet *outlet, const struct outlet_message *m
 {
 	if (message->type >= OUTLET_OPENED && !outlet->format->lifecycle)
 		return false;
-	if (outlet->encodes && (outlet->ring.memory || outlet_open_ring(outlet)))
+	if (outlet->encodes && outlet_open_ring(outlet))
 		return true;
 	ring_skip(&outlet->ring);
 	return false;
@@ -412,7 +433,7 @@ void outlet_resume_input(struct outlet *outlet)
 {
 	struct subscriber *subscriber;
 
-	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_BLOCKED; state++) {
+	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_AWAITING; state++) {
 		TAILQ_FOREACH (subscriber, &outlet->subscribers[state], link)
 			subscriber_resume_input(subscriber);
 	}
@@ -436,13 +457,14 @@ static struct outlet_subscriber_info outlet_subscriber_info(const struct subscri
 {
 	uint64_t unsent = 0;
 
-	if (subscriber->joined)
+	if (subscriber->joined && !subscriber->mode)
 		unsent = subscriber->outlet->ring.head - subscriber->cursor;
 	return (struct outlet_subscriber_info){
 		.id = subscriber->id,
 		.pid = subscriber->pid,
 		.uid = subscriber->uid,
 		.since = subscriber->since,
+		.mapped = subscriber->mode != FRAMES_MODE_BYTES,
 		.sent = subscriber->sent,
 		.behind = unsent + subscriber->aside.length,
 		.lost = subscriber->lost,

@@ -159,6 +159,7 @@ struct outlet_subscriber_info {
 	pid_t pid;        /* SO_PEERCRED */
 	uid_t uid;
 	uint64_t since;   /* ns since 1970 */
+	bool mapped;      /* reads the ring itself: what it has read and lost is not known */
 	uint64_t sent;    /* bytes */
 	uint64_t behind;  /* bytes in the ring not sent yet */
 	uint64_t lost;    /* messages */

@@ -45,6 +45,12 @@ struct outlet {
 	 * them; UINT64_MAX when there is none. */
 	uint64_t slowest;
 
+	/* Of `frames`: subscribers that map the ring and may sleep, the head when they were last
+	 * woken, and whether one is to be woken because its socket has been closed. */
+	unsigned sleepers;
+	uint64_t woken;
+	bool ended_mapped;
+
 	/*
 	 * `wait`: as long as the head and the next number stay within these, a message has room
 	 * without looking at the subscribers again: they can only have read on since.
@@ -83,6 +89,32 @@ bool outlet_has_space(struct outlet *outlet, size_t length);
 void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length);
 
 void outlet_update_encodes(struct outlet *outlet);
+
+/* False, and logged once: there is no memory. */
+bool outlet_open_ring(struct outlet *outlet);
+
+/*
+ * mapped.c: subscribers that read the ring themselves. Why there can be none, or NULL; it opens the
+ * ring.
+ */
+const char *mapped_fault(struct outlet *outlet);
+
+/* Publishes, tells who awaits a record, and wakes who sleeps. */
+void mapped_flush(struct outlet *outlet);
+
+/* Wakes who sleeps when it would soon be lapped, in the middle of a batch. */
+void mapped_catch_up(struct outlet *outlet);
+
+/* Before the first record of a source: tells its name to who has not had it by hello. */
+void mapped_tell_name(struct outlet *outlet, const struct encode_record *record);
+
+/* The settings have changed: ends them if on_lag has become wait. */
+void mapped_refuse(struct outlet *outlet);
+
+void mapped_end(struct outlet *outlet, const char *parting);
+
+/* After sockets have been closed: has their readers look. */
+void mapped_left(struct outlet *outlet);
 
 /* The event that the flush is. */
 void outlet_on_flush(evutil_socket_t fd, short what, void *context);

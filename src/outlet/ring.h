@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+struct frames_ring;
+
 /*
  * The newest records of an outlet, in a fixed amount of memory. The memory is mapped twice, back to
  * back, so that any range of up to `size` bytes is contiguous wherever it starts. A position is the
@@ -16,19 +18,27 @@
  * that what a reader has lost can be said exactly; a record of less than 16 bytes takes up room
  * for 16 of them, so that this list, too, has a limit: half the size of the ring. Until the first
  * record is written a ring has no memory at all.
+ *
+ * A shareable ring has a page in front of its memory that tells other processes what there is to
+ * read: see frames.h. They see what has been published.
  */
 struct ring {
 	uint8_t *memory; /* NULL until ring_open() */
 	size_t size;     /* a power of two, at least a page */
 	uint64_t head;   /* position behind the newest record */
-	uint64_t first;  /* number of the oldest whole record; `next` when there is none */
+	uint64_t tail;   /* position of the oldest whole record; `head` when there is none */
+	uint64_t first;  /* its number; `next` when there is none */
 	uint64_t next;   /* number of the next record; begins at 1 */
 	uint64_t *starts; /* of records first to next - 1, each at its number modulo `capacity` */
 	size_t capacity;  /* of `starts`: a power of two that grows with the number of records */
+
+	bool shareable;
+	struct frames_ring *shared; /* the page in front, once opened; NULL: not shareable */
+	int fd;                     /* of the memory, to be handed out; -1: not shareable */
 };
 
 /* Rounds `size` up. */
-void ring_init(struct ring *ring, uint64_t size);
+void ring_init(struct ring *ring, uint64_t size, bool shareable);
 void ring_release(struct ring *ring);
 
 /* Maps the memory. To be called once, before the first record. */
@@ -46,52 +56,41 @@ static inline uint64_t ring_start(const struct ring *ring, uint64_t seq)
 }
 
 /* Bytes of the ring that even the smallest record takes up, and how many records so fit at most. */
-enum {
-	RING_RECORD_SPACE = 16,
-	RING_STEPS = 8, /* records to look at one by one before searching by halves */
-};
+enum { RING_RECORD_SPACE = 16 };
+
 static inline uint64_t ring_records(const struct ring *ring)
 {
 	return ring->size / RING_RECORD_SPACE;
-}
-
-/* The position of the oldest whole record. */
-static inline uint64_t ring_tail(const struct ring *ring)
-{
-	return ring_start(ring, ring->first);
 }
 
 /* The number of the first record that starts at `position` or behind it; `next` if none does. */
 uint64_t ring_seq_from(const struct ring *ring, uint64_t position);
 
 /*
- * A record of `length` bytes, at most the size, is appended in three steps, between which the
- * caller can save what is about to be overwritten:
+ * A record of `length` bytes, at most the size, is appended in steps, between which the caller can
+ * save what is about to be overwritten:
  *
- *     first = ring_kept_by(ring, length);    the oldest record that can stay
- *     write to ring_room(ring, first);       forgets the records before it
+ *     if (!ring_fits(ring, length))
+ *             ring_drop(ring, seq);    of ring_kept_by(ring, length), or a later one
+ *     write to ring_room(ring);
  *     ring_commit(ring, length);
  */
-static inline uint64_t ring_kept_by(const struct ring *ring, size_t length)
+static inline bool ring_fits(const struct ring *ring, size_t length)
 {
-	uint64_t end = ring->head + length;
-	uint64_t oldest = end > ring->size ? end - ring->size : 0; /* position that can stay */
 	uint64_t spaces = length / RING_RECORD_SPACE + (length < RING_RECORD_SPACE);
-	uint64_t others = ring_records(ring) - spaces; /* records that can stay */
-	uint64_t seq = ring->first;
 
-	if (ring->next - seq > others)
-		seq = ring->next - others;
-	for (int steps = 0; ring_start(ring, seq) < oldest; seq++) {
-		if (++steps == RING_STEPS)
-			return ring_seq_from(ring, oldest); /* a large one that drops many */
-	}
-	return seq;
+	return ring->head + length - ring->tail <= ring->size &&
+		ring->next - ring->first + spaces <= ring_records(ring);
 }
 
-static inline uint8_t *ring_room(struct ring *ring, uint64_t first)
+/* The number of the oldest record that can stay. */
+uint64_t ring_kept_by(const struct ring *ring, size_t length);
+
+/* Forgets the records before number `first`. Who reads a shared ring is told before they go. */
+void ring_drop(struct ring *ring, uint64_t first);
+
+static inline uint8_t *ring_room(const struct ring *ring)
 {
-	ring->first = first;
 	return ring->memory + (ring->head & (ring->size - 1));
 }
 
@@ -109,5 +108,11 @@ static inline void ring_commit(struct ring *ring, size_t length)
 
 /* Uses up a number without a record. Forgets the records before it: there is to be no hole. */
 void ring_skip(struct ring *ring);
+
+/* Shows all records to who reads a shared ring, but wakes nobody. */
+void ring_publish(struct ring *ring);
+
+/* Wakes who sleeps on a shared ring. */
+void ring_wake(struct ring *ring);
 
 #endif

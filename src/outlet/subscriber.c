@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/packet.h"
+#include "outlet/frames.h"
 #include "outlet/outlet_private.h"
 
 enum {
@@ -23,7 +24,7 @@ enum {
 static void subscriber_on_input(evutil_socket_t fd, short what, void *context);
 static void subscriber_on_output(evutil_socket_t fd, short what, void *context);
 
-static void subscriber_move(struct subscriber *subscriber, enum subscriber_state state)
+void subscriber_move(struct subscriber *subscriber, enum subscriber_state state)
 {
 	struct subscriber_list *lists = subscriber->outlet->subscribers;
 
@@ -74,7 +75,7 @@ static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[2
 	}
 	if (aside->length)
 		parts[count++] = (struct iovec){aside->memory + aside->start, aside->length};
-	if (subscriber->state == SUBSCRIBER_FINISHING || subscriber->gap_from)
+	if (subscriber->state == SUBSCRIBER_FINISHING || subscriber->gap_from || subscriber->mode)
 		return count;
 	if (subscriber->cursor < ring->head)
 		parts[count++] = (struct iovec){
@@ -84,10 +85,12 @@ static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[2
 	return count;
 }
 
-static ssize_t subscriber_write(const struct subscriber *subscriber, struct iovec *parts, int count)
+static ssize_t subscriber_write(struct subscriber *subscriber, struct iovec *parts, int count)
 {
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
 
+	if (subscriber->hands_over)
+		return mapped_hand_over(subscriber, &message);
 	if (count == 1)
 		return send(subscriber->fd, parts->iov_base, parts->iov_len,
 			MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -116,7 +119,7 @@ static void subscriber_caught_up(struct subscriber *subscriber)
 {
 	if (subscriber->state == SUBSCRIBER_FINISHING)
 		subscriber_leave(subscriber, subscriber->parting);
-	else
+	else if (!subscriber->mode)
 		subscriber_move(subscriber, SUBSCRIBER_READY);
 }
 
@@ -177,10 +180,16 @@ static void subscriber_watch(struct subscriber *subscriber, bool reading)
 	subscriber->reading = reading;
 }
 
+/* Who reads the ring itself may ask to be told of records. */
+static bool subscriber_wants_reading(const struct subscriber *subscriber)
+{
+	return (subscriber->outlet->settings.writable || subscriber->mode) &&
+		!subscriber->paused && !subscriber->ended;
+}
+
 void subscriber_update_reading(struct subscriber *subscriber)
 {
-	bool reading = subscriber->outlet->settings.writable && !subscriber->paused &&
-		!subscriber->ended;
+	bool reading = subscriber_wants_reading(subscriber);
 
 	if (subscriber->state != SUBSCRIBER_GONE && reading != subscriber->reading)
 		subscriber_watch(subscriber, reading);
@@ -314,12 +323,18 @@ void subscriber_report_losses(struct subscriber *subscriber)
 
 void subscriber_free(struct subscriber *subscriber)
 {
+	struct outlet *outlet = subscriber->outlet;
+
 	event_del(&subscriber->input_event);
 	event_del(&subscriber->output_event);
-	TAILQ_REMOVE(&subscriber->outlet->subscribers[subscriber->state], subscriber, link);
+	TAILQ_REMOVE(&outlet->subscribers[subscriber->state], subscriber, link);
 	if (subscriber_has_losses(subscriber))
-		TAILQ_REMOVE(&subscriber->outlet->laggards, subscriber, laggard_link);
+		TAILQ_REMOVE(&outlet->laggards, subscriber, laggard_link);
 	close(subscriber->fd);
+	if (subscriber->joined && subscriber->mode == FRAMES_MODE_RING) {
+		outlet->sleepers--;
+		outlet->ended_mapped = true;
+	}
 	buffer_release(&subscriber->aside);
 	buffer_release(&subscriber->input);
 	free(subscriber);
@@ -385,7 +400,7 @@ static void subscriber_on_output(evutil_socket_t fd, short what, void *context)
 		return;
 	}
 	subscriber_send(subscriber);
-	if (outlet->waiting || outlet->draining)
+	if (outlet->waiting || outlet->draining || subscriber->state == SUBSCRIBER_AWAITING)
 		outlet_schedule_flush(outlet);
 }
 
@@ -402,12 +417,14 @@ void subscriber_attach(struct subscriber *subscriber, uint64_t cursor)
 
 	subscriber->joined = true;
 	subscriber->cursor = cursor;
-	if (cursor < outlet->slowest) {
+	if (subscriber->mode == FRAMES_MODE_RING)
+		outlet->sleepers++;
+	if (cursor < outlet->slowest && !subscriber->mode) {
 		outlet->slowest = cursor;
 		outlet->room_head = 0; /* measured without this one */
 	}
-	subscriber_move(subscriber, SUBSCRIBER_READY);
-	subscriber_watch(subscriber, outlet->settings.writable);
+	subscriber_move(subscriber, subscriber->mode ? SUBSCRIBER_MAPPED : SUBSCRIBER_READY);
+	subscriber_watch(subscriber, subscriber_wants_reading(subscriber));
 	outlet_update_encodes(outlet);
 	outlet_schedule_flush(outlet);
 	subscriber_report(subscriber, "subscribed", "%s", "");
@@ -454,7 +471,7 @@ void subscriber_accept(int fd, void *context)
 	if (outlet->settings.format == OUTLET_FRAMES)
 		join_begin(subscriber);
 	else if (outlet->settings.start == OUTLET_OLDEST)
-		subscriber_attach(subscriber, ring_tail(&outlet->ring));
+		subscriber_attach(subscriber, outlet->ring.tail);
 	else
 		subscriber_attach(subscriber, outlet->ring.head);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "base/buffer.h"
@@ -15,6 +16,8 @@ enum subscriber_state {
 	SUBSCRIBER_JOINING,   /* `frames`: the hello is not complete */
 	SUBSCRIBER_READY,     /* has been sent everything up to the last flush */
 	SUBSCRIBER_BLOCKED,   /* its socket is full */
+	SUBSCRIBER_MAPPED,    /* reads the ring itself */
+	SUBSCRIBER_AWAITING,  /* likewise, and is to be told when record `awaited` is there */
 	SUBSCRIBER_FINISHING, /* gets what is set aside for it, and no more */
 	SUBSCRIBER_GONE,      /* is freed by the next flush, when nobody can be looking at it */
 	SUBSCRIBER_STATES,
@@ -70,7 +73,12 @@ struct subscriber {
 	size_t scanned; /* bytes of the input known to hold no newline */
 	uint64_t inputs;
 	uint64_t input_errors;
-	unsigned named; /* `frames`: the number of sources when it got its hello */
+
+	/* `frames` only. */
+	unsigned named;   /* the number of sources when it got its hello */
+	uint8_t mode;     /* one of frames_mode */
+	bool hands_over;  /* the ring's descriptor goes with the next byte */
+	uint64_t awaited; /* number of a record */
 
 	/* Room in the socket; in state joining: the time for the hello is over. */
 	struct event output_event;
@@ -79,7 +87,9 @@ struct subscriber {
 /* A newly accepted socket: listener_accept with the outlet as context. */
 void subscriber_accept(int fd, void *outlet);
 
-/* It is to read from the ring from `cursor` on. */
+void subscriber_move(struct subscriber *subscriber, enum subscriber_state state);
+
+/* It is to get what is in the ring from `cursor` on, or to read the ring itself. */
 void subscriber_attach(struct subscriber *subscriber, uint64_t cursor);
 
 /* Gives it all that its socket takes, and moves it to ready, blocked or gone accordingly. */
@@ -120,6 +130,12 @@ void subscriber_free(struct subscriber *subscriber);
 
 /* packets.c: sending to a subscriber of a `packets` outlet. */
 enum subscriber_outcome packets_send(struct subscriber *subscriber);
+
+/* mapped.c: sends, with the descriptor of the ring. */
+ssize_t mapped_hand_over(struct subscriber *subscriber, struct msghdr *message);
+
+/* It is to be told when record `seq` has been published. */
+void mapped_await(struct subscriber *subscriber, uint64_t seq);
 
 /* join.c: the hello of `frames`. */
 void join_begin(struct subscriber *subscriber);

@@ -211,3 +211,42 @@ void harness_expect_end(struct harness *harness, int fd, struct buffer *out)
 	harness_until(harness, !harness_read(fd, out, SIZE_MAX));
 	close(fd);
 }
+
+void harness_send_hello(int fd, enum frames_start start, enum frames_mode mode, uint64_t seq)
+{
+	const struct frames_hello hello = {
+		.magic = FRAMES_MAGIC,
+		.version = FRAMES_VERSION,
+		.start = (uint8_t)start,
+		.mode = (uint8_t)mode,
+		.seq = seq,
+	};
+
+	ck_assert_int_eq(send(fd, &hello, sizeof(hello), 0), sizeof(hello));
+}
+
+struct frames_header harness_take_record(struct buffer *stream, char *payload, size_t size)
+{
+	struct frames_header header;
+
+	ck_assert_uint_ge(stream->length, sizeof(header));
+	memcpy(&header, buffer_data(stream), sizeof(header));
+	ck_assert_uint_ge(stream->length, header.size);
+	ck_assert_uint_lt(header.length, size);
+	memcpy(payload, buffer_data(stream) + sizeof(header), header.length);
+	payload[header.length] = '\0';
+	buffer_consume(stream, header.size);
+	return header;
+}
+
+void harness_expect_record(struct buffer *stream, uint8_t type, uint64_t seq,
+	uint32_t connection, const char *payload)
+{
+	char found[1024];
+	struct frames_header header = harness_take_record(stream, found, sizeof(found));
+
+	ck_assert_uint_eq(header.type, type);
+	ck_assert_uint_eq(header.seq, seq);
+	ck_assert_uint_eq(header.connection, connection);
+	ck_assert_str_eq(found, payload);
+}

@@ -3,6 +3,7 @@
 
 #include <check.h>
 
+#include "outlet/frames.h"
 #include "outlet/outlet_private.h"
 
 /* An outlet in a directory and an event loop of its own, and what it has told its owner. */
@@ -59,6 +60,14 @@ void harness_drain(struct harness *harness, int fd, struct buffer *out);
 void harness_expect_read(struct harness *harness, int fd, const char *text);
 void harness_expect(const struct buffer *buffer, const char *text);
 bool harness_contains(const struct buffer *buffer, const char *text);
+
+/* `frames`: what a subscriber begins with. */
+void harness_send_hello(int fd, enum frames_start start, enum frames_mode mode, uint64_t seq);
+
+/* `frames`: takes the next record off the stream; it must be whole. */
+struct frames_header harness_take_record(struct buffer *stream, char *payload, size_t size);
+void harness_expect_record(struct buffer *stream, uint8_t type, uint64_t seq,
+	uint32_t connection, const char *payload);
 
 /* Turns until the outlet has closed the client's socket; what came before goes to `out`. */
 void harness_expect_end(struct harness *harness, int fd, struct buffer *out);

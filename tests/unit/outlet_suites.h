@@ -9,6 +9,7 @@ Suite *listener_suite(void);
 Suite *deliver_suite(void);
 Suite *join_suite(void);
 Suite *input_suite(void);
+Suite *mapped_suite(void);
 Suite *packets_suite(void);
 
 #endif

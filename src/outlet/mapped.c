@@ -1,0 +1,155 @@
+#include <string.h>
+#include <sys/socket.h>
+
+#include "outlet/frames.h"
+#include "outlet/outlet_private.h"
+
+/*
+ * Subscribers that map the ring and read it themselves. Nothing here looks at where they are, for
+ * nothing that they could say is to be relied on: they get what is published, a wake-up, and
+ * through the socket what they cannot find in the ring.
+ */
+
+const char *mapped_fault(struct outlet *outlet)
+{
+	if (outlet->settings.on_lag == OUTLET_WAIT)
+		return "mode ring is not available: this outlet waits for its subscribers "
+		       "(on_lag), and cannot see where one is that reads the ring";
+	if (!outlet_open_ring(outlet))
+		return "mode ring is not available: there is no memory for the ring";
+	if (!outlet->ring.shared)
+		return "mode ring is not available: this system cannot seal memory (Linux 5.1)";
+	return NULL;
+}
+
+ssize_t mapped_hand_over(struct subscriber *subscriber, struct msghdr *message)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	ssize_t sent;
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.header), &subscriber->outlet->ring.fd, sizeof(int));
+	message->msg_control = &control;
+	message->msg_controllen = sizeof(control);
+	sent = sendmsg(subscriber->fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	message->msg_control = NULL;
+	message->msg_controllen = 0;
+	if (sent > 0)
+		subscriber->hands_over = false;
+	return sent;
+}
+
+static void mapped_wake(struct outlet *outlet)
+{
+	outlet->woken = outlet->ring.head;
+	ring_wake(&outlet->ring);
+}
+
+void mapped_catch_up(struct outlet *outlet)
+{
+	if (outlet->sleepers && outlet->ring.head - outlet->woken >= outlet->ring.size / 4)
+		mapped_wake(outlet);
+}
+
+/* One that has not been told of the last arrival yet is not told of another: that would pile up. */
+static void mapped_answer(struct outlet *outlet)
+{
+	struct subscriber_list *awaiting = &outlet->subscribers[SUBSCRIBER_AWAITING];
+	struct subscriber *next;
+
+	for (struct subscriber *s = TAILQ_FIRST(awaiting); s; s = next) {
+		next = TAILQ_NEXT(s, link);
+		if (s->awaited >= outlet->ring.next || s->aside.length)
+			continue;
+		encode_frames_append(&s->aside, FRAMES_ARRIVED, s->awaited, FRAMES_NO_CONNECTION,
+			NULL, 0);
+		subscriber_move(s, SUBSCRIBER_MAPPED);
+		subscriber_send(s);
+	}
+}
+
+void mapped_flush(struct outlet *outlet)
+{
+	ring_publish(&outlet->ring);
+	mapped_answer(outlet);
+	if (outlet->sleepers && outlet->woken != outlet->ring.head)
+		mapped_wake(outlet);
+}
+
+void mapped_await(struct subscriber *subscriber, uint64_t seq)
+{
+	subscriber->awaited = seq;
+	subscriber_move(subscriber, SUBSCRIBER_AWAITING);
+	outlet_schedule_flush(subscriber->outlet);
+}
+
+/* Calls `visit` for each; it may have the subscriber leave. */
+static void mapped_each(struct outlet *outlet, void (*visit)(struct subscriber *, const void *),
+	const void *context)
+{
+	struct subscriber *next;
+
+	for (int state = SUBSCRIBER_MAPPED; state <= SUBSCRIBER_AWAITING; state++) {
+		struct subscriber *s = TAILQ_FIRST(&outlet->subscribers[state]);
+
+		for (; s; s = next) {
+			next = TAILQ_NEXT(s, link);
+			visit(s, context);
+		}
+	}
+}
+
+static void mapped_tell_subscriber(struct subscriber *subscriber, const void *context)
+{
+	const struct encode_record *record = context;
+
+	if (record->message->source < subscriber->named)
+		return; /* by the hello */
+	encode_frames_append(&subscriber->aside, FRAMES_NAME, record->seq, record->message->source,
+		record->connection, record->connection_length);
+	subscriber_send(subscriber);
+}
+
+void mapped_tell_name(struct outlet *outlet, const struct encode_record *record)
+{
+	mapped_each(outlet, mapped_tell_subscriber, record);
+}
+
+static void mapped_refuse_subscriber(struct subscriber *subscriber, const void *context)
+{
+	const char *text = context;
+
+	encode_frames_append(&subscriber->aside, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION, text,
+		strlen(text));
+	subscriber_finish(subscriber, "on_lag has become wait");
+}
+
+void mapped_refuse(struct outlet *outlet)
+{
+	if (outlet->settings.on_lag == OUTLET_WAIT)
+		mapped_each(outlet, mapped_refuse_subscriber, "the outlet now waits for its "
+			"subscribers (on_lag), and cannot see where one is that reads the ring");
+}
+
+static void mapped_end_subscriber(struct subscriber *subscriber, const void *parting)
+{
+	subscriber_leave(subscriber, parting);
+}
+
+void mapped_end(struct outlet *outlet, const char *parting)
+{
+	mapped_each(outlet, mapped_end_subscriber, parting);
+}
+
+void mapped_left(struct outlet *outlet)
+{
+	if (!outlet->ended_mapped)
+		return;
+	outlet->ended_mapped = false;
+	mapped_wake(outlet);
+}
