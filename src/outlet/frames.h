@@ -149,6 +149,10 @@ enum frames_mode {
  * nothing waits in futex(&wake, FUTEX_WAIT, what it has loaded); not FUTEX_PRIVATE, for the word is
  * shared. The daemon counts wake up after it has moved head, once a batch, and then wakes all.
  * A daemon that dies wakes nobody: a sleeper looks at its socket from time to time.
+ *
+ * tests/model walks through all executions of this that C11 allows. Only of the records it says
+ * nothing: that they are read while they may be overwritten makes them a data race by the letter of
+ * the standard, as in every seqlock; what has been read so is thrown away.
  */
 struct frames_ring {
 	char magic[8];

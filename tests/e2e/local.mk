@@ -52,6 +52,7 @@ EXTRA_DIST += \
 	tests/e2e/test_redirect.py \
 	tests/e2e/test_refused.py \
 	tests/e2e/test_reload.py \
+	tests/e2e/test_ring_model.py \
 	tests/e2e/test_sending.py \
 	tests/e2e/test_stats_warnings.py \
 	tests/e2e/test_tls.py \
