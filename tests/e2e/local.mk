@@ -20,6 +20,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/ports.py \
 	tests/e2e/harness/process.py \
 	tests/e2e/harness/proxies.py \
+	tests/e2e/harness/ring.py \
 	tests/e2e/harness/server.py \
 	tests/e2e/harness/shown.py \
 	tests/e2e/harness/subscriber.py \
@@ -52,6 +53,7 @@ EXTRA_DIST += \
 	tests/e2e/test_redirect.py \
 	tests/e2e/test_refused.py \
 	tests/e2e/test_reload.py \
+	tests/e2e/test_ring.py \
 	tests/e2e/test_ring_model.py \
 	tests/e2e/test_sending.py \
 	tests/e2e/test_stats_warnings.py \
