@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -116,6 +117,41 @@ def test_starts_and_resumes(open_feed, join):
     live = join(daemon, start=frames.LIVE)
     peer.send("late")
     assert live.next()[2] == b"late"
+
+
+def read_some(path, after, count, mode):
+    """Joins behind record `after`, and leaves after a while. What it has read: (seq, payload)."""
+    if mode == ring_module.SLEEPING:
+        ring = Ring(path, start=frames.AFTER, seq=after)
+        hello, got = ring.hello, [ring.next() for _ in range(count)]
+        assert ring.lost == []
+        ring.close()
+        records = [(seq, payload) for seq, _, payload in got]
+    else:
+        with Frames(path, start=frames.AFTER, seq=after) as subscriber:
+            hello = subscriber.greet().hello
+            records = [(record.seq, record.payload) for record in (subscriber.read() for _ in range(count))]
+    assert (hello["missing"], hello["next"]) == (0, after + 1)
+    return records
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("mode", [0, ring_module.SLEEPING])
+def test_the_seam_between_history_and_live(open_feed, mode):
+    """Leaves and comes back behind what it had, again and again, while messages come."""
+    daemon, peer = open_feed(ring="8M")
+    first = daemon.call("outlets")[0]["messages"]
+    total = 40_000
+    sender = threading.Thread(target=lambda: [peer.send_all([f"{i + j}" for j in range(100)])
+                                              for i in range(0, total, 100)])
+    sender.start()
+    source = random.Random(6)
+    records = []
+    while len(records) < total:
+        count = min(source.randint(1, 2000), total - len(records))
+        records += read_some(daemon.path("out.sock"), first + len(records), count, mode)
+    sender.join()
+    assert records == [(first + 1 + i, str(i).encode()) for i in range(total)]
 
 
 def test_an_outlet_that_waits_refuses(open_feed):
