@@ -52,6 +52,9 @@ class Process:
                     return int(line.split()[1]) * 1024
         raise BenchError(f"/proc/{self.child.pid}/status has no {field}")
 
+    def send_signal(self, sign):
+        self.child.send_signal(sign)
+
     def end(self, sign=signal.SIGTERM):
         if self.child.poll() is None:
             self.child.send_signal(sign)
@@ -67,27 +70,45 @@ class Gateway(Process):
     """wsgated with a configuration of its own, ready when this returns."""
 
     def __init__(self, build, directory, connections, outlets, gateway=""):
+        self.directory = directory
         self.control = os.path.join(directory, "control.sock")
         self.ctl = os.path.join(build, "wsgatectl")
-        config = os.path.join(directory, "wsgated.conf")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(f'gateway = {{ runtime_dir = "{directory}"; log = {{ level = "err"; }}; '
-                       f'{gateway} }};\n'
-                       f"connections = ( {', '.join(connections)} );\n"
-                       f"outlets = ( {', '.join(outlets)} );\n")
+        self.config = os.path.join(directory, "wsgated.conf")
+        self.configure(connections, outlets, gateway)
         with ReadySocket(directory) as ready:
-            super().__init__(os.path.join(build, "wsgated"), "-c", config)
+            super().__init__(os.path.join(build, "wsgated"), "-c", self.config)
             try:
                 ready.wait(self.child)
             except BaseException:
                 self.end()
                 raise
 
+    def configure(self, connections, outlets, gateway=""):
+        """Writes the configuration; a running gateway takes it with `reload`."""
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(f'gateway = {{ runtime_dir = "{self.directory}"; '
+                       f'log = {{ level = "err"; }}; {gateway} }};\n'
+                       f"connections = ( {', '.join(connections)} );\n"
+                       f"outlets = ( {', '.join(outlets)} );\n")
+
     def command(self, *arguments):
         """What wsgatectl answers."""
         done = subprocess.run([self.ctl, "-s", self.control, "--json", *arguments], check=True,
                               stdout=subprocess.PIPE)
         return json.loads(done.stdout)
+
+    def call(self, method):
+        """The bare answer to a call on the control socket, one line, unparsed."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(self.control)
+            control.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}).encode() + b"\n")
+            answer = bytearray()
+            while not answer.endswith(b"\n"):
+                piece = control.recv(1 << 20)
+                if not piece:
+                    raise BenchError(f"no answer to '{method}'")
+                answer += piece
+            return bytes(answer)
 
     def wait_for_subscribers(self, count):
         """Connected is not yet accepted: a `live` subscriber gets what comes after that."""
@@ -113,7 +134,7 @@ class ReadySocket:
         self.socket.close()
         os.unlink(self.path)
 
-    def wait(self, child, seconds=30):
+    def wait(self, child, seconds=120):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
@@ -128,6 +149,19 @@ class ReadySocket:
 def scratch():
     """A short path: that of a UNIX socket has to fit into 107 bytes."""
     return tempfile.TemporaryDirectory(prefix="wsgated-bench-", dir="/tmp")
+
+
+def certificate(directory):
+    """A PEM file with a key and a self-signed certificate for 127.0.0.1."""
+    path = os.path.join(directory, "server.pem")
+    key = os.path.join(directory, "server.key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", path,
+                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+                    "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    with open(key, encoding="ascii") as source, open(path, "a", encoding="ascii") as target:
+        target.write(source.read())
+    return path
 
 
 def machine():

@@ -14,7 +14,8 @@ bench_drain_LDADD = $(SSL_LIBS)
 bench_idle_server_SOURCES = tests/bench/bench_idle_server.c tests/bench/bench.c tests/bench/bench.h
 bench_idle_server_LDADD = $(SSL_LIBS)
 
-EXTRA_DIST += tests/bench/run tests/bench/idle tests/bench/storm tests/bench/bench.py
+EXTRA_DIST += tests/bench/run tests/bench/idle tests/bench/scale tests/bench/storm \
+	tests/bench/bench.py
 
 .PHONY: bench bench-programs
 bench-programs: wsgated wsgatectl $(BENCH_TOOLS)
