@@ -179,9 +179,14 @@ bool text_base64_decode(void *out, size_t *length, const char *text)
 	return true;
 }
 
+bool text_is_glob(const char *text)
+{
+	return strpbrk(text, "*?[") != NULL;
+}
+
 bool text_matches(const char *glob, const char *name)
 {
-	return fnmatch(glob, name, 0) == 0;
+	return text_is_glob(glob) ? fnmatch(glob, name, 0) == 0 : strcmp(glob, name) == 0;
 }
 
 bool text_is_name(const char *text)

@@ -34,7 +34,10 @@ void text_base64_encode(char *out, const void *data, size_t length);
  * text is not base64. */
 bool text_base64_decode(void *out, size_t *length, const char *text);
 
-/* Whether `name` matches the shell pattern `glob`, as fnmatch(3). */
+/* Whether it has any of the characters that make a shell pattern of a name. */
+bool text_is_glob(const char *text);
+
+/* Whether `name` matches the shell pattern `glob`, as fnmatch(3), or is that name. */
 bool text_matches(const char *glob, const char *name);
 
 /* Names of connections and outlets: 1 to 64 of A-Z a-z 0-9 . _ -, and no dot or dash in front. */

@@ -364,11 +364,6 @@ void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *co
 
 /* --- connections and their outlets --------------------------------------------------------- */
 
-static bool gateway_is_glob(const char *pattern)
-{
-	return strpbrk(pattern, "*?[") != NULL;
-}
-
 /* Attaches the connections that the outlet takes; plain names without looking at all of them. */
 static void gateway_attach_outlet(struct gateway *gateway, const struct gateway_outlet *entry)
 {
@@ -376,7 +371,7 @@ static void gateway_attach_outlet(struct gateway *gateway, const struct gateway_
 	struct connection *connection;
 
 	for (size_t i = 0; i < from->count; i++) {
-		if (!gateway_is_glob(from->items[i])) {
+		if (!text_is_glob(from->items[i])) {
 			connection = gateway_connection(gateway, from->items[i]);
 			if (connection)
 				connection_attach(connection, entry->outlet);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "gateway/settings_private.h"
 
@@ -323,21 +324,52 @@ static void gateway_resolve_path(struct gateway_settings *gateway)
 	free(given);
 }
 
+/* Which connections the outlets take: those with these names, and those that match a pattern. */
+struct takers {
+	struct names named;
+	struct outlet_config **patterns;
+	size_t pattern_count;
+};
+
+static void takers_add(struct takers *takers, struct outlet_config *outlet)
+{
+	for (size_t i = 0; i < outlet->from.count; i++) {
+		const char *name = outlet->from.items[i];
+
+		if (!text_is_glob(name) && !names_find(&takers->named, name))
+			names_add(&takers->named, name, outlet);
+	}
+	if (outlet_config_has_glob(outlet))
+		takers->patterns[takers->pattern_count++] = outlet;
+}
+
+static bool takers_take(const struct takers *takers, const char *connection)
+{
+	bool taken = names_find(&takers->named, connection) != NULL;
+
+	for (size_t i = 0; i < takers->pattern_count && !taken; i++)
+		taken = outlet_config_takes(takers->patterns[i], connection);
+	return taken;
+}
+
 static void load_implicit_outlets(struct load *load)
 {
 	struct settings *settings = load->settings;
-	size_t explicit = settings->outlet_count;
+	struct takers takers = {
+		.patterns = alloc_zero(settings->outlet_count, sizeof(*takers.patterns)),
+	};
 
+	for (size_t i = 0; i < settings->outlet_count; i++)
+		takers_add(&takers, settings->outlets[i]);
 	for (size_t i = 0; i < settings->connection_count; i++) {
 		const char *name = settings->connections[i]->name;
-		bool taken = !name;
 
-		for (size_t j = 0; j < explicit && !taken; j++)
-			taken = outlet_config_takes(settings->outlets[j], name);
-		if (!taken)
+		if (name && !takers_take(&takers, name))
 			load_take_outlet(load, settings_implicit_outlet(settings, name),
 				load->places.connections[i]);
 	}
+	names_release(&takers.named);
+	free(takers.patterns);
 }
 
 static struct settings *settings_new(void)
@@ -446,6 +478,15 @@ bool outlet_config_takes(const struct outlet_config *outlet, const char *connect
 {
 	for (size_t i = 0; i < outlet->from.count; i++) {
 		if (text_matches(outlet->from.items[i], connection))
+			return true;
+	}
+	return false;
+}
+
+bool outlet_config_has_glob(const struct outlet_config *outlet)
+{
+	for (size_t i = 0; i < outlet->from.count; i++) {
+		if (text_is_glob(outlet->from.items[i]))
 			return true;
 	}
 	return false;

@@ -216,6 +216,9 @@ void outlet_config_free(struct outlet_config *outlet);
 
 bool outlet_config_takes(const struct outlet_config *outlet, const char *connection);
 
+/* Whether it takes connections by a pattern: then each one has to be asked about. */
+bool outlet_config_has_glob(const struct outlet_config *outlet);
+
 /* Whether the ring of a `wait` outlet can hold the largest message of a connection that it takes;
  * always true for others. */
 bool outlet_config_holds(const struct outlet_config *outlet,

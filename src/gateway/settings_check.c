@@ -3,7 +3,21 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/names.h"
+#include "base/text.h"
 #include "gateway/settings_private.h"
+
+enum { CHECK_HINTS_MAX = 100 }; /* problems beyond which nobody reads suggestions */
+
+/* A check under way, and what it has come across, so that nothing is searched for one by one. */
+struct check {
+	const struct settings *settings;
+	const struct settings_places *places;
+	struct settings_problems *problems;
+	struct names connections;
+	struct names outlets_by_name;
+	struct names outlets_by_path;
+};
 
 static void check_dns(const struct string_list *servers, const config_setting_t *where,
 	struct settings_problems *problems)
@@ -22,80 +36,102 @@ static void check_dns(const struct string_list *servers, const config_setting_t 
 	}
 }
 
-static void check_ring(const struct settings *settings, const struct outlet_config *outlet,
-	const config_setting_t *where, struct settings_problems *problems)
+static void check_ring_for(struct check *check, size_t index,
+	const struct connection_settings *connection)
 {
+	const struct outlet_config *outlet = check->settings->outlets[index];
+	const config_setting_t *where = check->places->outlets[index];
 	struct error error;
 
-	for (size_t i = 0; i < settings->connection_count && outlet->outlet.name; i++) {
-		const struct connection_settings *connection = settings->connections[i];
+	if (!outlet_config_holds(outlet, connection, &error))
+		settings_problem(check->problems, settings_problem_place(where, "ring"), "%s",
+			error.text);
+}
 
-		if (connection->name && !outlet_config_holds(outlet, connection, &error))
-			settings_problem(problems, settings_problem_place(where, "ring"), "%s",
-				error.text);
+/* The ring of a `wait` outlet against the messages of the connections that it takes. */
+static void check_ring(struct check *check, size_t index)
+{
+	const struct settings *settings = check->settings;
+	const struct outlet_config *outlet = settings->outlets[index];
+	const struct connection_settings *connection;
+
+	if (!outlet->outlet.name || outlet->outlet.on_lag != OUTLET_WAIT)
+		return;
+	for (size_t i = 0; i < outlet->from.count && !outlet_config_has_glob(outlet); i++) {
+		connection = names_find(&check->connections, outlet->from.items[i]);
+		if (connection)
+			check_ring_for(check, index, connection);
+	}
+	for (size_t i = 0; i < settings->connection_count && outlet_config_has_glob(outlet); i++) {
+		if (settings->connections[i]->name)
+			check_ring_for(check, index, settings->connections[i]);
 	}
 }
 
-static bool is_glob(const char *text)
+static void check_say_missing(struct check *check, const char *name, const config_setting_t *where)
 {
-	return strpbrk(text, "*?[") != NULL;
+	const struct settings *settings = check->settings;
+	struct settings_hint hint = {.wanted = name};
+	char text[SETTINGS_HINT_SIZE];
+
+	for (size_t i = 0; i < settings->connection_count; i++) {
+		if (settings->connections[i]->name && check->problems->count < CHECK_HINTS_MAX)
+			settings_hint_offer(&hint, settings->connections[i]->name);
+	}
+	settings_hint_text(&hint, text);
+	settings_problem(check->problems, settings_problem_place(where, "from"),
+		"no connection named '%s'%s", name, text);
 }
 
 /* A plain name that no connection has is a typing error, most of the time. */
-static void check_from(const struct settings *settings, const struct outlet_config *outlet,
-	const config_setting_t *where, struct settings_problems *problems)
+static void check_from(struct check *check, const struct outlet_config *outlet,
+	const config_setting_t *where)
 {
 	for (size_t i = 0; i < outlet->from.count; i++) {
-		struct settings_hint hint = {.wanted = outlet->from.items[i]};
-		char text[SETTINGS_HINT_SIZE];
-		bool found = is_glob(hint.wanted);
+		const char *name = outlet->from.items[i];
 
-		for (size_t j = 0; j < settings->connection_count && !found; j++) {
-			const char *name = settings->connections[j]->name;
-
-			found = name && strcmp(name, hint.wanted) == 0;
-			if (name)
-				settings_hint_offer(&hint, name);
-		}
-		if (found)
-			continue;
-		settings_hint_text(&hint, text);
-		settings_problem(problems, settings_problem_place(where, "from"),
-			"no connection named '%s'%s", hint.wanted, text);
+		if (!text_is_glob(name) && !names_find(&check->connections, name))
+			check_say_missing(check, name, where);
 	}
 }
 
-static bool same(const char *one, const char *other)
+/* What stands under that name, before this takes its place there if nothing does. */
+static void *check_note(struct names *names, const char *name, void *thing)
 {
-	return one && other && strcmp(one, other) == 0;
+	void *before = name ? names_find(names, name) : NULL;
+
+	if (name && !before)
+		names_add(names, name, thing);
+	return before;
 }
 
 /*
  * The name and path of an outlet against those before it. An implicit one stands behind all the
  * others, and its connection is where the problem is.
  */
-static void check_outlet_unique(const struct settings *settings, size_t index,
-	const config_setting_t *where, struct settings_problems *problems)
+static void check_outlet_unique(struct check *check, struct outlet_config *config,
+	const config_setting_t *where)
 {
-	const struct outlet_settings *outlet = &settings->outlets[index]->outlet;
+	const struct outlet_settings *outlet = &config->outlet;
+	const struct outlet_config *named =
+		check_note(&check->outlets_by_name, outlet->name, config);
+	const struct outlet_config *placed =
+		check_note(&check->outlets_by_path, outlet->path, config);
+	const char *control = check->settings->gateway.control.path;
 	const char *whose = "";
 
-	if (settings->outlets[index]->implicit)
+	if (config->implicit)
 		whose = "no outlet takes this connection, and the one of its own cannot be made: ";
-	if (same(outlet->path, settings->gateway.control.path))
-		settings_problem(problems, settings_problem_place(where, "path"),
+	if (outlet->path && control && strcmp(outlet->path, control) == 0)
+		settings_problem(check->problems, settings_problem_place(where, "path"),
 			"%sthe path is that of the control socket", whose);
-	for (size_t i = 0; i < index; i++) {
-		const struct outlet_settings *other = &settings->outlets[i]->outlet;
-
-		if (same(outlet->name, other->name))
-			settings_problem(problems, settings_problem_place(where, "name"),
-				"%sthere is already an outlet '%s'", whose, outlet->name);
-		else if (same(outlet->path, other->path))
-			settings_problem(problems, settings_problem_place(where, "path"),
-				"%sthe path is that of outlet '%s'", whose,
-				other->name ? other->name : "");
-	}
+	if (named)
+		settings_problem(check->problems, settings_problem_place(where, "name"),
+			"%sthere is already an outlet '%s'", whose, outlet->name);
+	if (placed && placed != named)
+		settings_problem(check->problems, settings_problem_place(where, "path"),
+			"%sthe path is that of outlet '%s'", whose,
+			placed->outlet.name ? placed->outlet.name : "");
 }
 
 static void check_path_length(const char *path, const config_setting_t *where,
@@ -109,43 +145,46 @@ static void check_path_length(const char *path, const config_setting_t *where,
 			strlen(path));
 }
 
-static void check_connections(const struct settings *settings,
-	const config_setting_t *const *places, struct settings_problems *problems)
+static void check_connections(struct check *check)
 {
+	const struct settings *settings = check->settings;
+
 	for (size_t i = 0; i < settings->connection_count; i++) {
 		const char *name = settings->connections[i]->name;
 
-		for (size_t j = 0; j < i; j++) {
-			if (same(name, settings->connections[j]->name))
-				settings_problem(problems,
-					settings_problem_place(places[i], "name"),
-					"there is already a connection '%s'", name);
-		}
+		if (check_note(&check->connections, name, settings->connections[i]))
+			settings_problem(check->problems,
+				settings_problem_place(check->places->connections[i], "name"),
+				"there is already a connection '%s'", name);
 	}
 }
 
-static void check_outlets(const struct settings *settings, const struct settings_places *places,
-	struct settings_problems *problems)
+static void check_outlets(struct check *check)
 {
-	for (size_t i = 0; i < settings->outlet_count; i++) {
-		const struct outlet_config *outlet = settings->outlets[i];
-		const config_setting_t *where = places->outlets[i];
+	for (size_t i = 0; i < check->settings->outlet_count; i++) {
+		struct outlet_config *outlet = check->settings->outlets[i];
+		const config_setting_t *where = check->places->outlets[i];
 
-		check_outlet_unique(settings, i, where, problems);
-		check_path_length(
-			outlet->outlet.path, settings_problem_place(where, "path"), problems);
-		if (places->complete && !outlet->implicit)
-			check_from(settings, outlet, where, problems);
-		check_ring(settings, outlet, where, problems);
+		check_outlet_unique(check, outlet, where);
+		check_path_length(outlet->outlet.path, settings_problem_place(where, "path"),
+			check->problems);
+		if (check->places->complete && !outlet->implicit)
+			check_from(check, outlet, where);
+		check_ring(check, i);
 	}
 }
 
 void settings_check(const struct settings *settings, const struct settings_places *places,
 	struct settings_problems *problems)
 {
+	struct check check = {.settings = settings, .places = places, .problems = problems};
+
 	check_dns(&settings->gateway.dns, places->gateway, problems);
 	check_path_length(settings->gateway.control.path,
 		settings_problem_place(places->gateway, "control.path"), problems);
-	check_connections(settings, places->connections, problems);
-	check_outlets(settings, places, problems);
+	check_connections(&check);
+	check_outlets(&check);
+	names_release(&check.connections);
+	names_release(&check.outlets_by_name);
+	names_release(&check.outlets_by_path);
 }
