@@ -106,6 +106,9 @@ static bool response_read_head(struct ws_response *response, size_t length, stru
 			return false;
 		response->header_count++;
 	}
+	/* Kept for as long as the connection is open: few of so many are used. */
+	response->headers = alloc_resize(response->headers,
+		response->header_count * sizeof(*response->headers));
 	return true;
 }
 
