@@ -168,7 +168,7 @@ static json_t *report_redirects(const struct string_list *redirects)
 
 static json_t *report_tls(const struct tls_report *tls)
 {
-	if (!tls->version[0])
+	if (!tls)
 		return json_null();
 	return json_pack("{s:s,s:s,s:o,s:b,s:o,s:o}", "version", tls->version, "cipher",
 		tls->cipher, "alpn", report_text_or_null(tls->alpn), "resumed", tls->resumed,
@@ -207,7 +207,7 @@ static json_t *report_info(const struct call_report *call)
 	json_object_set_new(info, "proxy_us", report_number(dial->proxy_us));
 	json_object_set_new(info, "tls_us", report_number(dial->tls_us));
 	json_object_set_new(info, "upgrade_us", report_number(call->upgrade_us));
-	json_object_set_new(info, "tls", report_tls(&dial->tls));
+	json_object_set_new(info, "tls", report_tls(dial->tls));
 	json_object_set_new(info, "protocol", report_text_or_null(call->protocol));
 	json_object_set_new(info, "compression", report_compression(call));
 	return info;

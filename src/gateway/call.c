@@ -22,6 +22,7 @@ void call_report_release(struct call_report *report)
 		free(report->redirects.items[i]);
 	free(report->redirects.items);
 	free(report->url);
+	dial_report_release(&report->dial);
 	ws_response_release(&report->response);
 	free(report->body);
 	free(report->protocol);
@@ -287,6 +288,7 @@ static void call_on_dialed(struct stream *stream, const struct dial_report *repo
 
 	call->dial = NULL;
 	call->stream = stream;
+	dial_report_release(&call->report.dial); /* of the step before */
 	call->report.dial = *report;
 	if (!stream) {
 		call->error = *error;

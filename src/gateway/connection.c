@@ -320,12 +320,13 @@ static void connection_on_ended(const struct session_end *end, void *context)
 static void connection_announce_open(struct connection *connection)
 {
 	const struct dial_report *dial = &connection->report.dial;
+	const char *version = dial->tls ? dial->tls->version : "";
 	uint64_t us = dial->resolve_us + dial->connect_us + dial->proxy_us + dial->tls_us +
 		connection->report.upgrade_us;
 	struct buffer details = {0};
 
 	connection_log(connection, LOG_NOTICE, "open: %s at %s%s%s, in %.1f ms", connection->url,
-		dial->peer, dial->tls.version[0] ? ", " : "", dial->tls.version,
+		dial->peer, *version ? ", " : "", version,
 		(double)us / 1000);
 	buffer_append_text(&details, "{");
 	connection_append_member(&details, "url", connection->url);

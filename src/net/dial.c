@@ -45,6 +45,15 @@ static uint64_t dial_elapsed_us(const struct dial *dial)
 	return (clock_monotonic() - dial->started) / CLOCK_NS_PER_US;
 }
 
+void dial_report_release(struct dial_report *report)
+{
+	free(report->peer);
+	free(report->local);
+	free(report->proxy);
+	free(report->tls);
+	*report = (struct dial_report){0};
+}
+
 /* Hands the stream or the error over; the dial is gone then. */
 static void dial_end(struct dial *dial, const struct error *error)
 {
@@ -55,6 +64,7 @@ static void dial_end(struct dial *dial, const struct error *error)
 
 	if (stream)
 		dial->stream = NULL;
+	dial->report = (struct dial_report){0};
 	dial_cancel(dial);
 	done(stream, &report, error, context);
 }
@@ -99,8 +109,10 @@ static void dial_shake_hands(evutil_socket_t fd, short events, void *context)
 		return;
 	}
 	dial->report.tls_us = dial_elapsed_us(dial);
-	if (status == STREAM_OK)
-		tls_describe(dial->stream->ssl, &dial->report.tls);
+	if (status == STREAM_OK) {
+		dial->report.tls = alloc_zero(1, sizeof(*dial->report.tls));
+		tls_describe(dial->stream->ssl, dial->report.tls);
+	}
 	dial_end(dial, status == STREAM_OK ? NULL : &error);
 }
 
@@ -221,16 +233,23 @@ static void dial_lost(struct dial *dial)
 	dial_fail(dial, &error);
 }
 
-static void dial_note_addresses(struct dial *dial)
+/* "" when the connection has been lost already. */
+static char *dial_address(const struct dial *dial,
+	int (*get)(int fd, struct sockaddr *address, socklen_t *length))
 {
+	char text[ADDRESS_TEXT_SIZE] = "";
 	struct address address;
 	socklen_t length = sizeof(address);
 
-	if (getpeername(dial->stream->fd, &address.generic, &length) == 0)
-		address_format(&address, dial->report.peer);
-	length = sizeof(address);
-	if (getsockname(dial->stream->fd, &address.generic, &length) == 0)
-		address_format(&address, dial->report.local);
+	if (get(dial->stream->fd, &address.generic, &length) == 0)
+		address_format(&address, text);
+	return alloc_string(text);
+}
+
+static void dial_note_addresses(struct dial *dial)
+{
+	dial->report.peer = dial_address(dial, getpeername);
+	dial->report.local = dial_address(dial, getsockname);
 }
 
 static void dial_note_race(struct dial *dial)
@@ -347,7 +366,7 @@ static void dial_connect_unix(struct dial *dial)
 	}
 	dial->report.connect_us = dial_elapsed_us(dial);
 	dial->stream = stream_new(fd);
-	snprintf(dial->report.peer, sizeof(dial->report.peer), "%s", path);
+	dial->report.peer = alloc_string(path);
 	dial_end(dial, NULL);
 }
 
@@ -382,8 +401,7 @@ static void dial_use_proxy(struct dial *dial)
 	if (!dial->settings.proxy)
 		return;
 	dial->server = &dial->settings.proxy->url;
-	snprintf(dial->report.proxy, sizeof(dial->report.proxy), "%s",
-		dial->settings.proxy->url.shown);
+	dial->report.proxy = alloc_string(dial->settings.proxy->url.shown);
 }
 
 struct dial *dial_start(struct net *net, const struct dial_settings *settings, dial_done done,
@@ -412,5 +430,6 @@ void dial_cancel(struct dial *dial)
 	race_free(dial->race);
 	tunnel_release(&dial->tunnel);
 	stream_close(dial->stream);
+	dial_report_release(&dial->report);
 	free(dial);
 }

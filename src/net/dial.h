@@ -28,24 +28,25 @@ struct dial_settings {
 	uint64_t tls_timeout;           /* ns */
 };
 
-/* How the call was set up; what did not take place is 0 or empty. With a proxy, resolving and
- * connecting are about the proxy, and so are the addresses. */
+/* How the call was set up; what did not take place is 0 or NULL. With a proxy, resolving and
+ * connecting are about the proxy, and so are the addresses. It owns what it points to. */
 struct dial_report {
 	uint64_t resolve_us;
 	uint64_t connect_us; /* of the attempt that won, or until the last one failed */
 	uint64_t proxy_us;   /* from connected to the open tunnel */
 	uint64_t tls_us;
 	unsigned attempts;   /* addresses that were tried */
-	char peer[112];      /* "192.0.2.1:443", "[2001:db8::1]:443", "/run/app.sock" */
-	char local[64];
-	char proxy[128];     /* "socks5://ann:***@proxy.example:1080", cut if longer */
-	struct tls_report tls;
+	char *peer;          /* not NULL once connected: "192.0.2.1:443", "[2001:db8::1]:443", "/run/app.sock" */
+	char *local;
+	char *proxy;         /* "socks5://ann:***@proxy.example:1080" */
+	struct tls_report *tls;
 };
+void dial_report_release(struct dial_report *report);
 
 /*
  * Called once, never from within dial_start(). On success `stream` is the caller's to close and
  * `error` is NULL; on failure it is NULL and `error` says what failed and against which address.
- * The dial is gone when this is called.
+ * What the report owns is the taker's. The dial is gone when this is called.
  */
 typedef void (*dial_done)(struct stream *stream, const struct dial_report *report,
 	const struct error *error, void *context);

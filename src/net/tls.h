@@ -28,7 +28,7 @@ struct tls_settings {
 	                              made with mode 0600. For debugging */
 };
 
-/* What the handshake agreed on, and the server's certificate. Empty or 0: there is none. */
+/* What the handshake agreed on, and the server's certificate. An empty text, or 0: there is none. */
 struct tls_report {
 	char version[16]; /* "TLSv1.3" */
 	char cipher[64];

@@ -32,6 +32,7 @@ void fixture_close(struct fixture *fixture)
 void fixture_stop(struct fixture *fixture)
 {
 	fixture_close(fixture);
+	dial_report_release(&fixture->report);
 	net_free(fixture->net);
 	name_server_stop(&fixture->names);
 	event_base_free(fixture->base);
@@ -47,6 +48,7 @@ static void fixture_on_done(struct stream *stream, const struct dial_report *rep
 	ck_assert((stream == NULL) == (error != NULL));
 	fixture->dial = NULL;
 	fixture->stream = stream;
+	dial_report_release(&fixture->report);
 	fixture->report = *report;
 	fixture->elapsed_ms = (clock_monotonic() - fixture->started) / CLOCK_NS_PER_MS;
 	if (error)

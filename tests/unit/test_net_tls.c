@@ -105,8 +105,8 @@ START_TEST(certificates)
 		ck_assert_str_eq(fixture.error.name, ERROR_SOCKET_SSL);
 	} else {
 		ck_assert_msg(fixture_wait(&fixture), "%s", fixture.error.text);
-		ck_assert_str_eq(fixture.report.tls.version, "TLSv1.3");
-		ck_assert_str_eq(fixture.report.tls.cipher, "TLS_AES_256_GCM_SHA384");
+		ck_assert_str_eq(fixture.report.tls->version, "TLSv1.3");
+		ck_assert_str_eq(fixture.report.tls->cipher, "TLS_AES_256_GCM_SHA384");
 		ck_assert_uint_gt(fixture.report.tls_us, 0);
 	}
 	fixture_close(&fixture);
