@@ -401,7 +401,7 @@ static void connection_open(struct connection *connection)
 		connection_call(connection);
 		return;
 	}
-	event_del(&connection->timer);
+	timer_clear(&connection->timer);
 	connection->redial = true;
 	session_close(connection->session, WS_CLOSE_GOING_AWAY, "");
 }
@@ -413,7 +413,7 @@ void connection_connect(struct connection *connection, const struct header_list 
 	connection_take_extra(connection, extra);
 	connection_wait(connection, waiter, true);
 	connection->urgent = true;
-	event_del(&connection->linger);
+	timer_clear(&connection->linger);
 	connection_open(connection);
 }
 
@@ -430,7 +430,7 @@ void connection_disconnect(struct connection *connection, unsigned code, const c
 	connection_answer(connection, true, NULL, &error);
 	connection_cancel_call(connection);
 	connection_release_extra(connection);
-	event_del(&connection->timer);
+	timer_clear(&connection->timer);
 	if (connection->session) {
 		connection_wait(connection, waiter, false);
 		session_close(connection->session, code, reason);
@@ -536,8 +536,6 @@ struct connection *connection_new(const struct connection_host *host,
 	TAILQ_INIT(&connection->waiters);
 	connection->ticket.admitted = connection_on_admitted;
 	connection->ticket.context = connection;
-	evtimer_assign(&connection->timer, host->shared->base, connection_on_timer, connection);
-	evtimer_assign(&connection->linger, host->shared->base, connection_on_lingered, connection);
 	hold_init(&connection->hold, host->shared->base, connection_on_expired, connection);
 	hold_set_limits(&connection->hold, settings->hold.bytes, settings->hold.age);
 	connection_clear_stats(connection);
@@ -558,8 +556,8 @@ void connection_free(struct connection *connection)
 	while (connection->route_count)
 		connection_detach(connection, connection->routes[0].outlet);
 	free(connection->routes);
-	event_del(&connection->timer);
-	event_del(&connection->linger);
+	timer_clear(&connection->timer);
+	timer_clear(&connection->linger);
 	connection_cancel_call(connection);
 	session_free(connection->session);
 	session_free(connection->leaving);

@@ -39,7 +39,7 @@ void connection_call(struct connection *connection)
 {
 	bool urgent = connection->urgent;
 
-	event_del(&connection->timer);
+	timer_clear(&connection->timer);
 	connection->redial = false;
 	connection->urgent = false;
 	if (admission_enter(connection->host->admission, &connection->ticket, urgent))
@@ -61,17 +61,22 @@ bool connection_calls(const struct connection *connection)
 	return connection->ticket.place != ADMISSION_OUTSIDE;
 }
 
-void connection_on_timer(evutil_socket_t fd, short what, void *context)
+static void connection_on_timer(void *context)
 {
 	struct connection *connection = context;
 
-	(void)fd, (void)what;
 	if (connection->retired)
 		connection->host->retired(connection, connection->host->context);
 	else if (connection->session)
 		connection_renew(connection);
 	else
 		connection_call(connection);
+}
+
+void connection_set_timer(struct connection *connection, uint64_t ns)
+{
+	timer_set(&connection->timer, connection->host->shared->base, ns, connection_on_timer,
+		connection);
 }
 
 /* --- and when not ---------------------------------------------------------------------------- */
@@ -81,7 +86,7 @@ void connection_rest(struct connection *connection)
 	connection->wanted = false;
 	connection_enter(connection, CONNECTION_IDLE);
 	if (connection->retired && !connection->leaving)
-		event_active(&connection->timer, EV_TIMEOUT, 0);
+		connection_set_timer(connection, 0);
 }
 
 void connection_start_anew(struct connection *connection)
@@ -148,11 +153,10 @@ static uint64_t connection_delay(struct connection *connection, uint64_t retry_a
 static void connection_try_later(struct connection *connection, uint64_t retry_after)
 {
 	uint64_t ns = connection_delay(connection, retry_after);
-	struct timeval delay = clock_timeval(ns);
 	struct buffer details = {0};
 
 	connection->next_try = clock_monotonic() + ns;
-	event_add(&connection->timer, &delay);
+	connection_set_timer(connection, ns);
 	if (!connection->session)
 		connection_enter(connection, CONNECTION_WAITING);
 

@@ -25,20 +25,18 @@ static void connection_open_on_demand(struct connection *connection)
 		connection_call(connection);
 }
 
-static void connection_linger(struct connection *connection)
-{
-	const struct timeval linger = clock_timeval(connection->settings->linger);
-
-	event_add(&connection->linger, &linger);
-}
-
-void connection_on_lingered(evutil_socket_t fd, short what, void *context)
+static void connection_on_lingered(void *context)
 {
 	struct connection *connection = context;
 
-	(void)fd, (void)what;
 	if (connection->wanted)
 		connection_disconnect(connection, WS_CLOSE_GOING_AWAY, "", NULL);
+}
+
+static void connection_linger(struct connection *connection)
+{
+	timer_set(&connection->linger, connection->host->shared->base,
+		connection->settings->linger, connection_on_lingered, connection);
 }
 
 void connection_update_demand(struct connection *connection)
@@ -50,7 +48,7 @@ void connection_update_demand(struct connection *connection)
 		return;
 	connection->demanded = demanded;
 	if (demanded) {
-		event_del(&connection->linger);
+		timer_clear(&connection->linger);
 		connection_open_on_demand(connection);
 	} else if (connection->wanted) {
 		connection_linger(connection);
@@ -60,9 +58,9 @@ void connection_update_demand(struct connection *connection)
 void connection_configure_demand(struct connection *connection,
 	const struct connection_settings *before)
 {
-	bool lingering = event_pending(&connection->linger, EV_TIMEOUT, NULL);
+	bool lingering = timer_is_set(&connection->linger);
 
-	event_del(&connection->linger);
+	timer_clear(&connection->linger);
 	if (connection->settings->when != WHEN_SUBSCRIBED)
 		return;
 	if (before->when != WHEN_SUBSCRIBED) {

@@ -1,14 +1,13 @@
 #ifndef GATEWAY_CONNECTION_PRIVATE_H
 #define GATEWAY_CONNECTION_PRIVATE_H
 
-#include <event2/event_struct.h>
-
 #include "base/buffer.h"
 #include "gateway/admission.h"
 #include "gateway/backoff.h"
 #include "gateway/connection.h"
 #include "gateway/hold.h"
 #include "gateway/on_open.h"
+#include "gateway/timer.h"
 
 /* The inside of a connection, for the files that it is made of. */
 
@@ -39,14 +38,14 @@ struct connection {
 	struct session *session;
 	struct session *leaving;  /* the one before, until its closing handshake has ended */
 	bool renewing;            /* the session is closed, or has been, only for its age */
-	struct event timer;       /* until the next attempt, or until the session is of age */
+	struct timer timer;       /* until the next attempt, or until the session is of age */
 	uint64_t next_try;        /* monotonic ns */
 	uint64_t opened;          /* monotonic ns */
 	unsigned attempt;
 	struct backoff backoff;
 	char *gave_up; /* why; NULL: it has not */
 
-	struct event linger; /* WHEN_SUBSCRIBED: since the last subscriber has left */
+	struct timer linger; /* WHEN_SUBSCRIBED: since the last subscriber has left */
 	bool demanded;       /* likewise: there are subscribers */
 
 	struct connection_route *routes;
@@ -127,8 +126,8 @@ void connection_rest(struct connection *connection);
 /* Forgets the failures up to now. */
 void connection_start_anew(struct connection *connection);
 
-/* The callback of `timer`. */
-void connection_on_timer(evutil_socket_t fd, short what, void *context);
+/* Sets `timer`: it says that the connection is to be called, renewed or freed. */
+void connection_set_timer(struct connection *connection, uint64_t ns);
 void connection_on_admitted(void *context);
 
 /* --- connection_sending.c: messages to the server --------------------------------------------- */
@@ -147,9 +146,6 @@ void connection_on_expired(size_t messages, void *context);
 /* The settings were others before. */
 void connection_configure_demand(struct connection *connection,
 	const struct connection_settings *before);
-
-/* The callback of `linger`. */
-void connection_on_lingered(evutil_socket_t fd, short what, void *context);
 
 /* --- connection_renewal.c: no older than max_age --------------------------------------------- */
 

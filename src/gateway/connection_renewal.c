@@ -10,26 +10,22 @@ void connection_await_age(struct connection *connection)
 	const struct connection_settings *settings = connection->settings;
 	uint64_t age = clock_monotonic() - connection->opened;
 	uint64_t after = settings->max_age.after;
-	struct timeval left;
 	uint32_t random;
 
-	event_del(&connection->timer);
+	timer_clear(&connection->timer);
 	if (!after)
 		return;
 	evutil_secure_rng_get_bytes(&random, sizeof(random));
 	after -= (uint64_t)((double)after * settings->max_age.jitter * random / 0x1p32);
-	left = clock_timeval(after > age ? after - age : 0);
-	event_add(&connection->timer, &left);
+	connection_set_timer(connection, after > age ? after - age : 0);
 }
 
 void connection_renew(struct connection *connection)
 {
-	const struct timeval later = {.tv_usec = RENEWAL_POSTPONED_MS * 1000};
-
 	if (!session_is_open(connection->session))
 		return;
 	if (connection->leaving || session_paused(connection->session)) {
-		event_add(&connection->timer, &later);
+		connection_set_timer(connection, RENEWAL_POSTPONED_MS * CLOCK_NS_PER_MS);
 		return;
 	}
 	if (connection->attempt == 0)

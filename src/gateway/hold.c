@@ -1,23 +1,20 @@
 #include "gateway/hold.h"
 
-#include <event2/event.h>
-
 #include "base/clock.h"
+
+static void hold_on_timer(void *context);
 
 static void hold_arm_timer(struct hold *hold)
 {
 	uint64_t now = clock_monotonic(), end;
 	struct queued_message oldest;
-	struct timeval left;
 
 	if (!message_queue_first(&hold->messages, &oldest)) {
-		event_del(&hold->timer);
+		timer_clear(&hold->timer);
 		return;
 	}
 	end = oldest.time + hold->age_max;
-	/* A microsecond more than the rest of the last one: timers must not fire early. */
-	left = clock_timeval((end > now ? end - now : 0) + CLOCK_NS_PER_US);
-	event_add(&hold->timer, &left);
+	timer_set(&hold->timer, hold->base, end > now ? end - now : 0, hold_on_timer, hold);
 }
 
 static void hold_expire(struct hold *hold)
@@ -35,11 +32,10 @@ static void hold_expire(struct hold *hold)
 		hold->expired(expired, hold->context);
 }
 
-static void hold_on_timer(evutil_socket_t fd, short what, void *context)
+static void hold_on_timer(void *context)
 {
 	struct hold *hold = context;
 
-	(void)fd, (void)what;
 	hold_expire(hold);
 	hold_arm_timer(hold);
 }
@@ -47,13 +43,12 @@ static void hold_on_timer(evutil_socket_t fd, short what, void *context)
 void hold_init(struct hold *hold, struct event_base *base,
 	void (*expired)(size_t messages, void *context), void *context)
 {
-	*hold = (struct hold){.expired = expired, .context = context};
-	evtimer_assign(&hold->timer, base, hold_on_timer, hold);
+	*hold = (struct hold){.base = base, .expired = expired, .context = context};
 }
 
 void hold_release(struct hold *hold)
 {
-	event_del(&hold->timer);
+	timer_clear(&hold->timer);
 	message_queue_release(&hold->messages);
 }
 

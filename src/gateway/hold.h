@@ -1,13 +1,14 @@
 #ifndef GATEWAY_HOLD_H
 #define GATEWAY_HOLD_H
 
-#include <event2/event_struct.h>
+#include <event2/event.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
 #include "gateway/message_queue.h"
+#include "gateway/timer.h"
 
 /*
  * Messages for a server that is not connected: held until it is, but not more than so many bytes,
@@ -17,7 +18,8 @@ struct hold {
 	struct message_queue messages;
 	uint64_t bytes_max; /* overheads included */
 	uint64_t age_max;   /* ns */
-	struct event timer; /* private: until the oldest is too old */
+	struct event_base *base; /* private, like the next */
+	struct timer timer;      /* until the oldest is too old */
 
 	/* Messages have become too old, and are dropped. May be called from within hold_first(). */
 	void (*expired)(size_t messages, void *context);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "gateway/message_queue.h"
 #include "gateway/rate.h"
+#include "gateway/timer.h"
 
 enum {
 	SESSION_PONGS_MAX = 64 * 1024, /* bytes queued beyond which a ping goes unanswered */
@@ -37,7 +38,7 @@ struct session {
 
 	struct event readable;
 	struct event writable;
-	struct event timer; /* for the nearest of the deadlines below */
+	struct timer timer; /* for the nearest of the deadlines below */
 	bool read_wants_write; /* TLS: a read waits for the socket to take bytes, */
 	bool write_wants_read; /* or a write for it to bring some */
 
@@ -125,11 +126,12 @@ static uint64_t session_idle_deadline(const struct session *session)
 		: 0;
 }
 
+static void session_on_timer(void *context);
+
 /* While the owner holds reading up, neither pongs nor messages can arrive: nobody is to blame. */
 static void session_arm_timer(struct session *session)
 {
 	uint64_t nearest = UINT64_MAX, now = clock_monotonic();
-	struct timeval left;
 
 	if (session->state != SESSION_OPEN) {
 		nearest = session->close_deadline;
@@ -143,12 +145,11 @@ static void session_arm_timer(struct session *session)
 		}
 	}
 	if (nearest == UINT64_MAX) {
-		event_del(&session->timer);
+		timer_clear(&session->timer);
 		return;
 	}
-	/* A microsecond more than the rest of the last one: timers must not fire early. */
-	left = clock_timeval((nearest > now ? nearest - now : 0) + CLOCK_NS_PER_US);
-	event_add(&session->timer, &left);
+	timer_set(&session->timer, session->shared->base, nearest > now ? nearest - now : 0,
+		session_on_timer, session);
 }
 
 /* --- sending ------------------------------------------------------------------------------- */
@@ -703,12 +704,11 @@ static void session_end_closing(struct session *session)
 	session_finish(session);
 }
 
-static void session_on_timer(evutil_socket_t fd, short what, void *context)
+static void session_on_timer(void *context)
 {
 	struct session *session = context;
 	uint64_t now = clock_monotonic(), deadline;
 
-	(void)fd, (void)what;
 	if (session->state != SESSION_OPEN) {
 		session_end_closing(session);
 		return;
@@ -766,7 +766,6 @@ struct session *session_new(struct session_shared *shared,
 		session_on_readable, session);
 	event_assign(&session->writable, shared->base, session->stream->fd, EV_WRITE,
 		session_on_writable, session);
-	evtimer_assign(&session->timer, shared->base, session_on_timer, session);
 	session_set_settings(session, settings);
 	event_add(&session->readable, NULL);
 	event_active(&session->readable, EV_READ, 0); /* for the backlog, and what TLS holds */
@@ -779,7 +778,7 @@ void session_free(struct session *session)
 		return;
 	event_del(&session->readable);
 	event_del(&session->writable);
-	event_del(&session->timer);
+	timer_clear(&session->timer);
 	stream_close(session->stream);
 	ws_receiver_release(&session->receiver);
 	ws_inflater_free(session->inflater);

@@ -10,8 +10,10 @@ void outlet_schedule_flush(struct outlet *outlet)
 	if (outlet->flush_scheduled)
 		return;
 	outlet->flush_scheduled = true;
+	if (!outlet->flush)
+		outlet->flush = evtimer_new(outlet->base, outlet_on_flush, outlet);
 	/* It goes behind the events that are already waiting in this turn of the loop. */
-	event_active(&outlet->flush, EV_TIMEOUT, 0);
+	event_active(outlet->flush, EV_TIMEOUT, 0);
 }
 
 void outlet_send_ready(struct outlet *outlet)

@@ -67,7 +67,6 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 		TAILQ_INIT(&outlet->subscribers[state]);
 	TAILQ_INIT(&outlet->laggards);
 	ring_init(&outlet->ring, settings->ring, settings->format == OUTLET_FRAMES);
-	evtimer_assign(&outlet->flush, base, outlet_on_flush, outlet);
 	outlet_update_encodes(outlet);
 	return outlet;
 }
@@ -107,7 +106,8 @@ void outlet_free(struct outlet *outlet)
 			subscriber_free(subscriber);
 	}
 	mapped_left(outlet);
-	event_del(&outlet->flush);
+	if (outlet->flush)
+		event_free(outlet->flush);
 	for (unsigned i = 0; i < outlet->source_count; i++)
 		free(outlet->sources[i].name);
 	free(outlet->sources);
@@ -179,7 +179,8 @@ static void outlet_settings_changed(struct outlet *outlet)
 			subscriber_update_reading(subscriber);
 	}
 	outlet_update_encodes(outlet);
-	outlet_schedule_flush(outlet);
+	if (outlet->subscriber_count)
+		outlet_schedule_flush(outlet);
 }
 
 bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *settings,

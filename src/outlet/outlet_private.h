@@ -65,7 +65,7 @@ struct outlet {
 	bool waiting;       /* has refused a message of `wanted` bytes */
 	size_t wanted;
 
-	struct event flush;
+	struct event *flush; /* NULL until the first: most outlets of many never have one */
 	bool flush_scheduled;
 
 	struct outlet_stats stats; /* messages, oldest, subscribers and waiting are not kept here */

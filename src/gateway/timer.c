@@ -1,0 +1,54 @@
+#include "gateway/timer.h"
+
+#include <event2/event_struct.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+struct timer_alarm {
+	struct event event;
+	struct timer *timer;
+	void (*callback)(void *context);
+	void *context;
+};
+
+/* The callback may free the timer, or set it anew. */
+static void timer_on_alarm(evutil_socket_t fd, short what, void *context)
+{
+	struct timer_alarm alarm = *(struct timer_alarm *)context;
+
+	(void)fd, (void)what;
+	timer_clear(alarm.timer);
+	alarm.callback(alarm.context);
+}
+
+void timer_set(struct timer *timer, struct event_base *base, uint64_t ns,
+	void (*callback)(void *context), void *context)
+{
+	/* What is cut off below a microsecond must not make it early. */
+	struct timeval delay = clock_timeval(ns + CLOCK_NS_PER_US);
+
+	if (!timer->alarm) {
+		timer->alarm = alloc_zero(1, sizeof(*timer->alarm));
+		timer->alarm->timer = timer;
+		timer->alarm->callback = callback;
+		timer->alarm->context = context;
+		evtimer_assign(&timer->alarm->event, base, timer_on_alarm, timer->alarm);
+	}
+	event_add(&timer->alarm->event, &delay);
+}
+
+void timer_clear(struct timer *timer)
+{
+	if (!timer->alarm)
+		return;
+	event_del(&timer->alarm->event);
+	free(timer->alarm);
+	timer->alarm = NULL;
+}
+
+bool timer_is_set(const struct timer *timer)
+{
+	return timer->alarm != NULL;
+}
