@@ -34,6 +34,30 @@ static bool utf8_is_ascii_block(const uint8_t *data)
 #endif
 }
 
+/* The last step reaches back over bytes already looked at, so that there is no remainder. */
+static bool utf8_is_ascii(const uint8_t *data, size_t length)
+{
+	const uint8_t *end = data + length;
+
+	if (length >= 64) {
+		for (; end - data > 64; data += 64) {
+			if (!utf8_is_ascii_block(data))
+				return false;
+		}
+		return utf8_is_ascii_block(end - 64);
+	}
+	if (length >= 8) {
+		for (; end - data > 8; data += 8) {
+			if (utf8_load(data) & UTF8_HIGH_BITS)
+				return false;
+		}
+		return !(utf8_load(end - 8) & UTF8_HIGH_BITS);
+	}
+	while (data < end && *data < 0x80)
+		data++;
+	return data == end;
+}
+
 /* The first byte that is not ASCII, or `end`. */
 static const uint8_t *utf8_skip_ascii(const uint8_t *data, const uint8_t *end)
 {
@@ -91,5 +115,7 @@ bool ws_utf8_valid(const void *data, size_t length)
 {
 	struct ws_utf8 utf8 = {0};
 
+	if (utf8_is_ascii(data, length))
+		return true;
 	return ws_utf8_check(&utf8, data, length) && ws_utf8_complete(&utf8);
 }

@@ -170,7 +170,7 @@ END_TEST
 /* A byte that is not ASCII is found wherever it lies. */
 START_TEST(utf8_every_position)
 {
-	uint8_t text[100];
+	uint8_t text[200];
 
 	for (size_t length = 0; length <= sizeof(text); length++) {
 		memset(text, 'a', sizeof(text));
