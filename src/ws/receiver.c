@@ -26,7 +26,7 @@ static bool receiver_fail(struct ws_failure *failure, enum ws_close_code code, c
 	return false;
 }
 
-static uint64_t receiver_big_endian(const uint8_t *bytes, size_t count)
+static inline uint64_t receiver_big_endian(const uint8_t *bytes, size_t count)
 {
 	uint64_t value = 0;
 
@@ -48,7 +48,7 @@ static size_t receiver_header_size(uint8_t second)
 }
 
 /* The payload length of a complete header. False if it is not encoded as it has to be. */
-static bool receiver_length(const uint8_t *header, uint64_t *length)
+static inline bool receiver_length(const uint8_t *header, uint64_t *length)
 {
 	switch (header[1] & FRAME_LENGTH) {
 	case FRAME_LENGTH_16:
