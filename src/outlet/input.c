@@ -47,6 +47,7 @@ void input_error(struct subscriber *subscriber, const char *text)
 static enum input_outcome input_broken(struct subscriber *subscriber, const char *text)
 {
 	input_error(subscriber, text);
+	subscriber_fail(subscriber, text, "input error");
 	return INPUT_BROKEN;
 }
 
@@ -247,9 +248,7 @@ static void input_take(struct subscriber *subscriber)
 	if (done)
 		buffer_consume(input, done);
 	if (outcome == INPUT_BROKEN) {
-		subscriber->ended = true;
 		buffer_release(input);
-		subscriber_leave(subscriber, "input error");
 		return;
 	}
 	subscriber->paused = outcome == INPUT_REFUSED;

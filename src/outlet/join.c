@@ -12,9 +12,7 @@
 static void join_fail(struct subscriber *subscriber, const char *text)
 {
 	input_error(subscriber, text);
-	encode_frames_append(&subscriber->aside, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION, text,
-		strlen(text));
-	subscriber_finish(subscriber, "bad hello");
+	subscriber_fail(subscriber, text, "bad hello");
 }
 
 static void join_append_names(const struct outlet *outlet, struct buffer *json)

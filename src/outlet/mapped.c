@@ -122,11 +122,7 @@ void mapped_tell_name(struct outlet *outlet, const struct encode_record *record)
 
 static void mapped_refuse_subscriber(struct subscriber *subscriber, const void *context)
 {
-	const char *text = context;
-
-	encode_frames_append(&subscriber->aside, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION, text,
-		strlen(text));
-	subscriber_finish(subscriber, "on_lag has become wait");
+	subscriber_fail(subscriber, context, "on_lag has become wait");
 }
 
 void mapped_refuse(struct outlet *outlet)

@@ -218,6 +218,22 @@ static void subscriber_set_aside(struct subscriber *subscriber, uint64_t next)
 	subscriber->cursor = ring_start(ring, next);
 }
 
+void subscriber_fail(struct subscriber *subscriber, const char *text, const char *parting)
+{
+	const struct outlet *outlet = subscriber->outlet;
+
+	if (subscriber->state == SUBSCRIBER_GONE)
+		return; /* this was the last of its input */
+	subscriber->ended = true;
+	if (subscriber->joined && !subscriber->mode)
+		subscriber_set_aside(subscriber, ring_seq_from(&outlet->ring, subscriber->cursor));
+	subscriber->gap_from = 0;
+	if (outlet->settings.format == OUTLET_FRAMES)
+		encode_frames_append(&subscriber->aside, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION,
+			text, strlen(text));
+	subscriber_finish(subscriber, parting);
+}
+
 /* Whether it is in the list of laggards. */
 static bool subscriber_has_losses(const struct subscriber *subscriber)
 {

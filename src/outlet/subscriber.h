@@ -98,6 +98,10 @@ void subscriber_send(struct subscriber *subscriber);
 /* It gets what is set aside for it, then the end. */
 void subscriber_finish(struct subscriber *subscriber, const char *parting);
 
+/* It has done something wrong: gets the rest of the record that it is in, with `frames` the text as
+ * an error record, then the end. */
+void subscriber_fail(struct subscriber *subscriber, const char *text, const char *parting);
+
 /* Nothing is sent or read any more; the next flush frees it. */
 void subscriber_leave(struct subscriber *subscriber, const char *parting);
 

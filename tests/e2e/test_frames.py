@@ -209,6 +209,10 @@ def test_records_out_of_step_end_the_subscriber_alone(open_feed, subscribe, data
     other = subscribe(daemon).greet()
     bad = subscribe(daemon).greet()
     bad.send(data + record(frames.TEXT, b"after"))
+    error = bad.read()
+    assert error.type == frames.ERROR
+    assert error.payload.decode() in ("size and length of a record do not fit each other",
+                                      "a record is longer than 1 MiB")
     bad.wait_end()
     other.send(record(frames.TEXT, b"unharmed"))
     assert peer.receive() == "unharmed"
