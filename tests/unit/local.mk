@@ -9,4 +9,5 @@ include tests/unit/net.mk
 include tests/unit/outlet.mk
 include tests/unit/gateway.mk
 include tests/unit/control.mk
+include tests/unit/client.mk
 endif

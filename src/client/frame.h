@@ -1,0 +1,49 @@
+#ifndef CLIENT_FRAME_H
+#define CLIENT_FRAME_H
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "outlet/frames.h"
+
+/* The head of a record in the numbers of this machine. */
+struct wsgate_frame {
+	size_t size; /* of the record: at least FRAMES_HEADER_SIZE, a multiple of 8 */
+	size_t length;
+	uint64_t seq;
+	uint64_t time;
+	uint32_t connection;
+	uint8_t type;
+};
+
+/* What there is to be read at some place. */
+enum wsgate_look {
+	WSGATE_LOOK_NOTHING,
+	WSGATE_LOOK_FRAME,
+	WSGATE_LOOK_BROKEN, /* not the format, or larger than it can be */
+};
+
+/* The size of a record with that much payload. */
+static inline size_t wsgate_frame_size(size_t length)
+{
+	size_t mask = FRAMES_ALIGNMENT - 1;
+
+	return (FRAMES_HEADER_SIZE + length + mask) & ~mask;
+}
+
+/* False: size and length do not fit each other. */
+static inline bool wsgate_frame_read(struct wsgate_frame *frame, const struct frames_header *header)
+{
+	*frame = (struct wsgate_frame){
+		.size = le32toh(header->size),
+		.length = le32toh(header->length),
+		.seq = le64toh(header->seq),
+		.time = le64toh(header->time),
+		.connection = le32toh(header->connection),
+		.type = header->type,
+	};
+	return frame->size == wsgate_frame_size(frame->length);
+}
+
+#endif
