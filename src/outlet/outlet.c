@@ -261,7 +261,7 @@ bool outlet_open_ring(struct outlet *outlet)
 	return false;
 }
 
-static struct encode_record outlet_record(const struct outlet *outlet,
+static inline struct encode_record outlet_record(const struct outlet *outlet,
 	const struct outlet_message *message)
 {
 	const struct outlet_source *source = &outlet->sources[message->source];
@@ -275,7 +275,7 @@ static struct encode_record outlet_record(const struct outlet *outlet,
 	};
 }
 
-static bool outlet_has_known_room(const struct outlet *outlet, size_t length)
+static inline bool outlet_has_known_room(const struct outlet *outlet, size_t length)
 {
 	const struct ring *ring = &outlet->ring;
 
@@ -316,7 +316,7 @@ static bool outlet_find_room(struct outlet *outlet, size_t length)
 	return false;
 }
 
-static bool outlet_has_room_for(struct outlet *outlet, size_t length)
+static inline bool outlet_has_room_for(struct outlet *outlet, size_t length)
 {
 	return outlet->settings.on_lag != OUTLET_WAIT || outlet_has_known_room(outlet, length) ||
 		outlet_find_room(outlet, length);
@@ -350,14 +350,14 @@ static void outlet_forget(struct outlet *outlet, size_t length)
 }
 
 /* Room for a record at the head, from which no subscriber needs anything any more. */
-static uint8_t *outlet_make_room(struct outlet *outlet, size_t length)
+static inline uint8_t *outlet_make_room(struct outlet *outlet, size_t length)
 {
 	if (!ring_fits(&outlet->ring, length))
 		outlet_forget(outlet, length);
 	return ring_room(&outlet->ring);
 }
 
-static void outlet_commit(struct outlet *outlet, size_t length)
+static inline void outlet_commit(struct outlet *outlet, size_t length)
 {
 	ring_commit(&outlet->ring, length);
 	outlet->stats.bytes += length;
@@ -381,25 +381,26 @@ static void outlet_drop_oversize(struct outlet *outlet, size_t length)
 	outlet_commit(outlet, notice_length);
 }
 
-static void outlet_append(struct outlet *outlet, const struct encode_record *record, size_t length)
+static inline void outlet_append(struct outlet *outlet, const struct encode_record *record, size_t length)
 {
 	if (length > outlet->ring.size) {
 		outlet_drop_oversize(outlet, record->message->length);
 		return;
 	}
 	outlet->format->write(outlet_make_room(outlet, length), record, &outlet->clock);
-	if (record->announce)
+	if (record->announce) {
 		mapped_tell_name(outlet, record);
-	outlet->sources[record->message->source].announced = true;
+		outlet->sources[record->message->source].announced = true;
+	}
 	outlet_commit(outlet, length);
 }
 
 /* Whether the message becomes a record; if not, at most its number is used up. */
-static bool outlet_records(struct outlet *outlet, const struct outlet_message *message)
+static inline bool outlet_records(struct outlet *outlet, const struct outlet_message *message)
 {
 	if (message->type >= OUTLET_OPENED && !outlet->format->lifecycle)
 		return false;
-	if (outlet->encodes && outlet_open_ring(outlet))
+	if (outlet->encodes && (outlet->ring.memory || outlet_open_ring(outlet)))
 		return true;
 	ring_skip(&outlet->ring);
 	return false;
