@@ -461,22 +461,14 @@ static void session_pause(struct session *session, struct ws_message *message, u
 	session_arm_timer(session);
 }
 
-static void session_take(struct session *session, struct ws_message *message, uint64_t us)
+static void session_take_control(struct session *session, const struct ws_message *message)
 {
-	switch (message->opcode) {
-	case WS_PING:
+	if (message->opcode == WS_PING)
 		session_take_ping(session, message);
-		break;
-	case WS_PONG:
+	else if (message->opcode == WS_PONG)
 		session_take_pong(session, message);
-		break;
-	case WS_CLOSE:
+	else
 		session_take_close(session, message);
-		break;
-	default:
-		if (!session_offer(session, message, us))
-			session_pause(session, message, us);
-	}
 }
 
 static bool session_takes_input(const struct session *session)
@@ -516,11 +508,12 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 			break;
 		}
 		if (message.opcode == WS_TEXT || message.opcode == WS_BINARY) {
-			session_take(session, &message, us);
+			if (!session_offer(session, &message, us))
+				session_pause(session, &message, us);
 			session->message_start = us = 0;
 			session->last_message = now;
 		} else {
-			session_take(session, &message, 0);
+			session_take_control(session, &message);
 		}
 	}
 	session->stats->frames_recv += session->receiver.frames;
