@@ -74,6 +74,9 @@ static enum stream_status stream_read_ssl(struct stream *stream, void *data, siz
 		/* Nothing left in memory: another read would only be a system call for EAGAIN. */
 	} while (status == STREAM_OK && *length < size && SSL_has_pending(stream->ssl));
 
+	/* A session ticket has OpenSSL set up its buffer for writing, 16 KiB, which SSL_MODE_RELEASE_
+	 * BUFFERS gives back only after the next write: an idle connection would keep it. */
+	SSL_free_buffers(stream->ssl);
 	stream->drained = status == STREAM_WANT_READ || status == STREAM_WANT_WRITE;
 	if (status == STREAM_ERROR) {
 		stream->fault = alloc_zero(1, sizeof(*stream->fault));
