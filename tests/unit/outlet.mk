@@ -7,10 +7,11 @@ unit_outlet_SOURCES = \
 	tests/unit/test_encode.c \
 	tests/unit/test_input.c \
 	tests/unit/test_join.c \
+	tests/unit/test_lap.c \
 	tests/unit/test_listener.c \
 	tests/unit/test_mapped.c \
 	tests/unit/test_outlet.c \
 	tests/unit/test_packets.c \
 	tests/unit/test_ring.c
 unit_outlet_CFLAGS = $(UNIT_CFLAGS)
-unit_outlet_LDADD = $(OUTLET_LIBS) $(CHECK_LIBS)
+unit_outlet_LDADD = $(OUTLET_LIBS) $(CLIENT_LIBS) $(CHECK_LIBS)

@@ -10,6 +10,7 @@ Suite *deliver_suite(void);
 Suite *join_suite(void);
 Suite *input_suite(void);
 Suite *mapped_suite(void);
+Suite *lap_suite(void);
 Suite *packets_suite(void);
 
 #endif

@@ -14,6 +14,7 @@ int main(void)
 	srunner_add_suite(runner, join_suite());
 	srunner_add_suite(runner, input_suite());
 	srunner_add_suite(runner, mapped_suite());
+	srunner_add_suite(runner, lap_suite());
 	srunner_add_suite(runner, packets_suite());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
