@@ -107,18 +107,17 @@ static void gate_leave(struct wsgate *gate)
 
 /* `mode` is not WSGATE_MODE_AUTO. */
 static enum wsgate_result gate_join(struct wsgate *gate, const struct wsgate_options *options,
-	int mode)
+	int mode, uint64_t deadline)
 {
 	static const enum frames_mode modes[] = {
 		[WSGATE_MODE_BYTES] = FRAMES_MODE_BYTES,
 		[WSGATE_MODE_RING] = FRAMES_MODE_RING,
 		[WSGATE_MODE_RING_SPIN] = FRAMES_MODE_RING_QUIET,
 	};
-	enum wsgate_result result =
-		wsgate_socket_connect(gate, options->path, options->timeout_ms);
+	enum wsgate_result result = wsgate_socket_connect(gate, options->path, deadline);
 
 	if (result == WSGATE_OK)
-		result = wsgate_hello(gate, options, modes[mode]);
+		result = wsgate_hello(gate, options, modes[mode], deadline);
 	if (result != WSGATE_OK)
 		gate_leave(gate);
 	gate->info.mode = mode;
@@ -127,14 +126,15 @@ static enum wsgate_result gate_join(struct wsgate *gate, const struct wsgate_opt
 
 static enum wsgate_result gate_open(struct wsgate *gate, const struct wsgate_options *options)
 {
+	uint64_t deadline = wsgate_deadline(options->timeout_ms);
 	enum wsgate_result result;
 
 	if (options->mode != WSGATE_MODE_AUTO)
-		return gate_join(gate, options, options->mode);
-	result = gate_join(gate, options, WSGATE_MODE_RING);
+		return gate_join(gate, options, options->mode, deadline);
+	result = gate_join(gate, options, WSGATE_MODE_RING, deadline);
 	/* The outlet may not pass its ring, or there may be no room to map it. */
 	if (result == WSGATE_ERROR_REFUSED || result == WSGATE_ERROR_SYSTEM)
-		result = gate_join(gate, options, WSGATE_MODE_BYTES);
+		result = gate_join(gate, options, WSGATE_MODE_BYTES, deadline);
 	return result;
 }
 

@@ -60,8 +60,7 @@ enum wsgate_result wsgate_fail_refused(struct wsgate *gate, const uint8_t *text,
 
 /* socket.c: to the daemon and back. */
 
-/* Connects within that time, -1: without limit. */
-enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, int timeout_ms);
+enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, uint64_t deadline);
 
 /*
  * Receives what is there into `input`. A descriptor that comes along goes to *passed, if that is not
@@ -84,7 +83,7 @@ enum wsgate_result wsgate_socket_wait(struct wsgate *gate, short events, int tim
 
 /* hello.c: joins the outlet of the connected socket in that mode, one of frames_mode. */
 enum wsgate_result wsgate_hello(struct wsgate *gate, const struct wsgate_options *options,
-	enum frames_mode mode);
+	enum frames_mode mode, uint64_t deadline);
 
 /* A time to come, for wsgate_left_ms(); -1: none. */
 uint64_t wsgate_deadline(int timeout_ms);

@@ -139,14 +139,14 @@ static enum wsgate_result hello_take(struct wsgate *gate, const struct wsgate_fr
 }
 
 enum wsgate_result wsgate_hello(struct wsgate *gate, const struct wsgate_options *options,
-	enum frames_mode mode)
+	enum frames_mode mode, uint64_t deadline)
 {
 	struct wsgate_frame frame;
 	int passed = -1;
 	enum wsgate_result result;
 
 	hello_send(gate, options, mode);
-	result = hello_receive(gate, &frame, wsgate_deadline(options->timeout_ms), &passed);
+	result = hello_receive(gate, &frame, deadline, &passed);
 	if (result == WSGATE_OK)
 		result = hello_take(gate, &frame, mode, passed);
 	if (passed >= 0)

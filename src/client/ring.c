@@ -109,13 +109,15 @@ static bool ring_read_frame(const struct wsgate_ring *ring, struct wsgate_frame 
 }
 
 /*
- * False: the daemon has not said yet where to go on. It does before it moves `head` again, so a
- * sleeper will be woken.
+ * To be called behind a look at the tail: who has seen a tail then finds the restart that belongs to
+ * it, or a later one. False: there is none that makes sense.
  */
 static bool ring_restart(struct wsgate_ring *ring)
 {
-	uint64_t restart = atomic_load_explicit(&ring->shared->restart, memory_order_acquire);
+	uint64_t restart;
 
+	atomic_thread_fence(memory_order_acquire);
+	restart = atomic_load_explicit(&ring->shared->restart, memory_order_relaxed);
 	if (restart <= ring->position || restart % FRAMES_ALIGNMENT != 0)
 		return false;
 	ring->position = restart;

@@ -26,7 +26,7 @@ static void socket_limit_connect(int fd, int timeout_ms)
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
-enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, int timeout_ms)
+enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, uint64_t deadline)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int result;
@@ -39,7 +39,7 @@ enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, 
 	if (gate->fd < 0)
 		return wsgate_fail(gate, WSGATE_ERROR_SYSTEM, "no socket can be had: %s",
 			strerror(errno));
-	socket_limit_connect(gate->fd, timeout_ms);
+	socket_limit_connect(gate->fd, wsgate_left_ms(deadline));
 	do
 		result = connect(gate->fd, (struct sockaddr *)&address, sizeof(address));
 	while (result < 0 && errno == EINTR);
