@@ -163,12 +163,15 @@ static int run_subscribers(struct ctl *ctl, int argc, char **argv)
 static const char tail_details[] =
 	"Until interrupted, or until the outlet ends. Of a 'frames' outlet the payloads are\n"
 	"printed, one a line; with --json each record as an object. On a terminal, control\n"
-	"characters are made harmless.\n";
+	"characters are made harmless.\n"
+	"\n"
+	"  --oldest     'frames': begin with the oldest record that the daemon still has\n"
+	"  --after=SEQ  'frames': begin with the record after number SEQ\n";
 
 const struct command commands_outlet[] = {
 	{"outlets", group, "", "Lists the outlets", NULL, run_outlets},
 	{"subscribers", group, "[OUTLET]", "Lists the subscribers", NULL, run_subscribers},
-	{"tail", group, "OUTLET", "Prints an outlet's messages as they come", tail_details,
+	{"tail", group, "[--oldest|--after=SEQ] OUTLET", "Prints an outlet's messages as they come", tail_details,
 		tail_run},
 	{0},
 };

@@ -1,6 +1,5 @@
 #include "ctl/tail.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,17 +12,17 @@
 #include "base/packet.h"
 #include "base/text.h"
 #include "ctl/print.h"
-#include "outlet/frames.h"
+#include "wsgate.h"
 
 enum { TAIL_READ_SIZE = 64 * 1024 };
 
 /* The outlet as this program reads it. */
 struct tail {
-	int fd;
+	int fd; /* not for `frames` */
 	bool clean; /* standard output is a terminal: no control characters */
 	bool json;
 	struct buffer input;
-	json_t *names; /* frames: of the connections, by index */
+	struct wsgate_options options; /* `frames` */
 };
 
 /* The outlet of that name in the daemon's list, or NULL. */
@@ -124,179 +123,194 @@ static void tail_packets(struct tail *tail)
 	command_flush();
 }
 
-static const char *tail_type_name(uint8_t type)
+static const char *tail_type_name(uint32_t type)
 {
 	static const char *const names[] = {
-		[FRAMES_TEXT] = "text",
-		[FRAMES_BINARY] = "binary",
-		[FRAMES_OPEN] = "open",
-		[FRAMES_CLOSE] = "close",
-		[FRAMES_GAP] = "gap",
-		[FRAMES_NAME] = "name",
-		[FRAMES_HELLO] = "hello",
-		[FRAMES_ERROR] = "error",
+		[WSGATE_TEXT] = "text",
+		[WSGATE_BINARY] = "binary",
+		[WSGATE_OPEN] = "open",
+		[WSGATE_CLOSE] = "close",
+		[WSGATE_GAP] = "gap",
 	};
 
 	return type && type < sizeof(names) / sizeof(*names) ? names[type] : "unknown";
 }
 
 /* Texts under "data", JSON details as they are, the rest as base64. */
-static void tail_set_payload(json_t *object, uint8_t type, const void *payload, size_t length)
+static void tail_set_payload(json_t *object, const struct wsgate_record *record)
 {
-	struct frames_gap gap;
 	json_t *json = NULL;
 	char *base64;
 
-	if (type == FRAMES_OPEN || type == FRAMES_CLOSE || type == FRAMES_HELLO)
-		json = json_loadb(payload, length, 0, NULL);
-	else if (type != FRAMES_BINARY)
-		json = json_stringn(payload, length);
-	if (type == FRAMES_GAP && length == sizeof(gap)) {
-		memcpy(&gap, payload, sizeof(gap));
-		json_object_set_new(object, "from", json_integer((json_int_t)le64toh(gap.from)));
-		json_object_set_new(object, "to", json_integer((json_int_t)le64toh(gap.to)));
-		json_decref(json);
-	} else if (json) {
+	if (record->type == WSGATE_OPEN || record->type == WSGATE_CLOSE)
+		json = json_loadb(record->payload, record->length, 0, NULL);
+	else if (record->type == WSGATE_TEXT)
+		json = json_stringn(record->payload, record->length);
+	if (json) {
 		json_object_set_new(object, "data", json);
-	} else {
-		base64 = alloc_zero(1, text_base64_length(length) + 1);
-		text_base64_encode(base64, payload, length);
-		json_object_set_new(object, "base64", json_string(base64));
-		free(base64);
+		return;
 	}
+	base64 = alloc_zero(1, text_base64_length(record->length) + 1);
+	text_base64_encode(base64, record->payload, record->length);
+	json_object_set_new(object, "base64", json_string(base64));
+	free(base64);
 }
 
-static void tail_print_json(struct tail *tail, const struct frames_header *header,
-	const void *payload)
+static void tail_print_json(const struct wsgate_record *record)
 {
-	json_t *object = json_pack("{s:I,s:s}", "seq", (json_int_t)le64toh(header->seq), "type",
-		tail_type_name(header->type));
-	json_t *name = json_array_get(tail->names, le32toh(header->connection));
+	json_t *object = json_pack("{s:I,s:s}", "seq", (json_int_t)record->seq, "type",
+		tail_type_name(record->type));
 	char time[CLOCK_TEXT_SIZE];
 
-	if (header->time) {
-		clock_format(time, le64toh(header->time));
+	if (record->time) {
+		clock_format(time, record->time);
 		json_object_set_new(object, "time", json_string(time));
 	}
-	if (name)
-		json_object_set(object, "connection", name);
-	tail_set_payload(object, header->type, payload, le32toh(header->length));
+	if (record->name)
+		json_object_set_new(object, "connection", json_string(record->name));
+	if (record->type == WSGATE_GAP) {
+		json_object_set_new(object, "from", json_integer((json_int_t)record->from));
+		json_object_set_new(object, "to", json_integer((json_int_t)record->to));
+	} else {
+		tail_set_payload(object, record);
+	}
 	print_json(object);
 	json_decref(object);
 }
 
-/* What a hello and a name record say about the connections. */
-static void tail_learn_names(struct tail *tail, const struct frames_header *header,
-	const void *payload)
+static void tail_print_record(const struct tail *tail, const struct wsgate_record *record)
 {
-	size_t index = le32toh(header->connection);
-	json_t *hello;
-
-	if (header->type == FRAMES_HELLO) {
-		hello = json_loadb(payload, le32toh(header->length), 0, NULL);
-		json_decref(tail->names);
-		tail->names = json_incref(json_object_get(hello, "connections"));
-		json_decref(hello);
-	} else if (header->type == FRAMES_NAME && index < 65536) {
-		while (json_array_size(tail->names) <= index)
-			if (json_array_append_new(tail->names, json_null()))
-				return;
-		json_array_set_new(tail->names, index,
-			json_stringn(payload, le32toh(header->length)));
-	}
-}
-
-static void tail_print_record(struct tail *tail, const struct frames_header *header,
-	const void *payload)
-{
-	tail_learn_names(tail, header, payload);
 	if (tail->json) {
-		tail_print_json(tail, header, payload);
-	} else if (header->type == FRAMES_TEXT || header->type == FRAMES_BINARY) {
-		tail_write(tail, payload, le32toh(header->length));
+		tail_print_json(record);
+	} else if (record->type == WSGATE_TEXT || record->type == WSGATE_BINARY) {
+		tail_write(tail, record->payload, record->length);
 		putchar('\n');
-	} else if (header->type == FRAMES_ERROR) {
+	} else if (record->type == WSGATE_GAP) {
 		fflush(stdout);
-		fprintf(stderr, "wsgatectl: %.*s\n", (int)le32toh(header->length),
-			(const char *)payload);
+		fprintf(stderr, "wsgatectl: records %llu to %llu are missing here\n",
+			(unsigned long long)record->from, (unsigned long long)record->to);
 	}
 }
 
-/* Prints the whole records that are there; false if it is not the format. */
-static bool tail_take_records(struct tail *tail)
+/* With --json, the daemon's answer is the first record. */
+static void tail_print_hello(const struct tail *tail, const struct wsgate_info *info)
 {
-	struct frames_header header;
-	size_t size;
+	json_t *object;
 
-	while (tail->input.length >= FRAMES_HEADER_SIZE) {
-		memcpy(&header, buffer_data(&tail->input), sizeof(header));
-		size = le32toh(header.size);
-		if (size < FRAMES_HEADER_SIZE || le32toh(header.length) > size - FRAMES_HEADER_SIZE)
-			return false;
-		if (tail->input.length < size)
-			break;
-		tail_print_record(tail, &header, buffer_data(&tail->input) + FRAMES_HEADER_SIZE);
-		buffer_consume(&tail->input, size);
+	if (tail->json) {
+		object = json_pack("{s:I,s:s,s:o*}", "seq", (json_int_t)info->next, "type", "hello",
+			"data", json_loads(info->hello, 0, NULL));
+		print_json(object);
+		json_decref(object);
+	} else if (info->ahead) {
+		fputs("wsgatectl: that record is yet to come; going on with the next one\n", stderr);
 	}
-	return true;
+	command_flush();
 }
 
-static int tail_frames(struct tail *tail)
+/* The next record; flushes before it waits. */
+static enum wsgate_result tail_next_record(struct wsgate *gate, const struct wsgate_record **record)
 {
-	const struct frames_hello hello = {
-		.magic = FRAMES_MAGIC,
-		.version = FRAMES_VERSION,
-		.start = FRAMES_START_DEFAULT,
-		.mode = FRAMES_MODE_BYTES,
-	};
+	enum wsgate_result result = wsgate_next(gate, record, 0);
 
-	if (send(tail->fd, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello)) {
-		perror("wsgatectl: cannot write to the outlet");
-		return CTL_NO_DAEMON;
+	while (result == WSGATE_AGAIN) {
+		command_flush();
+		result = wsgate_next(gate, record, -1);
 	}
-	while (tail_receive(tail)) {
-		if (!tail_take_records(tail)) {
-			fputs("wsgatectl: the outlet does not keep to the frames format\n", stderr);
-			return CTL_NO_DAEMON;
-		}
+	return result;
+}
+
+static int tail_frames(const struct tail *tail)
+{
+	const struct wsgate_record *record;
+	struct wsgate *gate;
+	enum wsgate_result result = wsgate_open(&gate, &tail->options);
+
+	if (result == WSGATE_OK) {
+		tail_print_hello(tail, wsgate_info(gate));
+		while ((result = tail_next_record(gate, &record)) == WSGATE_OK)
+			tail_print_record(tail, record);
 		command_flush();
 	}
+	if (result != WSGATE_END)
+		fprintf(stderr, "wsgatectl: %s\n", wsgate_error(gate));
+	wsgate_close(gate);
+	if (result == WSGATE_END)
+		return CTL_DONE;
+	return result == WSGATE_ERROR_REFUSED ? CTL_REFUSED : CTL_NO_DAEMON;
+}
+
+/* `lines`, `json` and `packets`: through a socket of our own. */
+static int tail_socket(struct tail *tail, const char *path, bool packets)
+{
+	struct error error;
+
+	tail->fd = client_connect_socket(path, packets ? SOCK_SEQPACKET : SOCK_STREAM, &error);
+	if (tail->fd < 0)
+		command_no_daemon(&error);
+	if (packets)
+		tail_packets(tail);
+	else
+		tail_stream(tail);
+	close(tail->fd);
+	buffer_release(&tail->input);
 	return CTL_DONE;
 }
 
-static int tail_outlet(struct ctl *ctl, const json_t *outlet)
+static int tail_outlet(struct ctl *ctl, struct tail *tail, const json_t *outlet)
 {
 	const char *format = json_string_value(json_object_get(outlet, "format"));
 	const char *path = json_string_value(json_object_get(outlet, "path"));
-	bool packets = format && strcmp(format, "packets") == 0;
-	struct tail tail = {.clean = isatty(STDOUT_FILENO), .json = ctl->json};
-	struct error error;
-	int status = CTL_DONE;
 
-	tail.fd = client_connect_socket(path ? path : "", packets ? SOCK_SEQPACKET : SOCK_STREAM,
-		&error);
-	if (tail.fd < 0)
-		command_no_daemon(&error);
-	if (format && strcmp(format, "frames") == 0)
-		status = tail_frames(&tail);
-	else if (packets)
-		tail_packets(&tail);
-	else
-		tail_stream(&tail);
-	close(tail.fd);
-	buffer_release(&tail.input);
-	json_decref(tail.names);
-	return status;
+	if (!format || !path)
+		return CTL_REFUSED;
+	tail->options.path = path;
+	if (strcmp(format, "frames") == 0)
+		return tail_frames(tail);
+	if (tail->options.start != WSGATE_START_DEFAULT)
+		command_misused(ctl, "--oldest and --after need an outlet of the format 'frames'");
+	return tail_socket(tail, path, strcmp(format, "packets") == 0);
+}
+
+static void tail_read_options(struct ctl *ctl, int argc, char **argv,
+	struct wsgate_options *options)
+{
+	static const struct option letters[] = {
+		{"oldest", no_argument, NULL, 'o'},
+		{"after", required_argument, NULL, 'a'},
+		COMMAND_OPTIONS,
+	};
+	json_t *after;
+	int letter;
+
+	while ((letter = command_option(ctl, argc, argv, "s:h", letters)) != -1) {
+		if (options->start != WSGATE_START_DEFAULT)
+			command_misused(ctl, "only one of --oldest and --after can be given");
+		options->start = letter == 'o' ? WSGATE_START_OLDEST : WSGATE_START_AFTER;
+		if (letter != 'a')
+			continue;
+		after = command_integer(ctl, "--after", optarg);
+		if (json_integer_value(after) < 0)
+			command_misused(ctl, "--after: record numbers are not negative");
+		options->after = (uint64_t)json_integer_value(after);
+		json_decref(after);
+	}
 }
 
 int tail_run(struct ctl *ctl, int argc, char **argv)
 {
+	struct tail tail = {
+		.fd = -1,
+		.clean = isatty(STDOUT_FILENO),
+		.options = WSGATE_OPTIONS_INIT,
+	};
 	const json_t *outlet;
 	json_t *outlets;
 	const char *name;
 	int status;
 
-	command_no_options(ctl, argc, argv);
+	tail_read_options(ctl, argc, argv, &tail.options);
+	tail.json = ctl->json;
 	name = *command_arguments(ctl, argc, argv, 1, 1);
 	outlets = command_call(ctl, "outlets", NULL);
 	if (!outlets)
@@ -305,7 +319,7 @@ int tail_run(struct ctl *ctl, int argc, char **argv)
 	client_close(&ctl->client);
 	if (!outlet)
 		fprintf(stderr, "wsgatectl: there is no outlet '%s' (NOT-FOUND)\n", name);
-	status = outlet ? tail_outlet(ctl, outlet) : CTL_REFUSED;
+	status = outlet ? tail_outlet(ctl, &tail, outlet) : CTL_REFUSED;
 	json_decref(outlets);
 	return status;
 }

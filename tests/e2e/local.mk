@@ -57,5 +57,6 @@ EXTRA_DIST += \
 	tests/e2e/test_ring_model.py \
 	tests/e2e/test_sending.py \
 	tests/e2e/test_stats_warnings.py \
+	tests/e2e/test_tail_frames.py \
 	tests/e2e/test_tls.py \
 	tests/e2e/test_tls_more.py
