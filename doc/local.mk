@@ -1,11 +1,13 @@
 # Man pages: one line each; scdoc makes doc/NAME.SECTION from doc/NAME.SECTION.scd.
 MAN_PAGES = \
+	doc/wsgate.3 \
 	doc/wsgatectl.1 \
 	doc/wsgated-protocol.7 \
 	doc/wsgated.8 \
 	doc/wsgated.conf.5
 
-EXTRA_DIST += $(MAN_PAGES:=.scd) doc/architecture.md doc/performance.md
+EXTRA_DIST += $(MAN_PAGES:=.scd) doc/architecture.md doc/performance.md \
+	doc/examples/wsgate.py doc/examples/wsgate_loop.c
 
 if HAVE_SCDOC
 man_MANS = $(MAN_PAGES)
