@@ -56,6 +56,8 @@ enum frames_type {
 	/*
 	 * The answer to the hello; seq: of the first record to come; payload: a JSON object:
 	 *   outlet       its name
+	 *   begun        when it began to count from 1, microseconds since 1970: numbers from
+	 *                before, of an earlier daemon, say nothing about its records
 	 *   connections  array of names, by connection index; null: removed
 	 *   next         number of the first record to come
 	 *   missing      how many of the records after `seq` of the hello are no longer there

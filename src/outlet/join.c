@@ -42,7 +42,8 @@ static void join_answer(struct subscriber *subscriber, uint64_t next, uint64_t m
 	struct outlet *outlet = subscriber->outlet;
 	struct buffer json = {0};
 
-	buffer_append_format(&json, "{\"outlet\":\"%s\",\"connections\":[", outlet->settings.name);
+	buffer_append_format(&json, "{\"outlet\":\"%s\",\"begun\":%llu,\"connections\":[",
+		outlet->settings.name, (unsigned long long)outlet->begun);
 	join_append_names(outlet, &json);
 	buffer_append_format(&json, "],\"next\":%llu,\"missing\":%llu,\"ahead\":%s",
 		(unsigned long long)next, (unsigned long long)missing, ahead ? "true" : "false");

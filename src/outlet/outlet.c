@@ -67,6 +67,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 		TAILQ_INIT(&outlet->subscribers[state]);
 	TAILQ_INIT(&outlet->laggards);
 	ring_init(&outlet->ring, settings->ring, settings->format == OUTLET_FRAMES);
+	outlet->begun = clock_realtime() / CLOCK_NS_PER_US;
 	outlet_update_encodes(outlet);
 	return outlet;
 }

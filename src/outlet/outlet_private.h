@@ -30,6 +30,7 @@ struct outlet {
 	struct listener *listener; /* NULL once drained */
 	struct ring ring;
 	bool ring_failed; /* no memory for the ring, and it has been logged */
+	uint64_t begun;   /* when it began to count its records, microseconds since 1970 */
 
 	struct outlet_source *sources;
 	unsigned source_count; /* removed ones included */

@@ -118,6 +118,15 @@ def test_after_a_number_that_is_yet_to_come(open_feed, subscribe):
     assert subscriber.read_message().payload == b"live"
 
 
+def test_a_restarted_daemon_counts_anew(open_feed, subscribe):
+    daemon, peer = open_feed()
+    begun = [subscribe(daemon).greet().hello["begun"] for _ in range(2)]
+    assert begun[0] == begun[1] < time.time_ns() // 1000
+    daemon.kill()
+    daemon.start()
+    assert subscribe(daemon).greet().hello["begun"] > begun[0]
+
+
 def test_a_gap_says_which_records_are_missing(open_feed, subscribe):
     daemon, peer = open_feed(on_lag="skip", ring="16K")
     slow = subscribe(daemon, receive_buffer=4096).greet()

@@ -45,7 +45,7 @@ START_TEST(test_hello_byte_by_byte)
 	}
 	harness_drain(&harness, fd, &stream);
 	harness_expect_record(&stream, FRAMES_HELLO, 1, FRAMES_NO_CONNECTION,
-		"{\"outlet\":\"test\",\"connections\":[\"ticker\",\"trades\"],\"next\":1,"
+		"{\"outlet\":\"test\",\"begun\":42,\"connections\":[\"ticker\",\"trades\"],\"next\":1,"
 		"\"missing\":0,\"ahead\":false}");
 	ck_assert(harness_contains(&harness.events, "subscribed {\"subscriber\":1,"));
 	publish_number(1);
@@ -96,7 +96,7 @@ START_TEST(test_starts)
 	harness_send_hello(fd, cases[_i].start, FRAMES_MODE_BYTES, cases[_i].seq);
 	harness_drain(&harness, fd, &stream);
 	snprintf(answer, sizeof(answer),
-		"{\"outlet\":\"test\",\"connections\":[\"ticker\",\"trades\"],\"next\":%llu,"
+		"{\"outlet\":\"test\",\"begun\":42,\"connections\":[\"ticker\",\"trades\"],\"next\":%llu,"
 		"\"missing\":%llu,\"ahead\":%s}",
 		(unsigned long long)cases[_i].next, (unsigned long long)cases[_i].missing,
 		cases[_i].ahead ? "true" : "false");
@@ -204,7 +204,7 @@ START_TEST(test_names_of_sources)
 	harness_send_hello(late, FRAMES_START_AFTER, FRAMES_MODE_BYTES, 1);
 	harness_drain(&harness, late, &stream);
 	harness_expect_record(&stream, FRAMES_HELLO, 2, FRAMES_NO_CONNECTION,
-		"{\"outlet\":\"test\",\"connections\":[null,\"trades\",\"late\"],\"next\":2,"
+		"{\"outlet\":\"test\",\"begun\":42,\"connections\":[null,\"trades\",\"late\"],\"next\":2,"
 		"\"missing\":0,\"ahead\":false}");
 	harness_expect_record(&stream, FRAMES_TEXT, 2, 2, "hi");
 	ck_assert_uint_eq(stream.length, 0);

@@ -76,7 +76,7 @@ static struct mapping join(enum frames_mode mode, enum frames_start start, const
 	mapping.memory = take_hello(mapping.socket, &stream);
 	harness_take_record(&stream, found, sizeof(found));
 	snprintf(expected, sizeof(expected),
-		"{\"outlet\":\"test\",\"connections\":[\"ticker\",\"trades\"],%s}", answer);
+		"{\"outlet\":\"test\",\"begun\":42,\"connections\":[\"ticker\",\"trades\"],%s}", answer);
 	ck_assert_str_eq(found, expected);
 	ck_assert_uint_eq(stream.length, 0);
 	buffer_release(&stream);
