@@ -38,7 +38,11 @@ enum wsgate_start {
 	WSGATE_START_DEFAULT = 0, /* as the outlet is set */
 	WSGATE_START_LIVE = 1,    /* the next to come */
 	WSGATE_START_OLDEST = 2,  /* the oldest that the daemon still has */
-	WSGATE_START_AFTER = 3    /* the one after number `after`; those that are gone are a gap */
+	/*
+	 * The one after number `after`; those that are gone are a gap. If the outlet has begun to
+	 * count anew since, as a restarted daemon does, the oldest.
+	 */
+	WSGATE_START_AFTER = 3
 };
 
 /* How the records come. */
@@ -55,14 +59,15 @@ struct wsgate_options {
 	const char *path; /* of the outlet's socket; needed */
 	int start;        /* one of wsgate_start */
 	int mode;         /* one of wsgate_mode */
-	uint64_t after;   /* for WSGATE_START_AFTER, else ignored */
+	uint64_t after;   /* for WSGATE_START_AFTER: wsgate_position() of an earlier subscriber, */
+	uint64_t begun;   /* and `begun` of its wsgate_info(); 0: not known */
 	int timeout_ms;   /* for wsgate_open() to be done; -1: none */
 	int in_place;     /* 1: payloads are not copied out of the ring; see wsgate_intact() */
 };
 
 /* clang-format off */
 #define WSGATE_OPTIONS_INIT \
-	{ sizeof(struct wsgate_options), NULL, WSGATE_START_DEFAULT, WSGATE_MODE_AUTO, 0, 10000, 0 }
+	{ sizeof(struct wsgate_options), NULL, WSGATE_START_DEFAULT, WSGATE_MODE_AUTO, 0, 0, 10000, 0 }
 /* clang-format on */
 
 /* What a record is. A program ignores types that it does not know. */
@@ -94,9 +99,10 @@ struct wsgate_record {
 struct wsgate_info {
 	const char *outlet; /* its name */
 	const char *hello;  /* the daemon's answer, a JSON object: see wsgated-protocol(7) */
+	uint64_t begun;     /* when it began to count from 1, microseconds since 1970 */
 	uint64_t next;      /* number of the first record */
 	uint64_t missing;   /* how many of those after `after` were gone; they are a gap, too */
-	int ahead;          /* 1: `after` is yet to come: the outlet counts from 1 again since */
+	int anew;           /* 1: it has begun to count anew since `after`, so the oldest is first */
 	int mode;           /* WSGATE_MODE_BYTES, WSGATE_MODE_RING or WSGATE_MODE_RING_SPIN */
 };
 
@@ -134,7 +140,8 @@ enum wsgate_result wsgate_next(struct wsgate *gate, const struct wsgate_record *
  */
 int wsgate_intact(struct wsgate *gate);
 
-/* Number of the last record that was read, or is known to be lost: for a later `after`. */
+/* Number of the last record that was read, or is known to be lost: for a later `after`. It is told
+ * apart from the same number of a restarted daemon by `begun` of wsgate_info(). */
 uint64_t wsgate_position(const struct wsgate *gate);
 
 /*

@@ -28,7 +28,7 @@ NO_CONNECTION = 0xFFFFFFFF
 
 class _Options(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("path", c_char_p), ("start", c_int), ("mode", c_int), ("after", c_uint64),
-                ("timeout_ms", c_int), ("in_place", c_int)]
+                ("begun", c_uint64), ("timeout_ms", c_int), ("in_place", c_int)]
 
 
 class _Record(ctypes.Structure):
@@ -38,8 +38,8 @@ class _Record(ctypes.Structure):
 
 
 class _Info(ctypes.Structure):
-    _fields_ = [("outlet", c_char_p), ("hello", c_char_p), ("next", c_uint64), ("missing", c_uint64),
-                ("ahead", c_int), ("mode", c_int)]
+    _fields_ = [("outlet", c_char_p), ("hello", c_char_p), ("begun", c_uint64), ("next", c_uint64),
+                ("missing", c_uint64), ("anew", c_int), ("mode", c_int)]
 
 
 class _Counts(ctypes.Structure):
@@ -96,9 +96,9 @@ def _text(value):
 class Gate:
     """A subscriber. Payloads are copies."""
 
-    def __init__(self, path, mode=AUTO, start=DEFAULT, after=0, timeout_ms=10000):
+    def __init__(self, path, mode=AUTO, start=DEFAULT, after=0, begun=0, timeout_ms=10000):
         self._gate = c_void_p()
-        options = _Options(ctypes.sizeof(_Options), os.fsencode(path), start, mode, after, timeout_ms, 0)
+        options = _Options(ctypes.sizeof(_Options), os.fsencode(path), start, mode, after, begun, timeout_ms, 0)
         result = _library.wsgate_open(byref(self._gate), byref(options))
         if result != OK:
             text = self._error()

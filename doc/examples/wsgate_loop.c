@@ -82,6 +82,7 @@ int main(int argc, char **argv)
 			more = run(gate);
 			options.start = WSGATE_START_AFTER;
 			options.after = wsgate_position(gate);
+			options.begun = wsgate_info(gate)->begun;
 		} else {
 			fprintf(stderr, "%s\n", wsgate_error(gate));
 		}

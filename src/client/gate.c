@@ -124,9 +124,9 @@ static enum wsgate_result gate_join(struct wsgate *gate, const struct wsgate_opt
 	return result;
 }
 
-static enum wsgate_result gate_open(struct wsgate *gate, const struct wsgate_options *options)
+static enum wsgate_result gate_join_any(struct wsgate *gate, const struct wsgate_options *options,
+	uint64_t deadline)
 {
-	uint64_t deadline = wsgate_deadline(options->timeout_ms);
 	enum wsgate_result result;
 
 	if (options->mode != WSGATE_MODE_AUTO)
@@ -135,6 +135,29 @@ static enum wsgate_result gate_open(struct wsgate *gate, const struct wsgate_opt
 	/* The outlet may not pass its ring, or there may be no room to map it. */
 	if (result == WSGATE_ERROR_REFUSED || result == WSGATE_ERROR_SYSTEM)
 		result = gate_join(gate, options, WSGATE_MODE_BYTES, deadline);
+	return result;
+}
+
+/* Whether `after` is a number that the outlet did not give, but its predecessor. */
+static bool gate_counts_anew(const struct wsgate *gate, const struct wsgate_options *options)
+{
+	return options->start == WSGATE_START_AFTER &&
+		(gate->info.anew || (options->begun && options->begun != gate->info.begun));
+}
+
+static enum wsgate_result gate_open(struct wsgate *gate, const struct wsgate_options *options)
+{
+	uint64_t deadline = wsgate_deadline(options->timeout_ms);
+	enum wsgate_result result = gate_join_any(gate, options, deadline);
+	struct wsgate_options again = *options;
+
+	if (result != WSGATE_OK || !gate_counts_anew(gate, options))
+		return result;
+	again.start = WSGATE_START_OLDEST;
+	again.mode = gate->info.mode;
+	gate_leave(gate);
+	result = gate_join_any(gate, &again, deadline);
+	gate->info.anew = 1;
 	return result;
 }
 

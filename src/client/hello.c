@@ -82,9 +82,10 @@ static enum wsgate_result hello_take_answer(struct wsgate *gate, const json_t *a
 	const char *outlet = json_string_value(json_object_get(answer, "outlet"));
 	struct wsgate_info *info = &gate->info;
 
+	info->begun = hello_number(answer, "begun");
 	info->next = hello_number(answer, "next");
 	info->missing = hello_number(answer, "missing");
-	info->ahead = json_is_true(json_object_get(answer, "ahead"));
+	info->anew = json_is_true(json_object_get(answer, "ahead"));
 	if (info->next == 0 || info->missing >= info->next)
 		return wsgate_fail(gate, WSGATE_ERROR_PROTOCOL,
 			"the daemon's answer does not say where the records begin");

@@ -202,8 +202,9 @@ static void tail_print_hello(const struct tail *tail, const struct wsgate_info *
 			"data", json_loads(info->hello, 0, NULL));
 		print_json(object);
 		json_decref(object);
-	} else if (info->ahead) {
-		fputs("wsgatectl: that record is yet to come; going on with the next one\n", stderr);
+	} else if (info->anew) {
+		fputs("wsgatectl: that record is yet to come: the outlet has begun to count anew\n",
+			stderr);
 	}
 	command_flush();
 }

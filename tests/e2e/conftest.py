@@ -7,6 +7,7 @@ import pytest
 from harness.certificates import Authority
 from harness.daemon import Daemon
 from harness.dns import Dns
+from harness.install import install
 from harness.making import making
 from harness.misbehave import MisbehavingServer
 from harness.nginx import Nginx
@@ -129,3 +130,9 @@ def make_microsocks(tmp_path):
 def make_dns():
     """A DNS server, which knows the names it is given."""
     yield from making(Dns)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """The optimised build, installed into a folder; and its prefix in there."""
+    return install(tmp_path_factory.mktemp("root"))

@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/dns.py \
 	tests/e2e/harness/frame.py \
 	tests/e2e/harness/frames.py \
+	tests/e2e/harness/install.py \
 	tests/e2e/harness/library.py \
 	tests/e2e/harness/making.py \
 	tests/e2e/harness/misbehave.py \
@@ -42,6 +43,7 @@ EXTRA_DIST += \
 	tests/e2e/test_heartbeat.py \
 	tests/e2e/test_integrity.py \
 	tests/e2e/test_library.py \
+	tests/e2e/test_library_installed.py \
 	tests/e2e/test_life.py \
 	tests/e2e/test_max_age.py \
 	tests/e2e/test_on_demand.py \

@@ -128,7 +128,7 @@ def test_resumes_without_a_hole_or_a_repeat(open_feed, join, mode):
     position = gate.position
     gate.close()
     gate = join(daemon, mode=mode, start=wsgate.AFTER, after=position)
-    assert (gate.info.missing, gate.info.ahead, gate.position) == (0, 0, position)
+    assert (gate.info.missing, gate.info.anew, gate.position) == (0, 0, position)
     assert [read(gate).payload for _ in range(13)] == [b"%d" % number for number in range(7, 20)]
     gate.close()
 
@@ -140,13 +140,27 @@ def test_resumes_without_a_hole_or_a_repeat(open_feed, join, mode):
     assert read(gate).seq == gate.info.next
 
 
-def test_a_position_of_an_earlier_daemon_is_ahead(open_feed, join):
+@every_mode
+def test_resumes_with_all_that_a_restarted_daemon_has(open_feed, server, join, mode):
+    """Whether that has counted past the position by now, or not: then only `begun` can tell."""
     daemon, peer = open_feed()
-    gate = join(daemon, start=wsgate.AFTER, after=10**9)
-    assert gate.info.ahead == 1
-    assert gate.position == gate.info.next - 1
-    peer.send("one")
-    assert read_message(gate).payload == b"one"
+    gate = join(daemon, mode=mode)
+    peer.send_all(["one", "two", "three"])
+    while gate.next(1000).payload != b"three":
+        pass
+    resume = {"mode": mode, "start": wsgate.AFTER, "after": gate.position, "begun": gate.info.begun}
+    assert join(daemon, **resume).info.anew == 0
+    daemon.kill()
+    daemon.start()
+    peer = server.accept()
+    early = join(daemon, **resume)
+    peer.send_all(str(number) for number in range(10))
+    wait_until(lambda: published(daemon) == 11)
+    late = join(daemon, **resume)
+    for gate in early, late:
+        assert (gate.info.anew, gate.info.mode, gate.info.missing) == (1, mode, 0)
+        assert read_message(gate).payload == b"0"
+        assert [read(gate).payload for _ in range(9)] == [b"%d" % number for number in range(1, 10)]
 
 
 @every_mode

@@ -3,28 +3,9 @@
 import pathlib
 import re
 import shutil
-import subprocess
 
-import pytest
-
-from harness.daemon import ROOT, build_folder
-
-
-def run(*command, **options):
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120,
-                          stdin=subprocess.DEVNULL, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """The optimised build, installed into a folder; and its prefix in there."""
-    root = tmp_path_factory.mktemp("root")
-    build = build_folder(heavy=True)
-    run("make", "-C", build, "install", f"DESTDIR={root}")
-    prefix = re.search(r"^prefix = (.*)$", (build / "Makefile").read_text(), re.M).group(1)
-    return root, root / prefix.lstrip("/")
+from harness.daemon import ROOT
+from harness.install import run
 
 
 def test_programs_and_manual_pages(installed):
@@ -33,7 +14,7 @@ def test_programs_and_manual_pages(installed):
     assert "wsgatectl " in run(prefix / "bin/wsgatectl", "--version")
     if shutil.which("scdoc"):
         pages = {path.name for path in (prefix / "share/man").rglob("*.*")}
-        assert pages >= {"wsgated.8", "wsgatectl.1", "wsgated.conf.5", "wsgated-protocol.7"}
+        assert pages >= {"wsgated.8", "wsgatectl.1", "wsgate.3", "wsgated.conf.5", "wsgated-protocol.7"}
 
 
 def test_the_installed_configuration_is_good(installed):
@@ -91,5 +72,5 @@ def test_the_example_of_the_manual_is_in_the_repository():
 def test_no_path_of_the_build_is_in_what_is_installed(installed):
     root, _ = installed
     for path in root.rglob("*"):
-        if path.suffix in (".conf", ".service") or "man" in pathlib.PurePath(path).parts and path.is_file():
+        if path.suffix in (".conf", ".service", ".pc") or "man" in pathlib.PurePath(path).parts and path.is_file():
             assert str(ROOT).encode() not in path.read_bytes(), path

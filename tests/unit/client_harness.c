@@ -168,7 +168,7 @@ char *fake_answer_any(struct fake *fake, enum frames_type type)
 void fake_answer(struct fake *fake, uint64_t next, uint64_t missing)
 {
 	sprintf(fake_answer_any(fake, FRAMES_HELLO),
-		"{\"outlet\":\"test\",\"connections\":[\"ticker\",null],\"next\":%llu,"
+		"{\"outlet\":\"test\",\"begun\":77,\"connections\":[\"ticker\",null],\"next\":%llu,"
 		"\"missing\":%llu,\"ahead\":false}",
 		(unsigned long long)next, (unsigned long long)missing);
 }
@@ -178,7 +178,7 @@ void fake_answer_ring(struct fake *fake, const struct writer *writer)
 	int i = fake->count;
 
 	sprintf(fake_answer_any(fake, FRAMES_HELLO),
-		"{\"outlet\":\"test\",\"connections\":[\"ticker\",null],\"next\":%llu,"
+		"{\"outlet\":\"test\",\"begun\":77,\"connections\":[\"ticker\",null],\"next\":%llu,"
 		"\"missing\":0,\"ahead\":false,\"ring\":{\"size\":%llu,\"position\":%llu}}",
 		(unsigned long long)writer->next, (unsigned long long)writer->size,
 		(unsigned long long)writer->shared->head);

@@ -100,7 +100,8 @@ START_TEST(test_hello)
 	ck_assert_str_eq(info->outlet, "test");
 	ck_assert_uint_eq(info->next, 51);
 	ck_assert_uint_eq(info->missing, 10);
-	ck_assert_int_eq(info->ahead, 0);
+	ck_assert_uint_eq(info->begun, 77);
+	ck_assert_int_eq(info->anew, 0);
 	ck_assert_int_eq(info->mode, WSGATE_MODE_BYTES);
 	ck_assert_ptr_nonnull(strstr(info->hello, "\"connections\""));
 	ck_assert_str_eq(wsgate_name(gate, 0), "ticker");
@@ -109,6 +110,31 @@ START_TEST(test_hello)
 	ck_assert_uint_eq(wsgate_position(gate), 40);
 	expect_gap(gate, 41, 50);
 	expect_result(gate, WSGATE_AGAIN);
+	wsgate_close(gate);
+}
+END_TEST
+
+/* 0: of the same outlet; 1, 2: of its predecessor, which had counted less far or further. */
+START_TEST(test_a_position_of_another_count)
+{
+	struct wsgate_options options = defaults;
+	struct wsgate *gate;
+
+	options.mode = WSGATE_MODE_BYTES;
+	options.start = WSGATE_START_AFTER;
+	options.after = 40;
+	options.begun = _i == 0 ? 77 : _i == 1 ? 76 : 0;
+	if (_i == 2)
+		strcpy(fake_answer_any(&fake, FRAMES_HELLO), "{\"next\":31,\"ahead\":true}");
+	else
+		fake_answer(&fake, 51, 10);
+	if (_i > 0)
+		fake_answer(&fake, 11, 0);
+	gate = fake_open_well(&fake, options);
+	ck_assert_int_eq(wsgate_info(gate)->anew, _i > 0);
+	ck_assert_uint_eq(wsgate_position(gate), _i > 0 ? 10 : 40);
+	if (_i > 0)
+		ck_assert_uint_eq(fake.hellos[1].start, FRAMES_START_OLDEST);
 	wsgate_close(gate);
 }
 END_TEST
@@ -330,6 +356,7 @@ Suite *client_open_suite(void)
 	tcase_add_test(tests, test_options_are_checked);
 	tcase_add_test(tests, test_no_outlet);
 	tcase_add_test(tests, test_hello);
+	tcase_add_loop_test(tests, test_a_position_of_another_count, 0, 3);
 	tcase_add_loop_test(tests, test_answers_that_are_none, 0, 8);
 	tcase_add_test(tests, test_strange_names_do_no_harm);
 	tcase_add_test(tests, test_other_formats);
