@@ -719,10 +719,7 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 	evtimer_assign(&gateway->poll, base, gateway_on_poll, gateway);
 	gateway->net = net_new(base, log, (const char *const *)dns->items, dns->count);
 	gateway->admission = admission_new(base);
-	gateway->shared = (struct session_shared){
-		.base = base,
-		.read_buffer = alloc_zero(1, SESSION_READ_SIZE),
-	};
+	gateway->shared.base = base;
 	gateway->host = (struct connection_host){
 		.context = gateway,
 		.log = log,

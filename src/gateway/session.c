@@ -525,12 +525,40 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 		session->message_start = now;
 }
 
+/*
+ * Keeps what a paused session has read and not parsed. If that is much it stays where it is: the
+ * session keeps the read buffer, and who reads next makes another.
+ */
+static void session_keep_rest(struct session *session, const struct ws_input *rest)
+{
+	struct session_shared *shared = session->shared;
+
+	if (rest->length < SESSION_READ_SIZE / 4 || session->backlog.length) {
+		buffer_append(&session->backlog, rest->data, rest->length);
+		return;
+	}
+	session->backlog = (struct buffer){
+		.memory = shared->read_buffer,
+		.start = (size_t)(rest->data - shared->read_buffer),
+		.length = rest->length,
+		.capacity = SESSION_READ_SIZE,
+	};
+	shared->read_buffer = NULL;
+}
+
 static void session_parse_backlog(struct session *session)
 {
-	struct ws_input input = {buffer_data(&session->backlog), session->backlog.length};
+	struct session_shared *shared = session->shared;
+	struct buffer *backlog = &session->backlog;
+	struct ws_input input = {buffer_data(backlog), backlog->length};
 
 	session_parse(session, &input, clock_monotonic());
-	buffer_consume(&session->backlog, session->backlog.length - input.length);
+	if (input.length == 0 && !shared->read_buffer && backlog->capacity == SESSION_READ_SIZE) {
+		shared->read_buffer = backlog->memory;
+		*backlog = (struct buffer){0};
+		return;
+	}
+	buffer_consume(backlog, backlog->length - input.length);
 }
 
 /* The stream has ended. After both close frames, or a failure, it does not matter how. */
@@ -543,16 +571,23 @@ static void session_lose_stream(struct session *session, const struct error *err
 	session->close_remote = session->state == SESSION_OPEN;
 }
 
+static uint8_t *session_read_buffer(struct session_shared *shared)
+{
+	if (!shared->read_buffer)
+		shared->read_buffer = alloc_resize(NULL, SESSION_READ_SIZE);
+	return shared->read_buffer;
+}
+
 /* One read: as much as there is. False when the session is over. */
 static bool session_read(struct session *session)
 {
-	struct ws_input input = {session->shared->read_buffer, 0};
+	uint8_t *buffer = session_read_buffer(session->shared);
+	struct ws_input input = {buffer, 0};
 	enum stream_status status;
 	struct error error;
 
 	session->read_wants_write = false;
-	status = stream_read(session->stream, session->shared->read_buffer, SESSION_READ_SIZE,
-		&input.length, &error);
+	status = stream_read(session->stream, buffer, SESSION_READ_SIZE, &input.length, &error);
 	switch (status) {
 	case STREAM_OK:
 		break;
@@ -575,7 +610,7 @@ static bool session_read(struct session *session)
 	session->received_at = clock_realtime();
 	session_parse(session, &input, clock_monotonic());
 	if (session->paused)
-		buffer_append(&session->backlog, input.data, input.length);
+		session_keep_rest(session, &input);
 	if (stream_pending(session->stream) && !session->paused)
 		event_active(&session->readable, EV_READ, 0); /* no event will tell of these bytes */
 	return true;

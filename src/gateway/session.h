@@ -25,7 +25,7 @@ struct session;
 enum { SESSION_READ_SIZE = 256 * 1024 };
 struct session_shared {
 	struct event_base *base;
-	uint8_t *read_buffer; /* of SESSION_READ_SIZE */
+	uint8_t *read_buffer; /* of SESSION_READ_SIZE; NULL until a session reads */
 	struct ws_mask_pool masks;
 };
 

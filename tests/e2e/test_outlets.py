@@ -320,6 +320,25 @@ def test_one_waiting_outlet_does_not_delay_another_connection(start_daemon, make
     sending.cancel()
 
 
+def test_sessions_held_up_together_keep_apart_what_they_have_read(start_daemon, make_server, subscribe):
+    servers = {name: make_server() for name in "abc"}
+    daemon = start_daemon({
+        "connections": [{"name": name, "url": server.url(), "max_message": "8K"} for name, server in servers.items()],
+        "outlets": [{"name": name, "path": f"{name}.sock", "from": [name], "on_lag": "wait", "ring": "16K"}
+                    for name in servers],
+    })
+    subscribers = [subscribe(daemon, name=f"{name}.sock", receive_buffer=4096) for name in servers]
+    wait_subscribers(daemon, 3)
+    count = 10_000
+    sendings = [send_numbered(server.accept(), count) for server in servers.values()]
+    for name in servers:
+        wait_until(lambda name=name: outlet(daemon, name)["waiting"])
+    for subscriber in subscribers:
+        assert check_lines(subscriber.read_lines(count)) == list(range(count))
+    for sending in sendings:
+        sending.result(10)
+
+
 def test_a_message_larger_than_the_ring_is_dropped_and_counted(open_feed, subscribe):
     daemon, peer = open_feed(ring="4K")
     events = daemon.rpc()
