@@ -204,12 +204,13 @@ static bool connection_offer(struct connection *connection, struct outlet_messag
 	return true;
 }
 
-bool connection_on_message(const struct session_message *received, void *context)
+bool connection_on_message(const struct ws_message *received, uint64_t time, uint64_t us,
+	void *context)
 {
 	struct connection *connection = context;
 	struct outlet_message message = {
 		.type = connection_message_type(received->opcode),
-		.time = received->time,
+		.time = time,
 		.data = received->data,
 		.length = received->length,
 	};
@@ -217,9 +218,9 @@ bool connection_on_message(const struct session_message *received, void *context
 	if (!connection_offer(connection, &message))
 		return false;
 	connection->stats.messages_recv++;
-	if (received->us) {
-		connection->stats.us_recv += received->us;
-		connection_judge_transfer(connection, "recv", received->length, received->us);
+	if (us) {
+		connection->stats.us_recv += us;
+		connection_judge_transfer(connection, "recv", received->length, us);
 	}
 	return true;
 }

@@ -97,7 +97,8 @@ void connection_judge_call(struct connection *connection);
 void connection_opened(struct connection *connection, struct call_result *result);
 
 /* Callbacks of sessions. */
-bool connection_on_message(const struct session_message *received, void *context);
+bool connection_on_message(const struct ws_message *received, uint64_t time, uint64_t us,
+	void *context);
 void connection_on_sent(size_t bytes, uint64_t us, void *context);
 void connection_on_writable(void *context);
 

@@ -440,15 +440,8 @@ static void session_take_ping(struct session *session, const struct ws_message *
 
 static bool session_offer(struct session *session, const struct ws_message *message, uint64_t us)
 {
-	struct session_message offered = {
-		.opcode = message->opcode,
-		.data = message->data,
-		.length = message->length,
-		.time = session->received_at,
-		.us = us,
-	};
-
-	return session->callbacks.message(&offered, session->callbacks.context);
+	return session->callbacks.message(message, session->received_at, us,
+		session->callbacks.context);
 }
 
 static void session_pause(struct session *session, struct ws_message *message, uint64_t us)

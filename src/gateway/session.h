@@ -29,15 +29,6 @@ struct session_shared {
 	struct ws_mask_pool masks;
 };
 
-/* A message from the server, and what its transfer took. */
-struct session_message {
-	enum ws_opcode opcode; /* WS_TEXT or WS_BINARY */
-	const uint8_t *data;   /* borrowed for the time of the call */
-	size_t length;
-	uint64_t time; /* of receipt, ns since 1970 */
-	uint64_t us;   /* from its first byte to its last */
-};
-
 /* How a session ended. */
 struct session_end {
 	unsigned code;        /* what the close frames said; 1005, 1006: RFC 6455, section 7.1.5 */
@@ -50,9 +41,13 @@ struct session_end {
 struct session_callbacks {
 	void *context;
 
-	/* False: not now. The session keeps the message, stops reading, and offers it again after
-	 * session_resume(). */
-	bool (*message)(const struct session_message *message, void *context);
+	/*
+	 * A text or binary message from the server, borrowed for the time of the call: `time` of
+	 * receipt, ns since 1970; `us` from its first byte to its last. False: not now. The session
+	 * keeps the message, stops reading, and offers it again after session_resume().
+	 */
+	bool (*message)(const struct ws_message *message, uint64_t time, uint64_t us,
+		void *context);
 
 	/* A message to the server has left: bytes, and µs from its first byte to its last. */
 	void (*sent)(size_t bytes, uint64_t us, void *context);
