@@ -22,7 +22,7 @@
 struct session;
 
 /* What the sessions of a daemon share: they run one after the other. */
-enum { SESSION_READ_SIZE = 256 * 1024 };
+enum { SESSION_READ_SIZE = 512 * 1024 };
 struct session_shared {
 	struct event_base *base;
 	uint8_t *read_buffer; /* of SESSION_READ_SIZE; NULL until a session reads */
