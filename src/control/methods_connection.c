@@ -280,18 +280,18 @@ void methods_status(struct rpc_call *call, json_t *parameters)
 static bool methods_add_connection(struct gateway *gateway, const json_t *json,
 	struct settings_problems *problems, struct error *error)
 {
-	struct connection_settings *settings = NULL;
+	struct connection_config *connection = NULL;
 	config_t config;
 	bool added = false;
 
 	config_init(&config);
 	if (json_config_fill(config_root_setting(&config), json, error))
-		settings = settings_connection(config_root_setting(&config),
+		connection = settings_connection(config_root_setting(&config),
 			gateway_settings(gateway), problems);
-	if (settings)
-		added = gateway_add(gateway, settings, error);
-	if (!added && settings)
-		connection_settings_free(settings);
+	if (connection)
+		added = gateway_add(gateway, connection, error);
+	if (!added)
+		connection_config_free(connection);
 	config_destroy(&config);
 	return added;
 }

@@ -229,7 +229,7 @@ json_t *report_connection(const struct connection *connection)
 	json_t *line = json_object();
 
 	connection_status(connection, &status);
-	json_object_set_new(line, "name", json_string(status.settings->name));
+	json_object_set_new(line, "name", json_string(connection_name(connection)));
 	json_object_set_new(line, "state", json_string(connection_state_name(status.state)));
 	json_object_set_new(line, "url", rpc_text(status.url));
 	json_object_set_new(line, "since", report_time(status.since));
@@ -357,7 +357,7 @@ void report_warnings(json_t *array, const struct connection *connection)
 	connection_status(connection, &status);
 	for (size_t i = 0; i < status.warnings->count; i++)
 		json_array_append_new(array,
-			report_warning(warnings_at(status.warnings, i), status.settings->name));
+			report_warning(warnings_at(status.warnings, i), connection_name(connection)));
 }
 
 json_t *report_outlet(const struct outlet *outlet)

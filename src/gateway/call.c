@@ -330,20 +330,21 @@ static bool call_step(struct call *call, const char *text)
 
 static bool call_begin(struct call *call)
 {
-	const struct connection_settings *settings = call->settings;
+	const struct connection_config *config = call->config;
 
-	return url_parse(&call->first, settings->url, &call->error) &&
-		secrets_load(&call->secrets, settings, call->host->log, &call->error) &&
-		call_step(call, settings->url);
+	return url_parse(&call->first, config->url, &call->error) &&
+		secrets_load(&call->secrets, config, call->host->log, &call->error) &&
+		call_step(call, config->url);
 }
 
-struct call *call_start(const struct call_host *host, const struct connection_settings *settings,
+struct call *call_start(const struct call_host *host, const struct connection_config *config,
 	const struct header_list *extra, call_done done, void *context)
 {
 	struct call *call = alloc_zero(1, sizeof(*call));
 
 	call->host = host;
-	call->settings = settings;
+	call->config = config;
+	call->settings = config->settings;
 	call->extra = extra;
 	call->done = done;
 	call->context = context;

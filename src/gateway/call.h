@@ -57,8 +57,9 @@ struct call_host {
 	struct log *log;
 };
 
-/* Settings and extra headers (which win over the settings') are borrowed until the call has ended. */
-struct call *call_start(const struct call_host *host, const struct connection_settings *settings,
+/* The configuration and extra headers (which win over the settings') are borrowed until the call
+ * has ended. */
+struct call *call_start(const struct call_host *host, const struct connection_config *config,
 	const struct header_list *extra, call_done done, void *context);
 
 /* Ends the call without a call to `done`. */

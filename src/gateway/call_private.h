@@ -12,7 +12,8 @@
 
 struct call {
 	const struct call_host *host;
-	const struct connection_settings *settings;
+	const struct connection_config *config;
+	const struct connection_settings *settings; /* its */
 	const struct header_list *extra;
 	call_done done;
 	void *context;

@@ -26,12 +26,12 @@ const char *connection_state_name(enum connection_state state)
 
 const char *connection_name(const struct connection *connection)
 {
-	return connection->settings->name;
+	return connection->config->name;
 }
 
-const struct connection_settings *connection_settings(const struct connection *connection)
+const struct connection_config *connection_config(const struct connection *connection)
 {
-	return connection->settings;
+	return connection->config;
 }
 
 /* --- telling what happens ------------------------------------------------------------------ */
@@ -523,24 +523,32 @@ static void connection_configure_url(struct connection *connection)
 
 	free(connection->url);
 	connection->url = alloc_string(
-		url_parse(&url, connection->settings->url, &error) ? url.shown : "(invalid)");
+		url_parse(&url, connection->config->url, &error) ? url.shown : "(invalid)");
 	url_release(&url);
 }
 
+/* Takes it over; the one before is the caller's. */
+static void connection_use(struct connection *connection, struct connection_config *config)
+{
+	connection->config = config;
+	connection->settings = config->settings;
+	connection_configure_url(connection);
+	hold_set_limits(&connection->hold, config->settings->hold.bytes,
+		config->settings->hold.age);
+}
+
 struct connection *connection_new(const struct connection_host *host,
-	struct connection_settings *settings)
+	struct connection_config *config)
 {
 	struct connection *connection = alloc_zero(1, sizeof(*connection));
 
 	connection->host = host;
-	connection->settings = settings;
 	TAILQ_INIT(&connection->waiters);
 	connection->ticket.admitted = connection_on_admitted;
 	connection->ticket.context = connection;
 	hold_init(&connection->hold, host->shared->base, connection_on_expired, connection);
-	hold_set_limits(&connection->hold, settings->hold.bytes, settings->hold.age);
+	connection_use(connection, config);
 	connection_clear_stats(connection);
-	connection_configure_url(connection);
 	connection_configure_warnings(connection);
 	connection_enter(connection, CONNECTION_IDLE);
 	return connection;
@@ -570,7 +578,7 @@ void connection_free(struct connection *connection)
 	free(connection->gave_up);
 	free(connection->last_error);
 	free(connection->last_close_reason);
-	connection_settings_free(connection->settings);
+	connection_config_free(connection->config);
 	free(connection->url);
 	free(connection);
 }
@@ -621,21 +629,21 @@ static void connection_carry_on(struct connection *connection)
 	}
 }
 
-void connection_change(struct connection *connection, struct connection_settings *settings,
+void connection_change(struct connection *connection, struct connection_config *config,
 	enum settings_change change)
 {
-	struct connection_settings *before = connection->settings;
+	const struct connection_settings *settings = config->settings;
+	struct connection_config *former = connection->config;
+	const struct connection_settings *before = former->settings;
 	bool gave_up = connection->gave_up != NULL;
 
 	if (change == SETTINGS_SAME) {
-		connection_settings_free(settings);
+		connection_config_free(config);
 		return;
 	}
-	connection->settings = settings;
-	connection_configure_url(connection);
+	connection_use(connection, config);
 	if (connection_warn_differs(&before->warn, &settings->warn))
 		connection_configure_warnings(connection); /* else what `warn` has set stays */
-	hold_set_limits(&connection->hold, settings->hold.bytes, settings->hold.age);
 	if (connection->session)
 		session_set_settings(connection->session, settings);
 	if (connection->leaving)
@@ -647,7 +655,7 @@ void connection_change(struct connection *connection, struct connection_settings
 	else
 		connection_carry_on(connection);
 	connection_configure_demand(connection, before);
-	connection_settings_free(before);
+	connection_config_free(former);
 }
 
 void connection_retire(struct connection *connection)

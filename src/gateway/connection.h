@@ -137,16 +137,16 @@ struct connection_host {
 	void (*retired)(struct connection *connection, void *context);
 };
 
-/* Takes the settings over, borrows the host. It does nothing before connection_start(). */
+/* Takes the configuration over, borrows the host. It does nothing before connection_start(). */
 struct connection *connection_new(const struct connection_host *host,
-	struct connection_settings *settings);
+	struct connection_config *config);
 void connection_free(struct connection *connection);
 
 /* Opens the connection if its settings say that it opens by itself; only the first time. */
 void connection_start(struct connection *connection);
 
-/* Changes over to other settings, which it takes over, reconnecting if `change` asks for it. */
-void connection_change(struct connection *connection, struct connection_settings *settings,
+/* Changes over to another configuration, which it takes over, reconnecting if `change` asks for it. */
+void connection_change(struct connection *connection, struct connection_config *config,
 	enum settings_change change);
 
 /* Closes with 1001 for good, then calls `retired` (never from within this call). */
@@ -162,6 +162,6 @@ void connection_update_demand(struct connection *connection);
 /* An outlet that had refused a message has room again. */
 void connection_resume(struct connection *connection);
 
-const struct connection_settings *connection_settings(const struct connection *connection);
+const struct connection_config *connection_config(const struct connection *connection);
 
 #endif

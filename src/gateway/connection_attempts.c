@@ -31,7 +31,7 @@ void connection_on_admitted(void *context)
 	connection->stats.attempts++;
 	if (!connection->session)
 		connection_enter(connection, CONNECTION_CONNECTING);
-	connection->call = call_start(&connection->host->call, connection->settings,
+	connection->call = call_start(&connection->host->call, connection->config,
 		&connection->extra, connection_on_called, connection);
 }
 

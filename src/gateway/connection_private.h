@@ -21,7 +21,8 @@ TAILQ_HEAD(connection_waiters, connection_waiter);
 
 struct connection {
 	const struct connection_host *host;
-	struct connection_settings *settings; /* owned */
+	struct connection_config *config;           /* owned */
+	const struct connection_settings *settings; /* its */
 	char *url; /* without password */
 
 	enum connection_state state; /* never UPGRADING or CLOSING: see connection_state() */

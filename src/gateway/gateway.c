@@ -509,17 +509,17 @@ static void gateway_apply_outlets(struct gateway *gateway, struct settings *sett
 }
 
 static void gateway_change_connection(struct gateway *gateway, struct connection *connection,
-	struct connection_settings *settings, struct gateway_changes *changes)
+	struct connection_config *config, struct gateway_changes *changes)
 {
 	enum settings_change change =
-		connection_settings_compare(connection_settings(connection), settings);
+		connection_config_compare(connection_config(connection), config);
 
 	changes->unchanged += change == SETTINGS_SAME;
 	if (change != SETTINGS_SAME) {
 		changes->changed++;
-		gateway_emit_connection(gateway, "changed", settings->name);
+		gateway_emit_connection(gateway, "changed", config->name);
 	}
-	connection_change(connection, settings, change);
+	connection_change(connection, config, change);
 }
 
 /* Takes the connections out of the settings. New ones are started when their outlets are there. */
@@ -534,7 +534,7 @@ static void gateway_apply_connections(struct gateway *gateway, struct settings *
 	gateway->connection_count = 0;
 	gateway->connections_by_name = (struct names){0};
 	for (size_t i = 0; i < settings->connection_count; i++) {
-		struct connection_settings *wanted = settings->connections[i];
+		struct connection_config *wanted = settings->connections[i];
 		struct connection *connection = names_find(&by_name, wanted->name);
 
 		if (connection) {
@@ -611,15 +611,15 @@ bool gateway_apply(struct gateway *gateway, struct settings *settings,
 
 /* Looks for the outlets that take the connection; fails if one cannot hold its messages. */
 static bool gateway_find_takers(const struct gateway *gateway,
-	const struct connection_settings *settings, bool *taken, struct error *error)
+	const struct connection_config *connection, bool *taken, struct error *error)
 {
 	*taken = false;
 	for (size_t i = 0; i < gateway->outlet_count; i++) {
 		const struct outlet_config *config = gateway->outlets[i]->config;
 
-		if (!outlet_config_takes(config, settings->name))
+		if (!outlet_config_takes(config, connection->name))
 			continue;
-		if (!outlet_config_holds(config, settings, error))
+		if (!outlet_config_holds(config, connection, error))
 			return false;
 		*taken = true;
 	}
@@ -644,27 +644,27 @@ static bool gateway_add_implicit_outlet(struct gateway *gateway, const char *nam
 	return true;
 }
 
-bool gateway_add(struct gateway *gateway, struct connection_settings *settings,
+bool gateway_add(struct gateway *gateway, struct connection_config *config,
 	struct error *error)
 {
 	struct connection *connection;
 	bool taken;
 
-	if (gateway_connection(gateway, settings->name))
+	if (gateway_connection(gateway, config->name))
 		return error_set(error, ERROR_EXISTS, "there is a connection '%s' already",
-			settings->name);
-	if (!gateway_find_takers(gateway, settings, &taken, error))
+			config->name);
+	if (!gateway_find_takers(gateway, config, &taken, error))
 		return false;
-	if (!taken && !gateway_add_implicit_outlet(gateway, settings->name, error))
+	if (!taken && !gateway_add_implicit_outlet(gateway, config->name, error))
 		return false;
 
-	connection = connection_new(&gateway->host, settings);
+	connection = connection_new(&gateway->host, config);
 	gateway_insert_connection(gateway, connection);
 	for (size_t i = 0; i < gateway->outlet_count; i++) {
-		if (outlet_config_takes(gateway->outlets[i]->config, settings->name))
+		if (outlet_config_takes(gateway->outlets[i]->config, config->name))
 			connection_attach(connection, gateway->outlets[i]->outlet);
 	}
-	gateway_emit_connection(gateway, "added", settings->name);
+	gateway_emit_connection(gateway, "added", config->name);
 	connection_start(connection);
 	return true;
 }

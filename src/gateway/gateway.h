@@ -60,7 +60,7 @@ bool gateway_apply(struct gateway *gateway, struct settings *settings,
 	struct gateway_changes *changes, struct error *error);
 
 /* Adds one connection, with its outlet if no outlet takes it; takes the settings over on success. */
-bool gateway_add(struct gateway *gateway, struct connection_settings *settings,
+bool gateway_add(struct gateway *gateway, struct connection_config *config,
 	struct error *error);
 bool gateway_remove(struct gateway *gateway, const char *name, struct error *error);
 

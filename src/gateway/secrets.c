@@ -12,9 +12,9 @@
 enum { SECRETS_LINE_MAX = 16 * 1024 };
 
 static bool secrets_check_file(int fd, const char *setting, const char *path,
-	const struct connection_settings *settings, struct log *log, struct error *error)
+	const struct connection_config *connection, struct log *log, struct error *error)
 {
-	const struct log_subject about = {"connection", settings->name};
+	const struct log_subject about = {"connection", connection->name};
 	struct stat status;
 
 	if (fstat(fd, &status) < 0)
@@ -50,7 +50,7 @@ static bool secrets_read_line(int fd, const char *setting, const char *path, cha
 }
 
 static bool secrets_read(const char *setting, const char *path, char **line,
-	const struct connection_settings *settings, struct log *log, struct error *error)
+	const struct connection_config *connection, struct log *log, struct error *error)
 {
 	bool read;
 	int fd;
@@ -61,22 +61,22 @@ static bool secrets_read(const char *setting, const char *path, char **line,
 	if (fd < 0)
 		return error_set(error, ERROR_WEBSOCKET, "%s: cannot open %s: %s", setting, path,
 			strerror(errno));
-	read = secrets_check_file(fd, setting, path, settings, log, error) &&
+	read = secrets_check_file(fd, setting, path, connection, log, error) &&
 		secrets_read_line(fd, setting, path, line, error);
 	close(fd);
 	return read;
 }
 
 static bool secrets_read_headers(struct secrets *secrets,
-	const struct connection_settings *settings, struct log *log, struct error *error)
+	const struct connection_config *connection, struct log *log, struct error *error)
 {
-	const struct header_list *files = &settings->header_files;
+	const struct header_list *files = &connection->settings->header_files;
 
 	secrets->headers.items = alloc_zero(files->count, sizeof(*files->items));
 	for (size_t i = 0; i < files->count; i++) {
 		char *setting = alloc_format("header_files.%s", files->items[i].name);
 		char *line = NULL;
-		bool read = secrets_read(setting, files->items[i].value, &line, settings, log,
+		bool read = secrets_read(setting, files->items[i].value, &line, connection, log,
 			error);
 
 		free(setting);
@@ -88,19 +88,21 @@ static bool secrets_read_headers(struct secrets *secrets,
 	return true;
 }
 
-bool secrets_load(struct secrets *secrets, const struct connection_settings *settings,
+bool secrets_load(struct secrets *secrets, const struct connection_config *connection,
 	struct log *log, struct error *error)
 {
+	const struct connection_settings *settings = connection->settings;
+
 	*secrets = (struct secrets){0};
-	return secrets_read("password_file", settings->password_file, &secrets->password, settings,
-		       log, error) &&
-		secrets_read("bearer_file", settings->bearer_file, &secrets->bearer, settings, log,
-			error) &&
+	return secrets_read("password_file", settings->password_file, &secrets->password,
+		       connection, log, error) &&
+		secrets_read("bearer_file", settings->bearer_file, &secrets->bearer, connection,
+			log, error) &&
 		secrets_read("proxy.password_file", settings->proxy.password_file,
-			&secrets->proxy_password, settings, log, error) &&
+			&secrets->proxy_password, connection, log, error) &&
 		secrets_read("tls.key_passphrase_file", settings->tls_extra.key_passphrase_file,
-			&secrets->key_passphrase, settings, log, error) &&
-		secrets_read_headers(secrets, settings, log, error);
+			&secrets->key_passphrase, connection, log, error) &&
+		secrets_read_headers(secrets, connection, log, error);
 }
 
 static void secrets_wipe(char *text)

@@ -23,7 +23,7 @@ struct secrets {
  * Reads the first line of each file. A file that everybody can read gets a line in the log; one
  * that cannot be read is an error, whose text has the setting and the path, never the content.
  */
-bool secrets_load(struct secrets *secrets, const struct connection_settings *settings,
+bool secrets_load(struct secrets *secrets, const struct connection_config *connection,
 	struct log *log, struct error *error);
 void secrets_release(struct secrets *secrets);
 

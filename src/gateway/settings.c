@@ -120,29 +120,75 @@ static const config_setting_t *load_parse(struct load *load, const char *file)
 	return parsed ? config_root_setting(config) : NULL;
 }
 
-static struct connection_settings *connection_settings_new(
-	const struct connection_settings *defaults)
+static struct connection_config *connection_config_new(void)
 {
-	struct connection_settings *connection = alloc_zero(1, sizeof(*connection));
+	struct connection_config *connection = alloc_zero(1, sizeof(*connection));
 
-	settings_table_copy(connection_settings_table, connection, defaults);
+	connection->settings = alloc_zero(1, sizeof(*connection->settings));
+	connection->settings->users = 1;
 	return connection;
 }
 
-static void connection_settings_read(struct connection_settings *connection,
+static struct connection_config *connection_config_copy(const struct connection_config *defaults)
+{
+	struct connection_config *connection = connection_config_new();
+
+	settings_table_copy(connection_config_table, connection, defaults);
+	settings_table_copy(connection_settings_table, connection->settings, defaults->settings);
+	return connection;
+}
+
+static void connection_settings_release(struct connection_settings *settings)
+{
+	if (--settings->users)
+		return;
+	settings_table_release(connection_settings_table, settings);
+	free(settings);
+}
+
+/* Thousands of connections tend to be alike. */
+static void connection_config_share(struct connection_config *connection,
+	const struct connection_config *with)
+{
+	if (settings_table_compare(connection_settings_table, connection->settings,
+		    with->settings) != SETTINGS_SAME)
+		return;
+	with->settings->users++;
+	connection_settings_release(connection->settings);
+	connection->settings = with->settings;
+}
+
+static void connection_config_read(struct connection_config *connection,
+	const config_setting_t *group, unsigned forbidden, struct settings_problems *problems)
+{
+	const struct settings_part parts[] = {
+		{connection_config_table, connection},
+		{connection_settings_table, connection->settings},
+		{0},
+	};
+
+	settings_read_parts(parts, group, forbidden, problems);
+}
+
+static struct connection_config *connection_config_make(const struct connection_config *defaults,
 	const config_setting_t *group, struct settings_problems *problems)
 {
-	settings_read_group(connection_settings_table, connection, group, 0, problems);
-	if (!config_setting_is_group(group))
-		return;
-	settings_read_required(connection_settings_table, connection, group, problems);
-	connection_settings_check(connection, group, problems);
+	struct connection_config *connection = connection_config_copy(defaults);
+
+	connection_config_read(connection, group, 0, problems);
+	if (config_setting_is_group(group)) {
+		settings_read_required(connection_config_table, connection, group, problems);
+		connection_config_check(connection, group, problems);
+	}
+	connection_config_share(connection, defaults);
+	return connection;
 }
 
 static void load_connection(struct load *load, const config_setting_t *group)
 {
 	struct settings *settings = load->settings;
-	struct connection_settings *connection = connection_settings_new(settings->defaults);
+	struct connection_config *connection =
+		connection_config_make(settings->defaults, group, load->problems);
 	size_t count = settings->connection_count++;
 
 	settings->connections = alloc_resize(
@@ -151,8 +197,8 @@ static void load_connection(struct load *load, const config_setting_t *group)
 	load->places.connections = alloc_resize(load->places.connections,
 		settings->connection_count * sizeof(*load->places.connections));
 	load->places.connections[count] = group;
-
-	connection_settings_read(connection, group, load->problems);
+	if (count)
+		connection_config_share(connection, settings->connections[count - 1]);
 }
 
 static void load_take_outlet(struct load *load, struct outlet_config *outlet,
@@ -245,8 +291,8 @@ static void load_main(struct load *load, const config_setting_t *root)
 		settings_read_group(gateway_settings_table, &load->settings->gateway, gateway, 0,
 			load->problems);
 	if (defaults)
-		settings_read_group(connection_settings_table, load->settings->defaults, defaults,
-			SETTING_OWN, load->problems);
+		connection_config_read(load->settings->defaults, defaults, SETTING_OWN,
+			load->problems);
 }
 
 static void load_items(struct load *load, const config_setting_t *root)
@@ -376,8 +422,8 @@ static struct settings *settings_new(void)
 {
 	struct settings *settings = alloc_zero(1, sizeof(*settings));
 
-	settings->defaults = alloc_zero(1, sizeof(*settings->defaults));
-	settings_table_init(connection_settings_table, settings->defaults);
+	settings->defaults = connection_config_new();
+	settings_table_init(connection_settings_table, settings->defaults->settings);
 	gateway_settings_init(&settings->gateway);
 	return settings;
 }
@@ -422,34 +468,35 @@ void settings_free(struct settings *settings)
 	if (!settings)
 		return;
 	for (size_t i = 0; i < settings->connection_count; i++)
-		connection_settings_free(settings->connections[i]);
+		connection_config_free(settings->connections[i]);
 	for (size_t i = 0; i < settings->outlet_count; i++)
 		outlet_config_free(settings->outlets[i]);
 	free(settings->connections);
 	free(settings->outlets);
-	connection_settings_free(settings->defaults);
+	connection_config_free(settings->defaults);
 	settings_table_release(gateway_settings_table, &settings->gateway);
 	free(settings);
 }
 
-struct connection_settings *settings_connection(const config_setting_t *group,
+struct connection_config *settings_connection(const config_setting_t *group,
 	const struct settings *settings, struct settings_problems *problems)
 {
-	struct connection_settings *connection = connection_settings_new(settings->defaults);
+	struct connection_config *connection =
+		connection_config_make(settings->defaults, group, problems);
 
-	connection_settings_read(connection, group, problems);
 	if (problems->count == 0)
 		return connection;
-	connection_settings_free(connection);
+	connection_config_free(connection);
 	return NULL;
 }
 
-void connection_settings_free(struct connection_settings *settings)
+void connection_config_free(struct connection_config *connection)
 {
-	if (!settings)
+	if (!connection)
 		return;
-	settings_table_release(connection_settings_table, settings);
-	free(settings);
+	settings_table_release(connection_config_table, connection);
+	connection_settings_release(connection->settings);
+	free(connection);
 }
 
 struct outlet_config *settings_implicit_outlet(const struct settings *settings,
@@ -493,24 +540,30 @@ bool outlet_config_has_glob(const struct outlet_config *outlet)
 }
 
 bool outlet_config_holds(const struct outlet_config *outlet,
-	const struct connection_settings *connection, struct error *error)
+	const struct connection_config *connection, struct error *error)
 {
+	uint64_t message_max = connection->settings->max_message;
+
 	if (outlet->outlet.on_lag != OUTLET_WAIT || !outlet_config_takes(outlet, connection->name))
 		return true;
-	if (outlet->outlet.ring >= connection->max_message + RECORD_OVERHEAD)
+	if (outlet->outlet.ring >= message_max + RECORD_OVERHEAD)
 		return true;
 	return error_set(error, ERROR_SETTINGS,
 		"with on_lag = \"wait\" the ring of outlet '%s' (%" PRIu64
 		" bytes) must hold the largest message of connection '%s' (max_message, %" PRIu64
 		" bytes) and %d bytes more",
-		outlet->outlet.name, outlet->outlet.ring, connection->name,
-		connection->max_message, RECORD_OVERHEAD);
+		outlet->outlet.name, outlet->outlet.ring, connection->name, message_max,
+		RECORD_OVERHEAD);
 }
 
-enum settings_change connection_settings_compare(const struct connection_settings *before,
-	const struct connection_settings *after)
+enum settings_change connection_config_compare(const struct connection_config *before,
+	const struct connection_config *after)
 {
-	return settings_table_compare(connection_settings_table, before, after);
+	enum settings_change own = settings_table_compare(connection_config_table, before, after);
+	enum settings_change shared = settings_table_compare(connection_settings_table,
+		before->settings, after->settings);
+
+	return own > shared ? own : shared;
 }
 
 bool outlet_config_same(const struct outlet_config *before, const struct outlet_config *after)

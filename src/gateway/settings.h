@@ -55,9 +55,9 @@ enum reconnect_jitter {
 	JITTER_NONE, /* the longest */
 };
 
+/* How a connection is to be. Connections that are to be alike share one. */
 struct connection_settings {
-	char *name;
-	char *url;
+	unsigned users; /* connections that share it */
 	enum connection_when when;
 	uint64_t linger; /* WHEN_SUBSCRIBED: open for so long after the last subscriber has left */
 	struct header_list headers;
@@ -147,6 +147,12 @@ struct connection_settings {
 	struct warn_settings warn;
 };
 
+struct connection_config {
+	char *name;
+	char *url;
+	struct connection_settings *settings; /* never changed once it may be shared */
+};
+
 struct outlet_config {
 	struct outlet_settings outlet;
 	struct string_list from; /* names or globs of connections */
@@ -175,8 +181,8 @@ struct gateway_settings {
 
 struct settings {
 	struct gateway_settings gateway;
-	struct connection_settings *defaults; /* what a new connection starts from */
-	struct connection_settings **connections;
+	struct connection_config *defaults; /* what a new connection starts from; no name */
+	struct connection_config **connections;
 	size_t connection_count; /* a taker of the items sets this to 0 */
 	struct outlet_config **outlets; /* the implicit ones included */
 	size_t outlet_count; /* likewise */
@@ -201,9 +207,9 @@ void settings_problems_release(struct settings_problems *problems);
  * One connection from a libconfig group (the `add` command makes one from JSON), over the same
  * defaults as the file's. NULL and `problems` if anything is wrong.
  */
-struct connection_settings *settings_connection(const config_setting_t *group,
+struct connection_config *settings_connection(const config_setting_t *group,
 	const struct settings *settings, struct settings_problems *problems);
-void connection_settings_free(struct connection_settings *settings);
+void connection_config_free(struct connection_config *connection);
 
 /* Whether every % of a message for `on_open` begins a placeholder: %n, %{VARIABLE} or %%. The text
  * of the error does not show the message. */
@@ -222,7 +228,7 @@ bool outlet_config_has_glob(const struct outlet_config *outlet);
 /* Whether the ring of a `wait` outlet can hold the largest message of a connection that it takes;
  * always true for others. */
 bool outlet_config_holds(const struct outlet_config *outlet,
-	const struct connection_settings *connection, struct error *error);
+	const struct connection_config *connection, struct error *error);
 
 /* What a change from one to the other asks for. */
 enum settings_change {
@@ -230,8 +236,8 @@ enum settings_change {
 	SETTINGS_LIVE,      /* can be taken over while the connection stays open */
 	SETTINGS_RECONNECT, /* needs a new connection to take effect */
 };
-enum settings_change connection_settings_compare(const struct connection_settings *before,
-	const struct connection_settings *after);
+enum settings_change connection_config_compare(const struct connection_config *before,
+	const struct connection_config *after);
 
 bool outlet_config_same(const struct outlet_config *before, const struct outlet_config *after);
 

@@ -37,7 +37,7 @@ static void check_dns(const struct string_list *servers, const config_setting_t 
 }
 
 static void check_ring_for(struct check *check, size_t index,
-	const struct connection_settings *connection)
+	const struct connection_config *connection)
 {
 	const struct outlet_config *outlet = check->settings->outlets[index];
 	const config_setting_t *where = check->places->outlets[index];
@@ -53,7 +53,7 @@ static void check_ring(struct check *check, size_t index)
 {
 	const struct settings *settings = check->settings;
 	const struct outlet_config *outlet = settings->outlets[index];
-	const struct connection_settings *connection;
+	const struct connection_config *connection;
 
 	if (!outlet->outlet.name || outlet->outlet.on_lag != OUTLET_WAIT)
 		return;

@@ -20,7 +20,7 @@ enum {
 /* Less than one message in so many seconds is a typing error, and far from what overflows. */
 #define SEND_RATE_MIN 0.001
 
-static void check_url(const struct connection_settings *connection, const config_setting_t *where,
+static void check_url(const struct connection_config *connection, const config_setting_t *where,
 	struct settings_problems *problems)
 {
 	struct error error;
@@ -32,7 +32,7 @@ static void check_url(const struct connection_settings *connection, const config
 		settings_problem(problems, settings_problem_place(where, "url"), "%s", error.text);
 		return;
 	}
-	if (url.user && connection->username)
+	if (url.user && connection->settings->username)
 		settings_problem(problems, settings_problem_place(where, "username"),
 			"the 'url' has a user name too");
 	url_release(&url);
@@ -318,17 +318,19 @@ static void check_tls(const struct connection_settings *connection, const config
 	}
 }
 
-void connection_settings_check(const struct connection_settings *connection,
+void connection_config_check(const struct connection_config *connection,
 	const config_setting_t *where, struct settings_problems *problems)
 {
+	const struct connection_settings *settings = connection->settings;
+
 	check_url(connection, where, problems);
-	check_proxy(connection, where, problems);
-	check_credentials(connection, where, problems);
-	check_all_headers(connection, where, problems);
-	check_protocols(&connection->protocols, where, problems);
-	check_on_open(&connection->on_open, where, problems);
-	check_sending(connection, where, problems);
-	check_reconnect(connection, where, problems);
-	check_address(connection, where, problems);
-	check_tls(connection, where, problems);
+	check_proxy(settings, where, problems);
+	check_credentials(settings, where, problems);
+	check_all_headers(settings, where, problems);
+	check_protocols(&settings->protocols, where, problems);
+	check_on_open(&settings->on_open, where, problems);
+	check_sending(settings, where, problems);
+	check_reconnect(settings, where, problems);
+	check_address(settings, where, problems);
+	check_tls(settings, where, problems);
 }

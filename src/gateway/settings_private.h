@@ -62,6 +62,7 @@ struct setting {
 };
 
 extern const struct setting gateway_settings_table[]; /* for struct gateway_settings */
+extern const struct setting connection_config_table[]; /* for struct connection_config: its own */
 extern const struct setting connection_settings_table[]; /* for struct connection_settings */
 extern const struct setting outlet_config_table[]; /* for struct outlet_config */
 
@@ -93,10 +94,20 @@ void setting_replace_headers(struct header_list *target, struct header_list list
 
 /* settings_read.c: from libconfig to structs. */
 
+/* A struct, and what it takes of a group. */
+struct settings_part {
+	const struct setting *table; /* NULL ends an array */
+	void *target;
+};
+
 /*
- * Reads what the group has over what `target` has. Whatever is wrong goes to `problems`, and the
- * member keeps its value. Settings with any of the `forbidden` flags are problems.
+ * Reads what the group has over what the targets have. Whatever is wrong goes to `problems`, and
+ * the member keeps its value. Settings with any of the `forbidden` flags are problems.
  */
+void settings_read_parts(const struct settings_part *parts, const config_setting_t *group,
+	unsigned forbidden, struct settings_problems *problems);
+
+/* The same for a group that is one struct. */
 void settings_read_group(const struct setting *table, void *target, const config_setting_t *group,
 	unsigned forbidden, struct settings_problems *problems);
 
@@ -106,7 +117,7 @@ void settings_read_required(const struct setting *table, const void *target,
 
 /* settings_check_connection.c: what a table cannot say of a connection. */
 
-void connection_settings_check(const struct connection_settings *connection,
+void connection_config_check(const struct connection_config *connection,
 	const config_setting_t *where, struct settings_problems *problems);
 
 /* settings_check.c: what no single part shows. */

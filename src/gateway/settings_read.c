@@ -501,42 +501,66 @@ static const struct setting *table_find(const struct setting *table, const char 
 	return NULL;
 }
 
-static void problem_unknown(const struct setting *table, const config_setting_t *value,
+static void problem_unknown(const struct settings_part *parts, const config_setting_t *value,
 	struct settings_problems *problems)
 {
 	struct settings_hint hint = {.wanted = config_setting_name(value)};
 	char text[SETTINGS_HINT_SIZE];
 
-	for (; table->name; table++)
-		settings_hint_offer(&hint, table->name);
+	for (; parts->table; parts++) {
+		for (const struct setting *setting = parts->table; setting->name; setting++)
+			settings_hint_offer(&hint, setting->name);
+	}
 	settings_hint_text(&hint, text);
 	settings_problem(problems, value, "unknown setting '%s'%s", hint.wanted, text);
 }
 
-void settings_read_group(const struct setting *table, void *target, const config_setting_t *group,
+/* The part that the setting is of, and the setting; NULL: none has it. */
+static const struct settings_part *parts_find(const struct settings_part *parts, const char *name,
+	const struct setting **setting)
+{
+	for (; parts->table; parts++) {
+		*setting = table_find(parts->table, name);
+		if (*setting)
+			return parts;
+	}
+	return NULL;
+}
+
+void settings_read_parts(const struct settings_part *parts, const config_setting_t *group,
 	unsigned forbidden, struct settings_problems *problems)
 {
+	const struct settings_part *part;
+	const struct setting *setting;
 	unsigned count;
 
 	if (!config_setting_is_group(group)) {
-		settings_problem(
-			problems, group, "must be a group such as { %s = …; }", table->name);
+		settings_problem(problems, group, "must be a group such as { %s = …; }",
+			parts->table->name);
 		return;
 	}
 	count = (unsigned)config_setting_length(group);
 	for (unsigned i = 0; i < count; i++) {
 		const config_setting_t *value =
 			config_setting_get_elem((config_setting_t *)group, i);
-		const struct setting *setting = table_find(table, config_setting_name(value));
 
-		if (!setting)
-			problem_unknown(table, value, problems);
+		part = parts_find(parts, config_setting_name(value), &setting);
+		if (!part)
+			problem_unknown(parts, value, problems);
 		else if (setting->flags & forbidden)
 			settings_problem(problems, value,
 				"cannot have a default: each connection has its own");
 		else
-			read_setting(&(struct reading){setting, value, target, problems});
+			read_setting(&(struct reading){setting, value, part->target, problems});
 	}
+}
+
+void settings_read_group(const struct setting *table, void *target, const config_setting_t *group,
+	unsigned forbidden, struct settings_problems *problems)
+{
+	const struct settings_part parts[] = {{table, target}, {0}};
+
+	settings_read_parts(parts, group, forbidden, problems);
 }
 
 static bool member_is_set(const struct setting *setting, const void *target)

@@ -5,6 +5,7 @@
 #include "gateway/settings_private.h"
 
 #define GATEWAY(member)    MEMBER(struct gateway_settings, member)
+#define CONFIG(member)     MEMBER(struct connection_config, member)
 #define CONNECTION(member) MEMBER(struct connection_settings, member)
 #define OUTLET(member)     MEMBER(struct outlet_config, member)
 #define MEMBER(type, member)                                                                       \
@@ -257,9 +258,13 @@ static const struct setting warn_table[] = {
 	{0},
 };
 
+const struct setting connection_config_table[] = {
+	{"name", SETTING_NAME, CONFIG(name), .flags = SETTING_REQUIRED | SETTING_OWN},
+	{"url", SETTING_STRING, CONFIG(url), .flags = SETTING_REQUIRED | SETTING_SECRET},
+	{0},
+};
+
 const struct setting connection_settings_table[] = {
-	{"name", SETTING_NAME, CONNECTION(name), .flags = SETTING_REQUIRED | SETTING_OWN},
-	{"url", SETTING_STRING, CONNECTION(url), .flags = SETTING_REQUIRED | SETTING_SECRET},
 	{"when", SETTING_CHOICE, CONNECTION(when), .standard = "always", .choices = whens,
 		.flags = SETTING_LIVE},
 	{"linger", SETTING_DURATION, CONNECTION(linger), .standard = "30s", RANGE("0", LONGEST),

@@ -113,10 +113,10 @@ END_TEST
 START_TEST(a_connection_has_the_standard_values)
 {
 	struct settings *settings = load(ONE_CONNECTION);
-	const struct connection_settings *a = settings->connections[0];
+	const struct connection_settings *a = settings->connections[0]->settings;
 
-	ck_assert_str_eq(a->name, "a");
-	ck_assert_str_eq(a->url, "ws://h/");
+	ck_assert_str_eq(settings->connections[0]->name, "a");
+	ck_assert_str_eq(settings->connections[0]->url, "ws://h/");
 	ck_assert_int_eq(a->when, WHEN_ALWAYS);
 	ck_assert_uint_eq(a->headers.count, 0);
 	ck_assert_int_eq(strncmp(a->user_agent, "wsgated/", 8), 0);
@@ -144,7 +144,7 @@ END_TEST
 START_TEST(a_connection_is_plain_unless_told_otherwise)
 {
 	struct settings *settings = load(ONE_CONNECTION);
-	const struct connection_settings *a = settings->connections[0];
+	const struct connection_settings *a = settings->connections[0]->settings;
 
 	ck_assert_uint_eq(a->linger, 30 * CLOCK_NS_PER_SECOND);
 	ck_assert_uint_eq(a->header_files.count, 0);
@@ -236,7 +236,7 @@ START_TEST(every_setting_is_read)
 		"\"u\";\n"
 		"  group = \"g\"; writable = true; max_subscribers = 17; } );\n");
 	const struct gateway_settings *g = &settings->gateway;
-	const struct connection_settings *a = settings->connections[0];
+	const struct connection_settings *a = settings->connections[0]->settings;
 	const struct outlet_settings *o = &settings->outlets[0]->outlet;
 
 	ck_assert_str_eq(g->control.path, "/r/c");
@@ -327,7 +327,7 @@ START_TEST(every_setting_for_an_awkward_server_is_read)
 		"  address = { family = \"ipv6\"; source = \"::1\"; interface = \"lo\"; };\n"
 		"  tls = { pins = [ \"" PIN "\" ]; resume = false; keylog_file = \"/l\";\n"
 		"    cert_file = \"/c\"; key_passphrase_file = \"/kp\"; }; };\n" ONE_CONNECTION);
-	const struct connection_settings *a = settings->connections[0];
+	const struct connection_settings *a = settings->connections[0]->settings;
 
 	ck_assert_uint_eq(settings->gateway.connecting.at_once, 0);
 	ck_assert_uint_eq(settings->gateway.connecting.per_second, 7);
@@ -395,8 +395,8 @@ START_TEST(defaults_stand_below_each_connection)
 		     "defaults = { ping = { interval = \"1s\"; timeout = \"2s\"; }; origin = "
 		     "\"https://o\";\n"
 		     "  headers = { X = \"1\"; }; };\n");
-	const struct connection_settings *a = settings->connections[0];
-	const struct connection_settings *b = settings->connections[1];
+	const struct connection_settings *a = settings->connections[0]->settings;
+	const struct connection_settings *b = settings->connections[1]->settings;
 
 	ck_assert_uint_eq(a->ping_interval, 1 * CLOCK_NS_PER_SECOND);
 	ck_assert_uint_eq(a->ping_timeout, 3 * CLOCK_NS_PER_SECOND);
@@ -405,6 +405,26 @@ START_TEST(defaults_stand_below_each_connection)
 	ck_assert_uint_eq(b->ping_timeout, 2 * CLOCK_NS_PER_SECOND);
 	ck_assert_ptr_null(b->origin);
 	ck_assert_uint_eq(b->headers.count, 0);
+	settings_free(settings);
+}
+END_TEST
+
+START_TEST(connections_that_are_alike_share_their_settings)
+{
+	struct settings *settings =
+		load("defaults = { origin = \"o\"; };\n"
+		     "connections = ( { name = \"a\"; url = \"ws://a/\"; },\n"
+		     "                { name = \"b\"; url = \"ws://b/\"; origin = \"b\"; },\n"
+		     "                { name = \"c\"; url = \"ws://c/\"; origin = \"b\"; },\n"
+		     "                { name = \"d\"; url = \"ws://d/\"; } );\n");
+	struct connection_config *const *all = settings->connections;
+
+	ck_assert_ptr_eq(all[0]->settings, settings->defaults->settings);
+	ck_assert_ptr_eq(all[3]->settings, settings->defaults->settings);
+	ck_assert_ptr_eq(all[2]->settings, all[1]->settings);
+	ck_assert_str_eq(all[0]->settings->origin, "o");
+	ck_assert_str_eq(all[2]->settings->origin, "b");
+	ck_assert_str_eq(all[2]->url, "ws://c/");
 	settings_free(settings);
 }
 END_TEST
@@ -430,7 +450,7 @@ START_TEST(the_argument_of_warnings_becomes_json)
 		"connections = ( { name = \"a\"; url = \"ws://h/\"; warn = { arg = %s; }; } );",
 		args[_i].config);
 	settings = load(text);
-	ck_assert_str_eq(settings->connections[0]->warn.arg, args[_i].json);
+	ck_assert_str_eq(settings->connections[0]->settings->warn.arg, args[_i].json);
 	settings_free(settings);
 }
 END_TEST
@@ -467,12 +487,12 @@ START_TEST(systemd_says_where_sockets_and_credentials_are)
 	settings = load("connections = ( { name = \"a\"; url = \"ws://h/\"; bearer_file = "
 			"\"${CREDENTIALS_DIRECTORY}/t\"; } );");
 	ck_assert_str_eq(settings->gateway.control.path, "/run/one/control.sock");
-	ck_assert_str_eq(settings->connections[0]->bearer_file, "/creds/t");
+	ck_assert_str_eq(settings->connections[0]->settings->bearer_file, "/creds/t");
 	settings_free(settings);
 
 	settings = load("connections = ( { name = \"a\"; url = \"ws://h/\"; header_files = { X = "
 			"\"${CREDENTIALS_DIRECTORY}/x\"; }; } );");
-	ck_assert_str_eq(settings->connections[0]->header_files.items[0].value, "/creds/x");
+	ck_assert_str_eq(settings->connections[0]->settings->header_files.items[0].value, "/creds/x");
 	settings_free(settings);
 
 	settings = load("gateway = { runtime_dir = \"/mine\"; };");
@@ -496,7 +516,7 @@ START_TEST(conf_d_adds_connections_and_outlets_in_order)
 	ck_assert_str_eq(settings->connections[0]->name, "a");
 	ck_assert_str_eq(settings->connections[1]->name, "b");
 	ck_assert_str_eq(settings->connections[2]->name, "c");
-	ck_assert_int_eq(settings->connections[2]->when, WHEN_MANUAL);
+	ck_assert_int_eq(settings->connections[2]->settings->when, WHEN_MANUAL);
 	ck_assert_uint_eq(settings->outlet_count, 2);
 	ck_assert_str_eq(settings->outlets[1]->outlet.name, "b");
 	settings_free(settings);
@@ -950,7 +970,7 @@ START_TEST(a_change_says_what_it_asks_for)
 	struct settings *before = load_with(changes[_i].before);
 	struct settings *after = load_with(changes[_i].after);
 
-	ck_assert_int_eq(connection_settings_compare(before->connections[0], after->connections[0]),
+	ck_assert_int_eq(connection_config_compare(before->connections[0], after->connections[0]),
 		changes[_i].change);
 	settings_free(before);
 	settings_free(after);
@@ -958,10 +978,10 @@ START_TEST(a_change_says_what_it_asks_for)
 END_TEST
 
 /* A connection as the `add` command makes it: a libconfig tree without a file. */
-static struct connection_settings *add(const char *text, struct settings_problems *problems)
+static struct connection_config *add(const char *text, struct settings_problems *problems)
 {
 	struct settings *settings = load("defaults = { idle_timeout = \"9s\"; };");
-	struct connection_settings *connection;
+	struct connection_config *connection;
 	config_t config;
 
 	config_init(&config);
@@ -975,14 +995,14 @@ static struct connection_settings *add(const char *text, struct settings_problem
 START_TEST(a_connection_is_added_over_the_defaults)
 {
 	struct settings_problems problems = {0};
-	struct connection_settings *connection =
+	struct connection_config *connection =
 		add("name = \"n\"; url = \"ws://h/\"; ping = { interval = \"1s\"; };", &problems);
 
 	ck_assert_ptr_nonnull(connection);
 	ck_assert_str_eq(connection->name, "n");
-	ck_assert_uint_eq(connection->idle_timeout, 9 * CLOCK_NS_PER_SECOND);
-	ck_assert_uint_eq(connection->ping_interval, 1 * CLOCK_NS_PER_SECOND);
-	connection_settings_free(connection);
+	ck_assert_uint_eq(connection->settings->idle_timeout, 9 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(connection->settings->ping_interval, 1 * CLOCK_NS_PER_SECOND);
+	connection_config_free(connection);
 }
 END_TEST
 
@@ -1061,6 +1081,7 @@ START_TEST(the_man_page_has_every_setting)
 	char *text = read_source(TEST_SRCDIR "/doc/wsgated.conf.5.scd");
 
 	assert_described(text, gateway_settings_table, "");
+	assert_described(text, connection_config_table, "");
 	assert_described(text, connection_settings_table, "");
 	assert_described(text, outlet_config_table, "");
 	free(text);
@@ -1094,6 +1115,7 @@ START_TEST(the_example_has_every_setting_with_its_default)
 	char *text = read_source(TEST_SRCDIR "/etc/wsgated.conf");
 
 	assert_in_example(text, gateway_settings_table);
+	assert_in_example(text, connection_config_table);
 	assert_in_example(text, connection_settings_table);
 	assert_in_example(text, outlet_config_table);
 	free(text);
@@ -1118,6 +1140,7 @@ Suite *settings_suite(void)
 	tcase_add_test(reading, every_setting_is_read);
 	tcase_add_test(reading, every_setting_for_an_awkward_server_is_read);
 	tcase_add_test(reading, defaults_stand_below_each_connection);
+	tcase_add_test(reading, connections_that_are_alike_share_their_settings);
 	tcase_add_loop_test(reading, the_argument_of_warnings_becomes_json, 0, 8);
 	tcase_add_test(reading, a_connection_without_an_outlet_gets_its_own);
 	tcase_add_test(reading, systemd_says_where_sockets_and_credentials_are);
