@@ -36,8 +36,8 @@ struct session {
 	struct stream *stream;
 	enum session_state state;
 
-	struct event readable;
-	struct event writable;
+	struct event io;        /* what has arrived, and what was queued in this turn of the loop */
+	struct event *writable; /* while the socket takes no more; else NULL */
 	struct timer timer; /* for the nearest of the deadlines below */
 	bool read_wants_write; /* TLS: a read waits for the socket to take bytes, */
 	bool write_wants_read; /* or a write for it to bring some */
@@ -75,7 +75,7 @@ struct session {
 
 	/* how it ends */
 	unsigned close_code;
-	char close_reason[WS_CONTROL_MAX];
+	char *close_reason; /* NULL: none */
 	bool close_remote;
 	struct error *error; /* the first one, which the others follow from; NULL: none */
 };
@@ -93,7 +93,7 @@ static void session_finish(struct session *session)
 {
 	struct session_end end = {
 		.code = session->close_code ? session->close_code : WS_CLOSE_ABNORMAL,
-		.reason = session->close_reason,
+		.reason = session->close_reason ? session->close_reason : "",
 		.remote = session->close_remote,
 		.error = session->error,
 	};
@@ -104,11 +104,9 @@ static void session_finish(struct session *session)
 static void session_note_close(struct session *session, unsigned code, const void *reason,
 	size_t length, bool remote)
 {
-	if (length >= sizeof(session->close_reason))
-		length = sizeof(session->close_reason) - 1;
+	free(session->close_reason);
+	session->close_reason = alloc_format("%.*s", (int)length, (const char *)reason);
 	session->close_code = code;
-	memcpy(session->close_reason, reason, length);
-	session->close_reason[length] = '\0';
 	session->close_remote = remote;
 }
 
@@ -154,11 +152,22 @@ static void session_arm_timer(struct session *session)
 
 /* --- sending ------------------------------------------------------------------------------- */
 
+static void session_on_writable(evutil_socket_t fd, short what, void *context);
+
+static void session_await_writable(struct session *session)
+{
+	if (session->writable)
+		return;
+	session->writable = event_new(session->shared->base, session->stream->fd, EV_WRITE,
+		session_on_writable, session);
+	event_add(session->writable, NULL);
+}
+
 /* Writes at the end of this turn of the event loop: one system call for all that it queues. */
 static void session_schedule_write(struct session *session)
 {
-	if (!event_pending(&session->writable, EV_WRITE, NULL))
-		event_active(&session->writable, EV_WRITE, 0);
+	if (!session->writable)
+		event_active(&session->io, EV_WRITE, 0);
 }
 
 static void session_count_deflated(struct session *session)
@@ -245,7 +254,7 @@ static bool session_write_all(struct session *session)
 			break;
 		}
 		if (status == STREAM_WANT_WRITE) {
-			event_add(&session->writable, NULL);
+			session_await_writable(session);
 			break;
 		}
 		if (status != STREAM_OK) {
@@ -450,7 +459,9 @@ static void session_pause(struct session *session, struct ws_message *message, u
 	session->held = *message;
 	session->held_us = us;
 	session->paused = true;
-	event_del(&session->readable);
+	event_del(&session->io);
+	if (session->out.length)
+		session_schedule_write(session);
 	session_arm_timer(session);
 }
 
@@ -588,7 +599,7 @@ static bool session_read(struct session *session)
 		return true;
 	case STREAM_WANT_WRITE:
 		session->read_wants_write = true;
-		event_add(&session->writable, NULL);
+		session_await_writable(session);
 		return true;
 	case STREAM_END:
 		error_set(&error, ERROR_SOCKET_CLOSED,
@@ -605,22 +616,32 @@ static bool session_read(struct session *session)
 	if (session->paused)
 		session_keep_rest(session, &input);
 	if (stream_pending(session->stream) && !session->paused)
-		event_active(&session->readable, EV_READ, 0); /* no event will tell of these bytes */
+		event_active(&session->io, EV_READ, 0); /* no event will tell of these bytes */
 	return true;
 }
 
-static void session_on_readable(evutil_socket_t fd, short what, void *context)
+/* False when the session is over, like the next. */
+static bool session_handle_readable(struct session *session)
+{
+	if (session->write_wants_read && !session_write_all(session))
+		return false;
+	if (session->backlog.length && session_takes_input(session))
+		session_parse_backlog(session);
+	return session->paused || session_read(session);
+}
+
+static bool session_handle_writable(struct session *session)
+{
+	return session_write_all(session) && (!session->read_wants_write || session_read(session));
+}
+
+static void session_on_io(evutil_socket_t fd, short what, void *context)
 {
 	struct session *session = context;
 
-	(void)fd, (void)what;
-	if (session->write_wants_read && !session_write_all(session)) {
-		session_finish(session);
-		return;
-	}
-	if (session->backlog.length && session_takes_input(session))
-		session_parse_backlog(session);
-	if (!session->paused && !session_read(session))
+	(void)fd;
+	if ((what & EV_READ && !session_handle_readable(session)) ||
+		(what & EV_WRITE && !session_handle_writable(session)))
 		session_finish(session);
 }
 
@@ -629,7 +650,9 @@ static void session_on_writable(evutil_socket_t fd, short what, void *context)
 	struct session *session = context;
 
 	(void)fd, (void)what;
-	if (!session_write_all(session) || (session->read_wants_write && !session_read(session)))
+	event_free(session->writable);
+	session->writable = NULL;
+	if (!session_handle_writable(session))
 		session_finish(session);
 }
 
@@ -652,8 +675,8 @@ void session_resume(struct session *session)
 	session->last_message = clock_monotonic();
 	if (session->pong_deadline)
 		session->pong_deadline = session->last_message + session->settings->ping_timeout;
-	event_add(&session->readable, NULL);
-	event_active(&session->readable, EV_READ, 0);
+	event_add(&session->io, NULL);
+	event_active(&session->io, EV_READ, 0);
 	session_arm_timer(session);
 }
 
@@ -783,13 +806,11 @@ struct session *session_new(struct session_shared *shared,
 	session->last_message = clock_monotonic();
 	if (deflate)
 		session_compress(session, settings, &result->deflate);
-	event_assign(&session->readable, shared->base, session->stream->fd, EV_READ | EV_PERSIST,
-		session_on_readable, session);
-	event_assign(&session->writable, shared->base, session->stream->fd, EV_WRITE,
-		session_on_writable, session);
+	event_assign(&session->io, shared->base, session->stream->fd, EV_READ | EV_PERSIST,
+		session_on_io, session);
 	session_set_settings(session, settings);
-	event_add(&session->readable, NULL);
-	event_active(&session->readable, EV_READ, 0); /* for the backlog, and what TLS holds */
+	event_add(&session->io, NULL);
+	event_active(&session->io, EV_READ, 0); /* for the backlog, and what TLS holds */
 	return session;
 }
 
@@ -797,8 +818,9 @@ void session_free(struct session *session)
 {
 	if (!session)
 		return;
-	event_del(&session->readable);
-	event_del(&session->writable);
+	event_del(&session->io);
+	if (session->writable)
+		event_free(session->writable);
 	timer_clear(&session->timer);
 	stream_close(session->stream);
 	ws_receiver_release(&session->receiver);
@@ -808,6 +830,7 @@ void session_free(struct session *session)
 	buffer_release(&session->out);
 	buffer_release(&session->out_marks);
 	message_queue_release(&session->waiting);
+	free(session->close_reason);
 	free(session->error);
 	free(session);
 }

@@ -158,7 +158,6 @@ static bool receiver_begin_frame(struct ws_receiver *receiver, struct ws_failure
 	receiver->frame_final = first & FRAME_FIN;
 	receiver->frame_opcode = first & FRAME_OPCODE;
 	if (first & FRAME_CONTROL) {
-		receiver->control_length = 0;
 		return true;
 	}
 	if (receiver->frame_opcode != WS_CONTINUATION) {
@@ -256,9 +255,7 @@ static bool receiver_take_payload(struct ws_receiver *receiver, struct ws_input 
 		input->data += length;
 
 	if (receiver->frame_opcode & FRAME_CONTROL) {
-		if (length)
-			memcpy(receiver->control + receiver->control_length, data, length);
-		receiver->control_length = (uint8_t)(receiver->control_length + length);
+		buffer_append(&receiver->control, data, length);
 		return true;
 	}
 	if (receiver->message_compressed)
@@ -270,18 +267,19 @@ static bool receiver_take_payload(struct ws_receiver *receiver, struct ws_input 
 }
 
 /* The body of a close frame: RFC 6455, section 5.5.1. */
-static bool receiver_read_close(const struct ws_receiver *receiver, struct ws_message *message,
-	struct ws_failure *failure)
+static bool receiver_read_close(struct ws_message *message, struct ws_failure *failure)
 {
+	const uint8_t *body = message->data;
+
 	message->close_code = WS_CLOSE_NO_STATUS;
-	if (receiver->control_length == 0)
+	if (message->length == 0)
 		return true;
-	if (receiver->control_length == 1)
+	if (message->length == 1)
 		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
 			"the server sent a close frame with half a close code");
-	message->close_code = (unsigned)receiver_big_endian(receiver->control, 2);
-	message->data = receiver->control + 2;
-	message->length = receiver->control_length - 2U;
+	message->close_code = (unsigned)receiver_big_endian(body, 2);
+	message->data = body + 2;
+	message->length -= 2;
 	if (!ws_close_code_valid(message->close_code))
 		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
 			"the server sent a close frame with an invalid close code");
@@ -301,7 +299,7 @@ static bool receiver_end_message(struct ws_receiver *receiver, struct ws_message
 	receiver->assembly_delivered = true;
 	message->opcode = receiver->message_opcode;
 	message->length = receiver->assembly.length;
-	message->data = message->length ? buffer_data(&receiver->assembly) : receiver->control;
+	message->data = message->length ? buffer_data(&receiver->assembly) : receiver->header;
 	return true;
 }
 
@@ -314,10 +312,10 @@ static enum ws_received receiver_end_frame(struct ws_receiver *receiver,
 	receiver->in_frame = false;
 	if (receiver->frame_opcode & FRAME_CONTROL) {
 		message->opcode = receiver->frame_opcode;
-		message->data = receiver->control;
-		message->length = receiver->control_length;
+		message->length = receiver->control.length;
+		message->data = message->length ? buffer_data(&receiver->control) : receiver->header;
 		if (message->opcode == WS_CLOSE)
-			good = receiver_read_close(receiver, message, failure);
+			good = receiver_read_close(message, failure);
 	} else if (receiver->frame_final) {
 		good = receiver_end_message(receiver, message, failure);
 	} else {
@@ -342,6 +340,8 @@ enum ws_received ws_receiver_next(struct ws_receiver *receiver, struct ws_input 
 
 	if (receiver->assembly_delivered)
 		receiver_drop_delivered(receiver);
+	if (receiver->control.memory && !receiver->in_frame)
+		buffer_release(&receiver->control);
 	if (receiver_take_whole(receiver, input, message))
 		return WS_RECEIVED_MESSAGE;
 
@@ -365,7 +365,7 @@ void ws_receiver_hold(struct ws_receiver *receiver, struct ws_message *message)
 	if (message->opcode & FRAME_CONTROL || receiver->assembly_delivered)
 		return;
 	buffer_append(&receiver->assembly, message->data, message->length);
-	message->data = message->length ? buffer_data(&receiver->assembly) : receiver->control;
+	message->data = message->length ? buffer_data(&receiver->assembly) : receiver->header;
 	receiver->assembly_delivered = true;
 }
 
@@ -379,4 +379,5 @@ bool ws_receiver_in_message(const struct ws_receiver *receiver)
 void ws_receiver_release(struct ws_receiver *receiver)
 {
 	buffer_release(&receiver->assembly);
+	buffer_release(&receiver->control);
 }

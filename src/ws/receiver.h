@@ -36,8 +36,7 @@ struct ws_receiver {
 	struct ws_utf8 utf8;
 	struct buffer assembly; /* payload of the message so far, inflated; <= message_max */
 	bool assembly_delivered; /* the last message handed out lies in `assembly` */
-	uint8_t control[WS_CONTROL_MAX];
-	uint8_t control_length;
+	struct buffer control; /* payload of a control frame; released with the next call */
 };
 
 /* Bytes to parse. ws_receiver_next() moves `data` forward as it consumes. */
