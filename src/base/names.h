@@ -1,12 +1,16 @@
 #ifndef BASE_NAMES_H
 #define BASE_NAMES_H
 
-/* Things by name, found in logarithmic time. Zero-initialised is empty. */
+#include <stddef.h>
+
+/* Things by name, found in constant time. Zero-initialised is empty. */
 struct names {
-	void *root; /* private */
+	struct names_entry *entries; /* private: a hash table, like the next two */
+	size_t capacity;
+	size_t count;
 };
 
-/* The name is copied, the thing borrowed. The name must not be there yet. */
+/* Both are borrowed, and must stay as long as they are here. The name must not be there yet. */
 void names_add(struct names *names, const char *name, void *thing);
 
 /* NULL: there is none of that name. */

@@ -267,6 +267,30 @@ START_TEST(test_names)
 }
 END_TEST
 
+/* Whatever is removed, and in whatever order, the others are still found. */
+START_TEST(test_many_names)
+{
+	enum { MANY = 1000 };
+	static char text[MANY][8];
+	struct names names = {0};
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(text[i], sizeof(text[i]), "n%zu", i);
+		names_add(&names, text[i], text[i]);
+	}
+	for (size_t gone = 0; gone < MANY; gone++) {
+		names_remove(&names, text[gone * 7 % MANY]);
+		for (size_t i = 0; i < MANY; i += 13) {
+			bool there = i * 143 % MANY > gone; /* 143 * 7 % 1000 == 1 */
+
+			ck_assert_ptr_eq(names_find(&names, text[i]), there ? text[i] : NULL);
+		}
+	}
+	ck_assert_uint_eq(names.count, 0);
+	names_release(&names);
+}
+END_TEST
+
 /* --- log ----------------------------------------------------------------------------------- */
 
 /* What a log of that format writes to stderr for one line; the caller frees it. */
@@ -364,6 +388,7 @@ int main(void)
 	tcase_add_test(rest, test_error_is_bounded);
 	tcase_add_test(rest, test_clock_format);
 	tcase_add_test(rest, test_names);
+	tcase_add_test(rest, test_many_names);
 	tcase_add_test(rest, test_log_text);
 	tcase_add_test(rest, test_log_one_line);
 	tcase_add_test(rest, test_log_level);
