@@ -17,7 +17,8 @@ enum { GATEWAY_POLL_MS = 10 }; /* how often draining outlets are looked at */
 
 struct gateway_outlet {
 	struct outlet *outlet;
-	struct outlet_config *config; /* owned */
+	struct string_list from; /* as in struct outlet_config, whose settings the outlet has */
+	bool implicit;           /* likewise */
 };
 
 /* An outlet that is on its way out: it delivers what it has, until the deadline. */
@@ -296,17 +297,30 @@ static void gateway_free_left(struct gateway *gateway, uint64_t now)
 	gateway->leaving_count = kept;
 }
 
-static void gateway_free_outlet(struct gateway_outlet *entry)
+/* Not the outlet itself. */
+static void gateway_free_entry(struct gateway_outlet *entry)
 {
-	outlet_config_free(entry->config);
+	for (size_t i = 0; i < entry->from.count; i++)
+		free(entry->from.items[i]);
+	free(entry->from.items);
 	free(entry);
+}
+
+/* What the outlet was made from; its strings are borrowed. */
+static struct outlet_config gateway_outlet_config(const struct gateway_outlet *entry)
+{
+	return (struct outlet_config){
+		.outlet = *outlet_settings(entry->outlet),
+		.from = entry->from,
+		.implicit = entry->implicit,
+	};
 }
 
 /* The caller has taken the entry out of the array and the index. */
 static void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry)
 {
 	gateway_let_outlet_leave(gateway, entry->outlet);
-	gateway_free_outlet(entry);
+	gateway_free_entry(entry);
 }
 
 static void gateway_on_retired(struct connection *connection, void *context)
@@ -367,7 +381,7 @@ void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *co
 /* Attaches the connections that the outlet takes; plain names without looking at all of them. */
 static void gateway_attach_outlet(struct gateway *gateway, const struct gateway_outlet *entry)
 {
-	const struct string_list *from = &entry->config->from;
+	const struct string_list *from = &entry->from;
 	struct connection *connection;
 
 	for (size_t i = 0; i < from->count; i++) {
@@ -388,10 +402,12 @@ static void gateway_attach_outlet(struct gateway *gateway, const struct gateway_
 /* Detaches the connections that the outlet takes no longer. */
 static void gateway_detach_outlet(const struct gateway_outlet *entry)
 {
+	const struct outlet_config config = gateway_outlet_config(entry);
+
 	for (unsigned source = 0; source < outlet_source_count(entry->outlet); source++) {
 		struct connection *connection = outlet_source(entry->outlet, source);
 
-		if (connection && !outlet_config_takes(entry->config, connection_name(connection)))
+		if (connection && !outlet_config_takes(&config, connection_name(connection)))
 			connection_detach(connection, entry->outlet);
 	}
 }
@@ -405,17 +421,18 @@ static void gateway_insert_connection(struct gateway *gateway, struct connection
 }
 
 /* Takes the outlet and its configuration over. */
-static struct gateway_outlet *gateway_insert_outlet(struct gateway *gateway,
-	struct outlet *outlet, struct outlet_config *config)
+static void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet,
+	struct outlet_config *config)
 {
 	struct gateway_outlet *entry = alloc_zero(1, sizeof(*entry));
 
-	*entry = (struct gateway_outlet){outlet, config};
+	*entry = (struct gateway_outlet){outlet, config->from, config->implicit};
+	config->from = (struct string_list){0};
 	gateway->outlets = alloc_resize(gateway->outlets,
 		(gateway->outlet_count + 1) * sizeof(*gateway->outlets));
 	gateway->outlets[gateway->outlet_count++] = entry;
-	names_add(&gateway->outlets_by_name, config->outlet.name, entry);
-	return entry;
+	names_add(&gateway->outlets_by_name, outlet_settings(outlet)->name, entry);
+	outlet_config_free(config);
 }
 
 /* --- changing over to other settings ------------------------------------------------------- */
@@ -447,13 +464,14 @@ static bool gateway_make_outlets(struct gateway *gateway, const struct settings 
 static struct outlet *gateway_change_outlet(struct gateway *gateway, struct gateway_outlet *entry,
 	const struct outlet_config *config, struct gateway_changes *changes)
 {
+	const struct outlet_config before = gateway_outlet_config(entry);
 	struct outlet *outlet = entry->outlet;
 	struct log_subject about;
 	struct error error;
 
-	changes->outlets_changed += !outlet_config_same(entry->config, config);
+	changes->outlets_changed += !outlet_config_same(&before, config);
 	if (outlet_reconfigure(outlet, &config->outlet, &error)) {
-		gateway_free_outlet(entry);
+		gateway_free_entry(entry);
 		return outlet;
 	}
 	gateway_drop_outlet(gateway, entry);
@@ -469,7 +487,7 @@ static struct outlet *gateway_change_outlet(struct gateway *gateway, struct gate
 static void gateway_index_paths(const struct gateway *gateway, struct names *paths)
 {
 	for (size_t i = 0; i < gateway->outlet_count; i++)
-		names_add(paths, gateway->outlets[i]->config->outlet.path, &gateway->outlets[i]);
+		names_add(paths, outlet_settings(gateway->outlets[i]->outlet)->path, &gateway->outlets[i]);
 }
 
 /* Takes the outlets' configurations out of the settings. */
@@ -615,11 +633,11 @@ static bool gateway_find_takers(const struct gateway *gateway,
 {
 	*taken = false;
 	for (size_t i = 0; i < gateway->outlet_count; i++) {
-		const struct outlet_config *config = gateway->outlets[i]->config;
+		const struct outlet_config config = gateway_outlet_config(gateway->outlets[i]);
 
-		if (!outlet_config_takes(config, connection->name))
+		if (!outlet_config_takes(&config, connection->name))
 			continue;
-		if (!outlet_config_holds(config, connection, error))
+		if (!outlet_config_holds(&config, connection, error))
 			return false;
 		*taken = true;
 	}
@@ -661,7 +679,9 @@ bool gateway_add(struct gateway *gateway, struct connection_config *config,
 	connection = connection_new(&gateway->host, config);
 	gateway_insert_connection(gateway, connection);
 	for (size_t i = 0; i < gateway->outlet_count; i++) {
-		if (outlet_config_takes(gateway->outlets[i]->config, config->name))
+		const struct outlet_config taker = gateway_outlet_config(gateway->outlets[i]);
+
+		if (outlet_config_takes(&taker, config->name))
 			connection_attach(connection, gateway->outlets[i]->outlet);
 	}
 	gateway_emit_connection(gateway, "added", config->name);
@@ -675,7 +695,7 @@ static void gateway_remove_implicit_outlet(struct gateway *gateway, const char *
 	struct gateway_outlet *entry = names_find(&gateway->outlets_by_name, name);
 	size_t index = 0;
 
-	if (!entry || !entry->config->implicit)
+	if (!entry || !entry->implicit)
 		return;
 	while (gateway->outlets[index] != entry)
 		index++;
@@ -745,7 +765,7 @@ void gateway_free(struct gateway *gateway)
 		connection_free(gateway->retiring[i]);
 	for (size_t i = 0; i < gateway->outlet_count; i++) {
 		outlet_free(gateway->outlets[i]->outlet);
-		gateway_free_outlet(gateway->outlets[i]);
+		gateway_free_entry(gateway->outlets[i]);
 	}
 	for (size_t i = 0; i < gateway->leaving_count; i++)
 		outlet_free(gateway->leaving[i].outlet);

@@ -83,9 +83,21 @@ static char *response_next_line(char **rest)
 	return line;
 }
 
+static size_t response_count_lines(const char *head)
+{
+	size_t count = 0;
+
+	while ((head = strchr(head, '\n'))) {
+		head++;
+		count++;
+	}
+	return count;
+}
+
 static bool response_read_head(struct ws_response *response, size_t length, struct error *error)
 {
 	char *rest, *line;
+	size_t lines;
 
 	response->text = alloc_zero(1, length + 1);
 	memcpy(response->text, buffer_data(&response->head), length);
@@ -93,10 +105,12 @@ static bool response_read_head(struct ws_response *response, size_t length, stru
 	if (strlen(response->text) != length)
 		return response_fail(error, "has a NUL byte", response->text, length);
 
+	lines = response_count_lines(response->text);
 	rest = response->text;
 	if (!response_status_line(response, response_next_line(&rest), error))
 		return false;
-	response->headers = alloc_zero(WS_RESPONSE_HEADERS_MAX, sizeof(*response->headers));
+	/* All but the status line and the empty one at the end: the memory is kept. */
+	response->headers = alloc_zero(lines - 2, sizeof(*response->headers));
 	while (*(line = response_next_line(&rest))) {
 		if (response->header_count == WS_RESPONSE_HEADERS_MAX)
 			return error_set(error, ERROR_WEBSOCKET,
@@ -106,9 +120,6 @@ static bool response_read_head(struct ws_response *response, size_t length, stru
 			return false;
 		response->header_count++;
 	}
-	/* Kept for as long as the connection is open: few of so many are used. */
-	response->headers = alloc_resize(response->headers,
-		response->header_count * sizeof(*response->headers));
 	return true;
 }
 
