@@ -29,6 +29,11 @@ const char *connection_name(const struct connection *connection)
 	return connection->config->name;
 }
 
+const char *connection_url(const struct connection *connection)
+{
+	return connection->shown_url ? connection->shown_url : connection->config->url;
+}
+
 const struct connection_config *connection_config(const struct connection *connection)
 {
 	return connection->config;
@@ -65,13 +70,18 @@ static void connection_warn(struct connection *connection, const struct warning 
 	connection->host->event(connection, "warning", NULL, warning, connection->host->context);
 }
 
+static bool connection_warns(const struct connection *connection)
+{
+	return connection->warnings && warnings_active(connection->warnings);
+}
+
 static void connection_judge_transfer(struct connection *connection, const char *direction,
 	uint64_t bytes, uint64_t us)
 {
-	if (!warnings_active(&connection->warnings))
+	if (!connection_warns(connection))
 		return;
-	connection_warn(connection, warnings_operation(&connection->warnings, direction, us));
-	connection_warn(connection, warnings_transfer(&connection->warnings, direction, bytes, us));
+	connection_warn(connection, warnings_operation(connection->warnings, direction, us));
+	connection_warn(connection, warnings_transfer(connection->warnings, direction, bytes, us));
 }
 
 void connection_judge_call(struct connection *connection)
@@ -89,8 +99,8 @@ void connection_judge_call(struct connection *connection)
 	};
 
 	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-		if (phases[i].us)
-			connection_warn(connection, warnings_operation(&connection->warnings,
+		if (phases[i].us && connection_warns(connection))
+			connection_warn(connection, warnings_operation(connection->warnings,
 				phases[i].operation, phases[i].us));
 	}
 }
@@ -326,11 +336,11 @@ static void connection_announce_open(struct connection *connection)
 		connection->report.upgrade_us;
 	struct buffer details = {0};
 
-	connection_log(connection, LOG_NOTICE, "open: %s at %s%s%s, in %.1f ms", connection->url,
-		dial->peer, *version ? ", " : "", version,
+	connection_log(connection, LOG_NOTICE, "open: %s at %s%s%s, in %.1f ms",
+		connection_url(connection), dial->peer, *version ? ", " : "", version,
 		(double)us / 1000);
 	buffer_append_text(&details, "{");
-	connection_append_member(&details, "url", connection->url);
+	connection_append_member(&details, "url", connection_url(connection));
 	connection_append_member(&details, "peer", dial->peer);
 	if (connection->report.protocol)
 		connection_append_member(&details, "protocol", connection->report.protocol);
@@ -455,12 +465,15 @@ void connection_clear_stats(struct connection *connection)
 bool connection_set_warnings(struct connection *connection, const struct warn_settings *thresholds,
 	struct error *error)
 {
-	return warnings_set(&connection->warnings, thresholds, error);
+	if (!connection->warnings)
+		connection->warnings = alloc_zero(1, sizeof(*connection->warnings));
+	return warnings_set(connection->warnings, thresholds, error);
 }
 
 void connection_clear_warnings(struct connection *connection)
 {
-	warnings_clear(&connection->warnings);
+	if (connection->warnings)
+		warnings_clear(connection->warnings);
 }
 
 static uint64_t connection_next_try(const struct connection *connection)
@@ -475,9 +488,12 @@ static uint64_t connection_next_try(const struct connection *connection)
 
 void connection_status(const struct connection *connection, struct connection_status *status)
 {
+	static const struct warnings no_warnings;
+	const struct hold *hold = connection->hold;
+
 	*status = (struct connection_status){
 		.settings = connection->settings,
-		.url = connection->url,
+		.url = connection_url(connection),
 		.state = connection_state(connection),
 		.since = connection->since,
 		.queued = !connection->session &&
@@ -487,8 +503,8 @@ void connection_status(const struct connection *connection, struct connection_st
 		.gave_up = connection->gave_up,
 		.paused = connection->session && session_paused(connection->session),
 		.send_queued = connection->session ? session_queued(connection->session) : 0,
-		.held = connection->hold.messages.count,
-		.held_bytes = message_queue_size(&connection->hold.messages),
+		.held = hold ? hold->messages.count : 0,
+		.held_bytes = hold ? message_queue_size(&hold->messages) : 0,
 		.call = &connection->report,
 		.last_error = connection->last_error,
 		.last_error_time = connection->last_error_time,
@@ -497,7 +513,7 @@ void connection_status(const struct connection *connection, struct connection_st
 			connection->last_close_reason ? connection->last_close_reason : "",
 		.last_close_remote = connection->last_close_remote,
 		.stats = &connection->stats,
-		.warnings = &connection->warnings,
+		.warnings = connection->warnings ? connection->warnings : &no_warnings,
 		.outlet_count = connection->route_count,
 	};
 }
@@ -511,8 +527,8 @@ static void connection_configure_warnings(struct connection *connection)
 	struct error error;
 
 	if (warn->warning_ms == 0 && warn->warning_bs == 0)
-		warnings_clear(&connection->warnings);
-	else if (!warnings_set(&connection->warnings, warn, &error))
+		connection_clear_warnings(connection);
+	else if (!connection_set_warnings(connection, warn, &error))
 		connection_log(connection, LOG_ERR, "warn: %s", error.text);
 }
 
@@ -520,11 +536,28 @@ static void connection_configure_url(struct connection *connection)
 {
 	struct url url = {0};
 	struct error error;
+	const char *shown;
 
-	free(connection->url);
-	connection->url = alloc_string(
-		url_parse(&url, connection->config->url, &error) ? url.shown : "(invalid)");
+	free(connection->shown_url);
+	connection->shown_url = NULL;
+	shown = url_parse(&url, connection->config->url, &error) ? url.shown : "(invalid)";
+	if (strcmp(shown, connection->config->url) != 0)
+		connection->shown_url = alloc_string(shown);
 	url_release(&url);
+}
+
+/* What is held already stays, within other limits. */
+static void connection_configure_hold(struct connection *connection)
+{
+	uint64_t bytes = connection->settings->hold.bytes;
+
+	if (!connection->hold && bytes) {
+		connection->hold = alloc_zero(1, sizeof(*connection->hold));
+		hold_init(connection->hold, connection->host->shared->base, connection_on_expired,
+			connection);
+	}
+	if (connection->hold)
+		hold_set_limits(connection->hold, bytes, connection->settings->hold.age);
 }
 
 /* Takes it over; the one before is the caller's. */
@@ -533,8 +566,7 @@ static void connection_use(struct connection *connection, struct connection_conf
 	connection->config = config;
 	connection->settings = config->settings;
 	connection_configure_url(connection);
-	hold_set_limits(&connection->hold, config->settings->hold.bytes,
-		config->settings->hold.age);
+	connection_configure_hold(connection);
 }
 
 struct connection *connection_new(const struct connection_host *host,
@@ -546,7 +578,6 @@ struct connection *connection_new(const struct connection_host *host,
 	TAILQ_INIT(&connection->waiters);
 	connection->ticket.admitted = connection_on_admitted;
 	connection->ticket.context = connection;
-	hold_init(&connection->hold, host->shared->base, connection_on_expired, connection);
 	connection_use(connection, config);
 	connection_clear_stats(connection);
 	connection_configure_warnings(connection);
@@ -570,16 +601,19 @@ void connection_free(struct connection *connection)
 	connection_cancel_call(connection);
 	session_free(connection->session);
 	session_free(connection->leaving);
-	hold_release(&connection->hold);
+	if (connection->hold)
+		hold_release(connection->hold);
+	free(connection->hold);
 	on_open_release(&connection->on_open);
 	connection_release_extra(connection);
 	call_report_release(&connection->report);
-	warnings_clear(&connection->warnings);
+	connection_clear_warnings(connection);
+	free(connection->warnings);
 	free(connection->gave_up);
 	free(connection->last_error);
 	free(connection->last_close_reason);
 	connection_config_free(connection->config);
-	free(connection->url);
+	free(connection->shown_url);
 	free(connection);
 }
 

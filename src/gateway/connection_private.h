@@ -23,7 +23,7 @@ struct connection {
 	const struct connection_host *host;
 	struct connection_config *config;           /* owned */
 	const struct connection_settings *settings; /* its */
-	char *url; /* without password */
+	char *shown_url; /* without the password; NULL: the configuration's has none */
 
 	enum connection_state state; /* never UPGRADING or CLOSING: see connection_state() */
 	uint64_t since;              /* of the state, ns since 1970 */
@@ -53,12 +53,12 @@ struct connection {
 	size_t route_count;
 	struct connection_waiters waiters;
 
-	struct hold hold;
+	struct hold *hold; /* NULL until the settings ask for it */
 	struct on_open_added on_open;
 
 	struct call_report report;
 	struct stats stats;
-	struct warnings warnings;
+	struct warnings *warnings; /* NULL until there are thresholds */
 	struct error *last_error; /* NULL: none yet */
 	uint64_t last_error_time;
 	unsigned last_close_code;
@@ -106,6 +106,9 @@ void connection_on_writable(void *context);
 /* Counts, logs and tells that the session is over; the caller frees it. */
 void connection_closed(struct connection *connection, const struct session *session,
 	const struct session_end *end, bool renewed);
+
+/* As a person may see it. */
+const char *connection_url(const struct connection *connection);
 
 /* --- connection_attempts.c: when to call, and when to stop ----------------------------------- */
 

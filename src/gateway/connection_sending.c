@@ -33,8 +33,10 @@ static bool connection_send_now(struct connection *connection, enum ws_opcode op
 /* While those held are not all sent, others wait behind them. */
 static bool connection_holds(const struct connection *connection)
 {
+	if (!connection->hold)
+		return false;
 	if (connection_is_open(connection))
-		return connection->hold.messages.count > 0;
+		return connection->hold->messages.count > 0;
 	return connection->settings->hold.bytes > 0 && !connection->retired;
 }
 
@@ -45,7 +47,7 @@ bool connection_send(struct connection *connection, enum ws_opcode opcode, const
 
 	if (opcode != WS_PING && connection_holds(connection))
 		sent = connection_check_text(opcode, data, length, error) &&
-			hold_take(&connection->hold, opcode, data, length, error);
+			hold_take(connection->hold, opcode, data, length, error);
 	else
 		sent = connection_send_now(connection, opcode, data, length, error);
 	connection->stats.send_refused += !sent;
@@ -63,7 +65,8 @@ void connection_send_held(struct connection *connection)
 	struct queued_message message;
 	struct error error;
 
-	while (connection_is_open(connection) && hold_first(&connection->hold, &message) &&
+	while (connection->hold && connection_is_open(connection) &&
+		hold_first(connection->hold, &message) &&
 		session_has_room(connection->session, message.length)) {
 		if (!session_send(connection->session, message.opcode, message.data, message.length,
 			    &error)) {
@@ -71,7 +74,7 @@ void connection_send_held(struct connection *connection)
 			connection_log(connection, LOG_ERR, "a held message was not sent: %s",
 				error.text);
 		}
-		hold_drop_first(&connection->hold);
+		hold_drop_first(connection->hold);
 	}
 }
 
@@ -82,7 +85,7 @@ void connection_on_expired(size_t messages, void *context)
 	struct buffer details = {0};
 
 	connection->stats.send_expired += messages;
-	text_format_duration(age, connection->hold.age_max);
+	text_format_duration(age, connection->hold->age_max);
 	connection_log(connection, LOG_WARNING,
 		"messages to the server were held for %s and are dropped: %zu", age, messages);
 	buffer_append_format(&details, "{\"messages\":%zu", messages);
