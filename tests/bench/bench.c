@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 void bench_die(const char *format, ...)
@@ -35,6 +37,12 @@ void bench_say(const char *format, ...)
 	va_end(arguments);
 	putchar('\n');
 	fflush(stdout);
+}
+
+void bench_wait_for_end(void)
+{
+	while (getchar() != EOF)
+		;
 }
 
 uint64_t bench_number(const char *option, const char *text, uint64_t least)
@@ -78,6 +86,38 @@ int bench_listen_loopback(void)
 	return listener;
 }
 
+static struct sockaddr_un unix_address(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	errno = 0;
+	if (strlen(path) >= sizeof(address.sun_path))
+		bench_die("%s: the path is too long", path);
+	strcpy(address.sun_path, path);
+	return address;
+}
+
+int bench_listen_unix(const char *path)
+{
+	struct sockaddr_un address = unix_address(path);
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) ||
+		listen(listener, SOMAXCONN))
+		bench_die("%s", path);
+	return listener;
+}
+
+int bench_connect_unix(const char *path, int type)
+{
+	struct sockaddr_un address = unix_address(path);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		bench_die("%s", path);
+	return fd;
+}
+
 void bench_write(int fd, const void *data, size_t length)
 {
 	const char *rest = data;
@@ -90,6 +130,31 @@ void bench_write(int fd, const void *data, size_t length)
 		rest += written;
 		length -= (size_t)written;
 	}
+}
+
+uint64_t bench_now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+void bench_stamp_write(uint8_t *payload, uint64_t time)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = BENCH_STAMP_SIZE; i-- > 0; time >>= 4)
+		payload[i] = (uint8_t)digits[time & 15];
+}
+
+uint64_t bench_stamp_read(const uint8_t *payload)
+{
+	uint64_t time = 0;
+
+	for (size_t i = 0; i < BENCH_STAMP_SIZE; i++)
+		time = time << 4 | (uint64_t)(payload[i] < 'a' ? payload[i] - '0' : payload[i] - 'a' + 10);
+	return time;
 }
 
 size_t bench_upgrade_answer(const char *request, const char *more, char answer[BENCH_HEAD_MAX])

@@ -15,12 +15,18 @@ class BenchError(Exception):
 
 
 class Process:
-    """A child that says lines on its standard output, ended when the block is left."""
+    """A child that says lines on its standard output, ended when the block is left.
 
-    def __init__(self, *command):
-        self.name = os.path.basename(command[0])
-        self.child = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE,
-                                      text=True)
+    `cpus`: those that it may run on, from its start, so that all its threads are bound to them.
+    """
+
+    def __init__(self, *command, cpus=None, environment=None):
+        self.name = os.path.basename(str(command[0]))
+        self.errors = tempfile.TemporaryFile("w+")
+        place = cpus and (lambda: os.sched_setaffinity(0, cpus))
+        self.child = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, stderr=self.errors, text=True,
+                                      preexec_fn=place, env={**os.environ, **(environment or {})})
 
     def __enter__(self):
         return self
@@ -32,13 +38,25 @@ class Process:
         """The next line of its output; it is waited for."""
         text = self.child.stdout.readline()
         if not text:
-            raise BenchError(f"{self.name} ended with status {self.child.wait()}")
+            raise BenchError(f"{self.name} ended: {self.last_words()}")
         return text.strip()
+
+    def last_words(self):
+        """The last line that it said of what went wrong, or its status."""
+        status = self.child.wait()
+        self.errors.seek(0)
+        lines = self.errors.read().split("\n")
+        return next((line for line in reversed(lines) if line), f"status {status}")
 
     def expect(self, text):
         line = self.line()
         if line != text:
             raise BenchError(f"{self.name} said '{line}' instead of '{text}'")
+
+    def tell(self, text):
+        """A line for its standard input."""
+        self.child.stdin.write(text + "\n")
+        self.child.stdin.flush()
 
     def cpu_ns(self):
         """User and system time of all its threads: clock_getcpuclockid(3), which Python lacks."""
@@ -63,22 +81,24 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.child.kill()
         self.child.wait()
+        self.child.stdin.close()
         self.child.stdout.close()
+        self.errors.close()
 
 
 class Gateway(Process):
     """wsgated with a configuration of its own, ready when this returns."""
 
-    def __init__(self, build, directory, connections, outlets, gateway=""):
+    def __init__(self, build, directory, connections, outlets, gateway="", cpus=None):
         self.directory = directory
         self.control = os.path.join(directory, "control.sock")
         self.ctl = os.path.join(build, "wsgatectl")
         self.config = os.path.join(directory, "wsgated.conf")
         self.configure(connections, outlets, gateway)
         with ReadySocket(directory) as ready:
-            super().__init__(os.path.join(build, "wsgated"), "-c", self.config)
+            super().__init__(os.path.join(build, "wsgated"), "-c", self.config, cpus=cpus)
             try:
-                ready.wait(self.child)
+                ready.wait(self)
             except BaseException:
                 self.end()
                 raise
@@ -110,6 +130,11 @@ class Gateway(Process):
                 answer += piece
             return bytes(answer)
 
+    def wait_for_connections(self):
+        """Open for the server is not yet open for the gateway."""
+        while any(connection["state"] != "open" for connection in self.command("list")):
+            time.sleep(0.02)
+
     def wait_for_subscribers(self, count):
         """Connected is not yet accepted: a `live` subscriber gets what comes after that."""
         while sum(outlet["subscribers"] for outlet in self.command("outlets")) < count:
@@ -134,15 +159,15 @@ class ReadySocket:
         self.socket.close()
         os.unlink(self.path)
 
-    def wait(self, child, seconds=120):
+    def wait(self, daemon, seconds=120):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
                 if b"READY=1" in self.socket.recv(4096).split(b"\n"):
                     return
             except TimeoutError:
-                if child.poll() is not None:
-                    raise BenchError(f"wsgated ended with status {child.returncode}") from None
+                if daemon.child.poll() is not None:
+                    raise BenchError(f"wsgated ended: {daemon.last_words()}") from None
         raise BenchError(f"wsgated was not ready within {seconds} s")
 
 
@@ -164,6 +189,16 @@ def certificate(directory):
     return path
 
 
+def load():
+    return [round(load, 2) for load in os.getloadavg()]
+
+
+def steal_s():
+    """Seconds of CPU that the hypervisor gave to others since the machine has started."""
+    with open("/proc/stat", encoding="ascii") as file:
+        return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def machine():
     """What one has to know of the machine to compare figures."""
     model = "unknown"
@@ -172,8 +207,7 @@ def machine():
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
-            "load": [round(load, 2) for load in os.getloadavg()]}
+    return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(), "load": load()}
 
 
 def machine_line(facts):

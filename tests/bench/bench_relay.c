@@ -1,7 +1,8 @@
 /*
  * The floor: what passing the bytes on costs when nothing is parsed. Waits for K subscribers on a
- * UNIX socket, connects to the sender with a canned handshake, then writes whatever it reads to
- * each of them, waiting for any that is full. Standard output: "ready" when it listens.
+ * UNIX socket, connects to the sender N times with a canned handshake, then writes whatever it reads
+ * to each of them, waiting for any that is full. With --tls it reads with SSL_read(). Standard
+ * output: "ready" when it listens.
  *
  * With --inflate the floor of compression: what zlib's inflate() costs, and the writing. Of a frame
  * only the length is looked at: all are taken for whole, compressed messages, and come out as
@@ -15,40 +16,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "bench.h"
+#include "stream.h"
 
 enum {
 	READ_BYTES = 256 * 1024,
 	WRITE_BYTES = 256 * 1024,
 	MESSAGE_MAX = 64 * 1024, /* once inflated */
+	EVENTS = 256,
 };
 
 struct options {
 	uint16_t port;
 	const char *socket;
 	size_t subscribers;
+	size_t senders;
+	bool tls;
 	bool inflate;
 };
-
-static int listen_unix(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	errno = 0;
-	if (strlen(path) >= sizeof(address.sun_path))
-		bench_die("%s: the path is too long", path);
-	strcpy(address.sun_path, path);
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) ||
-		listen(listener, SOMAXCONN))
-		bench_die("%s", path);
-	return listener;
-}
 
 static int *accept_subscribers(int listener, size_t count)
 {
@@ -65,7 +55,7 @@ static int *accept_subscribers(int listener, size_t count)
 }
 
 /* Reads byte by byte up to the end of the answer's head: what follows is relayed. */
-static int connect_sender(uint16_t port, bool inflate)
+static struct stream connect_sender(const struct options *options, SSL_CTX *context)
 {
 	static const char request[] = "GET / HTTP/1.1\r\n"
 				      "Host: 127.0.0.1\r\n"
@@ -76,19 +66,21 @@ static int connect_sender(uint16_t port, bool inflate)
 	static const char offer[] = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 	struct sockaddr_in address = {.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons(port)};
-	int sender = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		.sin_port = htons(options->port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stream sender;
 	char last[5] = "";
 
-	if (sender < 0 || connect(sender, (struct sockaddr *)&address, sizeof(address)))
-		bench_die("127.0.0.1:%u", port);
-	bench_write(sender, request, strlen(request));
-	if (inflate)
-		bench_write(sender, offer, strlen(offer));
-	bench_write(sender, "\r\n", 2);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		bench_die("127.0.0.1:%u", options->port);
+	sender = stream_connect(fd, context);
+	stream_write(&sender, request, strlen(request));
+	if (options->inflate)
+		stream_write(&sender, offer, strlen(offer));
+	stream_write(&sender, "\r\n", 2);
 	while (strcmp(last, "\r\n\r\n") != 0) {
 		memmove(last, last + 1, 3);
-		if (read(sender, last + 3, 1) != 1)
+		if (stream_read(&sender, last + 3, 1) != 1)
 			bench_die("no answer from the sender");
 	}
 	return sender;
@@ -100,15 +92,41 @@ static void write_to_all(const int *subscribers, size_t count, const void *data,
 		bench_write(subscribers[i], data, length);
 }
 
-static void relay(int sender, const int *subscribers, size_t count)
+static void relay(const struct stream *sender, const int *subscribers, size_t count)
 {
 	static char data[READ_BYTES];
-	ssize_t length;
+	size_t length;
 
-	while ((length = read(sender, data, sizeof(data))) > 0)
-		write_to_all(subscribers, count, data, (size_t)length);
-	if (length < 0)
-		bench_die("read");
+	while ((length = stream_read(sender, data, sizeof(data))) > 0)
+		write_to_all(subscribers, count, data, length);
+}
+
+/* From whichever of several senders has something. */
+static void relay_many(const struct stream *senders, size_t sender_count, const int *subscribers,
+	size_t count)
+{
+	static char data[READ_BYTES];
+	struct epoll_event events[EVENTS];
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	for (size_t i = 0; i < sender_count; i++) {
+		struct epoll_event event = {.events = EPOLLIN, .data.u64 = i};
+
+		if (epoll_ctl(epoll, EPOLL_CTL_ADD, senders[i].fd, &event))
+			bench_die("epoll");
+	}
+	for (;;) {
+		int ready = epoll_wait(epoll, events, EVENTS, -1);
+
+		for (int i = 0; i < ready; i++) {
+			const struct stream *sender = &senders[events[i].data.u64];
+			size_t length = stream_read(sender, data, sizeof(data));
+
+			if (length == 0)
+				return;
+			write_to_all(subscribers, count, data, length);
+		}
+	}
 }
 
 /* The length of the frame's header, and that of its payload; 0 if more bytes are needed. */
@@ -172,26 +190,23 @@ static size_t relay_frames(z_stream *stream, uint8_t *data, size_t length, const
 	return used;
 }
 
-static void relay_inflated(int sender, const int *subscribers, size_t count)
+static void relay_inflated(const struct stream *sender, const int *subscribers, size_t count)
 {
 	static uint8_t data[READ_BYTES + 4]; /* the tail has room behind the last payload */
 	z_stream stream = {0};
-	size_t kept = 0;
-	ssize_t length;
+	size_t kept = 0, length;
 
 	errno = 0;
 	if (inflateInit2(&stream, -MAX_WBITS) != Z_OK)
 		bench_die("inflateInit2");
-	while ((length = read(sender, data + kept, READ_BYTES - kept)) > 0) {
+	while ((length = stream_read(sender, data + kept, READ_BYTES - kept)) > 0) {
 		size_t used;
 
-		kept += (size_t)length;
+		kept += length;
 		used = relay_frames(&stream, data, kept, subscribers, count);
 		kept -= used;
 		memmove(data, data + used, kept);
 	}
-	if (length < 0)
-		bench_die("read");
 	inflateEnd(&stream);
 }
 
@@ -201,10 +216,12 @@ static struct options options_parse(int argc, char **argv)
 		{"port", required_argument, NULL, 'p'},
 		{"socket", required_argument, NULL, 's'},
 		{"subscribers", required_argument, NULL, 'k'},
+		{"senders", required_argument, NULL, 'n'},
+		{"tls", no_argument, NULL, 't'},
 		{"inflate", no_argument, NULL, 'i'},
 		{NULL, 0, NULL, 0},
 	};
-	struct options options = {.subscribers = 1};
+	struct options options = {.subscribers = 1, .senders = 1};
 	int choice;
 
 	while ((choice = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -214,6 +231,10 @@ static struct options options_parse(int argc, char **argv)
 			options.socket = optarg;
 		else if (choice == 'k')
 			options.subscribers = bench_number("subscribers", optarg, 1);
+		else if (choice == 'n')
+			options.senders = bench_number("senders", optarg, 1);
+		else if (choice == 't')
+			options.tls = true;
 		else if (choice == 'i')
 			options.inflate = true;
 		else
@@ -222,24 +243,31 @@ static struct options options_parse(int argc, char **argv)
 	errno = 0;
 	if (!options.port || !options.socket)
 		bench_die("--port and --socket are needed");
+	if (options.inflate && options.senders > 1)
+		bench_die("--inflate is for a single sender");
 	return options;
 }
 
 int main(int argc, char **argv)
 {
 	struct options options = options_parse(argc, argv);
-	int listener = listen_unix(options.socket);
+	SSL_CTX *context = options.tls ? stream_client_context() : NULL;
+	struct stream *senders = calloc(options.senders, sizeof(*senders));
+	int listener = bench_listen_unix(options.socket);
 	int *subscribers;
-	int sender;
 
+	if (!senders)
+		bench_die("calloc");
 	bench_raise_file_limit();
 	bench_say("ready");
 	subscribers = accept_subscribers(listener, options.subscribers);
-	sender = connect_sender(options.port, options.inflate);
+	for (size_t i = 0; i < options.senders; i++)
+		senders[i] = connect_sender(&options, context);
 	if (options.inflate)
-		relay_inflated(sender, subscribers, options.subscribers);
+		relay_inflated(senders, subscribers, options.subscribers);
+	else if (options.senders > 1)
+		relay_many(senders, options.senders, subscribers, options.subscribers);
 	else
-		relay(sender, subscribers, options.subscribers);
-	free(subscribers);
+		relay(senders, subscribers, options.subscribers);
 	return EXIT_SUCCESS;
 }

@@ -1,105 +1,156 @@
 /*
- * A WebSocket server for one client: answers its opening handshake, then sends N text messages as
- * fast as they are taken, or at a steady rate; with --deflate, compressed. Standard output: the
- * port, then "sent".
+ * A WebSocket server for N clients: answers their opening handshakes, and when it is told to, sends
+ * its messages to all of them at the same time, as fast as they are taken. With --cert over TLS,
+ * with --deflate compressed. With --rate at a steady rate, each message with the time of sending.
+ * Standard output: the port, "open" when all are connected, and "sent". It begins when a line comes
+ * on standard input.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "block.h"
+#include "stream.h"
 
-enum {
-	NS_PER_SECOND = 1000000000,
-	TICK_NS = 1000000, /* with --rate: from one batch to the next */
-};
+enum { NS_PER_SECOND = 1000000000 };
 
 struct options {
-	uint64_t messages;
+	uint64_t messages; /* for each client */
+	uint64_t clients;
 	uint64_t size; /* bytes of payload */
 	uint64_t rate; /* messages a second; 0: as fast as they are taken */
+	const char *cert; /* PEM file; NULL: without TLS */
 	bool deflate;
 };
 
-static void send_frames(int client, const struct block *block, uint64_t count)
-{
-	while (count) {
-		uint64_t batch = count < block->frames ? count : block->frames;
+struct client {
+	const struct options *options;
+	const struct block *block;
+	struct stream stream;
+	pthread_t thread;
+};
 
-		bench_write(client, block->data, block->ends[batch - 1]);
-		count -= batch;
+static void send_frames(const struct client *client)
+{
+	const struct block *block = client->block;
+	uint64_t left = client->options->messages;
+
+	while (left) {
+		uint64_t batch = left < block->frames ? left : block->frames;
+
+		stream_write(&client->stream, block->data, block->ends[batch - 1]);
+		left -= batch;
 	}
 }
 
-/* Sends at each tick what is due by then; a client that does not keep up is not waited for. */
-static void send_at_rate(int client, const struct block *block, const struct options *options)
+/* One message at a time, each when it is due. One that is late does not delay the others. */
+static void send_at_rate(const struct client *client)
 {
-	struct timespec next;
-	uint64_t sent = 0;
+	const struct block *block = client->block;
+	uint64_t interval = NS_PER_SECOND / client->options->rate;
+	uint64_t due = bench_now();
 
-	clock_gettime(CLOCK_MONOTONIC, &next);
-	for (uint64_t tick = 1; sent < options->messages; tick++) {
-		uint64_t due = tick * options->rate / (NS_PER_SECOND / TICK_NS);
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (uint64_t sent = 0; sent < client->options->messages; sent++) {
+		struct timespec time;
 
-		if (due > options->messages)
-			due = options->messages;
-		next.tv_nsec += TICK_NS;
-		if (next.tv_nsec >= NS_PER_SECOND) {
-			next.tv_nsec -= NS_PER_SECOND;
-			next.tv_sec++;
-		}
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
-		send_frames(client, block, due - sent);
-		sent = due;
+		due += interval;
+		time.tv_sec = (time_t)(due / NS_PER_SECOND);
+		time.tv_nsec = (long)(due % NS_PER_SECOND);
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+		bench_stamp_write(block->data + block->ends[0] - client->options->size,
+			bench_now());
+		stream_write(&client->stream, block->data, block->ends[0]);
 	}
 }
 
-static int accept_client(int listener, bool deflate)
+static void *client_run(void *argument)
+{
+	const struct client *client = argument;
+
+	if (client->options->rate)
+		send_at_rate(client);
+	else
+		send_frames(client);
+	return NULL;
+}
+
+static void client_accept(struct client *client, int listener, SSL_CTX *context)
 {
 	static const char extension[] = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 	char request[BENCH_HEAD_MAX], answer[BENCH_HEAD_MAX];
+	bool deflate = client->options->deflate;
 	size_t length = 0;
-	int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
-	if (client < 0)
+	if (fd < 0)
 		bench_die("accept");
+	client->stream = stream_accept(fd, context);
 	do {
-		ssize_t got = read(client, request + length, sizeof(request) - 1 - length);
+		size_t got = stream_read(&client->stream, request + length,
+			sizeof(request) - 1 - length);
 
-		if (got <= 0)
+		if (got == 0)
 			bench_die("no complete request");
-		length += (size_t)got;
+		length += got;
 		request[length] = '\0';
 	} while (!strstr(request, "\r\n\r\n"));
-	errno = 0;
 	if (deflate && !strstr(request, "permessage-deflate"))
 		bench_die("the client does not offer permessage-deflate");
-	bench_write(client, answer, bench_upgrade_answer(request, deflate ? extension : "", answer));
-	return client;
+	stream_write(&client->stream, answer,
+		bench_upgrade_answer(request, deflate ? extension : "", answer));
+}
+
+static void send_to_all(struct client *clients, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		errno = pthread_create(&clients[i].thread, NULL, client_run, &clients[i]);
+		if (errno)
+			bench_die("pthread_create");
+	}
+	for (uint64_t i = 0; i < count; i++)
+		pthread_join(clients[i].thread, NULL);
+}
+
+static void options_check(const struct options *options)
+{
+	errno = 0;
+	if (options->rate && (options->clients > 1 || options->deflate))
+		bench_die("--rate is for a single client, and not for --deflate");
+	if (options->rate && options->size < BENCH_STAMP_SIZE)
+		bench_die("--rate: --size is at least %d", BENCH_STAMP_SIZE);
 }
 
 static struct options options_parse(int argc, char **argv)
 {
 	static const struct option names[] = {
 		{"messages", required_argument, NULL, 'm'},
+		{"clients", required_argument, NULL, 'n'},
+		{"cert", required_argument, NULL, 'c'},
 		{"size", required_argument, NULL, 's'},
 		{"rate", required_argument, NULL, 'r'},
 		{"deflate", no_argument, NULL, 'd'},
 		{NULL, 0, NULL, 0},
 	};
-	struct options options = {.messages = 1000000, .size = 128};
+	struct options options = {.messages = 1000000, .clients = 1, .size = 128};
 	int choice;
 
 	while ((choice = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		if (choice == 'm')
 			options.messages = bench_number("messages", optarg, 1);
+		else if (choice == 'n')
+			options.clients = bench_number("clients", optarg, 1);
+		else if (choice == 'c')
+			options.cert = optarg;
 		else if (choice == 's')
 			options.size = bench_number("size", optarg, 0);
 		else if (choice == 'r')
@@ -109,6 +160,7 @@ static struct options options_parse(int argc, char **argv)
 		else
 			exit(2);
 	}
+	options_check(&options);
 	return options;
 }
 
@@ -117,17 +169,21 @@ int main(int argc, char **argv)
 	struct options options = options_parse(argc, argv);
 	struct block block =
 		options.deflate ? block_deflated(options.size) : block_plain(options.size);
+	SSL_CTX *context = options.cert ? stream_server_context(options.cert) : NULL;
+	struct client *clients = calloc(options.clients, sizeof(*clients));
 	int listener = bench_listen_loopback();
-	int client = accept_client(listener, options.deflate);
-	char rest[4096];
 
-	if (options.rate)
-		send_at_rate(client, &block, &options);
-	else
-		send_frames(client, &block, options.messages);
+	if (!clients)
+		bench_die("calloc");
+	for (uint64_t i = 0; i < options.clients; i++) {
+		clients[i] = (struct client){.options = &options, .block = &block};
+		client_accept(&clients[i], listener, context);
+	}
+	bench_say("open");
+	if (getchar() == EOF)
+		return EXIT_SUCCESS;
+	send_to_all(clients, options.clients);
 	bench_say("sent");
-	while (read(client, rest, sizeof(rest)) > 0)
-		; /* were the server to close, the client would reconnect while it is measured */
-	block_free(&block);
+	bench_wait_for_end();
 	return EXIT_SUCCESS;
 }
