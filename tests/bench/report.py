@@ -81,6 +81,8 @@ def latency_table(case):
 
 
 def skipped_lines(results):
+    for name, reason in results["missing"].items():
+        yield f"- {name} could not run: {reason}"
     for case in results["cases"] + results["latency"]:
         what = heading(case) + ", " + \
             ("latency" if "rate" in case else subscribers(case["subscribers"]))
