@@ -79,7 +79,7 @@ static void join_start(struct subscriber *subscriber, const struct frames_hello 
 		subscriber_send(subscriber);
 }
 
-static const char *join_fault(struct outlet *outlet, const struct frames_hello *hello)
+static const char *join_fault(const struct frames_hello *hello)
 {
 	static const uint8_t zero[sizeof(hello->zero)];
 
@@ -93,7 +93,27 @@ static const char *join_fault(struct outlet *outlet, const struct frames_hello *
 		return "bytes 9 to 15 of the hello must be 0";
 	if (hello->seq && hello->start != FRAMES_START_AFTER)
 		return "seq of the hello must be 0 unless start is 3";
-	return hello->mode == FRAMES_MODE_BYTES ? NULL : mapped_fault(outlet);
+	return NULL;
+}
+
+/* That an outlet does not share its ring is no error: who asks may not know, and then does without. */
+static void join_take(struct subscriber *subscriber, const struct frames_hello *hello)
+{
+	bool mapped = hello->mode != FRAMES_MODE_BYTES;
+	const char *fault = join_fault(hello);
+
+	if (fault) {
+		join_fail(subscriber, fault);
+		return;
+	}
+	fault = mapped ? mapped_fault(subscriber->outlet) : NULL;
+	if (fault) {
+		subscriber_fail(subscriber, fault, "no ring");
+		return;
+	}
+	subscriber->mode = hello->mode;
+	subscriber->hands_over = mapped;
+	join_start(subscriber, hello);
 }
 
 /* Whether what there is of the magic is right: who expects a line of text is told at once. */
@@ -111,7 +131,6 @@ void join_read(struct subscriber *subscriber)
 	struct buffer *input = &subscriber->input;
 	size_t missing = FRAMES_HELLO_SIZE - input->length;
 	struct frames_hello hello;
-	const char *fault;
 	ssize_t got = recv(subscriber->fd, buffer_reserve(input, missing), missing, MSG_DONTWAIT);
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -131,14 +150,7 @@ void join_read(struct subscriber *subscriber)
 
 	memcpy(&hello, buffer_data(input), sizeof(hello));
 	buffer_release(input);
-	fault = join_fault(subscriber->outlet, &hello);
-	if (fault) {
-		join_fail(subscriber, fault);
-		return;
-	}
-	subscriber->mode = hello.mode;
-	subscriber->hands_over = hello.mode != FRAMES_MODE_BYTES;
-	join_start(subscriber, &hello);
+	join_take(subscriber, &hello);
 }
 
 static void join_on_timeout(evutil_socket_t fd, short what, void *context)

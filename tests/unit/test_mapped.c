@@ -220,6 +220,7 @@ START_TEST(test_wait_refuses)
 	harness_send_hello(fd, FRAMES_START_DEFAULT, FRAMES_MODE_RING, 0);
 	harness_expect_end(&harness, fd, &stream);
 	harness_expect_record(&stream, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION, wait_text);
+	ck_assert(!harness_contains(&harness.events, "input-error"));
 	buffer_release(&stream);
 	close(fd);
 }
