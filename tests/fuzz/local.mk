@@ -1,11 +1,15 @@
 # Fuzz targets with libFuzzer: ../configure CC=clang --enable-fuzzing && make fuzz. See README.md.
 EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus
 
-FUZZ_TARGETS = fuzz_control fuzz_frames fuzz_handshake fuzz_proxy fuzz_refusal
+FUZZ_TARGETS = fuzz_client fuzz_control fuzz_frames fuzz_handshake fuzz_proxy fuzz_refusal
 LINK_FUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZING
 EXTRA_PROGRAMS += $(FUZZ_TARGETS)
+
+fuzz_client_SOURCES = tests/fuzz/fuzz_client.c
+fuzz_client_LDFLAGS = $(LINK_FUZZER)
+fuzz_client_LDADD = $(CLIENT_LIBS)
 
 fuzz_control_SOURCES = tests/fuzz/fuzz_control.c
 fuzz_control_LDFLAGS = $(LINK_FUZZER)
