@@ -21,18 +21,29 @@ static size_t frames_size(size_t length)
 	return (FRAMES_HEADER_SIZE + length + mask) & ~mask;
 }
 
-/* Writes header, payload and padding; returns where the next record begins. */
-static uint8_t *frames_write_record(uint8_t *out, struct frames_header header, const void *payload,
-	size_t length)
+/* In the ring a header is aligned, but not behind the rest of a record that is set aside. */
+typedef struct frames_header frames_place __attribute__((aligned(1)));
+
+/*
+ * Writes header, payload and padding; returns where the next record begins. The header is stored
+ * field by field: to copy one that was just put together, the CPU has to wait for its parts.
+ */
+static inline uint8_t *frames_write_record(uint8_t *out, const struct frames_header *header,
+	const void *payload, size_t length)
 {
+	frames_place *place = (frames_place *)(void *)out;
 	size_t size = frames_size(length);
 
-	header.size = htole32((uint32_t)size);
-	header.length = htole32((uint32_t)length);
 	memset(out + size - FRAMES_ALIGNMENT, 0, FRAMES_ALIGNMENT);
-	memcpy(out, &header, sizeof(header));
+	place->size = htole32((uint32_t)size);
+	place->length = htole32((uint32_t)length);
+	place->seq = header->seq;
+	place->time = header->time;
+	place->connection = header->connection;
+	place->type = header->type;
+	memset(place->zero, 0, sizeof(place->zero));
 	if (length)
-		memcpy(out + sizeof(header), payload, length);
+		memcpy(out + sizeof(*header), payload, length);
 	return out + size;
 }
 
@@ -59,11 +70,11 @@ static void frames_write(uint8_t *out, const struct encode_record *record,
 	(void)clock;
 	if (record->announce) {
 		header.type = FRAMES_NAME;
-		out = frames_write_record(out, header, record->connection,
+		out = frames_write_record(out, &header, record->connection,
 			record->connection_length);
 	}
 	header.type = frames_types[message->type];
-	frames_write_record(out, header, message->data, message->length);
+	frames_write_record(out, &header, message->data, message->length);
 }
 
 static size_t frames_write_gap(uint8_t *out, uint64_t from, uint64_t to)
@@ -75,7 +86,7 @@ static size_t frames_write_gap(uint8_t *out, uint64_t from, uint64_t to)
 		.type = FRAMES_GAP,
 	};
 
-	return (size_t)(frames_write_record(out, header, &gap, sizeof(gap)) - out);
+	return (size_t)(frames_write_record(out, &header, &gap, sizeof(gap)) - out);
 }
 
 void encode_frames_append(struct buffer *out, uint8_t type, uint64_t seq, uint32_t connection,
@@ -87,7 +98,7 @@ void encode_frames_append(struct buffer *out, uint8_t type, uint64_t seq, uint32
 		.type = type,
 	};
 
-	frames_write_record(buffer_reserve(out, frames_size(length)), header, payload, length);
+	frames_write_record(buffer_reserve(out, frames_size(length)), &header, payload, length);
 	buffer_commit(out, frames_size(length));
 }
 
