@@ -354,8 +354,7 @@ static void connection_announce_open(struct connection *connection)
 
 void connection_opened(struct connection *connection, struct call_result *result)
 {
-	const struct session_callbacks callbacks = {
-		.context = connection,
+	static const struct session_callbacks callbacks = {
 		.message = connection_on_message,
 		.sent = connection_on_sent,
 		.writable = connection_on_writable,
@@ -365,7 +364,8 @@ void connection_opened(struct connection *connection, struct call_result *result
 	if (connection->session)
 		connection_let_leave(connection);
 	connection->session = session_new(connection->host->shared, connection->settings,
-		&connection->stats, result, connection->report.deflate, &callbacks);
+		&connection->stats, result, connection->report.deflate, &callbacks,
+		connection);
 	connection->opened = clock_monotonic();
 	connection->attempt = 0;
 	connection->stats.opens++;

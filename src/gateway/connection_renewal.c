@@ -52,8 +52,7 @@ static void connection_on_left(const struct session_end *end, void *context)
 
 void connection_let_leave(struct connection *connection)
 {
-	const struct session_callbacks callbacks = {
-		.context = connection,
+	static const struct session_callbacks callbacks = {
 		.message = connection_on_message,
 		.sent = connection_on_sent,
 		.writable = connection_on_writable,

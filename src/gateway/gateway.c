@@ -378,24 +378,35 @@ void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *co
 
 /* --- connections and their outlets --------------------------------------------------------- */
 
+static void gateway_attach_named(struct gateway *gateway, struct outlet *outlet, const char *name)
+{
+	struct connection *connection = gateway_connection(gateway, name);
+
+	if (connection)
+		connection_attach(connection, outlet);
+}
+
+static void gateway_attach_matching(struct gateway *gateway, struct outlet *outlet,
+	const char *glob)
+{
+	for (size_t i = 0; i < gateway->connection_count; i++) {
+		if (text_matches(glob, connection_name(gateway->connections[i])))
+			connection_attach(gateway->connections[i], outlet);
+	}
+}
+
 /* Attaches the connections that the outlet takes; plain names without looking at all of them. */
 static void gateway_attach_outlet(struct gateway *gateway, const struct gateway_outlet *entry)
 {
 	const struct string_list *from = &entry->from;
-	struct connection *connection;
 
+	if (entry->implicit)
+		gateway_attach_named(gateway, entry->outlet, outlet_settings(entry->outlet)->name);
 	for (size_t i = 0; i < from->count; i++) {
-		if (!text_is_glob(from->items[i])) {
-			connection = gateway_connection(gateway, from->items[i]);
-			if (connection)
-				connection_attach(connection, entry->outlet);
-			continue;
-		}
-		for (size_t j = 0; j < gateway->connection_count; j++) {
-			connection = gateway->connections[j];
-			if (text_matches(from->items[i], connection_name(connection)))
-				connection_attach(connection, entry->outlet);
-		}
+		if (text_is_glob(from->items[i]))
+			gateway_attach_matching(gateway, entry->outlet, from->items[i]);
+		else
+			gateway_attach_named(gateway, entry->outlet, from->items[i]);
 	}
 }
 

@@ -28,11 +28,19 @@ struct session_mark {
 	size_t bytes; /* of its frame */
 };
 
+/* Messages that the rate of sending does not let through yet. */
+struct session_throttle {
+	struct rate rate;
+	struct message_queue waiting;
+	uint64_t next; /* when the first of them may leave; monotonic ns; 0: none waits */
+};
+
 struct session {
 	struct session_shared *shared;
 	const struct connection_settings *settings;
 	struct stats *stats;
-	struct session_callbacks callbacks;
+	const struct session_callbacks *callbacks;
+	void *context; /* theirs */
 	struct stream *stream;
 	enum session_state state;
 
@@ -60,15 +68,13 @@ struct session {
 	uint64_t out_written;     /* and ever written */
 	uint64_t out_start;       /* when the message at the front began to leave; monotonic ns */
 	bool send_refused;        /* the owner waits for `writable` */
-	struct rate rate;
-	struct message_queue waiting; /* messages that the rate does not let through yet */
+	struct session_throttle *throttle; /* NULL until the settings ask for one */
 
 	/* deadlines in monotonic ns; 0: none */
 	uint64_t next_ping;
 	uint64_t ping_sent;       /* when the last ping was sent; 0: it has been answered */
 	uint64_t pong_deadline;
 	uint64_t last_message;
-	uint64_t next_send;       /* of those that wait */
 	uint64_t next_heartbeat;
 	uint64_t last_sent;       /* when a message last left; not a deadline */
 	uint64_t close_deadline;
@@ -98,7 +104,7 @@ static void session_finish(struct session *session)
 		.error = session->error,
 	};
 
-	session->callbacks.ended(&end, session->callbacks.context);
+	session->callbacks->ended(&end, session->context);
 }
 
 static void session_note_close(struct session *session, unsigned code, const void *reason,
@@ -135,7 +141,8 @@ static void session_arm_timer(struct session *session)
 		nearest = session->close_deadline;
 	} else {
 		nearest = session_earlier(session->next_ping, nearest);
-		nearest = session_earlier(session->next_send, nearest);
+		if (session->throttle)
+			nearest = session_earlier(session->throttle->next, nearest);
 		nearest = session_earlier(session->next_heartbeat, nearest);
 		if (!session->paused) {
 			nearest = session_earlier(session->pong_deadline, nearest);
@@ -223,20 +230,28 @@ static void session_count_sent(struct session *session)
 			break;
 		buffer_consume(&session->out_marks, sizeof(mark));
 		session->stats->messages_sent++;
-		session->callbacks.sent(mark.bytes, (now - session->out_start) / CLOCK_NS_PER_US,
-			session->callbacks.context);
+		session->callbacks->sent(mark.bytes, (now - session->out_start) / CLOCK_NS_PER_US,
+			session->context);
 		session->out_start = session->last_sent = now;
 	}
 }
 
+/* Messages that the rate holds back. */
+static size_t session_waiting(const struct session *session)
+{
+	return session->throttle ? session->throttle->waiting.count : 0;
+}
+
 size_t session_queued(const struct session *session)
 {
-	return session->out.length + message_queue_size(&session->waiting);
+	size_t waiting = session->throttle ? message_queue_size(&session->throttle->waiting) : 0;
+
+	return session->out.length + waiting;
 }
 
 size_t session_unsent(const struct session *session)
 {
-	return session->out_marks.length / sizeof(struct session_mark) + session->waiting.count;
+	return session->out_marks.length / sizeof(struct session_mark) + session_waiting(session);
 }
 
 static bool session_write_all(struct session *session)
@@ -269,7 +284,7 @@ static bool session_write_all(struct session *session)
 	if (session->send_refused &&
 		session_queued(session) <= session->settings->send_queue / 2) {
 		session->send_refused = false;
-		session->callbacks.writable(session->callbacks.context);
+		session->callbacks->writable(session->context);
 	}
 	return true;
 }
@@ -287,31 +302,32 @@ bool session_has_room(struct session *session, size_t length)
 /* Sends what waits, as far as the rate lets it. */
 static void session_send_waiting(struct session *session)
 {
+	struct session_throttle *throttle = session->throttle;
 	uint64_t now = clock_monotonic(), delay;
 	struct queued_message message;
 
-	session->next_send = 0;
-	while (message_queue_first(&session->waiting, &message)) {
-		delay = rate_delay(&session->rate, now);
+	throttle->next = 0;
+	while (message_queue_first(&throttle->waiting, &message)) {
+		delay = rate_delay(&throttle->rate, now);
 		if (delay) {
-			session->next_send = now + delay;
+			throttle->next = now + delay;
 			break;
 		}
 		session_queue(session, message.opcode, message.data, message.length);
-		message_queue_drop_first(&session->waiting);
+		message_queue_drop_first(&throttle->waiting);
 	}
 }
 
 /* While something waits, the timer is set for it. */
 static void session_send_in_turn(struct session *session, const struct queued_message *message)
 {
-	bool first = session->waiting.count == 0;
+	bool first = session_waiting(session) == 0;
 
-	message_queue_append(&session->waiting, message);
+	message_queue_append(&session->throttle->waiting, message);
 	if (!first)
 		return;
 	session_send_waiting(session);
-	if (session->next_send)
+	if (session->throttle->next)
 		session_arm_timer(session);
 }
 
@@ -328,7 +344,7 @@ bool session_send(struct session *session, enum ws_opcode opcode, const void *da
 		return error_set(error, ERROR_WEBSOCKET,
 			"the queue to the server is full: %zu of %llu bytes wait to be sent",
 			session_queued(session), (unsigned long long)session->settings->send_queue);
-	if (session->rate.per_second > 0)
+	if (session->settings->send_rate.messages > 0)
 		session_send_in_turn(session, &(struct queued_message){opcode, data, length, 0});
 	else
 		session_queue(session, opcode, data, length);
@@ -449,8 +465,7 @@ static void session_take_ping(struct session *session, const struct ws_message *
 
 static bool session_offer(struct session *session, const struct ws_message *message, uint64_t us)
 {
-	return session->callbacks.message(message, session->received_at, us,
-		session->callbacks.context);
+	return session->callbacks->message(message, session->received_at, us, session->context);
 }
 
 static void session_pause(struct session *session, struct ws_message *message, uint64_t us)
@@ -731,7 +746,7 @@ static void session_beat(struct session *session, uint64_t now)
 		return;
 	}
 	session->next_heartbeat = now + every;
-	if (session->waiting.count == 0 && session_send_heartbeat(session))
+	if (session_waiting(session) == 0 && session_send_heartbeat(session))
 		session->stats->heartbeats_sent++;
 }
 
@@ -772,7 +787,7 @@ static void session_on_timer(void *context)
 		if (!session->paused)
 			session_send_ping(session);
 	}
-	if (session->next_send && session->next_send <= now)
+	if (session->throttle && session->throttle->next && session->throttle->next <= now)
 		session_send_waiting(session);
 	if (session->next_heartbeat && session->next_heartbeat <= now)
 		session_beat(session, now);
@@ -792,13 +807,15 @@ static void session_compress(struct session *session, const struct connection_se
 
 struct session *session_new(struct session_shared *shared,
 	const struct connection_settings *settings, struct stats *stats,
-	struct call_result *result, bool deflate, const struct session_callbacks *callbacks)
+	struct call_result *result, bool deflate, const struct session_callbacks *callbacks,
+	void *context)
 {
 	struct session *session = alloc_zero(1, sizeof(*session));
 
 	session->shared = shared;
 	session->stats = stats;
-	session->callbacks = *callbacks;
+	session->callbacks = callbacks;
+	session->context = context;
 	session->stream = result->stream;
 	session->backlog = result->rest;
 	stats->bytes_recv += result->rest.length;
@@ -829,7 +846,9 @@ void session_free(struct session *session)
 	buffer_release(&session->backlog);
 	buffer_release(&session->out);
 	buffer_release(&session->out_marks);
-	message_queue_release(&session->waiting);
+	if (session->throttle)
+		message_queue_release(&session->throttle->waiting);
+	free(session->throttle);
 	free(session->close_reason);
 	free(session->error);
 	free(session);
@@ -837,7 +856,22 @@ void session_free(struct session *session)
 
 void session_set_callbacks(struct session *session, const struct session_callbacks *callbacks)
 {
-	session->callbacks = *callbacks;
+	session->callbacks = callbacks;
+}
+
+/* Without a limit what waits goes at once. */
+static void session_set_rate(struct session *session)
+{
+	const struct connection_settings *settings = session->settings;
+
+	if (!session->throttle && settings->send_rate.messages > 0)
+		session->throttle = alloc_zero(1, sizeof(*session->throttle));
+	if (!session->throttle)
+		return;
+	session->throttle->rate.per_second = settings->send_rate.messages;
+	session->throttle->rate.burst = settings->send_rate.burst;
+	if (session->state == SESSION_OPEN)
+		session_send_waiting(session);
 }
 
 void session_set_settings(struct session *session, const struct connection_settings *settings)
@@ -848,9 +882,6 @@ void session_set_settings(struct session *session, const struct connection_setti
 		settings->ping_interval ? clock_monotonic() + settings->ping_interval : 0;
 	session->next_heartbeat =
 		settings->heartbeat.every ? clock_monotonic() + settings->heartbeat.every : 0;
-	session->rate.per_second = settings->send_rate.messages;
-	session->rate.burst = settings->send_rate.burst;
-	if (session->state == SESSION_OPEN)
-		session_send_waiting(session);
+	session_set_rate(session);
 	session_arm_timer(session);
 }

@@ -39,8 +39,6 @@ struct session_end {
 
 /* Of the session's functions only session_resume() calls one of them: `message`. */
 struct session_callbacks {
-	void *context;
-
 	/*
 	 * A text or binary message from the server, borrowed for the time of the call: `time` of
 	 * receipt, ns since 1970; `us` from its first byte to its last. False: not now. The session
@@ -59,14 +57,15 @@ struct session_callbacks {
 	void (*ended)(const struct session_end *end, void *context);
 };
 
-/* Takes over what the call gave. The settings, the statistics (which it counts into) and the shared
- * part are borrowed. Reading begins with the next turn of the event loop. */
+/* Takes over what the call gave. The settings, the statistics (which it counts into), the callbacks
+ * and the shared part are borrowed. Reading begins with the next turn of the event loop. */
 struct session *session_new(struct session_shared *shared,
 	const struct connection_settings *settings, struct stats *stats,
-	struct call_result *result, bool deflate, const struct session_callbacks *callbacks);
+	struct call_result *result, bool deflate, const struct session_callbacks *callbacks,
+	void *context);
 void session_free(struct session *session);
 
-/* Tells others from now on. */
+/* Tells others, of the same context, from now on. */
 void session_set_callbacks(struct session *session, const struct session_callbacks *callbacks);
 
 /* Other settings from now on. */

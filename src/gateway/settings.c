@@ -507,8 +507,6 @@ struct outlet_config *settings_implicit_outlet(const struct settings *settings,
 	settings_table_init(outlet_config_table, outlet);
 	outlet->implicit = true;
 	outlet->outlet.name = alloc_string(connection);
-	outlet->from.items = alloc_zero(1, sizeof(*outlet->from.items));
-	outlet->from.items[outlet->from.count++] = alloc_string(connection);
 	outlet_resolve_path(&outlet->outlet, settings->gateway.runtime_dir);
 	return outlet;
 }
@@ -527,7 +525,7 @@ bool outlet_config_takes(const struct outlet_config *outlet, const char *connect
 		if (text_matches(outlet->from.items[i], connection))
 			return true;
 	}
-	return false;
+	return outlet->implicit && strcmp(outlet->outlet.name, connection) == 0;
 }
 
 bool outlet_config_has_glob(const struct outlet_config *outlet)

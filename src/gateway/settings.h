@@ -156,7 +156,7 @@ struct connection_config {
 struct outlet_config {
 	struct outlet_settings outlet;
 	struct string_list from; /* names or globs of connections */
-	bool implicit;           /* made for a connection that no outlet names */
+	bool implicit;           /* made for the connection of its name, which no other takes */
 };
 
 struct gateway_settings {
