@@ -26,15 +26,17 @@ struct connection *methods_connection(struct rpc_call *call, const json_t *param
 	return NULL;
 }
 
+static json_t *methods_outlets_item(size_t index, void *context)
+{
+	return report_outlet(gateway_outlet_at(context, index));
+}
+
 static void methods_outlets(struct rpc_call *call, json_t *parameters)
 {
-	const struct gateway *gateway = methods_context(call)->gateway;
-	json_t *result = json_array();
+	struct gateway *gateway = methods_context(call)->gateway;
 
 	(void)parameters;
-	for (size_t i = 0; i < gateway_outlet_count(gateway); i++)
-		json_array_append_new(result, report_outlet(gateway_outlet_at(gateway, i)));
-	rpc_answer(call, result);
+	rpc_answer_items(call, gateway_outlet_count(gateway), methods_outlets_item, gateway);
 }
 
 static void methods_subscribers(struct rpc_call *call, json_t *parameters)

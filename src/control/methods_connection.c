@@ -256,17 +256,21 @@ void methods_on_open(struct rpc_call *call, json_t *parameters)
 		rpc_answer(call, methods_strings(connection_on_open(connection)));
 }
 
+static json_t *methods_list_item(size_t index, void *context)
+{
+	size_t count;
+
+	return report_connection(gateway_connections(context, &count)[index]);
+}
+
 void methods_list(struct rpc_call *call, json_t *parameters)
 {
-	struct connection *const *connections;
-	json_t *result = json_array();
+	struct gateway *gateway = methods_context(call)->gateway;
 	size_t count;
 
 	(void)parameters;
-	connections = gateway_connections(methods_context(call)->gateway, &count);
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(result, report_connection(connections[i]));
-	rpc_answer(call, result);
+	gateway_connections(gateway, &count);
+	rpc_answer_items(call, count, methods_list_item, gateway);
 }
 
 void methods_status(struct rpc_call *call, json_t *parameters)

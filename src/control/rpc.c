@@ -99,22 +99,32 @@ static void rpc_batch_close(struct rpc_session *session, struct rpc_batch *batch
 	free(batch);
 }
 
+/* Where the next message goes: the batch, or `line`, which is empty. */
+static struct buffer *rpc_begin_message(struct rpc_batch *batch, struct buffer *line)
+{
+	if (!batch)
+		return line;
+	if (batch->answers.length)
+		buffer_append_text(&batch->answers, ",");
+	return &batch->answers;
+}
+
+static void rpc_end_message(struct rpc_session *session, struct buffer *line)
+{
+	if (!line->length)
+		return;
+	buffer_append_text(line, "\n");
+	session->callbacks.write(buffer_data(line), line->length, session->callbacks.context);
+	buffer_release(line);
+}
+
 /* Takes the message over. */
 static void rpc_send(struct rpc_session *session, struct rpc_batch *batch, json_t *message)
 {
 	struct buffer line = {0};
 
-	if (batch) {
-		if (batch->answers.length)
-			buffer_append_text(&batch->answers, ",");
-		rpc_dump(&batch->answers, message);
-	} else {
-		rpc_dump(&line, message);
-		buffer_append_text(&line, "\n");
-		session->callbacks.write(buffer_data(&line), line.length,
-			session->callbacks.context);
-		buffer_release(&line);
-	}
+	rpc_dump(rpc_begin_message(batch, &line), message);
+	rpc_end_message(session, &line);
 	json_decref(message);
 }
 
@@ -141,24 +151,60 @@ static void rpc_call_free(struct rpc_call *call)
 	free(call);
 }
 
-/* Sends the answer, unless nobody wants one, and ends the call. Takes `value` over. */
-static void rpc_call_end(struct rpc_call *call, const char *member, json_t *value)
+static void rpc_call_end(struct rpc_call *call)
 {
 	struct rpc_session *session = call->session;
 	struct rpc_batch *batch = call->batch;
 
-	if (call->id)
-		rpc_send(session, batch, rpc_envelope(call->id, member, value));
-	else
-		json_decref(value);
 	rpc_call_free(call);
 	if (batch)
 		rpc_batch_close(session, batch);
 }
 
+/* Sends the answer, unless nobody wants one, and ends the call. Takes `value` over. */
+static void rpc_call_answer(struct rpc_call *call, const char *member, json_t *value)
+{
+	if (call->id)
+		rpc_send(call->session, call->batch, rpc_envelope(call->id, member, value));
+	else
+		json_decref(value);
+	rpc_call_end(call);
+}
+
+/* As rpc_envelope() would be dumped. */
+static void rpc_dump_items(struct buffer *out, const json_t *id, size_t count,
+	json_t *(*item)(size_t index, void *context), void *context)
+{
+	buffer_append_text(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+	json_dump_callback(id, rpc_dump_piece, out, JSON_COMPACT | JSON_ENCODE_ANY);
+	buffer_append_text(out, ",\"result\":[");
+	for (size_t i = 0; i < count; i++) {
+		json_t *json = item(i, context);
+
+		if (i > 0)
+			buffer_append_text(out, ",");
+		rpc_dump(out, json);
+		json_decref(json);
+	}
+	buffer_append_text(out, "]}");
+}
+
+void rpc_answer_items(struct rpc_call *call, size_t count,
+	json_t *(*item)(size_t index, void *context), void *context)
+{
+	struct buffer line = {0};
+
+	if (call->id) {
+		rpc_dump_items(rpc_begin_message(call->batch, &line), call->id, count, item,
+			context);
+		rpc_end_message(call->session, &line);
+	}
+	rpc_call_end(call);
+}
+
 void rpc_answer(struct rpc_call *call, json_t *result)
 {
-	rpc_call_end(call, "result", result);
+	rpc_call_answer(call, "result", result);
 }
 
 void rpc_fail(struct rpc_call *call, const struct error *error, json_t *details)
@@ -166,7 +212,7 @@ void rpc_fail(struct rpc_call *call, const struct error *error, json_t *details)
 	json_t *data = details ? details : json_object();
 
 	json_object_set_new(data, "err", json_string(error->name));
-	rpc_call_end(call, "error", rpc_error(RPC_FAILED, error->text, data));
+	rpc_call_answer(call, "error", rpc_error(RPC_FAILED, error->text, data));
 }
 
 void rpc_refuse(struct rpc_call *call, const char *format, ...)
@@ -177,7 +223,7 @@ void rpc_refuse(struct rpc_call *call, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	rpc_call_end(call, "error", rpc_error(RPC_INVALID_PARAMETERS, text, NULL));
+	rpc_call_answer(call, "error", rpc_error(RPC_INVALID_PARAMETERS, text, NULL));
 }
 
 void rpc_on_cancel(struct rpc_call *call, void (*cancel)(void *context), void *context)
@@ -346,7 +392,7 @@ static void rpc_call_start(struct rpc_call *call, const char *name, json_t *give
 
 	if (!method) {
 		snprintf(problem, sizeof(problem), "method '%.64s' is unknown", name);
-		rpc_call_end(call, "error", rpc_error(RPC_UNKNOWN_METHOD, problem, NULL));
+		rpc_call_answer(call, "error", rpc_error(RPC_UNKNOWN_METHOD, problem, NULL));
 		return;
 	}
 	parameters = rpc_parameters(method, given, problem, sizeof(problem));

@@ -68,6 +68,10 @@ struct rpc_method {
 
 /* Each ends the call, which is gone afterwards. `result` and `details` are taken over. */
 void rpc_answer(struct rpc_call *call, json_t *result);
+/* The result is an array of that many objects, each made when it is its turn: of thousands there is
+ * never more than one in memory. */
+void rpc_answer_items(struct rpc_call *call, size_t count,
+	json_t *(*item)(size_t index, void *context), void *context);
 /* `details`: an object whose members go into `data` beside `err`; may be NULL. */
 void rpc_fail(struct rpc_call *call, const struct error *error, json_t *details);
 void rpc_refuse(struct rpc_call *call, const char *format, ...)
