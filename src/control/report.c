@@ -245,7 +245,7 @@ json_t *report_connection(const struct connection *connection)
 	json_object_set_new(line, "messages_sent", report_number(status.stats->messages_sent));
 	json_object_set_new(line, "messages_recv", report_number(status.stats->messages_recv));
 	json_object_set_new(line, "last_error",
-		rpc_text(status.last_error ? status.last_error->text : NULL));
+		rpc_text(status.last_error_text));
 	return line;
 }
 
@@ -253,8 +253,8 @@ static json_t *report_last_error(const struct connection_status *status)
 {
 	if (!status->last_error)
 		return json_null();
-	return json_pack("{s:s,s:o,s:o}", "err", status->last_error->name, "desc",
-		rpc_text(status->last_error->text), "time", report_time(status->last_error_time));
+	return json_pack("{s:s,s:o,s:o}", "err", status->last_error, "desc",
+		rpc_text(status->last_error_text), "time", report_time(status->last_error_time));
 }
 
 static json_t *report_last_close(const struct connection_status *status)

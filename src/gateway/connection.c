@@ -107,9 +107,9 @@ void connection_judge_call(struct connection *connection)
 
 void connection_note_error(struct connection *connection, const struct error *error)
 {
-	if (!connection->last_error)
-		connection->last_error = alloc_zero(1, sizeof(*error));
-	*connection->last_error = *error;
+	free(connection->last_error_text);
+	connection->last_error = error->name;
+	connection->last_error_text = alloc_string(error->text);
 	connection->last_error_time = clock_realtime();
 }
 
@@ -507,6 +507,7 @@ void connection_status(const struct connection *connection, struct connection_st
 		.held_bytes = hold ? message_queue_size(&hold->messages) : 0,
 		.call = &connection->report,
 		.last_error = connection->last_error,
+		.last_error_text = connection->last_error_text,
 		.last_error_time = connection->last_error_time,
 		.last_close_code = connection->last_close_code,
 		.last_close_reason =
@@ -610,7 +611,7 @@ void connection_free(struct connection *connection)
 	connection_clear_warnings(connection);
 	free(connection->warnings);
 	free(connection->gave_up);
-	free(connection->last_error);
+	free(connection->last_error_text);
 	free(connection->last_close_reason);
 	connection_config_free(connection->config);
 	free(connection->shown_url);

@@ -47,7 +47,8 @@ struct connection_status {
 	size_t held;          /* messages waiting for the connection to open, */
 	size_t held_bytes;    /* and what they take */
 	const struct call_report *call;
-	const struct error *last_error; /* NULL: none yet */
+	const char *last_error; /* its name; NULL: none yet */
+	const char *last_error_text; /* likewise */
 	uint64_t last_error_time;
 	unsigned last_close_code; /* 0: has not been closed yet */
 	const char *last_close_reason;

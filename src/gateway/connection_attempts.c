@@ -192,7 +192,7 @@ void connection_retry(struct connection *connection, unsigned code, uint64_t ret
 static void connection_log_failure(struct connection *connection, const struct error *error)
 {
 	bool known = connection->attempt > 1 && connection->last_error &&
-		strcmp(connection->last_error->text, error->text) == 0;
+		strcmp(connection->last_error_text, error->text) == 0;
 
 	connection_log(connection, known ? LOG_DEBUG : LOG_WARNING, "%s (attempt %u)", error->text,
 		connection->attempt);

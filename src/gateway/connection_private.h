@@ -59,7 +59,8 @@ struct connection {
 	struct call_report report;
 	struct stats stats;
 	struct warnings *warnings; /* NULL until there are thresholds */
-	struct error *last_error; /* NULL: none yet */
+	const char *last_error; /* its name: static; NULL: none yet */
+	char *last_error_text;
 	uint64_t last_error_time;
 	unsigned last_close_code;
 	bool last_close_remote;

@@ -171,9 +171,9 @@ class ReadySocket:
         raise BenchError(f"wsgated was not ready within {seconds} s")
 
 
-def scratch():
+def scratch(parent="/tmp"):
     """A short path: that of a UNIX socket has to fit into 107 bytes."""
-    return tempfile.TemporaryDirectory(prefix="wsgated-bench-", dir="/tmp")
+    return tempfile.TemporaryDirectory(prefix="wsgated-bench-", dir=parent)
 
 
 def certificate(directory):
