@@ -37,6 +37,7 @@ struct gateway {
 	struct settings *settings; /* its connections and outlets have moved to where they are used */
 	struct session_shared shared;
 	struct connection_host host;
+	struct outlet_callbacks outlet_callbacks;
 
 	struct connection **connections; /* in the order of the configuration */
 	size_t connection_count;
@@ -182,15 +183,8 @@ static bool gateway_on_input(struct outlet *outlet, int source, bool binary, con
 static struct outlet *gateway_make_outlet(struct gateway *gateway,
 	const struct outlet_config *config, struct error *error)
 {
-	const struct outlet_callbacks callbacks = {
-		.context = gateway,
-		.room = gateway_on_room,
-		.input = gateway_on_input,
-		.attended = gateway_on_attended,
-		.event = gateway_on_outlet_event,
-	};
-
-	return outlet_new(gateway->base, gateway->log, &config->outlet, &callbacks, error);
+	return outlet_new(gateway->base, gateway->log, &config->outlet, &gateway->outlet_callbacks,
+		error);
 }
 
 /* --- what there is ------------------------------------------------------------------------- */
@@ -759,6 +753,13 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 		.admission = gateway->admission,
 		.event = gateway_on_connection_event,
 		.retired = gateway_on_retired,
+	};
+	gateway->outlet_callbacks = (struct outlet_callbacks){
+		.context = gateway,
+		.room = gateway_on_room,
+		.input = gateway_on_input,
+		.attended = gateway_on_attended,
+		.event = gateway_on_outlet_event,
 	};
 	if (!gateway_apply(gateway, settings, &changes, error)) {
 		gateway_free(gateway);

@@ -124,7 +124,7 @@ static void outlet_report(struct outlet *outlet)
 		outlet->oversize_reported = outlet->stats.oversize;
 		json = alloc_format("{\"messages\":%llu,\"length\":%zu,\"ring\":%zu}",
 			(unsigned long long)oversize, outlet->oversize_length, outlet->ring.size);
-		outlet->callbacks.event(outlet, "oversize", json, outlet->callbacks.context);
+		outlet->callbacks->event(outlet, "oversize", json, outlet->callbacks->context);
 		free(json);
 	}
 }
@@ -143,7 +143,7 @@ static void outlet_give_room(struct outlet *outlet)
 		!outlet_has_space(outlet, quarter > outlet->wanted ? quarter : outlet->wanted))
 		return;
 	outlet->waiting = false;
-	outlet->callbacks.room(outlet, outlet->callbacks.context);
+	outlet->callbacks->room(outlet, outlet->callbacks->context);
 }
 
 static void outlet_tell_attended(struct outlet *outlet)
@@ -153,8 +153,8 @@ static void outlet_tell_attended(struct outlet *outlet)
 	if (attended == outlet->attended)
 		return;
 	outlet->attended = attended;
-	if (outlet->callbacks.attended)
-		outlet->callbacks.attended(outlet, outlet->callbacks.context);
+	if (outlet->callbacks->attended)
+		outlet->callbacks->attended(outlet, outlet->callbacks->context);
 }
 
 void outlet_on_flush(evutil_socket_t fd, short what, void *context)

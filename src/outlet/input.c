@@ -62,7 +62,7 @@ static enum input_outcome input_offer(struct subscriber *subscriber, int source,
 	const void *data, size_t length)
 {
 	struct outlet *outlet = subscriber->outlet;
-	const struct outlet_callbacks *callbacks = &outlet->callbacks;
+	const struct outlet_callbacks *callbacks = outlet->callbacks;
 
 	if (!callbacks->input(outlet, source, binary, data, length, callbacks->context))
 		return INPUT_REFUSED;

@@ -59,8 +59,10 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	outlet->log = log;
 	outlet_copy_settings(&outlet->settings, settings);
 	outlet->subject = (struct log_subject){"outlet", outlet->settings.name};
-	outlet->callbacks = *callbacks;
+	outlet->callbacks = callbacks;
 	outlet->format = outlet_formats[settings->format];
+	if (settings->format == OUTLET_JSON)
+		outlet->clock = alloc_zero(1, sizeof(*outlet->clock));
 	outlet->hello_timeout = OUTLET_HELLO_SECONDS * CLOCK_NS_PER_SECOND;
 	outlet->slowest = UINT64_MAX;
 	for (int state = 0; state < SUBSCRIBER_STATES; state++)
@@ -113,6 +115,7 @@ void outlet_free(struct outlet *outlet)
 		free(outlet->sources[i].name);
 	free(outlet->sources);
 	ring_release(&outlet->ring);
+	free(outlet->clock);
 	outlet_release_settings(&outlet->settings);
 	free(outlet);
 }
@@ -388,7 +391,7 @@ static inline void outlet_append(struct outlet *outlet, const struct encode_reco
 		outlet_drop_oversize(outlet, record->message->length);
 		return;
 	}
-	outlet->format->write(outlet_make_room(outlet, length), record, &outlet->clock);
+	outlet->format->write(outlet_make_room(outlet, length), record, outlet->clock);
 	if (record->announce) {
 		mapped_tell_name(outlet, record);
 		outlet->sources[record->message->source].announced = true;

@@ -78,7 +78,7 @@ struct outlet_callbacks {
 
 /*
  * Creates the socket and listens. A stale socket of a dead instance is replaced; that of a living
- * one, or another kind of file, is an error. Copies the settings.
+ * one, or another kind of file, is an error. Copies the settings, borrows the callbacks.
  */
 struct outlet *outlet_new(struct event_base *base, struct log *log,
 	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,

@@ -24,9 +24,9 @@ struct outlet {
 	struct log *log;
 	struct log_subject subject;
 	struct outlet_settings settings; /* its strings are the outlet's own */
-	struct outlet_callbacks callbacks;
+	const struct outlet_callbacks *callbacks;
 	const struct encode_format *format;
-	struct encode_clock clock;
+	struct encode_clock *clock; /* NULL: the format tells no time */
 	struct listener *listener; /* NULL once drained */
 	struct ring ring;
 	bool ring_failed; /* no memory for the ring, and it has been logged */

@@ -302,7 +302,7 @@ void subscriber_drop(struct subscriber *subscriber)
 void subscriber_report(const struct subscriber *subscriber, const char *what,
 	const char *details, ...)
 {
-	const struct outlet_callbacks *callbacks = &subscriber->outlet->callbacks;
+	const struct outlet_callbacks *callbacks = subscriber->outlet->callbacks;
 	va_list arguments;
 	char *text, *json;
 

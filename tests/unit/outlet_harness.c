@@ -67,17 +67,17 @@ void harness_setup(struct harness *harness, enum outlet_format format)
 
 void harness_open(struct harness *harness)
 {
-	const struct outlet_callbacks callbacks = {
+	struct error error;
+
+	harness->callbacks = (struct outlet_callbacks){
 		.context = harness,
 		.room = harness_on_room,
 		.input = harness_on_input,
 		.attended = harness_on_attended,
 		.event = harness_on_event,
 	};
-	struct error error;
-
-	harness->outlet = outlet_new(harness->base, harness->log, &harness->settings, &callbacks,
-		&error);
+	harness->outlet = outlet_new(harness->base, harness->log, &harness->settings,
+		&harness->callbacks, &error);
 	ck_assert_msg(harness->outlet != NULL, "%s", error.text);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "ticker", harness), 0);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "trades", harness), 1);
