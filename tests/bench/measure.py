@@ -98,7 +98,10 @@ class Run:
 
 
 def suitable_messages(options, case, kind):
-    """As many as take about so long as is wanted: gateways differ by a factor of a hundred."""
+    """As many as take about so long as is wanted: gateways differ by a factor of a hundred.
+
+    From ever longer runs, as a short one has smaller batches, and dearer messages.
+    """
     if options.messages:
         return options.messages // case.upstreams * case.upstreams
     deliveries = min(PILOT_DELIVERIES, PILOT_BYTES // case.size)
@@ -106,7 +109,7 @@ def suitable_messages(options, case, kind):
     while True:
         flow_s = Run(options, case, kind, messages).measure()["flow_s"]
         wanted = min(MESSAGES_MAX, int(messages * options.seconds / max(flow_s, 1e-3)))
-        if flow_s >= options.seconds / 20 or wanted <= messages:
+        if flow_s >= options.seconds / 3 or wanted <= messages:
             return max(1, wanted // case.upstreams) * case.upstreams
         messages = min(wanted // case.upstreams * case.upstreams, 8 * messages)
 

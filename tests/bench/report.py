@@ -1,4 +1,10 @@
-"""The results of a benchmark as text: Markdown tables, and what was reached of the targets."""
+"""The results of a benchmark as text: Markdown tables, and what was reached of the targets.
+
+    python3 -B tests/bench/report.py RESULT.json
+"""
+
+import json
+import sys
 
 import bench
 import gateways
@@ -173,3 +179,8 @@ def text(results):
     if results["targets"]:
         parts.append(targets_table(results["targets"]))
     return "\n\n".join(parts)
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], encoding="utf-8") as result:
+        print(text(json.load(result)))
