@@ -93,11 +93,12 @@ static enum wsgate_result next_receive(struct wsgate *gate)
 
 	if (result < 0)
 		return gate->failed = result;
-	if (result == WSGATE_END)
+	/* Also if nothing has come: there may be something that came with the hello. */
+	if (gate->ring.shared && next_learn_input(gate) != WSGATE_OK)
+		return gate->failed;
+	if (result == WSGATE_END && !gate->ended)
 		next_end(gate, WSGATE_END);
-	if (result == WSGATE_AGAIN)
-		return WSGATE_AGAIN;
-	return gate->ring.shared ? next_learn_input(gate) : WSGATE_OK;
+	return result == WSGATE_AGAIN ? WSGATE_AGAIN : WSGATE_OK;
 }
 
 /*

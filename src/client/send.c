@@ -44,17 +44,11 @@ enum wsgate_result wsgate_flush(struct wsgate *gate, int timeout_ms)
 {
 	uint64_t deadline = wsgate_deadline(timeout_ms);
 	enum wsgate_result result = gate->failed ? gate->failed : wsgate_socket_flush(gate);
+	enum wsgate_result waited = WSGATE_OK;
 
-	while (result == WSGATE_AGAIN) {
-		int left = wsgate_left_ms(deadline);
-
-		if (left == 0)
-			break;
-		result = wsgate_socket_wait(gate, POLLOUT, left);
-		if (result == WSGATE_OK)
-			result = wsgate_socket_flush(gate);
-		else
-			break;
+	while (result == WSGATE_AGAIN && waited == WSGATE_OK && wsgate_left_ms(deadline) != 0) {
+		waited = wsgate_socket_wait(gate, POLLOUT, wsgate_left_ms(deadline));
+		result = waited < 0 ? waited : wsgate_socket_flush(gate);
 	}
 	return result;
 }

@@ -193,19 +193,22 @@ void fake_answer_error(struct fake *fake, const char *text)
 /* Descriptors go with the first byte, as the daemon's do. */
 static void fake_send_answer(struct fake *fake, int index)
 {
-	size_t length = strlen(fake->answers[index].text);
-	uint8_t record[1024];
+	const char *text = fake->answers[index].text, *name = fake->answers[index].name;
+	uint8_t records[1024], *end;
 	union {
 		char room[CMSG_SPACE(2 * sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
-	struct iovec part = {.iov_base = record, .iov_len = wsgate_frame_size(length)};
+	struct iovec part = {.iov_base = records};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 	size_t count = (size_t)(fake->answers[index].fds[0] >= 0) +
 		(size_t)(fake->answers[index].fds[1] >= 0);
 
-	writer_write(record, fake->answers[index].type, 1, FRAMES_NO_CONNECTION,
-		fake->answers[index].text, length);
+	end = writer_write(records, fake->answers[index].type, 1, FRAMES_NO_CONNECTION, text,
+		strlen(text));
+	if (name)
+		end = writer_write(end, FRAMES_NAME, 1, 7, name, strlen(name));
+	part.iov_len = (size_t)(end - records);
 	if (count) {
 		message.msg_control = control.room;
 		message.msg_controllen = CMSG_SPACE(count * sizeof(int));

@@ -42,6 +42,7 @@ struct fake {
 		enum frames_type type;
 		char text[512];
 		int fds[2]; /* to pass; -1: none */
+		const char *name; /* NULL, or that of connection 7: follows in the same packet */
 	} answers[2];
 	int count; /* of answers; those that are asked for */
 	struct frames_hello hellos[2];

@@ -119,6 +119,19 @@ START_TEST(test_names)
 }
 END_TEST
 
+/* The name of a connection that has just been added comes right behind the daemon's answer. */
+START_TEST(test_a_name_behind_the_answer)
+{
+	const struct wsgate_record *record;
+
+	fake.answers[0].name = "new";
+	open_ring(WSGATE_MODE_RING, false);
+	writer_publish(&writer, FRAMES_TEXT, 7, "one", 3);
+	ck_assert_int_eq(wsgate_next(gate, &record, 0), WSGATE_OK);
+	ck_assert_str_eq(record->name, "new");
+}
+END_TEST
+
 /* Of records of 100 bytes, 136 with header and padding, 30 lie in the ring. */
 START_TEST(test_lapped)
 {
@@ -385,6 +398,7 @@ Suite *client_ring_suite(void)
 	tcase_add_loop_test(tests, test_records, 0, 2);
 	tcase_add_loop_test(tests, test_a_record_as_large_as_the_ring, 0, 2);
 	tcase_add_loop_test(tests, test_names, 0, 2);
+	tcase_add_test(tests, test_a_name_behind_the_answer);
 	tcase_add_loop_test(tests, test_lapped, 0, 2);
 	tcase_add_test(tests, test_in_place_and_overwritten);
 	tcase_add_loop_test(tests, test_skipped, 0, 2);
