@@ -7,6 +7,7 @@ import pytest
 from harness.certificates import Authority
 from harness.daemon import Daemon
 from harness.dns import Dns
+from harness.feed import frames_feed
 from harness.install import install
 from harness.making import making
 from harness.misbehave import MisbehavingServer
@@ -50,6 +51,19 @@ def make_server():
 @pytest.fixture
 def server(make_server):
     return make_server()
+
+
+@pytest.fixture
+def open_frames(start_daemon, server):
+    """Starts a daemon with frames_feed(); returns it and the peer of its connection."""
+
+    def open_frames(**settings):
+        daemon = start_daemon(frames_feed(server, **settings))
+        peer = server.accept()
+        daemon.wait_state("feed", "open")
+        return daemon, peer
+
+    return open_frames
 
 
 @pytest.fixture

@@ -6,28 +6,13 @@ import time
 
 import pytest
 
+from harness.feed import frames_feed
 from harness.library import wsgate
 from harness.wait import PATIENCE, wait_until
 
 MODES = [wsgate.BYTES, wsgate.RING, wsgate.RING_SPIN]
 RESULTS = {"connect": -3, "timeout": -4, "refused": -5}
 every_mode = pytest.mark.parametrize("mode", MODES, ids=["bytes", "ring", "spin"])
-
-
-def feed(server, **settings):
-    outlet = {"name": "out", "path": "out.sock", "from": ["*"], "format": "frames", "ring": "64K", **settings}
-    return {"connections": [{"name": "feed", "url": server.url(), "max_message": "16K"}], "outlets": [outlet]}
-
-
-@pytest.fixture
-def open_feed(start_daemon, server):
-    def open_feed(**settings):
-        daemon = start_daemon(feed(server, **settings))
-        peer = server.accept()
-        daemon.wait_state("feed", "open")
-        return daemon, peer
-
-    return open_feed
 
 
 @pytest.fixture
@@ -60,8 +45,8 @@ def published(daemon):
 
 
 @every_mode
-def test_reads_what_is_sent(open_feed, join, mode):
-    daemon, peer = open_feed()
+def test_reads_what_is_sent(open_frames, join, mode):
+    daemon, peer = open_frames()
     gate = join(daemon, mode=mode)
     assert gate.info.mode == mode
     assert gate.info.outlet == b"out"
@@ -79,13 +64,13 @@ def test_reads_what_is_sent(open_feed, join, mode):
     assert (gate.counts.records, gate.counts.lost) == (80, 0)
 
 
-def test_automatic_takes_the_ring_where_it_may(open_feed, join):
-    daemon, peer = open_feed()
+def test_automatic_takes_the_ring_where_it_may(open_frames, join):
+    daemon, peer = open_frames()
     assert join(daemon).info.mode == wsgate.RING
 
 
-def test_automatic_makes_do_without_the_ring(open_feed, join):
-    daemon, peer = open_feed(on_lag="wait")
+def test_automatic_makes_do_without_the_ring(open_frames, join):
+    daemon, peer = open_frames(on_lag="wait")
     gate = join(daemon)
     assert gate.info.mode == wsgate.BYTES
     peer.send("one")
@@ -96,8 +81,8 @@ def test_automatic_makes_do_without_the_ring(open_feed, join):
 
 
 @every_mode
-def test_a_slow_reader_knows_what_it_lost(open_feed, join, mode):
-    daemon, peer = open_feed()
+def test_a_slow_reader_knows_what_it_lost(open_frames, join, mode):
+    daemon, peer = open_frames()
     gate = join(daemon, mode=mode)
     expected = gate.position + 1
     for turn in range(3):
@@ -120,8 +105,8 @@ def test_a_slow_reader_knows_what_it_lost(open_feed, join, mode):
 
 
 @every_mode
-def test_resumes_without_a_hole_or_a_repeat(open_feed, join, mode):
-    daemon, peer = open_feed()
+def test_resumes_without_a_hole_or_a_repeat(open_frames, join, mode):
+    daemon, peer = open_frames()
     gate = join(daemon, mode=mode)
     peer.send_all(str(number) for number in range(20))
     assert [read_message(gate).payload for _ in range(7)] == [b"%d" % number for number in range(7)]
@@ -141,9 +126,9 @@ def test_resumes_without_a_hole_or_a_repeat(open_feed, join, mode):
 
 
 @every_mode
-def test_resumes_with_all_that_a_restarted_daemon_has(open_feed, server, join, mode):
+def test_resumes_with_all_that_a_restarted_daemon_has(open_frames, server, join, mode):
     """Whether that has counted past the position by now, or not: then only `begun` can tell."""
-    daemon, peer = open_feed()
+    daemon, peer = open_frames()
     gate = join(daemon, mode=mode)
     peer.send_all(["one", "two", "three"])
     while gate.next(1000).payload != b"three":
@@ -164,8 +149,8 @@ def test_resumes_with_all_that_a_restarted_daemon_has(open_feed, server, join, m
 
 
 @every_mode
-def test_in_an_event_loop(open_feed, join, mode):
-    daemon, peer = open_feed()
+def test_in_an_event_loop(open_frames, join, mode):
+    daemon, peer = open_frames()
     gate = join(daemon, mode=mode)
     poll = select.poll()
     poll.register(gate.fileno(), gate.events())
@@ -205,8 +190,8 @@ def test_sends_to_the_connections(start_daemon, make_server, join, mode):
 
 
 @every_mode
-def test_a_connection_that_is_added_later_has_its_name(open_feed, make_server, join, mode):
-    daemon, peer = open_feed()
+def test_a_connection_that_is_added_later_has_its_name(open_frames, make_server, join, mode):
+    daemon, peer = open_frames()
     other = make_server()
     gate = join(daemon, mode=mode)
     daemon.ctl("add", "later", other.url(), status=0)
@@ -218,8 +203,8 @@ def test_a_connection_that_is_added_later_has_its_name(open_feed, make_server, j
 
 @every_mode
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_the_end_comes_behind_the_last_record(open_feed, join, mode, how):
-    daemon, peer = open_feed()
+def test_the_end_comes_behind_the_last_record(open_frames, join, mode, how):
+    daemon, peer = open_frames()
     gate = join(daemon, mode=mode)
     last = published(daemon) + 10
     peer.send_all(str(number) for number in range(10))
@@ -231,10 +216,10 @@ def test_the_end_comes_behind_the_last_record(open_feed, join, mode, how):
         gate.next()
 
 
-def test_a_reload_that_ends_the_subscription(open_feed, server, join):
-    daemon, peer = open_feed()
+def test_a_reload_that_ends_the_subscription(open_frames, server, join):
+    daemon, peer = open_frames()
     gate = join(daemon)
-    daemon.configure(feed(server, on_lag="wait"))
+    daemon.configure(frames_feed(server, on_lag="wait"))
     daemon.call("reload")
     with pytest.raises(wsgate.Error, match="now waits") as refusal:
         gate.next(int(PATIENCE * 1000))
@@ -242,8 +227,8 @@ def test_a_reload_that_ends_the_subscription(open_feed, server, join):
 
 
 @pytest.mark.parametrize("format_, result", [("lines", "timeout"), ("json", "timeout"), ("packets", "connect")])
-def test_outlets_of_other_formats_are_refused(open_feed, join, format_, result):
-    daemon, peer = open_feed(format=format_)
+def test_outlets_of_other_formats_are_refused(open_frames, join, format_, result):
+    daemon, peer = open_frames(format=format_)
     with pytest.raises(wsgate.Error, match="format frames") as refusal:
         join(daemon, timeout_ms=100)
     assert refusal.value.result == RESULTS[result]

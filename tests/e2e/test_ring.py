@@ -11,25 +11,10 @@ import pytest
 
 from harness import frames
 from harness import ring as ring_module
+from harness.feed import frames_feed
 from harness.frames import Frames
 from harness.ring import QUIET, STATES, Ring
 from harness.wait import wait_until
-
-
-def feed(server, **settings):
-    outlet = {"name": "out", "path": "out.sock", "from": ["feed"], "format": "frames", "ring": "64K", **settings}
-    return {"connections": [{"name": "feed", "url": server.url(), "max_message": "16K"}], "outlets": [outlet]}
-
-
-@pytest.fixture
-def open_feed(start_daemon, server):
-    def open_feed(**settings):
-        daemon = start_daemon(feed(server, **settings))
-        peer = server.accept()
-        daemon.wait_state("feed", "open")
-        return daemon, peer
-
-    return open_feed
 
 
 @pytest.fixture
@@ -54,8 +39,8 @@ def subscriber_count(daemon):
 
 
 @pytest.mark.parametrize("mode", [ring_module.SLEEPING, QUIET])
-def test_reads_what_is_sent(open_feed, join, mode):
-    daemon, peer = open_feed()
+def test_reads_what_is_sent(open_frames, join, mode):
+    daemon, peer = open_frames()
     ring = join(daemon, mode=mode)
     source = random.Random(4)
     for turn in range(40):
@@ -68,16 +53,16 @@ def test_reads_what_is_sent(open_feed, join, mode):
     assert ring.lost == []
 
 
-def test_is_woken(open_feed, join):
-    daemon, peer = open_feed()
+def test_is_woken(open_frames, join):
+    daemon, peer = open_frames()
     ring = join(daemon)
     for number in range(100):
         peer.send(str(number))
         assert ring.next()[2] == str(number).encode()
 
 
-def test_is_told_by_socket(open_feed, join):
-    daemon, peer = open_feed()
+def test_is_told_by_socket(open_frames, join):
+    daemon, peer = open_frames()
     ring = join(daemon, mode=QUIET)
     seq = ring.expected
     for number in range(20):
@@ -88,8 +73,8 @@ def test_is_told_by_socket(open_feed, join):
         assert ring.read()[2] == str(number).encode()
 
 
-def test_a_lapped_reader_knows_what_it_lost(open_feed, join):
-    daemon, peer = open_feed()
+def test_a_lapped_reader_knows_what_it_lost(open_frames, join):
+    daemon, peer = open_frames()
     ring = join(daemon)
     first = ring.expected
     total = 0
@@ -105,8 +90,8 @@ def test_a_lapped_reader_knows_what_it_lost(open_feed, join):
     assert all(start <= end for start, end in ring.lost)
 
 
-def test_starts_and_resumes(open_feed, join):
-    daemon, peer = open_feed()
+def test_starts_and_resumes(open_frames, join):
+    daemon, peer = open_frames()
     peer.send_all([f"early {i}" for i in range(10)])
     wait_published(daemon, 11)
     oldest = join(daemon, start=frames.OLDEST)
@@ -137,9 +122,9 @@ def read_some(path, after, count, mode):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("mode", [0, ring_module.SLEEPING])
-def test_the_seam_between_history_and_live(open_feed, mode):
+def test_the_seam_between_history_and_live(open_frames, mode):
     """Leaves and comes back behind what it had, again and again, while messages come."""
-    daemon, peer = open_feed(ring="8M")
+    daemon, peer = open_frames(ring="8M")
     first = daemon.call("outlets")[0]["messages"]
     total = 40_000
     sender = threading.Thread(target=lambda: [peer.send_all([f"{i + j}" for j in range(100)])
@@ -154,8 +139,8 @@ def test_the_seam_between_history_and_live(open_feed, mode):
     assert records == [(first + 1 + i, str(i).encode()) for i in range(total)]
 
 
-def test_an_outlet_that_waits_refuses(open_feed):
-    daemon, peer = open_feed(on_lag="wait")
+def test_an_outlet_that_waits_refuses(open_frames):
+    daemon, peer = open_frames(on_lag="wait")
     with Frames(daemon.path("out.sock"), mode=1) as subscriber:
         refusal = subscriber.read()
         assert refusal.type == frames.ERROR
@@ -165,10 +150,10 @@ def test_an_outlet_that_waits_refuses(open_feed):
         assert subscriber.read_to_end() == b""
 
 
-def test_a_reload_to_wait_ends_them(open_feed, join, server):
-    daemon, peer = open_feed()
+def test_a_reload_to_wait_ends_them(open_frames, join, server):
+    daemon, peer = open_frames()
     ring = join(daemon)
-    daemon.configure(feed(server, on_lag="wait"))
+    daemon.configure(frames_feed(server, on_lag="wait"))
     daemon.call("reload")
     answer = ring.socket.recv(1000)
     assert b"the outlet now waits for its subscribers" in answer
@@ -176,8 +161,8 @@ def test_a_reload_to_wait_ends_them(open_feed, join, server):
     wait_until(lambda: subscriber_count(daemon) == 0)
 
 
-def test_is_shown(open_feed, join):
-    daemon, peer = open_feed()
+def test_is_shown(open_frames, join):
+    daemon, peer = open_frames()
     join(daemon)
     shown, = daemon.call("subscribers")
     assert (shown["mode"], shown["behind"], shown["lost"], shown["lags"]) == ("ring", None, None, None)
@@ -185,8 +170,8 @@ def test_is_shown(open_feed, join):
     assert "ring" in line and line.count("-") == 3
 
 
-def test_the_ring_outlives_the_daemon(open_feed, join):
-    daemon, peer = open_feed()
+def test_the_ring_outlives_the_daemon(open_frames, join):
+    daemon, peer = open_frames()
     ring = join(daemon)
     peer.send_all([f"{i}" for i in range(100)])
     wait_published(daemon, ring.expected + 99)
@@ -197,8 +182,8 @@ def test_the_ring_outlives_the_daemon(open_feed, join):
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_killed_readers_change_nothing(open_feed, state):
-    daemon, peer = open_feed(ring="1M", writable=state == "half a record")
+def test_killed_readers_change_nothing(open_frames, state):
+    daemon, peer = open_frames(ring="1M", writable=state == "half a record")
     witness = Frames(daemon.path("out.sock")).greet()
     descriptors = len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
     for turn in range(3):

@@ -8,23 +8,8 @@ import subprocess
 import pytest
 
 from harness import process
+from harness.feed import frames_feed
 from harness.wait import wait_until
-
-
-def feed(server, **settings):
-    outlet = {"name": "out", "path": "out.sock", "from": ["feed"], "format": "frames", "ring": "64K", **settings}
-    return {"connections": [{"name": "feed", "url": server.url(), "max_message": "16K"}], "outlets": [outlet]}
-
-
-@pytest.fixture
-def open_feed(start_daemon, server):
-    def open_feed(**settings):
-        daemon = start_daemon(feed(server, **settings))
-        peer = server.accept()
-        daemon.wait_state("feed", "open")
-        return daemon, peer
-
-    return open_feed
 
 
 @pytest.fixture
@@ -52,8 +37,8 @@ def read_objects(tail, count):
 
 
 @pytest.mark.parametrize("on_lag, mode", [("skip", "ring"), ("wait", "bytes")])
-def test_prints_messages_from_the_ring_or_the_socket(open_feed, tail, on_lag, mode):
-    daemon, peer = open_feed(on_lag=on_lag)
+def test_prints_messages_from_the_ring_or_the_socket(open_frames, tail, on_lag, mode):
+    daemon, peer = open_frames(on_lag=on_lag)
     running = tail(daemon, "out")
     assert daemon.call("subscribers")[0]["mode"] == mode
     peer.send_all(["one", "zwölf", b"bytes"])
@@ -62,8 +47,8 @@ def test_prints_messages_from_the_ring_or_the_socket(open_feed, tail, on_lag, mo
     assert running.wait(10) == 0
 
 
-def test_json_shows_every_record(open_feed, tail):
-    daemon, peer = open_feed(start="oldest")
+def test_json_shows_every_record(open_frames, tail):
+    daemon, peer = open_frames(start="oldest")
     running = tail(daemon, "--json", "out")
     peer.send_all(["text", b"\x00\xff"])
     peer.close(4001, "enough")
@@ -76,8 +61,8 @@ def test_json_shows_every_record(open_feed, tail):
     assert text["time"].endswith("Z")
 
 
-def test_begins_with_the_oldest_or_after_a_number(open_feed, tail):
-    daemon, peer = open_feed()
+def test_begins_with_the_oldest_or_after_a_number(open_frames, tail):
+    daemon, peer = open_frames()
     before = published(daemon)
     peer.send_all(str(number) for number in range(10))
     wait_until(lambda: published(daemon) == before + 10)
@@ -87,8 +72,8 @@ def test_begins_with_the_oldest_or_after_a_number(open_feed, tail):
     assert [after.stdout.readline() for _ in range(3)] == ["7\n", "8\n", "9\n"]
 
 
-def test_says_what_is_missing(open_feed, tail):
-    daemon, peer = open_feed(ring="4K")
+def test_says_what_is_missing(open_frames, tail):
+    daemon, peer = open_frames(ring="4K")
     before = published(daemon)
     peer.send_all("x" * 1000 for _ in range(20))
     wait_until(lambda: published(daemon) == before + 20)
@@ -100,10 +85,10 @@ def test_says_what_is_missing(open_feed, tail):
     assert "count anew" in tail(daemon, "--after", "1000000", "out").stderr.readline()
 
 
-def test_says_why_the_daemon_ends_it(open_feed, tail, server):
-    daemon, peer = open_feed()
+def test_says_why_the_daemon_ends_it(open_frames, tail, server):
+    daemon, peer = open_frames()
     running = tail(daemon, "out")
-    daemon.configure(feed(server, on_lag="wait"))
+    daemon.configure(frames_feed(server, on_lag="wait"))
     daemon.call("reload")
     assert "now waits for its subscribers" in running.stderr.readline()
     assert running.wait(10) == 1
@@ -113,18 +98,18 @@ def test_says_why_the_daemon_ends_it(open_feed, tail, server):
     (["--after", "x", "out"], "--after"), (["--after", "-1", "out"], "negative"),
     (["--oldest", "--after=1", "out"], "only one"),
 ], ids=["no number", "negative", "both"])
-def test_wrong_usage(open_feed, arguments, text):
-    daemon, peer = open_feed()
+def test_wrong_usage(open_frames, arguments, text):
+    daemon, peer = open_frames()
     assert text in daemon.ctl("tail", *arguments, status=2).stderr
 
 
-def test_other_formats_have_no_numbers(open_feed):
-    daemon, peer = open_feed(format="lines")
+def test_other_formats_have_no_numbers(open_frames):
+    daemon, peer = open_frames(format="lines")
     assert "format 'frames'" in daemon.ctl("tail", "--oldest", "out", status=2).stderr
 
 
-def test_an_interrupt_ends_it(open_feed, tail):
-    daemon, peer = open_feed()
+def test_an_interrupt_ends_it(open_frames, tail):
+    daemon, peer = open_frames()
     running = tail(daemon, "out")
     os.kill(running.pid, signal.SIGINT)
     assert running.wait(10) == -signal.SIGINT
