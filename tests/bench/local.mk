@@ -21,8 +21,8 @@ bench_ring_LDADD = $(SSL_LIBS) $(JANSSON_LIBS)
 bench_idle_server_SOURCES = tests/bench/bench_idle_server.c $(BENCH_SHARED)
 bench_idle_server_LDADD = $(SSL_LIBS)
 
-EXTRA_DIST += tests/bench/run tests/bench/chart tests/bench/idle tests/bench/scale \
-	tests/bench/storm tests/bench/bench.py tests/bench/gateways.py tests/bench/measure.py \
+EXTRA_DIST += tests/bench/run tests/bench/chart tests/bench/idle tests/bench/profile \
+	tests/bench/scale tests/bench/storm tests/bench/bench.py tests/bench/gateways.py tests/bench/measure.py \
 	tests/bench/report.py \
 	tests/bench/peers/gateway.go tests/bench/peers/gateway.js tests/bench/peers/gateway.py \
 	tests/bench/peers/gateway_lws.c
