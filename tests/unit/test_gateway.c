@@ -14,6 +14,7 @@ int main(void)
 	srunner_add_suite(runner, rate_suite());
 	srunner_add_suite(runner, admission_suite());
 	srunner_add_suite(runner, settings_suite());
+	srunner_add_suite(runner, timer_suite());
 	srunner_add_suite(runner, warnings_suite());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -12,6 +12,7 @@ Suite *hold_suite(void);
 Suite *on_open_suite(void);
 Suite *rate_suite(void);
 Suite *settings_suite(void);
+Suite *timer_suite(void);
 Suite *warnings_suite(void);
 
 #endif

@@ -53,6 +53,20 @@ static void method_fill(struct rpc_call *call, json_t *parameters)
 	free(text);
 }
 
+static json_t *count_item(size_t index, void *context)
+{
+	ck_assert_ptr_eq(context, &output);
+	return json_pack("{s:I}", "n", (json_int_t)index);
+}
+
+/* Answers with so many objects. */
+static void method_count(struct rpc_call *call, json_t *parameters)
+{
+	size_t count = (size_t)json_integer_value(json_object_get(parameters, "length"));
+
+	rpc_answer_items(call, count, count_item, &output);
+}
+
 static const struct rpc_parameter echo_parameters[] = {
 	{.name = "name", .types = RPC_STRING, .required = true},
 	{.name = "code", .types = RPC_INTEGER, .minimum = 1, .maximum = 10},
@@ -74,6 +88,7 @@ static const struct rpc_method test_methods[] = {
 	{"fail", no_parameters, method_fail},
 	{"wait", no_parameters, method_wait},
 	{"fill", fill_parameters, method_fill},
+	{"count", fill_parameters, method_count},
 	{"free", NULL, method_echo},
 	{0},
 };
@@ -132,6 +147,13 @@ static const struct {
 	const char *line;
 	const char *answer;
 } exchanges[] = {
+	/* an object at a time */
+	{REQUEST("1", "count", "[0]"), ANSWER("1", "[]")},
+	{REQUEST("\"a\"", "count", "[1]"), ANSWER("\"a\"", "[{\"n\":0}]")},
+	{REQUEST("null", "count", "[3]"), ANSWER("null", "[{\"n\":0},{\"n\":1},{\"n\":2}]")},
+	{"[" NOTIFY("count") "," REQUEST("1", "count", "[0]") "]", "[" ANSWER("1", "[]") "]"},
+	{"[" REQUEST("1", "count", "[1]") "," REQUEST("2", "count", "[0]") "]",
+		"[" ANSWER("1", "[{\"n\":0}]") "," ANSWER("2", "[]") "]"},
 	/* by name, by position */
 	{REQUEST("1", "echo", "{\"name\":\"a\"}"), ANSWER("1", "{\"name\":\"a\"}")},
 	{REQUEST("1", "echo", "[\"a\",2]"), ANSWER("1", "{\"name\":\"a\",\"code\":2}")},
