@@ -235,6 +235,17 @@ bool connection_on_message(const struct ws_message *received, uint64_t time, uin
 	return true;
 }
 
+bool connection_held_up(void *context)
+{
+	const struct connection *connection = context;
+
+	for (size_t i = 0; i < connection->route_count; i++) {
+		if (outlet_holds_up(connection->routes[i].outlet, connection->routes[i].source))
+			return true;
+	}
+	return false;
+}
+
 void connection_on_sent(size_t bytes, uint64_t us, void *context)
 {
 	struct connection *connection = context;
@@ -356,6 +367,7 @@ void connection_opened(struct connection *connection, struct call_result *result
 {
 	static const struct session_callbacks callbacks = {
 		.message = connection_on_message,
+		.held_up = connection_held_up,
 		.sent = connection_on_sent,
 		.writable = connection_on_writable,
 		.ended = connection_on_ended,
@@ -730,6 +742,7 @@ void connection_detach(struct connection *connection, struct outlet *outlet)
 		return;
 	outlet_remove_source(outlet, route->source);
 	*route = connection->routes[--connection->route_count];
+	connection_resume(connection); /* if it was this outlet that held it up */
 	connection_update_demand(connection);
 }
 
@@ -738,10 +751,9 @@ struct outlet *connection_outlet(const struct connection *connection, size_t ind
 	return connection->routes[index].outlet;
 }
 
-void connection_resume(struct connection *connection)
+bool connection_resume(struct connection *connection)
 {
-	if (connection->leaving)
-		session_resume(connection->leaving);
-	if (connection->session)
-		session_resume(connection->session);
+	bool left = connection->leaving && session_resume(connection->leaving);
+
+	return (connection->session && session_resume(connection->session)) || left;
 }

@@ -160,8 +160,8 @@ void connection_detach(struct connection *connection, struct outlet *outlet);
 /* An outlet of it has got its first subscriber, or lost its last. */
 void connection_update_demand(struct connection *connection);
 
-/* An outlet that had refused a message has room again. */
-void connection_resume(struct connection *connection);
+/* An outlet that held it up does no longer. False: none did, or another one still does. */
+bool connection_resume(struct connection *connection);
 
 const struct connection_config *connection_config(const struct connection *connection);
 

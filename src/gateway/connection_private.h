@@ -99,6 +99,7 @@ void connection_judge_call(struct connection *connection);
 void connection_opened(struct connection *connection, struct call_result *result);
 
 /* Callbacks of sessions. */
+bool connection_held_up(void *context);
 bool connection_on_message(const struct ws_message *received, uint64_t time, uint64_t us,
 	void *context);
 void connection_on_sent(size_t bytes, uint64_t us, void *context);

@@ -54,6 +54,7 @@ void connection_let_leave(struct connection *connection)
 {
 	static const struct session_callbacks callbacks = {
 		.message = connection_on_message,
+		.held_up = connection_held_up,
 		.sent = connection_on_sent,
 		.writable = connection_on_writable,
 		.ended = connection_on_left,

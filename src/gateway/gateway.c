@@ -126,15 +126,10 @@ static void gateway_on_outlet_event(struct outlet *outlet, const char *what, con
 
 /* --- between outlets and connections ------------------------------------------------------- */
 
-static void gateway_on_room(struct outlet *outlet, void *context)
+static bool gateway_on_room(struct outlet *outlet, unsigned source, void *context)
 {
 	(void)context;
-	for (unsigned source = 0; source < outlet_source_count(outlet); source++) {
-		struct connection *connection = outlet_source(outlet, source);
-
-		if (connection)
-			connection_resume(connection);
-	}
+	return connection_resume(outlet_source(outlet, source));
 }
 
 static void gateway_on_attended(struct outlet *outlet, void *context)

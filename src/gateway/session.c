@@ -53,7 +53,7 @@ struct session {
 	/* receiving */
 	struct ws_receiver receiver;
 	struct ws_inflater *inflater;
-	struct ws_message held;   /* refused by the owner; data NULL and length 0 if there is none */
+	struct ws_message held;   /* refused by the owner; all 0 if there is none */
 	uint64_t held_us;
 	bool paused;
 	struct buffer backlog;    /* input not parsed yet: it came behind the held message */
@@ -468,16 +468,21 @@ static bool session_offer(struct session *session, const struct ws_message *mess
 	return session->callbacks->message(message, session->received_at, us, session->context);
 }
 
-static void session_pause(struct session *session, struct ws_message *message, uint64_t us)
+static void session_pause(struct session *session)
 {
-	ws_receiver_hold(&session->receiver, message);
-	session->held = *message;
-	session->held_us = us;
 	session->paused = true;
 	event_del(&session->io);
 	if (session->out.length)
 		session_schedule_write(session);
 	session_arm_timer(session);
+}
+
+static void session_hold(struct session *session, struct ws_message *message, uint64_t us)
+{
+	ws_receiver_hold(&session->receiver, message);
+	session->held = *message;
+	session->held_us = us;
+	session_pause(session);
 }
 
 static void session_take_control(struct session *session, const struct ws_message *message)
@@ -528,7 +533,7 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 		}
 		if (message.opcode == WS_TEXT || message.opcode == WS_BINARY) {
 			if (!session_offer(session, &message, us))
-				session_pause(session, &message, us);
+				session_hold(session, &message, us);
 			session->message_start = us = 0;
 			session->last_message = now;
 		} else {
@@ -597,6 +602,13 @@ static uint8_t *session_read_buffer(struct session_shared *shared)
 	return shared->read_buffer;
 }
 
+/* No event will tell of bytes that TLS has read already. */
+static void session_expect_pending(struct session *session)
+{
+	if (stream_pending(session->stream) && !session->paused)
+		event_active(&session->io, EV_READ, 0);
+}
+
 /* One read: as much as there is. False when the session is over. */
 static bool session_read(struct session *session)
 {
@@ -630,8 +642,7 @@ static bool session_read(struct session *session)
 	session_parse(session, &input, clock_monotonic());
 	if (session->paused)
 		session_keep_rest(session, &input);
-	if (stream_pending(session->stream) && !session->paused)
-		event_active(&session->io, EV_READ, 0); /* no event will tell of these bytes */
+	session_expect_pending(session);
 	return true;
 }
 
@@ -640,8 +651,14 @@ static bool session_handle_readable(struct session *session)
 {
 	if (session->write_wants_read && !session_write_all(session))
 		return false;
-	if (session->backlog.length && session_takes_input(session))
+	if (session->backlog.length && session_takes_input(session)) {
 		session_parse_backlog(session);
+		session_expect_pending(session);
+		return true; /* others may be held up, and get their turn before it reads again */
+	}
+	if (!session->paused && session_is_open(session) &&
+		session->callbacks->held_up(session->context))
+		session_pause(session);
 	return session->paused || session_read(session);
 }
 
@@ -681,10 +698,15 @@ bool session_paused(const struct session *session)
 	return session->paused;
 }
 
-void session_resume(struct session *session)
+static bool session_offer_held(struct session *session)
 {
-	if (!session->paused || !session_offer(session, &session->held, session->held_us))
-		return;
+	return !session->held.opcode || session_offer(session, &session->held, session->held_us);
+}
+
+bool session_resume(struct session *session)
+{
+	if (!session->paused || !session_offer_held(session))
+		return false;
 	session->held = (struct ws_message){0};
 	session->paused = false;
 	session->last_message = clock_monotonic();
@@ -693,6 +715,7 @@ void session_resume(struct session *session)
 	event_add(&session->io, NULL);
 	event_active(&session->io, EV_READ, 0);
 	session_arm_timer(session);
+	return true;
 }
 
 /* --- the deadlines pass -------------------------------------------------------------------- */

@@ -47,6 +47,9 @@ struct session_callbacks {
 	bool (*message)(const struct ws_message *message, uint64_t time, uint64_t us,
 		void *context);
 
+	/* Whether not to read now. The session is then resumed like one whose message was refused. */
+	bool (*held_up)(void *context);
+
 	/* A message to the server has left: bytes, and µs from its first byte to its last. */
 	void (*sent)(size_t bytes, uint64_t us, void *context);
 
@@ -84,8 +87,8 @@ bool session_ping(struct session *session, struct error *error);
 /* Begins the closing handshake; `ended` follows within the close timeout. */
 void session_close(struct session *session, unsigned code, const char *reason);
 
-/* Goes on with a session whose message has been refused. */
-void session_resume(struct session *session);
+/* Goes on with a session that is held up. False: it is not, or again at once. */
+bool session_resume(struct session *session);
 
 /* No close frame has been sent or received yet. */
 bool session_is_open(const struct session *session);

@@ -133,17 +133,34 @@ static void outlet_report(struct outlet *outlet)
  * Room is a quarter of the ring, or what was refused if that is more: else sources would be stopped
  * and resumed for every message.
  */
-static void outlet_give_room(struct outlet *outlet)
+static bool outlet_has_plenty(struct outlet *outlet)
 {
 	size_t quarter = outlet->ring.size / 4;
 
-	if (!outlet->waiting)
-		return;
-	if (outlet->settings.on_lag == OUTLET_WAIT &&
-		!outlet_has_space(outlet, quarter > outlet->wanted ? quarter : outlet->wanted))
-		return;
-	outlet->waiting = false;
-	outlet->callbacks->room(outlet, outlet->callbacks->context);
+	return outlet->settings.on_lag != OUTLET_WAIT ||
+		outlet_has_space(outlet, quarter > outlet->wanted ? quarter : outlet->wanted);
+}
+
+/* A source keeps its turn until it has gone on without being refused: until the flush after that. */
+static void outlet_give_room(struct outlet *outlet)
+{
+	const struct outlet_callbacks *callbacks = outlet->callbacks;
+
+	if (outlet->waiting && outlet_has_plenty(outlet)) {
+		outlet->waiting = false;
+		outlet->queued = outlet->source_count;
+	}
+	while (outlet->queued && !outlet->waiting) {
+		unsigned source = outlet->turn % outlet->source_count;
+
+		if (outlet->sources[source].thing &&
+			callbacks->room(outlet, source, callbacks->context)) {
+			outlet_schedule_flush(outlet);
+			return;
+		}
+		outlet->turn++;
+		outlet->queued--;
+	}
 }
 
 static void outlet_tell_attended(struct outlet *outlet)

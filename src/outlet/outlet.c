@@ -435,6 +435,15 @@ bool outlet_offer(struct outlet *outlet, const struct outlet_message *message)
 	return true;
 }
 
+bool outlet_holds_up(struct outlet *outlet, unsigned source)
+{
+	if (!outlet->waiting &&
+		(outlet->queued == 0 || outlet->turn % outlet->source_count == source))
+		return false;
+	outlet->queued = outlet->source_count;
+	return true;
+}
+
 void outlet_resume_input(struct outlet *outlet)
 {
 	struct subscriber *subscriber;

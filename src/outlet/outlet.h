@@ -55,8 +55,11 @@ struct outlet_message {
 struct outlet_callbacks {
 	void *context;
 
-	/* A `wait` outlet that has refused a message has room again. */
-	void (*room)(struct outlet *outlet, void *context);
+	/*
+	 * It is the turn of this source, which a `wait` outlet has held up. False: it has not been,
+	 * or something else still holds it up.
+	 */
+	bool (*room)(struct outlet *outlet, unsigned source, void *context);
 
 	/*
 	 * A subscriber of a writable outlet has sent a message for `source`, or for all (-1).
@@ -118,6 +121,13 @@ void *outlet_source(const struct outlet *outlet, unsigned source);
  * source's opening and closing, which nobody can hold up, such an outlet keeps some room free.
  */
 bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message);
+
+/*
+ * Whether a source had better not read, because a `wait` outlet is full, or it is the turn of another
+ * source. Then `room` tells when it is its own. One takes its turn after the other: if all that wait
+ * read at once, the first would fill the room, and the others sit on what they have read.
+ */
+bool outlet_holds_up(struct outlet *outlet, unsigned source);
 
 /*
  * Encodes the message into the ring; the subscribers get it when all that was ready to be read in

@@ -65,6 +65,8 @@ struct outlet {
 	bool draining;
 	bool waiting;       /* has refused a message of `wanted` bytes */
 	size_t wanted;
+	unsigned turn;      /* the source whose turn it is, modulo their number */
+	unsigned queued;    /* so many sources, from there on, may be held up */
 
 	struct event *flush; /* NULL until the first: most outlets of many never have one */
 	bool flush_scheduled;

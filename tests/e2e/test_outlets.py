@@ -339,6 +339,53 @@ def test_sessions_held_up_together_keep_apart_what_they_have_read(start_daemon, 
         sending.result(10)
 
 
+def test_what_shares_a_full_outlet_takes_turns(start_daemon, make_server, subscribe):
+    """All flood it; each gets its share, in order, and none is forgotten when the flood is over."""
+    names = "abcdef"
+    servers = {name: make_server() for name in names}
+    daemon = start_daemon({
+        "connections": [{"name": name, "url": server.url(), "max_message": "8K"} for name, server in servers.items()],
+        "outlets": [{"name": "all", "path": "all.sock", "from": ["*"], "on_lag": "wait", "ring": "16K"}],
+    })
+    subscriber = subscribe(daemon, name="all.sock", receive_buffer=4096)
+    wait_subscribers(daemon, 1)
+    count = 4000
+    peers = {name: server.accept() for name, server in servers.items()}
+    sendings = [peer.send_later([f"{name}{i:07}" * 8 for i in range(count)]) for name, peer in peers.items()]
+    wait_until(lambda: outlet(daemon, "all")["waiting"])
+    lines = subscriber.read_lines(count * len(names))
+    for name in names:
+        mine = [line for line in lines if line.startswith(name.encode())]
+        assert mine == [f"{name}{i:07}".encode() * 8 for i in range(count)]
+    assert {line[:1] for line in lines[: len(lines) // 3]} == {name.encode() for name in names}
+    for sending in sendings:
+        sending.result(10)
+    for name, peer in peers.items():
+        peer.send(f"last of {name}")
+        assert subscriber.read_line() == f"last of {name}".encode()
+
+
+def test_goes_on_without_a_full_outlet_that_is_removed(start_daemon, server, subscribe):
+    def settings(*outlets):
+        return {
+            "connections": [{"name": "feed", "url": server.url(), "max_message": "8K"}],
+            "outlets": [{"name": name, "path": f"{name}.sock", "from": ["feed"], **more} for name, more in outlets],
+        }
+
+    full = ("full", {"on_lag": "wait", "ring": "16K"})
+    daemon = start_daemon(settings(full, ("other", {})))
+    subscribe(daemon, name="full.sock", receive_buffer=4096)
+    other = subscribe(daemon, name="other.sock")
+    wait_subscribers(daemon, 2)
+    count = 20_000
+    sending = send_numbered(server.accept(), count)
+    wait_until(lambda: outlet(daemon, "full")["waiting"])
+    daemon.configure(settings(("other", {})))
+    daemon.call("reload")
+    assert check_lines(other.read_lines(count)) == list(range(count))
+    sending.result(10)
+
+
 def test_a_message_larger_than_the_ring_is_dropped_and_counted(open_feed, subscribe):
     daemon, peer = open_feed(ring="4K")
     events = daemon.rpc()
