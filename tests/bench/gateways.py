@@ -174,8 +174,9 @@ class Peer(Kind):
         except FileNotFoundError as error:
             raise bench.BenchError(f"{error.filename} is not installed") from None
         if done.returncode:
-            lines = [line for line in done.stdout.split("\n") if "rror" in line or "annot" in line]
-            raise bench.BenchError(lines[0].strip() if lines else f"status {done.returncode}")
+            lines = [line.strip() for line in done.stdout.split("\n")
+                     if any(word in line for word in ("rror", "annot", "not found"))]
+            raise bench.BenchError(lines[0] if lines else f"status {done.returncode}")
 
     def start(self, run, directory, port):
         scheme = "wss" if run.case.tls else "ws"
