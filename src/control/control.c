@@ -29,6 +29,7 @@ struct control {
 	uint64_t started; /* ns since 1970 */
 	char *path;
 	struct log_subject about;
+	struct listeners *listeners;
 	struct listener *listener;
 	struct gateway_listener events;
 	struct client_list clients;
@@ -234,10 +235,11 @@ struct control *control_new(struct gateway *gateway, const struct control_callba
 	control->path = alloc_string(gateway_settings(gateway)->gateway.control.path);
 	control->about = (struct log_subject){"control", control->path};
 	LIST_INIT(&control->clients);
-	control->listener = listener_new(gateway_base(gateway), gateway_log(gateway),
-		&control->about, control->path, SOCK_STREAM, &access, control_on_accept, control,
-		error);
+	control->listeners = listeners_new(gateway_base(gateway), gateway_log(gateway));
+	control->listener = listener_new(control->listeners, &control->about, control->path,
+		SOCK_STREAM, &access, control_on_accept, control, error);
 	if (!control->listener) {
+		listeners_free(control->listeners);
 		free(control->path);
 		free(control);
 		return NULL;
@@ -263,6 +265,7 @@ void control_free(struct control *control)
 		return;
 	gateway_unlisten(control->gateway, &control->events);
 	listener_free(control->listener);
+	listeners_free(control->listeners);
 	while ((client = LIST_FIRST(&control->clients))) {
 		/* What the socket takes at once: the last events before the end. */
 		evbuffer_unfreeze(bufferevent_get_output(client->stream), 1);

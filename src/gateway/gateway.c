@@ -12,6 +12,7 @@
 #include "gateway/admission.h"
 #include "gateway/session.h"
 #include "net/net.h"
+#include "outlet/listener.h"
 
 enum { GATEWAY_POLL_MS = 10 }; /* how often draining outlets are looked at */
 
@@ -38,6 +39,7 @@ struct gateway {
 	struct session_shared shared;
 	struct connection_host host;
 	struct outlet_callbacks outlet_callbacks;
+	struct listeners *outlet_listeners;
 
 	struct connection **connections; /* in the order of the configuration */
 	size_t connection_count;
@@ -178,8 +180,8 @@ static bool gateway_on_input(struct outlet *outlet, int source, bool binary, con
 static struct outlet *gateway_make_outlet(struct gateway *gateway,
 	const struct outlet_config *config, struct error *error)
 {
-	return outlet_new(gateway->base, gateway->log, &config->outlet, &gateway->outlet_callbacks,
-		error);
+	return outlet_new(gateway->base, gateway->log, gateway->outlet_listeners, &config->outlet,
+		&gateway->outlet_callbacks, error);
 }
 
 /* --- what there is ------------------------------------------------------------------------- */
@@ -749,6 +751,7 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 		.event = gateway_on_connection_event,
 		.retired = gateway_on_retired,
 	};
+	gateway->outlet_listeners = listeners_new(base, log);
 	gateway->outlet_callbacks = (struct outlet_callbacks){
 		.context = gateway,
 		.room = gateway_on_room,
@@ -776,6 +779,7 @@ void gateway_free(struct gateway *gateway)
 	}
 	for (size_t i = 0; i < gateway->leaving_count; i++)
 		outlet_free(gateway->leaving[i].outlet);
+	listeners_free(gateway->outlet_listeners);
 	names_release(&gateway->connections_by_name);
 	names_release(&gateway->outlets_by_name);
 	admission_free(gateway->admission);

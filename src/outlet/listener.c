@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,21 +18,25 @@ enum {
 	LISTENER_BACKLOG = 256,
 	LISTENER_BATCH = 16,        /* accepted in one go, so that a storm holds up nobody else */
 	LISTENER_PAUSE_SECONDS = 1, /* after running out of descriptors */
+	LISTENER_EVENTS = 16,       /* likewise of listeners */
+};
+
+struct listeners {
+	struct log *log;
+	int epoll;             /* -1: there is none, and no listener can be made */
+	struct event readable; /* a connection to accept */
+	struct event pause;    /* until its end */
+	bool exhausted;        /* descriptors have run out, and it has been logged */
 };
 
 struct listener {
-	struct event_base *base;
-	struct log *log;
 	const struct log_subject *about;
 	const char *path;
-	int type;
 	listener_accept *accept;
 	void *context;
 	int fd;
-	bool exhausted;     /* descriptors have run out, and it has been logged */
-	dev_t device;       /* of the file bound, so that only that one is ever removed */
+	dev_t device; /* of the file bound, so that only that one is ever removed */
 	ino_t inode;
-	struct event event; /* a connection to accept, or the end of a pause */
 };
 
 static bool listener_address(struct sockaddr_un *address, const char *path, struct error *error)
@@ -143,16 +148,17 @@ static bool listener_bind(struct listener *listener, const struct sockaddr_un *a
 	return true;
 }
 
-static bool listener_open(struct listener *listener, const struct listener_access *access,
-	struct error *error)
+static bool listener_open(struct listener *listener, struct listeners *listeners, int type,
+	const struct listener_access *access, struct error *error)
 {
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
 	struct sockaddr_un address;
 
 	if (!listener_address(&address, listener->path, error))
 		return false;
 	if (!listener_clear_path(&address, error))
 		return false;
-	listener->fd = socket(AF_UNIX, listener->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	listener->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)
 		return error_set(error, ERROR_SYSTEM, "%s: socket: %s", listener->path,
 			strerror(errno));
@@ -163,82 +169,110 @@ static bool listener_open(struct listener *listener, const struct listener_acces
 	if (listen(listener->fd, LISTENER_BACKLOG) < 0)
 		return error_set(error, ERROR_SYSTEM, "%s: listen: %s", listener->path,
 			strerror(errno));
+	if (epoll_ctl(listeners->epoll, EPOLL_CTL_ADD, listener->fd, &event) < 0)
+		return error_set(error, ERROR_SYSTEM, "%s: epoll: %s", listener->path,
+			strerror(errno));
 	return true;
 }
 
-static void listener_on_readable(evutil_socket_t fd, short what, void *context);
-
-static void listener_watch(struct listener *listener)
+/* False when descriptors have run out. */
+static bool listener_take(const struct listener *listener, struct listeners *listeners)
 {
-	event_assign(&listener->event, listener->base, listener->fd, EV_READ | EV_PERSIST,
-		listener_on_readable, listener);
-	event_add(&listener->event, NULL);
-}
+	for (int i = 0; i < LISTENER_BATCH; i++) {
+		int accepted = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-static void listener_on_pause_end(evutil_socket_t fd, short what, void *context)
-{
-	(void)fd;
-	(void)what;
-	listener_watch(context);
+		if (accepted >= 0) {
+			listeners->exhausted = false;
+			listener->accept(accepted, listener->context);
+		} else if (errno == EAGAIN) {
+			return true;
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* The connection that cannot be accepted stays readable: to go on would be to spin. */
-static void listener_pause(struct listener *listener, int failure)
+static void listeners_pause(struct listeners *listeners, const struct listener *refused,
+	int failure)
 {
 	const struct timeval pause = {.tv_sec = LISTENER_PAUSE_SECONDS};
 
-	if (!listener->exhausted)
-		log_write(listener->log, LOG_ERR, listener->about,
-			"cannot accept at %s: %s; trying again every %d s", listener->path,
+	if (!listeners->exhausted)
+		log_write(listeners->log, LOG_ERR, refused->about,
+			"cannot accept at %s: %s; trying again every %d s", refused->path,
 			strerror(failure), LISTENER_PAUSE_SECONDS);
-	listener->exhausted = true;
-	event_del(&listener->event);
-	evtimer_assign(&listener->event, listener->base, listener_on_pause_end, listener);
-	event_add(&listener->event, &pause);
+	listeners->exhausted = true;
+	event_del(&listeners->readable);
+	event_add(&listeners->pause, &pause);
 }
 
-static void listener_on_readable(evutil_socket_t fd, short what, void *context)
+static void listeners_on_pause_end(evutil_socket_t fd, short what, void *context)
 {
-	struct listener *listener = context;
+	struct listeners *listeners = context;
+
+	(void)fd, (void)what;
+	event_add(&listeners->readable, NULL);
+}
+
+static void listeners_on_readable(evutil_socket_t fd, short what, void *context)
+{
+	struct epoll_event events[LISTENER_EVENTS];
+	struct listeners *listeners = context;
+	int count = epoll_wait(fd, events, LISTENER_EVENTS, 0);
 
 	(void)what;
-	for (int i = 0; i < LISTENER_BATCH; i++) {
-		int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	for (int i = 0; i < count; i++) {
+		const struct listener *listener = events[i].data.ptr;
 
-		if (accepted >= 0) {
-			listener->exhausted = false;
-			listener->accept(accepted, listener->context);
-		} else if (errno == EAGAIN) {
-			return;
-		} else if (errno != EINTR && errno != ECONNABORTED) {
-			listener_pause(listener, errno);
+		if (!listener_take(listener, listeners)) {
+			listeners_pause(listeners, listener, errno);
 			return;
 		}
 	}
 }
 
-struct listener *listener_new(struct event_base *base, struct log *log,
-	const struct log_subject *about, const char *path, int type,
-	const struct listener_access *access, listener_accept *accept, void *context,
-	struct error *error)
+struct listeners *listeners_new(struct event_base *base, struct log *log)
+{
+	struct listeners *listeners = alloc_zero(1, sizeof(*listeners));
+
+	listeners->log = log;
+	listeners->epoll = epoll_create1(EPOLL_CLOEXEC);
+	event_assign(&listeners->readable, base, listeners->epoll, EV_READ | EV_PERSIST,
+		listeners_on_readable, listeners);
+	evtimer_assign(&listeners->pause, base, listeners_on_pause_end, listeners);
+	if (listeners->epoll >= 0)
+		event_add(&listeners->readable, NULL);
+	return listeners;
+}
+
+void listeners_free(struct listeners *listeners)
+{
+	if (!listeners)
+		return;
+	event_del(&listeners->readable);
+	event_del(&listeners->pause);
+	if (listeners->epoll >= 0)
+		close(listeners->epoll);
+	free(listeners);
+}
+
+struct listener *listener_new(struct listeners *listeners, const struct log_subject *about,
+	const char *path, int type, const struct listener_access *access, listener_accept *accept,
+	void *context, struct error *error)
 {
 	struct listener *listener = alloc_zero(1, sizeof(*listener));
 
-	listener->base = base;
-	listener->log = log;
 	listener->about = about;
 	listener->path = path;
-	listener->type = type;
 	listener->accept = accept;
 	listener->context = context;
 	listener->fd = -1;
-	evtimer_assign(&listener->event, base, listener_on_pause_end, listener);
-	if (!listener_open(listener, access, error)) {
-		listener_free(listener);
-		return NULL;
-	}
-	listener_watch(listener);
-	return listener;
+	if (listener_open(listener, listeners, type, access, error))
+		return listener;
+	listener_free(listener);
+	return NULL;
 }
 
 void listener_free(struct listener *listener)
@@ -247,7 +281,6 @@ void listener_free(struct listener *listener)
 
 	if (!listener)
 		return;
-	event_del(&listener->event);
 	if (listener->inode && lstat(listener->path, &status) == 0 &&
 		status.st_dev == listener->device && status.st_ino == listener->inode)
 		unlink(listener->path);

@@ -11,6 +11,19 @@
 /* A listening UNIX socket with an owner and a mode: for outlets and the control socket. */
 struct listener;
 
+/*
+ * What waits for connections to any of them: an epoll of its own, which is one descriptor for
+ * libevent, as an event for each of thousands of sockets would be most of what they cost. When
+ * descriptors run out it stops accepting for a second at a time, and says so once.
+ */
+struct listeners;
+
+/* Borrows base and log. */
+struct listeners *listeners_new(struct event_base *base, struct log *log);
+
+/* The listeners must be gone. */
+void listeners_free(struct listeners *listeners);
+
 struct listener_access {
 	mode_t mode;
 	const char *owner; /* user name; NULL: as it comes */
@@ -22,14 +35,13 @@ struct listener_access {
 typedef void listener_accept(int fd, void *context);
 
 /*
- * Binds and listens; `type` is SOCK_STREAM or SOCK_SEQPACKET. The socket that a dead process left at `path` is replaced; that of a living
- * one, or any other kind of file, is an error. When descriptors run out it stops accepting for a
- * second at a time, and says so once. Borrows everything but `access`.
+ * Binds and listens; `type` is SOCK_STREAM or SOCK_SEQPACKET. The socket that a dead process left at
+ * `path` is replaced; that of a living one, or any other kind of file, is an error. Borrows
+ * everything but `access`.
  */
-struct listener *listener_new(struct event_base *base, struct log *log,
-	const struct log_subject *about, const char *path, int type,
-	const struct listener_access *access, listener_accept *accept, void *context,
-	struct error *error);
+struct listener *listener_new(struct listeners *listeners, const struct log_subject *about,
+	const char *path, int type, const struct listener_access *access, listener_accept *accept,
+	void *context, struct error *error);
 
 /* Stops listening; removes the socket from the file system if it is still the one made here. */
 void listener_free(struct listener *listener);

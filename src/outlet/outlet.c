@@ -74,7 +74,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	return outlet;
 }
 
-struct outlet *outlet_new(struct event_base *base, struct log *log,
+struct outlet *outlet_new(struct event_base *base, struct log *log, struct listeners *listeners,
 	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
 	struct error *error)
 {
@@ -87,7 +87,7 @@ struct outlet *outlet_new(struct event_base *base, struct log *log,
 		return NULL;
 	}
 	outlet = outlet_create(base, log, settings, callbacks);
-	outlet->listener = listener_new(base, log, &outlet->subject, outlet->settings.path,
+	outlet->listener = listener_new(listeners, &outlet->subject, outlet->settings.path,
 		outlet->format->packets ? SOCK_SEQPACKET : SOCK_STREAM, &access, subscriber_accept,
 		outlet, error);
 	if (!outlet->listener) {

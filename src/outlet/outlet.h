@@ -16,6 +16,7 @@
  * knows only their names).
  */
 struct outlet;
+struct listeners; /* see listener.h */
 
 enum outlet_format { OUTLET_LINES, OUTLET_JSON, OUTLET_FRAMES, OUTLET_PACKETS };
 enum outlet_on_lag { OUTLET_SKIP, OUTLET_CLOSE, OUTLET_WAIT };
@@ -81,9 +82,9 @@ struct outlet_callbacks {
 
 /*
  * Creates the socket and listens. A stale socket of a dead instance is replaced; that of a living
- * one, or another kind of file, is an error. Copies the settings, borrows the callbacks.
+ * one, or another kind of file, is an error. Copies the settings, borrows the rest.
  */
-struct outlet *outlet_new(struct event_base *base, struct log *log,
+struct outlet *outlet_new(struct event_base *base, struct log *log, struct listeners *listeners,
 	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
 	struct error *error);
 

@@ -57,6 +57,7 @@ void harness_setup(struct harness *harness, enum outlet_format format)
 	snprintf(harness->path, sizeof(harness->path), "%s/test.sock", harness->directory);
 	harness->base = event_base_new();
 	harness->log = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
+	harness->listeners = listeners_new(harness->base, harness->log);
 	harness->settings = (struct outlet_settings){
 		.name = "test",
 		.path = harness->path,
@@ -78,8 +79,8 @@ void harness_open(struct harness *harness)
 		.attended = harness_on_attended,
 		.event = harness_on_event,
 	};
-	harness->outlet = outlet_new(harness->base, harness->log, &harness->settings,
-		&harness->callbacks, &error);
+	harness->outlet = outlet_new(harness->base, harness->log, harness->listeners,
+		&harness->settings, &harness->callbacks, &error);
 	ck_assert_msg(harness->outlet != NULL, "%s", error.text);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "ticker", harness), 0);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "trades", harness), 1);
@@ -89,6 +90,7 @@ void harness_open(struct harness *harness)
 void harness_teardown(struct harness *harness)
 {
 	outlet_free(harness->outlet);
+	listeners_free(harness->listeners);
 	event_base_free(harness->base);
 	log_free(harness->log);
 	buffer_release(&harness->events);

@@ -14,6 +14,7 @@ struct harness {
 	struct log *log;
 	struct outlet_settings settings; /* to be adjusted before harness_open() */
 	struct outlet_callbacks callbacks;
+	struct listeners *listeners;
 	struct outlet *outlet;
 	struct buffer events;            /* "what json\n" for each */
 	struct buffer inputs;            /* "source text|binary data\n" for each */

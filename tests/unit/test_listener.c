@@ -21,6 +21,7 @@ struct fixture {
 	char path[96];
 	struct event_base *base;
 	struct log *log;
+	struct listeners *listeners;
 	int accepted;
 	struct error error;
 };
@@ -34,10 +35,12 @@ static void setup(void)
 	snprintf(fixture.path, sizeof(fixture.path), "%s/test.sock", fixture.directory);
 	fixture.base = event_base_new();
 	fixture.log = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
+	fixture.listeners = listeners_new(fixture.base, fixture.log);
 }
 
 static void teardown(void)
 {
+	listeners_free(fixture.listeners);
 	event_base_free(fixture.base);
 	log_free(fixture.log);
 	unlink(fixture.path);
@@ -55,8 +58,8 @@ static void on_accept(int fd, void *context)
 
 static struct listener *open_with(const char *path, const struct listener_access *access)
 {
-	return listener_new(fixture.base, fixture.log, &subject, path, SOCK_STREAM, access,
-		on_accept, &fixture, &fixture.error);
+	return listener_new(fixture.listeners, &subject, path, SOCK_STREAM, access, on_accept,
+		&fixture, &fixture.error);
 }
 
 static struct listener *open_listener(void)
@@ -191,7 +194,7 @@ END_TEST
 START_TEST(test_living_socket_of_another_type_is_left_alone)
 {
 	const struct listener_access access = {.mode = 0600};
-	struct listener *listener = listener_new(fixture.base, fixture.log, &subject, fixture.path,
+	struct listener *listener = listener_new(fixture.listeners, &subject, fixture.path,
 		SOCK_SEQPACKET, &access, on_accept, &fixture, &fixture.error);
 
 	ck_assert_ptr_nonnull(listener);
