@@ -518,6 +518,8 @@ static void gateway_apply_outlets(struct gateway *gateway, struct settings *sett
 			outlet_config_free(config);
 	}
 	settings->outlet_count = 0;
+	free(settings->outlets);
+	settings->outlets = NULL;
 
 	for (size_t i = 0; i < before_count; i++) {
 		if (!before[i])
@@ -568,6 +570,8 @@ static void gateway_apply_connections(struct gateway *gateway, struct settings *
 		gateway_insert_connection(gateway, connection);
 	}
 	settings->connection_count = 0;
+	free(settings->connections);
+	settings->connections = NULL;
 
 	for (size_t i = 0; i < before_count; i++) {
 		if (!names_find(&by_name, connection_name(before[i])))
