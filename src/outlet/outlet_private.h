@@ -29,8 +29,7 @@ struct outlet {
 	struct encode_clock *clock; /* NULL: the format tells no time */
 	struct listener *listener; /* NULL once drained */
 	struct ring ring;
-	bool ring_failed; /* no memory for the ring, and it has been logged */
-	uint64_t begun;   /* when it began to count its records, microseconds since 1970 */
+	uint64_t begun; /* when it began to count its records, microseconds since 1970 */
 
 	struct outlet_source *sources;
 	unsigned source_count; /* removed ones included */
@@ -38,7 +37,7 @@ struct outlet {
 	struct subscriber_list subscribers[SUBSCRIBER_STATES];
 	struct subscriber_list laggards; /* whose losses have not been reported yet */
 	unsigned subscriber_count;       /* without those that are gone */
-	bool attended;                   /* there are some, as far as the owner has been told */
+	unsigned sleepers;               /* of those that map the ring: who may sleep */
 	uint64_t subscriber_id;          /* of the latest */
 	uint64_t hello_timeout;          /* ns */
 
@@ -46,11 +45,7 @@ struct outlet {
 	 * them; UINT64_MAX when there is none. */
 	uint64_t slowest;
 
-	/* Of `frames`: subscribers that map the ring and may sleep, the head when they were last
-	 * woken, and whether one is to be woken because its socket has been closed. */
-	unsigned sleepers;
-	uint64_t woken;
-	bool ended_mapped;
+	uint64_t woken; /* the head when sleepers were last woken */
 
 	/*
 	 * `wait`: as long as the head and the next number stay within these, a message has room
@@ -59,17 +54,20 @@ struct outlet {
 	uint64_t room_head;
 	uint64_t room_next;
 
-	/* Messages are encoded: there is a subscriber, or history to keep for the next one. */
-	bool encodes;
-
-	bool draining;
-	bool waiting;       /* has refused a message of `wanted` bytes */
-	size_t wanted;
-	unsigned turn;      /* the source whose turn it is, modulo their number */
-	unsigned queued;    /* so many sources, from there on, may be held up */
+	size_t wanted;   /* length of the message that has been refused */
+	unsigned turn;   /* the source whose turn it is, modulo their number */
+	unsigned queued; /* so many sources, from there on, may be held up */
 
 	struct event *flush; /* NULL until the first: most outlets of many never have one */
+
+	/* Beside each other: an outlet is one of thousands. */
 	bool flush_scheduled;
+	bool encodes;      /* there is a subscriber, or history to keep for the next one */
+	bool waiting;      /* has refused a message, and there is no room again */
+	bool attended;     /* there are subscribers, as far as the owner has been told */
+	bool draining;
+	bool ended_mapped; /* the socket of one that maps the ring has been closed: it is to look */
+	bool ring_failed;  /* no memory for the ring, and it has been logged */
 
 	struct outlet_stats stats; /* messages, oldest, subscribers and waiting are not kept here */
 	uint64_t oversize_reported;

@@ -25,7 +25,7 @@
 #include "stream.h"
 
 enum {
-	READ_BYTES = 256 * 1024,
+	READ_BYTES = 512 * 1024,
 	WRITE_BYTES = 256 * 1024,
 	MESSAGE_MAX = 64 * 1024, /* once inflated */
 	EVENTS = 256,
