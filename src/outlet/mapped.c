@@ -52,7 +52,7 @@ static void mapped_wake(struct outlet *outlet)
 
 void mapped_catch_up(struct outlet *outlet)
 {
-	if (outlet->sleepers && outlet->ring.head - outlet->woken >= outlet->ring.size / 4)
+	if (outlet->sleepers && outlet->ring.head - outlet->woken >= outlet->ring.size / 2)
 		mapped_wake(outlet);
 }
 
