@@ -18,7 +18,8 @@ libgateway_a_SOURCES = \
 	src/gateway/message_queue.c src/gateway/message_queue.h \
 	src/gateway/on_open.c src/gateway/on_open.h \
 	src/gateway/rate.c src/gateway/rate.h \
-	src/gateway/session.c src/gateway/session.h \
+	src/gateway/session.c src/gateway/session.h src/gateway/session_private.h \
+	src/gateway/session_receiving.c \
 	src/gateway/settings.c src/gateway/settings.h \
 	src/gateway/settings_check.c \
 	src/gateway/settings_check_connection.c \

@@ -1,93 +1,13 @@
-#include "gateway/session.h"
+#include "gateway/session_private.h"
 
-#include <event2/event_struct.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "gateway/message_queue.h"
-#include "gateway/rate.h"
-#include "gateway/timer.h"
 
-enum {
-	SESSION_PONGS_MAX = 64 * 1024, /* bytes queued beyond which a ping goes unanswered */
-};
-
-enum session_state {
-	SESSION_OPEN,
-	SESSION_CLOSING,  /* our close frame is queued or sent, the server's is awaited */
-	SESSION_CLOSED,   /* both close frames were seen: the server now ends the stream */
-	SESSION_FAILED,   /* broken: what still arrives is thrown away until the server ends it */
-};
-
-/* Where a message ends in the output. */
-struct session_mark {
-	uint64_t end; /* position */
-	size_t bytes; /* of its frame */
-};
-
-/* Messages that the rate of sending does not let through yet. */
-struct session_throttle {
-	struct rate rate;
-	struct message_queue waiting;
-	uint64_t next; /* when the first of them may leave; monotonic ns; 0: none waits */
-};
-
-struct session {
-	struct session_shared *shared;
-	const struct connection_settings *settings;
-	struct stats *stats;
-	const struct session_callbacks *callbacks;
-	void *context; /* theirs */
-	struct stream *stream;
-	enum session_state state;
-
-	struct event io;        /* what has arrived, and what was queued in this turn of the loop */
-	struct event *writable; /* while the socket takes no more; else NULL */
-	struct timer timer; /* for the nearest of the deadlines below */
-	bool read_wants_write; /* TLS: a read waits for the socket to take bytes, */
-	bool write_wants_read; /* or a write for it to bring some */
-
-	/* receiving */
-	struct ws_receiver receiver;
-	struct ws_inflater *inflater;
-	struct ws_message held;   /* refused by the owner; all 0 if there is none */
-	uint64_t held_us;
-	bool paused;
-	struct buffer backlog;    /* input not parsed yet: it came behind the held message */
-	uint64_t message_start;   /* of the message under way; monotonic ns */
-	uint64_t received_at;     /* of the batch being parsed, ns since 1970 */
-
-	/* sending */
-	struct ws_deflater *deflater;
-	struct buffer out;
-	struct buffer out_marks;  /* struct session_mark: the messages in `out` */
-	uint64_t out_queued;      /* positions: bytes ever queued, */
-	uint64_t out_written;     /* and ever written */
-	uint64_t out_start;       /* when the message at the front began to leave; monotonic ns */
-	bool send_refused;        /* the owner waits for `writable` */
-	struct session_throttle *throttle; /* NULL until the settings ask for one */
-
-	/* deadlines in monotonic ns; 0: none */
-	uint64_t next_ping;
-	uint64_t ping_sent;       /* when the last ping was sent; 0: it has been answered */
-	uint64_t pong_deadline;
-	uint64_t last_message;
-	uint64_t next_heartbeat;
-	uint64_t last_sent;       /* when a message last left; not a deadline */
-	uint64_t close_deadline;
-
-	/* how it ends */
-	unsigned close_code;
-	char *close_reason; /* NULL: none */
-	bool close_remote;
-	struct error *error; /* the first one, which the others follow from; NULL: none */
-};
-
-/* The first error is the cause; what else goes wrong while the session ends only hides it. */
-static void session_note_error(struct session *session, const struct error *error)
+void session_note_error(struct session *session, const struct error *error)
 {
 	if (session->error)
 		return;
@@ -107,7 +27,7 @@ static void session_finish(struct session *session)
 	session->callbacks->ended(&end, session->context);
 }
 
-static void session_note_close(struct session *session, unsigned code, const void *reason,
+void session_note_close(struct session *session, unsigned code, const void *reason,
 	size_t length, bool remote)
 {
 	free(session->close_reason);
@@ -133,7 +53,7 @@ static uint64_t session_idle_deadline(const struct session *session)
 static void session_on_timer(void *context);
 
 /* While the owner holds reading up, neither pongs nor messages can arrive: nobody is to blame. */
-static void session_arm_timer(struct session *session)
+void session_arm_timer(struct session *session)
 {
 	uint64_t nearest = UINT64_MAX, now = clock_monotonic();
 
@@ -161,7 +81,7 @@ static void session_arm_timer(struct session *session)
 
 static void session_on_writable(evutil_socket_t fd, short what, void *context);
 
-static void session_await_writable(struct session *session)
+void session_await_writable(struct session *session)
 {
 	if (session->writable)
 		return;
@@ -171,7 +91,7 @@ static void session_await_writable(struct session *session)
 }
 
 /* Writes at the end of this turn of the event loop: one system call for all that it queues. */
-static void session_schedule_write(struct session *session)
+void session_schedule_write(struct session *session)
 {
 	if (!session->writable)
 		event_active(&session->io, EV_WRITE, 0);
@@ -188,7 +108,7 @@ static void session_count_deflated(struct session *session)
 	session->stats->uncompressed_sent += volume.uncompressed;
 }
 
-static void session_queue(struct session *session, enum ws_opcode opcode, const void *data,
+void session_queue(struct session *session, enum ws_opcode opcode, const void *data,
 	size_t length)
 {
 	bool message = opcode == WS_TEXT || opcode == WS_BINARY;
@@ -208,7 +128,7 @@ static void session_queue(struct session *session, enum ws_opcode opcode, const 
 	session_schedule_write(session);
 }
 
-static void session_queue_close(struct session *session, unsigned code, const char *reason)
+void session_queue_close(struct session *session, unsigned code, const char *reason)
 {
 	size_t before = session->out.length;
 
@@ -254,7 +174,7 @@ size_t session_unsent(const struct session *session)
 	return session->out_marks.length / sizeof(struct session_mark) + session_waiting(session);
 }
 
-static bool session_write_all(struct session *session)
+bool session_write_all(struct session *session)
 {
 	enum stream_status status;
 	struct error error;
@@ -352,7 +272,7 @@ bool session_send(struct session *session, enum ws_opcode opcode, const void *da
 }
 
 /* Our own is a stamp, so that an answer tells to which ping it belongs. */
-static const void *session_ping_payload(const struct session *session, size_t *length)
+const void *session_ping_payload(const struct session *session, size_t *length)
 {
 	const char *payload = session->settings->ping_payload;
 
@@ -385,7 +305,7 @@ bool session_ping(struct session *session, struct error *error)
 
 /* --- closing ------------------------------------------------------------------------------- */
 
-static void session_close_within_timeout(struct session *session, enum session_state state)
+void session_close_within_timeout(struct session *session, enum session_state state)
 {
 	session->state = state;
 	session->close_deadline = clock_monotonic() + session->settings->close_timeout;
@@ -401,266 +321,7 @@ void session_close(struct session *session, unsigned code, const char *reason)
 	session_close_within_timeout(session, SESSION_CLOSING);
 }
 
-/*
- * RFC 6455, section 7.1.7. Closing the socket at once, with input unread, would reset the
- * connection and take the close frame with it: so the rest of the input is read and thrown away.
- */
-static void session_fail(struct session *session, const struct ws_failure *failure)
-{
-	struct error error;
-
-	error_set(&error, ERROR_WEBSOCKET, "%s", failure->text);
-	session_note_error(session, &error);
-	session->stats->bombs += failure->bomb;
-	if (session->state == SESSION_OPEN) {
-		session_note_close(session, failure->code, failure->text, strlen(failure->text),
-			false);
-		session_queue_close(session, failure->code, failure->text);
-	}
-	session_close_within_timeout(session, SESSION_FAILED);
-}
-
-static void session_take_close(struct session *session, const struct ws_message *message)
-{
-	if (session->state == SESSION_OPEN) {
-		session_note_close(session, message->close_code, message->data, message->length,
-			true);
-		session_queue_close(session, message->close_code, "");
-	}
-	session_close_within_timeout(session, SESSION_CLOSED);
-}
-
-/* --- receiving ----------------------------------------------------------------------------- */
-
-static void session_take_pong(struct session *session, const struct ws_message *message)
-{
-	struct stats *stats = session->stats;
-	const void *payload;
-	size_t length;
-	uint64_t us;
-
-	stats->pongs_recv++;
-	session->pong_deadline = 0; /* any pong tells that the server lives */
-	payload = session_ping_payload(session, &length);
-	if (!session->ping_sent || message->length != length ||
-		memcmp(message->data, payload, length) != 0)
-		return;
-	us = (clock_monotonic() - session->ping_sent) / CLOCK_NS_PER_US;
-	session->ping_sent = 0;
-	us = us ? us : 1;
-	stats->rtt_us = us;
-	if (stats->rtt_min_us == 0 || us < stats->rtt_min_us)
-		stats->rtt_min_us = us;
-	if (us > stats->rtt_max_us)
-		stats->rtt_max_us = us;
-}
-
-static void session_take_ping(struct session *session, const struct ws_message *message)
-{
-	session->stats->pings_recv++;
-	/* RFC 6455, section 5.5.3, allows to answer only the latest of several pings. */
-	if (session->state == SESSION_OPEN && session->out.length < SESSION_PONGS_MAX)
-		session_queue(session, WS_PONG, message->data, message->length);
-}
-
-static bool session_offer(struct session *session, const struct ws_message *message, uint64_t us)
-{
-	return session->callbacks->message(message, session->received_at, us, session->context);
-}
-
-static void session_pause(struct session *session)
-{
-	session->paused = true;
-	event_del(&session->io);
-	if (session->out.length)
-		session_schedule_write(session);
-	session_arm_timer(session);
-}
-
-static void session_hold(struct session *session, struct ws_message *message, uint64_t us)
-{
-	ws_receiver_hold(&session->receiver, message);
-	session->held = *message;
-	session->held_us = us;
-	session_pause(session);
-}
-
-static void session_take_control(struct session *session, const struct ws_message *message)
-{
-	if (message->opcode == WS_PING)
-		session_take_ping(session, message);
-	else if (message->opcode == WS_PONG)
-		session_take_pong(session, message);
-	else
-		session_take_close(session, message);
-}
-
-static bool session_takes_input(const struct session *session)
-{
-	return !session->paused &&
-		(session->state == SESSION_OPEN || session->state == SESSION_CLOSING);
-}
-
-static void session_count_inflated(struct session *session)
-{
-	struct ws_deflate_volume volume;
-
-	if (!session->inflater)
-		return;
-	volume = ws_inflater_take_volume(session->inflater);
-	session->stats->compressed_recv += volume.compressed;
-	session->stats->uncompressed_recv += volume.uncompressed;
-}
-
-/*
- * Parses one batch of input. A message that began in an earlier batch took from then until now;
- * one that came whole within a batch took no time that could be told.
- */
-static void session_parse(struct session *session, struct ws_input *input, uint64_t now)
-{
-	uint64_t us = session->message_start ? (now - session->message_start) / CLOCK_NS_PER_US : 0;
-	struct ws_message message;
-	struct ws_failure failure;
-	enum ws_received received;
-
-	while (session_takes_input(session)) {
-		received = ws_receiver_next(&session->receiver, input, &message, &failure);
-		if (received == WS_RECEIVED_NOTHING)
-			break;
-		if (received == WS_RECEIVED_FAILURE) {
-			session_fail(session, &failure);
-			break;
-		}
-		if (message.opcode == WS_TEXT || message.opcode == WS_BINARY) {
-			if (!session_offer(session, &message, us))
-				session_hold(session, &message, us);
-			session->message_start = us = 0;
-			session->last_message = now;
-		} else {
-			session_take_control(session, &message);
-		}
-	}
-	session->stats->frames_recv += session->receiver.frames;
-	session->receiver.frames = 0;
-	session_count_inflated(session);
-	if (!ws_receiver_in_message(&session->receiver))
-		session->message_start = 0;
-	else if (session->message_start == 0)
-		session->message_start = now;
-}
-
-/*
- * Keeps what a paused session has read and not parsed. If that is much it stays where it is: the
- * session keeps the read buffer, and who reads next makes another.
- */
-static void session_keep_rest(struct session *session, const struct ws_input *rest)
-{
-	struct session_shared *shared = session->shared;
-
-	if (rest->length < SESSION_READ_SIZE / 4 || session->backlog.length) {
-		buffer_append(&session->backlog, rest->data, rest->length);
-		return;
-	}
-	session->backlog = (struct buffer){
-		.memory = shared->read_buffer,
-		.start = (size_t)(rest->data - shared->read_buffer),
-		.length = rest->length,
-		.capacity = SESSION_READ_SIZE,
-	};
-	shared->read_buffer = NULL;
-}
-
-static void session_parse_backlog(struct session *session)
-{
-	struct session_shared *shared = session->shared;
-	struct buffer *backlog = &session->backlog;
-	struct ws_input input = {buffer_data(backlog), backlog->length};
-
-	session_parse(session, &input, clock_monotonic());
-	if (input.length == 0 && !shared->read_buffer && backlog->capacity == SESSION_READ_SIZE) {
-		shared->read_buffer = backlog->memory;
-		*backlog = (struct buffer){0};
-		return;
-	}
-	buffer_consume(backlog, backlog->length - input.length);
-}
-
-/* The stream has ended. After both close frames, or a failure, it does not matter how. */
-static void session_lose_stream(struct session *session, const struct error *error)
-{
-	if (session->state != SESSION_OPEN && session->state != SESSION_CLOSING)
-		return;
-	session_note_error(session, error);
-	session->close_code = WS_CLOSE_ABNORMAL;
-	session->close_remote = session->state == SESSION_OPEN;
-}
-
-static uint8_t *session_read_buffer(struct session_shared *shared)
-{
-	if (!shared->read_buffer)
-		shared->read_buffer = alloc_resize(NULL, SESSION_READ_SIZE);
-	return shared->read_buffer;
-}
-
-/* No event will tell of bytes that TLS has read already. */
-static void session_expect_pending(struct session *session)
-{
-	if (stream_pending(session->stream) && !session->paused)
-		event_active(&session->io, EV_READ, 0);
-}
-
-/* One read: as much as there is. False when the session is over. */
-static bool session_read(struct session *session)
-{
-	uint8_t *buffer = session_read_buffer(session->shared);
-	struct ws_input input = {buffer, 0};
-	enum stream_status status;
-	struct error error;
-
-	session->read_wants_write = false;
-	status = stream_read(session->stream, buffer, SESSION_READ_SIZE, &input.length, &error);
-	switch (status) {
-	case STREAM_OK:
-		break;
-	case STREAM_WANT_READ:
-		return true;
-	case STREAM_WANT_WRITE:
-		session->read_wants_write = true;
-		session_await_writable(session);
-		return true;
-	case STREAM_END:
-		error_set(&error, ERROR_SOCKET_CLOSED,
-			"the server ended the stream without a close frame");
-		session_lose_stream(session, &error);
-		return false;
-	case STREAM_ERROR:
-		session_lose_stream(session, &error);
-		return false;
-	}
-	session->stats->bytes_recv += input.length;
-	session->received_at = clock_realtime();
-	session_parse(session, &input, clock_monotonic());
-	if (session->paused)
-		session_keep_rest(session, &input);
-	session_expect_pending(session);
-	return true;
-}
-
-/* False when the session is over, like the next. */
-static bool session_handle_readable(struct session *session)
-{
-	if (session->write_wants_read && !session_write_all(session))
-		return false;
-	if (session->backlog.length && session_takes_input(session)) {
-		session_parse_backlog(session);
-		session_expect_pending(session);
-		return true; /* others may be held up, and get their turn before it reads again */
-	}
-	if (!session->paused && session_is_open(session) &&
-		session->callbacks->held_up(session->context))
-		session_pause(session);
-	return session->paused || session_read(session);
-}
+/* --- the socket is ready ------------------------------------------------------------------- */
 
 static bool session_handle_writable(struct session *session)
 {
@@ -672,7 +333,7 @@ static void session_on_io(evutil_socket_t fd, short what, void *context)
 	struct session *session = context;
 
 	(void)fd;
-	if ((what & EV_READ && !session_handle_readable(session)) ||
+	if ((what & EV_READ && !session_receive(session)) ||
 		(what & EV_WRITE && !session_handle_writable(session)))
 		session_finish(session);
 }
@@ -691,31 +352,6 @@ static void session_on_writable(evutil_socket_t fd, short what, void *context)
 bool session_is_open(const struct session *session)
 {
 	return session->state == SESSION_OPEN;
-}
-
-bool session_paused(const struct session *session)
-{
-	return session->paused;
-}
-
-static bool session_offer_held(struct session *session)
-{
-	return !session->held.opcode || session_offer(session, &session->held, session->held_us);
-}
-
-bool session_resume(struct session *session)
-{
-	if (!session->paused || !session_offer_held(session))
-		return false;
-	session->held = (struct ws_message){0};
-	session->paused = false;
-	session->last_message = clock_monotonic();
-	if (session->pong_deadline)
-		session->pong_deadline = session->last_message + session->settings->ping_timeout;
-	event_add(&session->io, NULL);
-	event_active(&session->io, EV_READ, 0);
-	session_arm_timer(session);
-	return true;
 }
 
 /* --- the deadlines pass -------------------------------------------------------------------- */

@@ -157,9 +157,8 @@ static bool receiver_begin_frame(struct ws_receiver *receiver, struct ws_failure
 	receiver->in_frame = true;
 	receiver->frame_final = first & FRAME_FIN;
 	receiver->frame_opcode = first & FRAME_OPCODE;
-	if (first & FRAME_CONTROL) {
+	if (first & FRAME_CONTROL)
 		return true;
-	}
 	if (receiver->frame_opcode != WS_CONTINUATION) {
 		receiver->in_message = true;
 		receiver->message_opcode = receiver->frame_opcode;

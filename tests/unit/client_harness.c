@@ -257,6 +257,15 @@ struct wsgate *fake_open_well(struct fake *fake, struct wsgate_options options)
 	return gate;
 }
 
+struct wsgate *fake_open_bytes(struct fake *fake, uint64_t next)
+{
+	struct wsgate_options options = WSGATE_OPTIONS_INIT;
+
+	options.mode = WSGATE_MODE_BYTES;
+	fake_answer(fake, next, 0);
+	return fake_open_well(fake, options);
+}
+
 void fake_send_bytes(struct fake *fake, const void *bytes, size_t length)
 {
 	ck_assert_int_eq(send(fake->peer, bytes, length, MSG_NOSIGNAL), (ssize_t)length);

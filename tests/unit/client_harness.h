@@ -69,6 +69,9 @@ enum wsgate_result fake_open(struct fake *fake, struct wsgate **gate,
 /* The same for a test of what comes then. */
 struct wsgate *fake_open_well(struct fake *fake, struct wsgate_options options);
 
+/* Likewise in mode bytes, from record `next` on. */
+struct wsgate *fake_open_bytes(struct fake *fake, uint64_t next);
+
 /* Sends a record by the socket. */
 void fake_send(struct fake *fake, enum frames_type type, uint64_t seq, uint32_t connection,
 	const void *payload, size_t length);

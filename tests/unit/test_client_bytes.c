@@ -10,12 +10,8 @@ static struct wsgate *gate;
 
 static void setup(void)
 {
-	struct wsgate_options options = WSGATE_OPTIONS_INIT;
-
-	options.mode = WSGATE_MODE_BYTES;
 	fake_setup(&fake);
-	fake_answer(&fake, 11, 0);
-	gate = fake_open_well(&fake, options);
+	gate = fake_open_bytes(&fake, 11);
 }
 
 static void teardown(void)

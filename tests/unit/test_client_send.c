@@ -11,12 +11,8 @@ static struct wsgate *gate;
 
 static void setup(void)
 {
-	struct wsgate_options options = WSGATE_OPTIONS_INIT;
-
-	options.mode = WSGATE_MODE_BYTES;
 	fake_setup(&fake);
-	fake_answer(&fake, 1, 0);
-	gate = fake_open_well(&fake, options);
+	gate = fake_open_bytes(&fake, 1);
 }
 
 static void teardown(void)

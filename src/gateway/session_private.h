@@ -1,0 +1,114 @@
+#ifndef GATEWAY_SESSION_PRIVATE_H
+#define GATEWAY_SESSION_PRIVATE_H
+
+#include <event2/event_struct.h>
+
+#include "gateway/message_queue.h"
+#include "gateway/rate.h"
+#include "gateway/session.h"
+#include "gateway/timer.h"
+
+/* The inside of a session, for its two files: session.c and session_receiving.c. */
+
+enum session_state {
+	SESSION_OPEN,
+	SESSION_CLOSING,  /* our close frame is queued or sent, the server's is awaited */
+	SESSION_CLOSED,   /* both close frames were seen: the server now ends the stream */
+	SESSION_FAILED,   /* broken: what still arrives is thrown away until the server ends it */
+};
+
+/* Where a message ends in the output. */
+struct session_mark {
+	uint64_t end; /* position */
+	size_t bytes; /* of its frame */
+};
+
+/* Messages that the rate of sending does not let through yet. */
+struct session_throttle {
+	struct rate rate;
+	struct message_queue waiting;
+	uint64_t next; /* when the first of them may leave; monotonic ns; 0: none waits */
+};
+
+struct session {
+	struct session_shared *shared;
+	const struct connection_settings *settings;
+	struct stats *stats;
+	const struct session_callbacks *callbacks;
+	void *context; /* theirs */
+	struct stream *stream;
+	enum session_state state;
+
+	struct event io;        /* what has arrived, and what was queued in this turn of the loop */
+	struct event *writable; /* while the socket takes no more; else NULL */
+	struct timer timer; /* for the nearest of the deadlines below */
+	bool read_wants_write; /* TLS: a read waits for the socket to take bytes, */
+	bool write_wants_read; /* or a write for it to bring some */
+
+	/* receiving */
+	struct ws_receiver receiver;
+	struct ws_inflater *inflater;
+	struct ws_message held;   /* refused by the owner; all 0 if there is none */
+	uint64_t held_us;
+	bool paused;
+	struct buffer backlog;    /* input not parsed yet: it came behind the held message */
+	uint64_t message_start;   /* of the message under way; monotonic ns */
+	uint64_t received_at;     /* of the batch being parsed, ns since 1970 */
+
+	/* sending */
+	struct ws_deflater *deflater;
+	struct buffer out;
+	struct buffer out_marks;  /* struct session_mark: the messages in `out` */
+	uint64_t out_queued;      /* positions: bytes ever queued, */
+	uint64_t out_written;     /* and ever written */
+	uint64_t out_start;       /* when the message at the front began to leave; monotonic ns */
+	bool send_refused;        /* the owner waits for `writable` */
+	struct session_throttle *throttle; /* NULL until the settings ask for one */
+
+	/* deadlines in monotonic ns; 0: none */
+	uint64_t next_ping;
+	uint64_t ping_sent;       /* when the last ping was sent; 0: it has been answered */
+	uint64_t pong_deadline;
+	uint64_t last_message;
+	uint64_t next_heartbeat;
+	uint64_t last_sent;       /* when a message last left; not a deadline */
+	uint64_t close_deadline;
+
+	/* how it ends */
+	unsigned close_code;
+	char *close_reason; /* NULL: none */
+	bool close_remote;
+	struct error *error; /* the first one, which the others follow from; NULL: none */
+};
+
+/* The first error is the cause; what else goes wrong while the session ends only hides it. */
+void session_note_error(struct session *session, const struct error *error);
+
+/* What the close frames say. */
+void session_note_close(struct session *session, unsigned code, const void *reason, size_t length,
+	bool remote);
+void session_queue_close(struct session *session, unsigned code, const char *reason);
+
+/* In that state the server has the close timeout to end the stream. */
+void session_close_within_timeout(struct session *session, enum session_state state);
+
+void session_arm_timer(struct session *session);
+
+/* Queues a frame; what has been queued leaves at the end of this turn of the event loop, */
+void session_queue(struct session *session, enum ws_opcode opcode, const void *data,
+	size_t length);
+void session_schedule_write(struct session *session);
+
+/* or at once. False: the session is over. */
+bool session_write_all(struct session *session);
+void session_await_writable(struct session *session);
+
+/* That of the last ping. */
+const void *session_ping_payload(const struct session *session, size_t *length);
+
+/* session_receiving.c: goes on with what is left over, or with what has arrived; or only with the
+ * latter. At most one read. False: the session is over. */
+bool session_receive(struct session *session);
+bool session_read(struct session *session);
+
+#endif
