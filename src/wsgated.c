@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "control/control.h"
 #include "gateway/gateway.h"
 #include "gateway/settings.h"
@@ -274,7 +275,7 @@ static bool daemon_open(struct daemon *daemon, struct settings *settings, struct
 	};
 
 	daemon->log = log_new(settings->gateway.log.format, settings->gateway.log.level);
-	daemon->base = event_base_new();
+	daemon->base = loop_new();
 	daemon->status = evtimer_new(daemon->base, daemon_on_status, daemon);
 	if (!make_runtime_directory(settings->gateway.runtime_dir, error)) {
 		settings_free(settings);

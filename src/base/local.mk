@@ -5,7 +5,8 @@ libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/error.c src/base/error.h \
 	src/base/log.c src/base/log.h \
+	src/base/loop.c src/base/loop.h \
 	src/base/names.c src/base/names.h \
 	src/base/packet.c src/base/packet.h \
 	src/base/text.c src/base/text.h
-BASE_LIBS = libbase.a $(SYSTEMD_LIBS)
+BASE_LIBS = libbase.a $(EVENT_LIBS) $(SYSTEMD_LIBS)

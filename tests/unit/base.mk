@@ -3,3 +3,9 @@ TESTS += unit_base
 unit_base_SOURCES = tests/unit/test_base.c
 unit_base_CFLAGS = $(UNIT_CFLAGS)
 unit_base_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += unit_loop
+TESTS += unit_loop
+unit_loop_SOURCES = tests/unit/test_loop.c
+unit_loop_CFLAGS = $(UNIT_CFLAGS)
+unit_loop_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
