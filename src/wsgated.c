@@ -21,6 +21,9 @@
 
 #define DEFAULT_FILE SYSCONFDIR "/wsgated/wsgated.conf"
 
+/* Asked of systemd beyond drain_timeout, for the end itself. */
+#define STOP_MARGIN (5 * CLOCK_NS_PER_SECOND)
+
 enum { STATUS_DELAY_MS = 200 }; /* changes within it make one status text */
 
 /* The program around the gateway: what the system starts, signals, watches and stops. */
@@ -195,6 +198,13 @@ static void daemon_start_watchdog(struct daemon *daemon)
 
 /* --- signals ------------------------------------------------------------------------------- */
 
+/* TimeoutStopSec= of the unit need not know of drain_timeout: systemd is asked for what it takes. */
+static void daemon_tell_stopping(uint64_t drain_timeout)
+{
+	sd_notifyf(0, "STOPPING=1\nSTATUS=Closing the connections\nEXTEND_TIMEOUT_USEC=%llu",
+		(unsigned long long)((drain_timeout + STOP_MARGIN) / CLOCK_NS_PER_US));
+}
+
 static void daemon_on_stopped(void *context)
 {
 	struct daemon *daemon = context;
@@ -208,12 +218,12 @@ static void daemon_on_terminate(evutil_socket_t number, short what, void *contex
 
 	(void)what;
 	if (daemon->stopping) { /* whoever says it twice does not want to wait */
-		event_base_loopbreak(daemon->base);
+		gateway_stop_now(daemon->gateway);
 		return;
 	}
 	daemon->stopping = true;
 	log_write(daemon->log, LOG_NOTICE, NULL, "stopping on SIG%s", sigabbrev_np(number));
-	sd_notify(0, "STOPPING=1\nSTATUS=Closing the connections");
+	daemon_tell_stopping(gateway_settings(daemon->gateway)->gateway.drain_timeout);
 	gateway_stop(daemon->gateway, daemon_on_stopped, daemon);
 }
 

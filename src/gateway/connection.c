@@ -191,6 +191,14 @@ static enum outlet_message_type connection_message_type(enum ws_opcode opcode)
 	return opcode == WS_TEXT ? OUTLET_TEXT : OUTLET_BINARY;
 }
 
+/* It waits for one outlet at a time, whichever of its sessions is held up. */
+static void connection_await_room(struct connection *connection, struct outlet *outlet,
+	const struct outlet_message *message)
+{
+	if (!connection->waiter.outlet)
+		outlet_await_room(outlet, &connection->waiter, message);
+}
+
 /* All outlets take the message or none does, so that none gets it twice. */
 static bool connection_offer(struct connection *connection, struct outlet_message *message)
 {
@@ -201,12 +209,16 @@ static bool connection_offer(struct connection *connection, struct outlet_messag
 		return true;
 	for (size_t i = 0; i < others; i++) {
 		message->source = routes[i].source;
-		if (!outlet_has_room(routes[i].outlet, message))
+		if (!outlet_has_room(routes[i].outlet, message)) {
+			connection_await_room(connection, routes[i].outlet, message);
 			return false;
+		}
 	}
 	message->source = routes[others].source;
-	if (!outlet_offer(routes[others].outlet, message))
+	if (!outlet_offer(routes[others].outlet, message)) {
+		connection_await_room(connection, routes[others].outlet, message);
 		return false;
+	}
 	for (size_t i = 0; i < others; i++) {
 		message->source = routes[i].source;
 		outlet_publish(routes[i].outlet, message);
@@ -235,15 +247,46 @@ bool connection_on_message(const struct ws_message *received, uint64_t time, uin
 	return true;
 }
 
-bool connection_held_up(void *context)
+/* Waits behind those who wait for one of its outlets, other than `but`. */
+static bool connection_queues(struct connection *connection, const struct outlet *but)
 {
-	const struct connection *connection = context;
-
 	for (size_t i = 0; i < connection->route_count; i++) {
-		if (outlet_holds_up(connection->routes[i].outlet, connection->routes[i].source))
-			return true;
+		struct outlet *outlet = connection->routes[i].outlet;
+
+		if (outlet == but || !outlet_has_waiters(outlet))
+			continue;
+		connection_await_room(connection, outlet, NULL);
+		return true;
 	}
 	return false;
+}
+
+bool connection_held_up(void *context)
+{
+	struct connection *connection = context;
+
+	return connection->waiter.outlet || connection_queues(connection, NULL);
+}
+
+static bool connection_resume(struct connection *connection)
+{
+	bool left = connection->leaving && session_resume(connection->leaving);
+
+	return (connection->session && session_resume(connection->session)) || left;
+}
+
+static bool connection_on_room(struct outlet *outlet, void *context)
+{
+	struct connection *connection = context;
+
+	return !connection_queues(connection, outlet) && connection_resume(connection);
+}
+
+void connection_settle_waiting(struct connection *connection)
+{
+	if ((!connection->session || !session_paused(connection->session)) &&
+		(!connection->leaving || !session_paused(connection->leaving)))
+		outlet_forget_waiter(&connection->waiter);
 }
 
 void connection_on_sent(size_t bytes, uint64_t us, void *context)
@@ -277,6 +320,8 @@ static void connection_announce_close(struct connection *connection, const struc
 	}
 	if (renewed)
 		buffer_append_text(&details, ",\"renewed\":true");
+	if (end->lost)
+		buffer_append_format(&details, ",\"lost\":%zu", end->lost);
 	connection_end_object(&details);
 	connection_publish_record(connection, OUTLET_CLOSED, &details);
 	connection_emit(connection, "close", &details);
@@ -295,9 +340,10 @@ static void connection_log_close(struct connection *connection, const struct ses
 	else
 		connection_log(connection, LOG_NOTICE, "%s: %u%s%s", who, end->code,
 			meaning[0] ? ": " : "", meaning);
-	if (session_paused(session))
+	if (end->lost)
 		connection_log(connection, LOG_WARNING,
-			"messages that no outlet had room for were given up");
+			"messages received that an outlet had no room for were given up: %zu",
+			end->lost);
 	if (session_unsent(session))
 		connection_log(connection, LOG_WARNING, "messages to the server were given up: %zu",
 			session_unsent(session));
@@ -314,6 +360,8 @@ void connection_closed(struct connection *connection, const struct session *sess
 	if (end->error)
 		connection_note_error(connection, end->error);
 	connection_log_close(connection, session, end);
+	for (size_t i = 0; end->lost && i < connection->route_count; i++)
+		outlet_lose(connection->routes[i].outlet, connection->routes[i].source, end->lost);
 	connection_announce_close(connection, end, renewed);
 }
 
@@ -325,6 +373,7 @@ static void connection_on_ended(const struct session_end *end, void *context)
 	connection_closed(connection, connection->session, end, connection->renewing);
 	session_free(connection->session); /* and with it `end` */
 	connection->session = NULL;
+	connection_settle_waiting(connection);
 
 	if (clock_monotonic() - connection->opened >= connection->settings->reconnect.stable)
 		backoff_reset(&connection->backoff);
@@ -591,6 +640,8 @@ struct connection *connection_new(const struct connection_host *host,
 	TAILQ_INIT(&connection->waiters);
 	connection->ticket.admitted = connection_on_admitted;
 	connection->ticket.context = connection;
+	connection->waiter.room = connection_on_room;
+	connection->waiter.context = connection;
 	connection_use(connection, config);
 	connection_clear_stats(connection);
 	connection_configure_warnings(connection);
@@ -606,14 +657,15 @@ void connection_free(struct connection *connection)
 	error_set(&error, ERROR_NOT_FOUND, "the connection has been removed");
 	connection_answer(connection, true, NULL, &error);
 	connection_answer(connection, false, NULL, NULL);
+	session_free(connection->session);
+	session_free(connection->leaving);
+	connection->session = connection->leaving = NULL;
 	while (connection->route_count)
 		connection_detach(connection, connection->routes[0].outlet);
 	free(connection->routes);
 	timer_clear(&connection->timer);
 	timer_clear(&connection->linger);
 	connection_cancel_call(connection);
-	session_free(connection->session);
-	session_free(connection->leaving);
 	if (connection->hold)
 		hold_release(connection->hold);
 	free(connection->hold);
@@ -711,6 +763,14 @@ void connection_retire(struct connection *connection)
 	connection_disconnect(connection, WS_CLOSE_GOING_AWAY, "", NULL);
 }
 
+void connection_abort(struct connection *connection)
+{
+	if (connection->leaving)
+		session_abort(connection->leaving);
+	if (connection->session)
+		session_abort(connection->session);
+}
+
 static struct connection_route *connection_route(const struct connection *connection,
 	const struct outlet *outlet)
 {
@@ -742,18 +802,14 @@ void connection_detach(struct connection *connection, struct outlet *outlet)
 		return;
 	outlet_remove_source(outlet, route->source);
 	*route = connection->routes[--connection->route_count];
-	connection_resume(connection); /* if it was this outlet that held it up */
+	if (connection->waiter.outlet == outlet) {
+		outlet_forget_waiter(&connection->waiter);
+		connection_resume(connection);
+	}
 	connection_update_demand(connection);
 }
 
 struct outlet *connection_outlet(const struct connection *connection, size_t index)
 {
 	return connection->routes[index].outlet;
-}
-
-bool connection_resume(struct connection *connection)
-{
-	bool left = connection->leaving && session_resume(connection->leaving);
-
-	return (connection->session && session_resume(connection->session)) || left;
 }

@@ -153,15 +153,15 @@ void connection_change(struct connection *connection, struct connection_config *
 /* Closes with 1001 for good, then calls `retired` (never from within this call). */
 void connection_retire(struct connection *connection);
 
+/* Of a retired one that has taken too long: ends its sessions at once, and tells what is lost. */
+void connection_abort(struct connection *connection);
+
 /* From now on, or no longer, publishes into the outlet. Both are idempotent. */
 void connection_attach(struct connection *connection, struct outlet *outlet);
 void connection_detach(struct connection *connection, struct outlet *outlet);
 
 /* An outlet of it has got its first subscriber, or lost its last. */
 void connection_update_demand(struct connection *connection);
-
-/* An outlet that held it up does no longer. False: none did, or another one still does. */
-bool connection_resume(struct connection *connection);
 
 const struct connection_config *connection_config(const struct connection *connection);
 

@@ -51,6 +51,7 @@ struct connection {
 
 	struct connection_route *routes;
 	size_t route_count;
+	struct outlet_waiter waiter; /* for room in an outlet, while a session is held up */
 	struct connection_waiters waiters;
 
 	struct hold *hold; /* NULL until the settings ask for it */
@@ -102,6 +103,9 @@ void connection_opened(struct connection *connection, struct call_result *result
 bool connection_held_up(void *context);
 bool connection_on_message(const struct ws_message *received, uint64_t time, uint64_t us,
 	void *context);
+/* A session is gone: whether another one still waits for room. */
+void connection_settle_waiting(struct connection *connection);
+
 void connection_on_sent(size_t bytes, uint64_t us, void *context);
 void connection_on_writable(void *context);
 

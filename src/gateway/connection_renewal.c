@@ -46,6 +46,7 @@ static void connection_on_left(const struct session_end *end, void *context)
 	connection_closed(connection, connection->leaving, end, true);
 	session_free(connection->leaving);
 	connection->leaving = NULL;
+	connection_settle_waiting(connection);
 	if (connection->retired && connection->state == CONNECTION_IDLE)
 		connection_rest(connection);
 }

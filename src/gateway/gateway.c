@@ -128,12 +128,6 @@ static void gateway_on_outlet_event(struct outlet *outlet, const char *what, con
 
 /* --- between outlets and connections ------------------------------------------------------- */
 
-static bool gateway_on_room(struct outlet *outlet, unsigned source, void *context)
-{
-	(void)context;
-	return connection_resume(outlet_source(outlet, source));
-}
-
 static void gateway_on_attended(struct outlet *outlet, void *context)
 {
 	(void)context;
@@ -275,15 +269,18 @@ static void gateway_let_outlet_leave(struct gateway *gateway, struct outlet *out
 
 static void gateway_free_left(struct gateway *gateway, uint64_t now)
 {
+	bool late = gateway->stopped && gateway->stop_deadline <= now;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < gateway->leaving_count; i++) {
 		struct gateway_leaving *leaving = &gateway->leaving[i];
 
-		if (outlet_drained(leaving->outlet) || leaving->deadline <= now)
-			outlet_free(leaving->outlet);
-		else
+		if (!late && !outlet_drained(leaving->outlet) && leaving->deadline > now) {
 			gateway->leaving[kept++] = *leaving;
+			continue;
+		}
+		outlet_give_up(leaving->outlet);
+		outlet_free(leaving->outlet);
 	}
 	gateway->leaving_count = kept;
 }
@@ -334,7 +331,21 @@ static void gateway_retire(struct gateway *gateway, struct connection *connectio
 	connection_retire(connection);
 }
 
-/* In the end the connections close first, then the outlets deliver what is in their rings. */
+/* The connections close first, then the outlets deliver what is in their rings. */
+static void gateway_go_on_stopping(struct gateway *gateway, uint64_t now)
+{
+	bool late = now >= gateway->stop_deadline;
+
+	for (size_t i = 0; late && i < gateway->retiring_count; i++)
+		connection_abort(gateway->retiring[i]);
+	if (gateway->retiring_count && !late)
+		return;
+	names_release(&gateway->outlets_by_name);
+	while (gateway->outlet_count)
+		gateway_drop_outlet(gateway, gateway->outlets[--gateway->outlet_count]);
+	gateway_free_left(gateway, now);
+}
+
 static void gateway_on_poll(evutil_socket_t fd, short what, void *context)
 {
 	struct gateway *gateway = context;
@@ -342,16 +353,11 @@ static void gateway_on_poll(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	gateway_free_left(gateway, now);
-	if (gateway->stopped && (gateway->retiring_count == 0 || now >= gateway->stop_deadline)) {
-		names_release(&gateway->outlets_by_name);
-		while (gateway->outlet_count)
-			gateway_drop_outlet(gateway, gateway->outlets[--gateway->outlet_count]);
-		if (gateway->leaving_count == 0) {
-			gateway->stopped(gateway->stopped_context);
-			return;
-		}
-	}
-	if (gateway->leaving_count || gateway->stopped)
+	if (gateway->stopped)
+		gateway_go_on_stopping(gateway, now);
+	if (gateway->stopped && gateway->outlet_count + gateway->leaving_count == 0)
+		gateway->stopped(gateway->stopped_context);
+	else if (gateway->stopped || gateway->leaving_count)
 		gateway_poll_soon(gateway);
 }
 
@@ -365,6 +371,12 @@ void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *co
 		gateway_retire(gateway, gateway->connections[i]);
 	gateway->connection_count = 0;
 	gateway_poll_soon(gateway);
+}
+
+void gateway_stop_now(struct gateway *gateway)
+{
+	gateway->stop_deadline = 0;
+	event_active(&gateway->poll, EV_TIMEOUT, 0);
 }
 
 /* --- connections and their outlets --------------------------------------------------------- */
@@ -622,6 +634,7 @@ bool gateway_apply(struct gateway *gateway, struct settings *settings,
 		}
 		settings_free(gateway->settings);
 		gateway->settings = settings;
+		gateway->shared.drain_timeout = settings->gateway.drain_timeout;
 		for (size_t i = 0; i < gateway->connection_count; i++)
 			connection_start(gateway->connections[i]);
 		gateway_emit_reload(gateway, changes);
@@ -758,7 +771,6 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 	gateway->outlet_listeners = listeners_new(base, log);
 	gateway->outlet_callbacks = (struct outlet_callbacks){
 		.context = gateway,
-		.room = gateway_on_room,
 		.input = gateway_on_input,
 		.attended = gateway_on_attended,
 		.event = gateway_on_outlet_event,

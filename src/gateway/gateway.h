@@ -64,9 +64,15 @@ bool gateway_add(struct gateway *gateway, struct connection_config *config,
 	struct error *error);
 bool gateway_remove(struct gateway *gateway, const char *name, struct error *error);
 
-/* Closes every connection with 1001, lets the subscribers have what is in the rings, within
- * `drain_timeout`; then calls `done`. */
+/*
+ * Closes every connection with 1001, delivers what comes until the servers have closed too, and lets
+ * the subscribers have what is in the rings, all within `drain_timeout`; then calls `done`. What is
+ * lost is told.
+ */
 void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *context);
+
+/* Does not wait any longer. `done` is called from the event loop. */
+void gateway_stop_now(struct gateway *gateway);
 
 const struct settings *gateway_settings(const struct gateway *gateway);
 struct event_base *gateway_base(const struct gateway *gateway);

@@ -15,9 +15,16 @@ void session_note_error(struct session *session, const struct error *error)
 	*session->error = *error;
 }
 
+void session_forget_error(struct session *session)
+{
+	free(session->error);
+	session->error = NULL;
+}
+
 static void session_finish(struct session *session)
 {
 	struct session_end end = {
+		.lost = session->paused ? session_undelivered(session) : 0,
 		.code = session->close_code ? session->close_code : WS_CLOSE_ABNORMAL,
 		.reason = session->close_reason ? session->close_reason : "",
 		.remote = session->close_remote,
@@ -58,7 +65,9 @@ void session_arm_timer(struct session *session)
 	uint64_t nearest = UINT64_MAX, now = clock_monotonic();
 
 	if (session->state != SESSION_OPEN) {
-		nearest = session->close_deadline;
+		nearest = session->drain_deadline;
+		if (!session->paused)
+			nearest = session_earlier(session->close_deadline, nearest);
 	} else {
 		nearest = session_earlier(session->next_ping, nearest);
 		if (session->throttle)
@@ -174,39 +183,56 @@ size_t session_unsent(const struct session *session)
 	return session->out_marks.length / sizeof(struct session_mark) + session_waiting(session);
 }
 
-bool session_write_all(struct session *session)
+/* Nothing more can be sent. What is in the way from the server, or held up, can still be had. */
+static void session_lose_output(struct session *session, const struct error *error)
 {
-	enum stream_status status;
-	struct error error;
-	size_t written;
+	buffer_release(&session->out);
+	if (session->state == SESSION_CLOSED || session->state == SESSION_FAILED)
+		return;
+	session_note_error(session, error);
+	if (session->state == SESSION_OPEN)
+		session_note_close(session, WS_CLOSE_ABNORMAL, "", 0, true);
+	session_close_within_timeout(session, SESSION_LOST);
+}
 
-	session->write_wants_read = false;
-	while (session->out.length) {
-		status = stream_write(session->stream, buffer_data(&session->out),
-			session->out.length, &written, &error);
-		if (status == STREAM_WANT_READ) {
-			session->write_wants_read = true;
+static enum stream_status session_write_some(struct session *session, struct error *error)
+{
+	enum stream_status status = STREAM_OK;
+	size_t most = SESSION_WRITE_MAX;
+
+	while (session->out.length && most && status == STREAM_OK) {
+		size_t length = session->out.length < most ? session->out.length : most;
+		size_t written;
+
+		status = stream_write(session->stream, buffer_data(&session->out), length, &written,
+			error);
+		if (status != STREAM_OK)
 			break;
-		}
-		if (status == STREAM_WANT_WRITE) {
-			session_await_writable(session);
-			break;
-		}
-		if (status != STREAM_OK) {
-			session_note_error(session, &error);
-			return false;
-		}
 		buffer_consume(&session->out, written);
 		session->out_written += written;
 		session->stats->bytes_sent += written;
+		most -= written;
 	}
+	return status;
+}
+
+void session_write_all(struct session *session)
+{
+	enum stream_status status;
+	struct error error;
+
+	status = session_write_some(session, &error);
+	session->write_wants_read = status == STREAM_WANT_READ;
+	if (status == STREAM_WANT_WRITE || (status == STREAM_OK && session->out.length))
+		session_await_writable(session);
+	else if (status != STREAM_OK && status != STREAM_WANT_READ)
+		session_lose_output(session, &error);
 	session_count_sent(session);
 	if (session->send_refused &&
 		session_queued(session) <= session->settings->send_queue / 2) {
 		session->send_refused = false;
 		session->callbacks->writable(session->context);
 	}
-	return true;
 }
 
 bool session_has_room(struct session *session, size_t length)
@@ -307,9 +333,25 @@ bool session_ping(struct session *session, struct error *error)
 
 void session_close_within_timeout(struct session *session, enum session_state state)
 {
+	uint64_t close = session->settings->close_timeout, drain = session->shared->drain_timeout;
+	uint64_t now = clock_monotonic();
+
 	session->state = state;
-	session->close_deadline = clock_monotonic() + session->settings->close_timeout;
+	session->close_deadline = now + close;
+	if (!session->drain_deadline)
+		session->drain_deadline = now + (close > drain ? close : drain);
 	session_arm_timer(session);
+}
+
+void session_restart_deadlines(struct session *session)
+{
+	uint64_t now = clock_monotonic();
+
+	session->last_message = now;
+	if (session->pong_deadline)
+		session->pong_deadline = now + session->settings->ping_timeout;
+	if (session->close_deadline)
+		session->close_deadline = now + session->settings->close_timeout;
 }
 
 void session_close(struct session *session, unsigned code, const char *reason)
@@ -323,9 +365,11 @@ void session_close(struct session *session, unsigned code, const char *reason)
 
 /* --- the socket is ready ------------------------------------------------------------------- */
 
+/* False: the session is over. */
 static bool session_handle_writable(struct session *session)
 {
-	return session_write_all(session) && (!session->read_wants_write || session_read(session));
+	session_write_all(session);
+	return !session->read_wants_write || session->paused || session_receive(session);
 }
 
 static void session_on_io(evutil_socket_t fd, short what, void *context)
@@ -409,17 +453,23 @@ static void session_beat(struct session *session, uint64_t now)
 		session->stats->heartbeats_sent++;
 }
 
-/* The server has not ended the stream in time, so we do. */
+/* The server has not ended the stream in time, or the owner has not taken what it sent; so we do. */
 static void session_end_closing(struct session *session)
 {
 	struct error error;
 
 	if (session->state == SESSION_CLOSING) {
-		error_set(&error, ERROR_SOCKET_TIMEOUT,
-			"the closing handshake did not end in time");
+		error_set(&error, ERROR_SOCKET_TIMEOUT, session->paused
+			? "its last messages were held up for too long (drain_timeout)"
+			: "the closing handshake did not end in time");
 		session_note_error(session, &error);
 	}
 	session_finish(session);
+}
+
+void session_abort(struct session *session)
+{
+	session_end_closing(session);
 }
 
 static void session_on_timer(void *context)
@@ -509,7 +559,7 @@ void session_free(struct session *session)
 		message_queue_release(&session->throttle->waiting);
 	free(session->throttle);
 	free(session->close_reason);
-	free(session->error);
+	session_forget_error(session);
 	free(session);
 }
 

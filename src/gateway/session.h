@@ -26,6 +26,7 @@ enum { SESSION_READ_SIZE = 512 * 1024 };
 struct session_shared {
 	struct event_base *base;
 	uint8_t *read_buffer; /* of SESSION_READ_SIZE; NULL until a session reads */
+	uint64_t drain_timeout; /* ns; for the end of a session that is held up */
 	struct ws_mask_pool masks;
 };
 
@@ -34,6 +35,7 @@ struct session_end {
 	unsigned code;        /* what the close frames said; 1005, 1006: RFC 6455, section 7.1.5 */
 	const char *reason;   /* UTF-8, never NULL */
 	bool remote;          /* the server began to close */
+	size_t lost;          /* messages received, but held up until the end */
 	const struct error *error; /* NULL: an orderly close */
 };
 
@@ -84,8 +86,14 @@ bool session_has_room(struct session *session, size_t length);
 
 bool session_ping(struct session *session, struct error *error);
 
-/* Begins the closing handshake; `ended` follows within the close timeout. */
+/*
+ * Begins the closing handshake. Messages go on to be delivered until the server's close frame. `ended`
+ * follows within the close timeout, or the time to drain if that is longer and messages are held up.
+ */
 void session_close(struct session *session, unsigned code, const char *reason);
+
+/* Ends the session at once: `ended` is called from within. What is held up is lost. */
+void session_abort(struct session *session);
 
 /* Goes on with a session that is held up. False: it is not, or again at once. */
 bool session_resume(struct session *session);

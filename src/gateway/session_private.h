@@ -10,9 +10,13 @@
 
 /* The inside of a session, for its two files: session.c and session_receiving.c. */
 
+enum { SESSION_WRITE_MAX = 1 << 20 }; /* bytes written at a time, so that others have their turn */
+
 enum session_state {
 	SESSION_OPEN,
 	SESSION_CLOSING,  /* our close frame is queued or sent, the server's is awaited */
+	SESSION_LOST,     /* cannot be written to; what the server has sent is still read */
+	/* those above take input, those below do not */
 	SESSION_CLOSED,   /* both close frames were seen: the server now ends the stream */
 	SESSION_FAILED,   /* broken: what still arrives is thrown away until the server ends it */
 };
@@ -51,7 +55,8 @@ struct session {
 	struct ws_message held;   /* refused by the owner; all 0 if there is none */
 	uint64_t held_us;
 	bool paused;
-	struct buffer backlog;    /* input not parsed yet: it came behind the held message */
+	bool turn;                /* reads once without asking whether it is held up */
+	struct buffer backlog;    /* input not parsed yet */
 	uint64_t message_start;   /* of the message under way; monotonic ns */
 	uint64_t received_at;     /* of the batch being parsed, ns since 1970 */
 
@@ -72,7 +77,8 @@ struct session {
 	uint64_t last_message;
 	uint64_t next_heartbeat;
 	uint64_t last_sent;       /* when a message last left; not a deadline */
-	uint64_t close_deadline;
+	uint64_t close_deadline;  /* for the server, while its messages are taken */
+	uint64_t drain_deadline;  /* for all of the end */
 
 	/* how it ends */
 	unsigned close_code;
@@ -84,13 +90,21 @@ struct session {
 /* The first error is the cause; what else goes wrong while the session ends only hides it. */
 void session_note_error(struct session *session, const struct error *error);
 
+void session_forget_error(struct session *session);
+
 /* What the close frames say. */
 void session_note_close(struct session *session, unsigned code, const void *reason, size_t length,
 	bool remote);
 void session_queue_close(struct session *session, unsigned code, const char *reason);
 
-/* In that state the server has the close timeout to end the stream. */
+/*
+ * In that state the server has the close timeout to end the stream. While the owner holds its messages
+ * up the server is not to blame: only the time to drain then goes on.
+ */
 void session_close_within_timeout(struct session *session, enum session_state state);
+
+/* Of what the server could not do while the owner held its messages up. */
+void session_restart_deadlines(struct session *session);
 
 void session_arm_timer(struct session *session);
 
@@ -99,8 +113,8 @@ void session_queue(struct session *session, enum ws_opcode opcode, const void *d
 	size_t length);
 void session_schedule_write(struct session *session);
 
-/* or at once. False: the session is over. */
-bool session_write_all(struct session *session);
+/* or as much at once as the socket takes, and is fair to others. */
+void session_write_all(struct session *session);
 void session_await_writable(struct session *session);
 
 /* That of the last ping. */
@@ -110,5 +124,8 @@ const void *session_ping_payload(const struct session *session, size_t *length);
  * latter. At most one read. False: the session is over. */
 bool session_receive(struct session *session);
 bool session_read(struct session *session);
+
+/* How many messages have been received and not been taken; the session is of no further use. */
+size_t session_undelivered(struct session *session);
 
 #endif

@@ -10,7 +10,13 @@
 
 enum {
 	SESSION_PONGS_MAX = 64 * 1024, /* bytes queued beyond which a ping goes unanswered */
+	SESSION_CLOCK_EVERY = 16,      /* units of work, between looks at the clock */
+	SESSION_INFLATE_MAX = 4096,    /* bytes at a time: they can become a thousand times as many */
 };
+
+/* How long a session parses at a time: all that it has read could take far longer, as half a
+ * megabyte of empty messages, or of compressed ones, into many outlets. */
+#define SESSION_PARSE_TIME (5 * CLOCK_NS_PER_MS)
 
 /*
  * RFC 6455, section 7.1.7. Closing the socket at once, with input unread, would reset the
@@ -33,11 +39,13 @@ static void session_fail(struct session *session, const struct ws_failure *failu
 
 static void session_take_close(struct session *session, const struct ws_message *message)
 {
-	if (session->state == SESSION_OPEN) {
+	if (session->state == SESSION_OPEN || session->state == SESSION_LOST)
 		session_note_close(session, message->close_code, message->data, message->length,
 			true);
+	if (session->state == SESSION_OPEN)
 		session_queue_close(session, message->close_code, "");
-	}
+	if (session->state == SESSION_LOST)
+		session_forget_error(session); /* it had closed before it could not be written to */
 	session_close_within_timeout(session, SESSION_CLOSED);
 }
 
@@ -106,8 +114,7 @@ static void session_take_control(struct session *session, const struct ws_messag
 
 static bool session_takes_input(const struct session *session)
 {
-	return !session->paused &&
-		(session->state == SESSION_OPEN || session->state == SESSION_CLOSING);
+	return !session->paused && session->state <= SESSION_LOST;
 }
 
 static void session_count_inflated(struct session *session)
@@ -121,32 +128,68 @@ static void session_count_inflated(struct session *session)
 	session->stats->uncompressed_recv += volume.uncompressed;
 }
 
+/* Looks at the clock only now and then: the work is about one for each message and each KiB. */
+static bool session_has_time(const struct session *session, const struct ws_message *last,
+	size_t *work, uint64_t since)
+{
+	*work += session->inflater ? SESSION_CLOCK_EVERY : 1 + last->length / 1024;
+	if (*work < SESSION_CLOCK_EVERY)
+		return true;
+	*work = 0;
+	return clock_monotonic() - since < SESSION_PARSE_TIME;
+}
+
+/* The next message of the input; of what is inflated, not much input at a time. */
+static enum ws_received session_next(struct session *session, struct ws_input *input,
+	struct ws_message *message, struct ws_failure *failure)
+{
+	struct ws_input piece = *input;
+	enum ws_received received;
+
+	if (session->inflater && piece.length > SESSION_INFLATE_MAX)
+		piece.length = SESSION_INFLATE_MAX;
+	received = ws_receiver_next(&session->receiver, &piece, message, failure);
+	input->length -= (size_t)(piece.data - input->data);
+	input->data = piece.data;
+	return received;
+}
+
+static void session_take_message(struct session *session, struct ws_message *message, uint64_t us,
+	uint64_t now)
+{
+	if (message->opcode != WS_TEXT && message->opcode != WS_BINARY) {
+		session_take_control(session, message);
+		return;
+	}
+	if (!session_offer(session, message, us))
+		session_hold(session, message, us);
+	session->message_start = 0;
+	session->last_message = now;
+}
+
 /*
- * Parses one batch of input. A message that began in an earlier batch took from then until now;
- * one that came whole within a batch took no time that could be told.
+ * Parses one batch of input, or what of it there is time for. A message that began in an earlier batch
+ * took from then until now; one that came whole within a batch took no time that could be told.
  */
 static void session_parse(struct session *session, struct ws_input *input, uint64_t now)
 {
 	uint64_t us = session->message_start ? (now - session->message_start) / CLOCK_NS_PER_US : 0;
-	struct ws_message message;
+	struct ws_message message = {0};
 	struct ws_failure failure;
 	enum ws_received received;
+	size_t work = 0;
 
-	while (session_takes_input(session)) {
-		received = ws_receiver_next(&session->receiver, input, &message, &failure);
-		if (received == WS_RECEIVED_NOTHING)
-			break;
+	while (session_takes_input(session) && session_has_time(session, &message, &work, now)) {
+		received = session_next(session, input, &message, &failure);
 		if (received == WS_RECEIVED_FAILURE) {
 			session_fail(session, &failure);
 			break;
 		}
-		if (message.opcode == WS_TEXT || message.opcode == WS_BINARY) {
-			if (!session_offer(session, &message, us))
-				session_hold(session, &message, us);
-			session->message_start = us = 0;
-			session->last_message = now;
-		} else {
-			session_take_control(session, &message);
+		if (received == WS_RECEIVED_MESSAGE) {
+			session_take_message(session, &message, us, now);
+			us = session->message_start ? us : 0;
+		} else if (input->length == 0) {
+			break;
 		}
 	}
 	session->stats->frames_recv += session->receiver.frames;
@@ -159,7 +202,7 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 }
 
 /*
- * Keeps what a paused session has read and not parsed. If that is much it stays where it is: the
+ * Keeps what the session has read and not parsed. If that is much it stays where it is: the
  * session keeps the read buffer, and who reads next makes another.
  */
 static void session_keep_rest(struct session *session, const struct ws_input *rest)
@@ -211,10 +254,13 @@ static uint8_t *session_read_buffer(struct session_shared *shared)
 	return shared->read_buffer;
 }
 
-/* No event will tell of bytes that TLS has read already. */
+/* No event will tell of bytes that have been read already, by TLS or into the backlog. */
 static void session_expect_pending(struct session *session)
 {
-	if (stream_pending(session->stream) && !session->paused)
+	bool backlog = session->backlog.length && session_takes_input(session);
+
+	if (!session->paused &&
+		(backlog || session->read_wants_write || stream_pending(session->stream)))
 		event_active(&session->io, EV_READ, 0);
 }
 
@@ -249,7 +295,7 @@ bool session_read(struct session *session)
 	session->stats->bytes_recv += input.length;
 	session->received_at = clock_realtime();
 	session_parse(session, &input, clock_monotonic());
-	if (session->paused)
+	if (input.length && (session->paused || session_takes_input(session)))
 		session_keep_rest(session, &input);
 	session_expect_pending(session);
 	return true;
@@ -257,17 +303,33 @@ bool session_read(struct session *session)
 
 bool session_receive(struct session *session)
 {
-	if (session->write_wants_read && !session_write_all(session))
-		return false;
+	bool turn = session->turn;
+
+	session->turn = false;
+	if (session->write_wants_read)
+		session_write_all(session);
 	if (session->backlog.length && session_takes_input(session)) {
 		session_parse_backlog(session);
 		session_expect_pending(session);
 		return true; /* others may be held up, and get their turn before it reads again */
 	}
-	if (!session->paused && session_is_open(session) &&
-		session->callbacks->held_up(session->context))
+	if (session_takes_input(session) && !turn && session->callbacks->held_up(session->context))
 		session_pause(session);
 	return session->paused || session_read(session);
+}
+
+/* Messages that the owner has not had: the one held, and those in what has been read after it. */
+size_t session_undelivered(struct session *session)
+{
+	struct ws_input input = {buffer_data(&session->backlog), session->backlog.length};
+	size_t count = session->held.opcode != 0;
+	struct ws_message message;
+	struct ws_failure failure;
+
+	while (ws_receiver_next(&session->receiver, &input, &message, &failure) ==
+		WS_RECEIVED_MESSAGE)
+		count += message.opcode == WS_TEXT || message.opcode == WS_BINARY;
+	return count;
 }
 
 bool session_paused(const struct session *session)
@@ -286,9 +348,8 @@ bool session_resume(struct session *session)
 		return false;
 	session->held = (struct ws_message){0};
 	session->paused = false;
-	session->last_message = clock_monotonic();
-	if (session->pong_deadline)
-		session->pong_deadline = session->last_message + session->settings->ping_timeout;
+	session->turn = true;
+	session_restart_deadlines(session);
 	event_add(&session->io, NULL);
 	event_active(&session->io, EV_READ, 0);
 	session_arm_timer(session);

@@ -110,8 +110,8 @@ static enum stream_status stream_write_ssl(struct stream *stream, const void *da
 	enum stream_status status = STREAM_OK;
 	size_t piece;
 
-	if (stream->fault) {
-		*error = *stream->fault;
+	if (stream->write_fault) {
+		*error = *stream->write_fault;
 		return STREAM_ERROR;
 	}
 	while (status == STREAM_OK && *length < size) {
@@ -123,8 +123,8 @@ static enum stream_status stream_write_ssl(struct stream *stream, const void *da
 			status = stream_ssl_status(stream, error);
 	}
 	if (status == STREAM_ERROR) {
-		stream->fault = alloc_zero(1, sizeof(*stream->fault));
-		*stream->fault = *error;
+		stream->write_fault = alloc_zero(1, sizeof(*stream->write_fault));
+		*stream->write_fault = *error;
 	}
 	return *length ? STREAM_OK : status;
 }
@@ -166,12 +166,13 @@ void stream_close(struct stream *stream)
 		return;
 	if (stream->ssl) {
 		ERR_clear_error();
-		if (SSL_is_init_finished(stream->ssl) && !stream->fault)
+		if (SSL_is_init_finished(stream->ssl) && !stream->fault && !stream->write_fault)
 			SSL_shutdown(stream->ssl);
 		SSL_free(stream->ssl);
 		ERR_clear_error();
 	}
 	free(stream->fault);
+	free(stream->write_fault);
 	close(stream->fd);
 	free(stream);
 }

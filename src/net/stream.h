@@ -27,6 +27,7 @@ struct stream {
 	/* private */
 	bool drained;        /* TLS: what is buffered is not a whole record */
 	struct error *fault; /* TLS: the error after the bytes that the last read returned */
+	struct error *write_fault; /* TLS: of the last write; what has arrived can still be read */
 };
 
 /* Takes a connected, non-blocking socket. */

@@ -129,40 +129,6 @@ static void outlet_report(struct outlet *outlet)
 	}
 }
 
-/*
- * Room is a quarter of the ring, or what was refused if that is more: else sources would be stopped
- * and resumed for every message.
- */
-static bool outlet_has_plenty(struct outlet *outlet)
-{
-	size_t quarter = outlet->ring.size / 4;
-
-	return outlet->settings.on_lag != OUTLET_WAIT ||
-		outlet_has_space(outlet, quarter > outlet->wanted ? quarter : outlet->wanted);
-}
-
-/* A source keeps its turn until it has gone on without being refused: until the flush after that. */
-static void outlet_give_room(struct outlet *outlet)
-{
-	const struct outlet_callbacks *callbacks = outlet->callbacks;
-
-	if (outlet->waiting && outlet_has_plenty(outlet)) {
-		outlet->waiting = false;
-		outlet->queued = outlet->source_count;
-	}
-	while (outlet->queued && !outlet->waiting) {
-		unsigned source = outlet->turn % outlet->source_count;
-
-		if (outlet->sources[source].thing &&
-			callbacks->room(outlet, source, callbacks->context)) {
-			outlet_schedule_flush(outlet);
-			return;
-		}
-		outlet->turn++;
-		outlet->queued--;
-	}
-}
-
 static void outlet_tell_attended(struct outlet *outlet)
 {
 	bool attended = outlet->subscriber_count > 0;
@@ -192,4 +158,65 @@ void outlet_on_flush(evutil_socket_t fd, short what, void *context)
 	outlet_update_encodes(outlet);
 	outlet_give_room(outlet);
 	outlet_tell_attended(outlet);
+}
+
+static void outlet_tell_lost(struct outlet *outlet, const char *source, uint64_t messages)
+{
+	char *json = alloc_format("{%s%s%s\"messages\":%llu}", source ? "\"connection\":\"" : "",
+		source ? source : "", source ? "\"," : "", (unsigned long long)messages);
+
+	log_write(outlet->log, LOG_WARNING, &outlet->subject, "messages lost: %llu%s%s",
+		(unsigned long long)messages, source ? ", of connection " : "",
+		source ? source : "");
+	outlet->callbacks->event(outlet, "lost", json, outlet->callbacks->context);
+	free(json);
+}
+
+/* Has each subscriber that is sent messages lose what `lost` says; returns the sum. */
+static uint64_t outlet_count_lost(struct outlet *outlet,
+	uint64_t (*lost)(const struct subscriber *subscriber, uint64_t messages), uint64_t messages)
+{
+	uint64_t before = outlet->stats.lost;
+
+	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_BLOCKED; state++) {
+		struct subscriber *subscriber;
+
+		TAILQ_FOREACH (subscriber, &outlet->subscribers[state], link) {
+			uint64_t count = lost(subscriber, messages);
+
+			subscriber->lost += count;
+			outlet->stats.lost += count;
+		}
+	}
+	return outlet->stats.lost - before;
+}
+
+static uint64_t outlet_lost_unpublished(const struct subscriber *subscriber, uint64_t messages)
+{
+	(void)subscriber;
+	return messages;
+}
+
+/* One that it has been sent a part of is lost as well. */
+static uint64_t outlet_lost_unsent(const struct subscriber *subscriber, uint64_t messages)
+{
+	const struct ring *ring = &subscriber->outlet->ring;
+	uint64_t seq = ring_seq_from(ring, subscriber->cursor);
+
+	(void)messages;
+	return ring->next - seq + (ring_start(ring, seq) > subscriber->cursor);
+}
+
+void outlet_lose(struct outlet *outlet, unsigned source, uint64_t messages)
+{
+	if (outlet_count_lost(outlet, outlet_lost_unpublished, messages))
+		outlet_tell_lost(outlet, outlet->sources[source].name, messages);
+}
+
+void outlet_give_up(struct outlet *outlet)
+{
+	uint64_t lost = outlet_count_lost(outlet, outlet_lost_unsent, 0);
+
+	if (lost)
+		outlet_tell_lost(outlet, NULL, lost);
 }

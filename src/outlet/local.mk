@@ -13,6 +13,7 @@ liboutlet_a_SOURCES = \
 	src/outlet/mapped.c \
 	src/outlet/outlet.c src/outlet/outlet.h src/outlet/outlet_private.h \
 	src/outlet/packets.c \
+	src/outlet/room.c \
 	src/outlet/ring.c src/outlet/ring.h \
 	src/outlet/subscriber.c src/outlet/subscriber.h
 OUTLET_LIBS = liboutlet.a $(WS_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS)

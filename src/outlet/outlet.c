@@ -12,7 +12,6 @@
 
 enum {
 	OUTLET_HELLO_SECONDS = 10,
-	OUTLET_RESERVE = 16, /* this part of a `wait` ring is for what cannot be held up */
 	OUTLET_CHUNK = 32,   /* this part of a ring is forgotten at a time */
 };
 
@@ -68,6 +67,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	for (int state = 0; state < SUBSCRIBER_STATES; state++)
 		TAILQ_INIT(&outlet->subscribers[state]);
 	TAILQ_INIT(&outlet->laggards);
+	TAILQ_INIT(&outlet->waiters);
 	ring_init(&outlet->ring, settings->ring, settings->format == OUTLET_FRAMES);
 	outlet->begun = clock_realtime() / CLOCK_NS_PER_US;
 	outlet_update_encodes(outlet);
@@ -104,6 +104,8 @@ void outlet_free(struct outlet *outlet)
 	if (!outlet)
 		return;
 	listener_free(outlet->listener);
+	while (outlet_has_waiters(outlet))
+		outlet_forget_waiter(TAILQ_FIRST(&outlet->waiters));
 	for (int state = 0; state < SUBSCRIBER_STATES; state++) {
 		while ((subscriber = TAILQ_FIRST(&outlet->subscribers[state])))
 			subscriber_free(subscriber);
@@ -279,61 +281,17 @@ static inline struct encode_record outlet_record(const struct outlet *outlet,
 	};
 }
 
-static inline bool outlet_has_known_room(const struct outlet *outlet, size_t length)
+size_t outlet_record_length(const struct outlet *outlet, const struct outlet_message *message)
 {
-	const struct ring *ring = &outlet->ring;
+	const struct encode_record record = outlet_record(outlet, message);
 
-	return ring->head + length <= outlet->room_head && ring->next < outlet->room_next;
-}
-
-/*
- * Up to where the ring can be filled before a record that a subscriber still reads is overwritten,
- * with the reserve kept free. The first such record stays whole, even if its reader is in it.
- */
-static void outlet_measure_room(struct outlet *outlet)
-{
-	const struct ring *ring = &outlet->ring;
-	uint64_t seq = ring_seq_from(ring, outlet->slowest);
-
-	if (seq > ring->first && ring_start(ring, seq) > outlet->slowest)
-		seq--;
-	outlet->room_head = ring_start(ring, seq) + ring->size - ring->size / OUTLET_RESERVE;
-	outlet->room_next = seq + ring_records(ring) - ring_records(ring) / OUTLET_RESERVE;
-}
-
-/* Of a `wait` outlet: makes room for a record by sending, or notes that somebody waits for it. */
-static bool outlet_find_room(struct outlet *outlet, size_t length)
-{
-	if (outlet->slowest == UINT64_MAX || length > outlet->ring.size)
-		return true;
-	length += outlet->ring.size / OUTLET_RESERVE;
-	if (length > outlet->ring.size)
-		length = outlet->ring.size;
-	if (!outlet_has_space(outlet, length))
-		outlet_send_ready(outlet);
-	if (outlet_has_space(outlet, length)) {
-		outlet_measure_room(outlet);
-		return true;
-	}
-	outlet->waiting = true;
-	outlet->wanted = length;
-	return false;
-}
-
-static inline bool outlet_has_room_for(struct outlet *outlet, size_t length)
-{
-	return outlet->settings.on_lag != OUTLET_WAIT || outlet_has_known_room(outlet, length) ||
-		outlet_find_room(outlet, length);
+	return outlet->format->length(&record);
 }
 
 bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message)
 {
-	struct encode_record record;
-
-	if (outlet->settings.on_lag != OUTLET_WAIT)
-		return true;
-	record = outlet_record(outlet, message);
-	return outlet_has_room_for(outlet, outlet->format->length(&record));
+	return outlet->settings.on_lag != OUTLET_WAIT ||
+		outlet_has_room_for(outlet, outlet_record_length(outlet, message));
 }
 
 /*
@@ -429,18 +387,9 @@ bool outlet_offer(struct outlet *outlet, const struct outlet_message *message)
 		return true;
 	record = outlet_record(outlet, message);
 	length = outlet->format->length(&record);
-	if (!outlet_has_room_for(outlet, length))
+	if (outlet->settings.on_lag == OUTLET_WAIT && !outlet_has_room_for(outlet, length))
 		return false;
 	outlet_append(outlet, &record, length);
-	return true;
-}
-
-bool outlet_holds_up(struct outlet *outlet, unsigned source)
-{
-	if (!outlet->waiting &&
-		(outlet->queued == 0 || outlet->turn % outlet->source_count == source))
-		return false;
-	outlet->queued = outlet->source_count;
 	return true;
 }
 
@@ -460,7 +409,7 @@ void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats)
 	stats->messages = outlet->ring.next - 1;
 	stats->oldest = outlet->ring.first;
 	stats->subscribers = outlet->subscriber_count;
-	stats->waiting = outlet->waiting;
+	stats->waiting = outlet_has_waiters(outlet);
 }
 
 unsigned outlet_subscribers(const struct outlet *outlet)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -51,16 +52,29 @@ struct outlet_message {
 	size_t length;
 };
 
+/*
+ * Somebody who waits for room in a `wait` outlet: in one at a time, and in the order in which they
+ * came. Embedded in whoever has the messages; zeroed but for the first two, it waits nowhere.
+ */
+struct outlet_waiter {
+	/*
+	 * There is room, and it is its turn; it waits no longer. True: it goes on, and the next
+	 * one's turn comes when what it has activated has run. False: it does not go on, because it
+	 * now waits for another outlet, or for nothing; the turn is the next one's at once. Called
+	 * from the event loop.
+	 */
+	bool (*room)(struct outlet *outlet, void *context);
+	void *context;
+
+	struct outlet *outlet; /* to be read: where it waits; NULL: nowhere */
+	size_t wanted;         /* private from here on: bytes */
+	TAILQ_ENTRY(outlet_waiter) entry;
+};
+
 /* What the outlet asks of whoever owns it. All are called with `context`, none from within
  * outlet_publish(). The outlet must not be freed from within one. */
 struct outlet_callbacks {
 	void *context;
-
-	/*
-	 * It is the turn of this source, which a `wait` outlet has held up. False: it has not been,
-	 * or something else still holds it up.
-	 */
-	bool (*room)(struct outlet *outlet, unsigned source, void *context);
 
 	/*
 	 * A subscriber of a writable outlet has sent a message for `source`, or for all (-1).
@@ -75,7 +89,7 @@ struct outlet_callbacks {
 	 * was undone within one turn of the event loop is not told. May be NULL. */
 	void (*attended)(struct outlet *outlet, void *context);
 
-	/* Something happened that is worth an event: "subscribed", "unsubscribed", "lag",
+	/* Something happened that is worth an event: "subscribed", "unsubscribed", "lag", "lost",
 	 * "oversize", "input-error", with the details as a JSON object. */
 	void (*event)(struct outlet *outlet, const char *what, const char *json, void *context);
 };
@@ -118,17 +132,27 @@ void *outlet_source(const struct outlet *outlet, unsigned source);
 
 /*
  * Whether a message of that size can be published now. Only a `wait` outlet ever says no; then
- * it calls `room` when that has changed. Ask before each publish of a text or binary message. For a
- * source's opening and closing, which nobody can hold up, such an outlet keeps some room free.
+ * outlet_await_room() tells when that has changed. Ask before each publish of a text or binary
+ * message. For a source's opening and closing, which nobody can hold up, such an outlet keeps some
+ * room free.
  */
 bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message);
 
 /*
- * Whether a source had better not read, because a `wait` outlet is full, or it is the turn of another
- * source. Then `room` tells when it is its own. One takes its turn after the other: if all that wait
- * read at once, the first would fill the room, and the others sit on what they have read.
+ * Waits for room for the message that has been refused, or without one (NULL) for the turn to read
+ * one, behind all that wait already. The waiter must wait nowhere.
  */
-bool outlet_holds_up(struct outlet *outlet, unsigned source);
+void outlet_await_room(struct outlet *outlet, struct outlet_waiter *waiter,
+	const struct outlet_message *message);
+
+/* It waits no longer; nothing happens if it does not wait. */
+void outlet_forget_waiter(struct outlet_waiter *waiter);
+
+/*
+ * Whether somebody waits for room. Who has no message yet had then better not read one, but wait as
+ * well: if all read at once, the first would fill the room, and the others sit on what they have read.
+ */
+bool outlet_has_waiters(const struct outlet *outlet);
 
 /*
  * Encodes the message into the ring; the subscribers get it when all that was ready to be read in
@@ -139,6 +163,12 @@ void outlet_publish(struct outlet *outlet, const struct outlet_message *message)
 
 /* outlet_has_room() and outlet_publish() in one. False: there was no room. */
 bool outlet_offer(struct outlet *outlet, const struct outlet_message *message);
+
+/* Messages of that source will never be published: counts them as lost, and calls `event`. */
+void outlet_lose(struct outlet *outlet, unsigned source, uint64_t messages);
+
+/* The same of what its subscribers have not been sent yet; before outlet_free(). */
+void outlet_give_up(struct outlet *outlet);
 
 /* The owner can take input again after `input` has returned false. */
 void outlet_resume_input(struct outlet *outlet);
@@ -157,7 +187,7 @@ struct outlet_stats {
 	uint64_t refused;   /* subscribers turned away at max_subscribers */
 	uint64_t accepted;  /* subscribers ever */
 	unsigned subscribers; /* now */
-	bool waiting;       /* has refused a message and waits for a subscriber */
+	bool waiting;       /* is full, and somebody waits for room */
 };
 void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats);
 

@@ -19,6 +19,8 @@ struct outlet_source {
 	bool announced; /* `frames`: every subscriber has been told the name, or will be by hello */
 };
 
+TAILQ_HEAD(outlet_waiters, outlet_waiter);
+
 struct outlet {
 	struct event_base *base;
 	struct log *log;
@@ -54,16 +56,13 @@ struct outlet {
 	uint64_t room_head;
 	uint64_t room_next;
 
-	size_t wanted;   /* length of the message that has been refused */
-	unsigned turn;   /* the source whose turn it is, modulo their number */
-	unsigned queued; /* so many sources, from there on, may be held up */
+	struct outlet_waiters waiters; /* for room, in the order of their turns */
 
 	struct event *flush; /* NULL until the first: most outlets of many never have one */
 
 	/* Beside each other: an outlet is one of thousands. */
 	bool flush_scheduled;
 	bool encodes;      /* there is a subscriber, or history to keep for the next one */
-	bool waiting;      /* has refused a message, and there is no room again */
 	bool attended;     /* there are subscribers, as far as the owner has been told */
 	bool draining;
 	bool ended_mapped; /* the socket of one that maps the ring has been closed: it is to look */
@@ -73,6 +72,15 @@ struct outlet {
 	uint64_t oversize_reported;
 	size_t oversize_length; /* of the last one */
 };
+
+/* room.c: whether a record of that length has room; an outlet that does not wait makes it. */
+bool outlet_has_room_for(struct outlet *outlet, size_t length);
+
+/* Gives those who wait for room their turns, as long as there is room. */
+void outlet_give_room(struct outlet *outlet);
+
+/* How long the message would be as a record. */
+size_t outlet_record_length(const struct outlet *outlet, const struct outlet_message *message);
 
 /* Has the flush run when all that is ready to be read in this turn of the loop has been. */
 void outlet_schedule_flush(struct outlet *outlet);

@@ -416,7 +416,7 @@ static void subscriber_on_output(evutil_socket_t fd, short what, void *context)
 		return;
 	}
 	subscriber_send(subscriber);
-	if (outlet->waiting || outlet->draining || subscriber->state == SUBSCRIBER_AWAITING)
+	if (outlet_has_waiters(outlet) || outlet->draining || subscriber->state == SUBSCRIBER_AWAITING)
 		outlet_schedule_flush(outlet);
 }
 

@@ -10,13 +10,12 @@
 
 #include "base/clock.h"
 
-/* Counts rounds. What waits here asks for room itself, so no source has to be told. */
-static bool harness_on_room(struct outlet *outlet, unsigned source, void *context)
+static bool harness_on_room(struct outlet *outlet, void *context)
 {
 	struct harness *harness = context;
 
 	ck_assert_ptr_eq(outlet, harness->outlet);
-	harness->rooms += source == 0;
+	harness->rooms++;
 	return false;
 }
 
@@ -74,11 +73,11 @@ void harness_open(struct harness *harness)
 
 	harness->callbacks = (struct outlet_callbacks){
 		.context = harness,
-		.room = harness_on_room,
 		.input = harness_on_input,
 		.attended = harness_on_attended,
 		.event = harness_on_event,
 	};
+	harness->waiter = (struct outlet_waiter){.room = harness_on_room, .context = harness};
 	harness->outlet = outlet_new(harness->base, harness->log, harness->listeners,
 		&harness->settings, &harness->callbacks, &error);
 	ck_assert_msg(harness->outlet != NULL, "%s", error.text);

@@ -18,7 +18,8 @@ struct harness {
 	struct outlet *outlet;
 	struct buffer events;            /* "what json\n" for each */
 	struct buffer inputs;            /* "source text|binary data\n" for each */
-	unsigned rooms;
+	struct outlet_waiter waiter;     /* of whoever publishes */
+	unsigned rooms;                  /* times that it was told of room */
 	struct buffer attended;          /* how many subscribers there were each time, "1 0 " */
 	bool refuse; /* input */
 };

@@ -396,15 +396,23 @@ def _slow_reader(client):
 
 @behaviour("/flood")
 def _flood(client):
-    """`count` numbered text messages of `size` bytes, as fast as they are taken."""
+    """
+    `count` numbered text messages of `size` bytes, filled up with `fill`, as fast as they are taken;
+    then waits for the end, or with `end=rst` resets when the test says go.
+    """
     client.answer()
     count, size = client.option("count", 1000), client.option("size", 100)
+    fill = client.option("fill", ".").encode()
     batch = []
     for number in range(count):
-        batch.append(frame(TEXT, b"%08d" % number + b"." * (size - 8)))
+        batch.append(frame(TEXT, b"%08d" % number + fill * (size - 8)))
         if len(batch) * size > 65536 or number == count - 1:
             client.send(b"".join(batch))
             batch.clear()
+    if client.option("end", "finish") == "rst":
+        client.go.wait()
+        client.reset()
+        return
     client.finish()
 
 

@@ -1,0 +1,115 @@
+#include "outlet/outlet_private.h"
+
+/*
+ * Room in a `wait` outlet, and who waits for it. A turn is taken only by who can go on: each either
+ * publishes, or makes way at once and then waits for another outlet, one that is full or has a queue
+ * of its own. An outlet whose queue is empty so gets one only by refusing a message, and room comes
+ * only of subscribers that have read: without either, turns come to an end. tests/model walks through
+ * all orders of them.
+ */
+
+enum { ROOM_RESERVE = 16 }; /* this part of the ring is for what cannot be held up */
+
+static inline bool room_is_known(const struct outlet *outlet, size_t length)
+{
+	const struct ring *ring = &outlet->ring;
+
+	return ring->head + length <= outlet->room_head && ring->next < outlet->room_next;
+}
+
+/*
+ * Up to where the ring can be filled before a record that a subscriber still reads is overwritten,
+ * with the reserve kept free. The first such record stays whole, even if its reader is in it.
+ */
+static void room_measure(struct outlet *outlet)
+{
+	const struct ring *ring = &outlet->ring;
+	uint64_t seq = ring_seq_from(ring, outlet->slowest);
+
+	if (seq > ring->first && ring_start(ring, seq) > outlet->slowest)
+		seq--;
+	outlet->room_head = ring_start(ring, seq) + ring->size - ring->size / ROOM_RESERVE;
+	outlet->room_next = seq + ring_records(ring) - ring_records(ring) / ROOM_RESERVE;
+}
+
+/* What has to be free for a record of that length; at most the ring. */
+static size_t room_needed(const struct outlet *outlet, size_t length)
+{
+	length += outlet->ring.size / ROOM_RESERVE;
+	return length < outlet->ring.size ? length : outlet->ring.size;
+}
+
+static bool room_find(struct outlet *outlet, size_t length)
+{
+	size_t needed = room_needed(outlet, length);
+
+	/* What is larger than the ring is dropped, and so never waits. */
+	if (outlet->slowest == UINT64_MAX || length > outlet->ring.size)
+		return true;
+	if (!outlet_has_space(outlet, needed))
+		outlet_send_ready(outlet);
+	if (!outlet_has_space(outlet, needed))
+		return false;
+	room_measure(outlet);
+	return true;
+}
+
+bool outlet_has_room_for(struct outlet *outlet, size_t length)
+{
+	return room_is_known(outlet, length) || room_find(outlet, length);
+}
+
+bool outlet_has_waiters(const struct outlet *outlet)
+{
+	return !TAILQ_EMPTY(&outlet->waiters);
+}
+
+void outlet_await_room(struct outlet *outlet, struct outlet_waiter *waiter,
+	const struct outlet_message *message)
+{
+	waiter->outlet = outlet;
+	waiter->wanted = message ? outlet_record_length(outlet, message) : 0;
+	TAILQ_INSERT_TAIL(&outlet->waiters, waiter, entry);
+	/* Looking for room has sent, which may be enough for who is in front and needs less. */
+	outlet_schedule_flush(outlet);
+}
+
+/* The turn may now be that of one that was behind it, and needs less. */
+void outlet_forget_waiter(struct outlet_waiter *waiter)
+{
+	struct outlet *outlet = waiter->outlet;
+
+	if (!outlet)
+		return;
+	TAILQ_REMOVE(&outlet->waiters, waiter, entry);
+	waiter->outlet = NULL;
+	if (outlet_has_waiters(outlet))
+		outlet_schedule_flush(outlet);
+}
+
+/*
+ * A turn begins with a quarter of the ring free, or with what was refused if that is more: else
+ * sources would be stopped and resumed for every message.
+ */
+static bool room_is_plenty(struct outlet *outlet, size_t wanted)
+{
+	size_t needed = room_needed(outlet, wanted);
+	size_t quarter = outlet->ring.size / 4;
+
+	return outlet->settings.on_lag != OUTLET_WAIT ||
+		outlet_has_space(outlet, quarter > needed ? quarter : needed);
+}
+
+void outlet_give_room(struct outlet *outlet)
+{
+	struct outlet_waiter *waiter;
+
+	while ((waiter = TAILQ_FIRST(&outlet->waiters)) && room_is_plenty(outlet, waiter->wanted)) {
+		TAILQ_REMOVE(&outlet->waiters, waiter, entry);
+		waiter->outlet = NULL;
+		if (waiter->room(outlet, waiter->context)) {
+			outlet_schedule_flush(outlet); /* behind what it has activated */
+			return;
+		}
+	}
+}

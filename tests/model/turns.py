@@ -1,0 +1,274 @@
+"""The turns of connections that share `wait` outlets, step by step as src/outlet/room.c, the session and
+the connection have them.
+
+Walks through all orders of events: what servers send, when subscribers read, when connections close, in
+whatever order the loop runs what is active. Three things have to hold in every one of them:
+
+- Progress is a message published or taken: without, what is active comes to an end.
+- When nothing is active, nobody waits for an outlet that has plenty of room.
+- From wherever it is, once subscribers read, only who feeds an outlet that is still not read waits.
+"""
+
+from typing import NamedTuple
+
+SIZE = 3     # of a ring
+PLENTY = 2   # free of it: a turn begins
+READS = ((), (1,), (3,), (1, 1), (1, 3), (3, 1))  # the messages, by their length, of one read
+
+
+class Rules(NamedTuple):
+    """What may be taken away, to see that it is needed."""
+
+    keep_turn: bool = True      # whose turn it is reads without asking
+    look_after_turn: bool = True
+    look_after_wait: bool = True
+    look_after_close: bool = True
+
+
+class Connection(NamedTuple):
+    at: int = -1        # the outlet it waits for; -1: it reads
+    held: int = 0       # length of the message that was refused; 0: none
+    backlog: tuple = () # behind it
+    turn: bool = False
+
+
+class Outlet(NamedTuple):
+    unread: int = 0
+    waiters: tuple = () # of (connection, wanted)
+
+
+class State(NamedTuple):
+    connections: tuple
+    outlets: tuple
+    active: tuple = () # in order: ("io", connection) or ("flush", outlet)
+
+
+class Broken(Exception):
+    """The text says what does not hold."""
+
+
+class Step:
+    """One event being handled: a copy of the state that changes, and whether there was progress."""
+
+    def __init__(self, model, state):
+        self.model = model
+        self.connections = list(state.connections)
+        self.outlets = list(state.outlets)
+        self.active = list(state.active)
+        self.progress = False
+
+    def state(self):
+        return State(tuple(self.connections), tuple(self.outlets), tuple(self.active))
+
+    def change(self, c, **members):
+        self.connections[c] = self.connections[c]._replace(**members)
+
+    def activate(self, event):
+        if event not in self.active:
+            self.active.append(event)
+
+    def take(self, o, length):
+        """The subscriber's socket takes so much."""
+        outlet = self.outlets[o]
+        self.outlets[o] = outlet._replace(unread=outlet.unread - length)
+        self.progress |= length > 0
+
+    def free(self, o):
+        return SIZE - self.outlets[o].unread
+
+    def wait(self, c, o, wanted):
+        """outlet_await_room, and the session pauses."""
+        outlet = self.outlets[o]
+        self.outlets[o] = outlet._replace(waiters=outlet.waiters + ((c, wanted),))
+        self.change(c, at=o, turn=False)
+        if ("io", c) in self.active:
+            self.active.remove(("io", c))
+        if self.model.rules.look_after_wait:
+            self.activate(("flush", o))
+
+    def queues(self, c, but=-1):
+        """connection_queues"""
+        for o in self.model.routes[c]:
+            if o != but and self.outlets[o].waiters:
+                self.wait(c, o, 0)
+                return True
+        return False
+
+    def offer(self, c, length):
+        """connection_offer: into all outlets or into none."""
+        for o in self.model.routes[c]:
+            if self.free(o) < length:
+                self.wait(c, o, length)
+                return False
+        for o in self.model.routes[c]:
+            self.outlets[o] = self.outlets[o]._replace(unread=self.outlets[o].unread + length)
+            self.activate(("flush", o))
+        self.progress = True
+        return True
+
+    def parse(self, c, messages):
+        for i, length in enumerate(messages):
+            if not self.offer(c, length):
+                self.change(c, held=length, backlog=messages[i + 1:])
+                return
+        self.change(c, backlog=())
+
+    def resume(self, o, c):
+        """connection_on_room"""
+        connection = self.connections[c]
+        self.change(c, at=-1)
+        if self.queues(c, but=o) or (connection.held and not self.offer(c, connection.held)):
+            return False
+        self.change(c, held=0, turn=self.model.rules.keep_turn)
+        self.activate(("io", c))
+        return True
+
+    def give_room(self, o):
+        """outlet_give_room"""
+        while self.outlets[o].waiters:
+            (c, wanted), *others = self.outlets[o].waiters
+            if self.free(o) < max(PLENTY, wanted):
+                return
+            self.outlets[o] = self.outlets[o]._replace(waiters=tuple(others))
+            if self.resume(o, c):
+                if self.model.rules.look_after_turn:
+                    self.activate(("flush", o))
+                return
+
+    def close(self, c):
+        """The session ends: outlet_forget_waiter."""
+        o = self.connections[c].at
+        if o >= 0:
+            waiters = tuple(waiter for waiter in self.outlets[o].waiters if waiter[0] != c)
+            self.outlets[o] = self.outlets[o]._replace(waiters=waiters)
+            if waiters and self.model.rules.look_after_close:
+                self.activate(("flush", o))
+        self.connections[c] = Connection()
+
+
+class Model:
+    """`routes`: for each connection the outlets that it feeds."""
+
+    def __init__(self, routes, rules=Rules()):
+        self.routes = routes
+        self.rules = rules
+        outlets = 1 + max(o for route in routes for o in route)
+        self.start = State((Connection(),) * len(routes), (Outlet(),) * outlets)
+
+    def dispatch(self, state):
+        """What the first active event can lead to."""
+        kind, number = state.active[0]
+        rest = state._replace(active=state.active[1:])
+        if kind == "flush":
+            for length in range(state.outlets[number].unread + 1):
+                step = Step(self, rest)
+                step.take(number, length)
+                step.give_room(number)
+                yield step
+            return
+        connection = state.connections[number]
+        for messages in (connection.backlog,) if connection.backlog else READS:
+            step = Step(self, rest)
+            step.change(number, turn=False)
+            if connection.backlog or connection.turn or not step.queues(number):
+                step.parse(number, messages)
+            yield step
+
+    def poll(self, state):
+        """What the world can do next."""
+        for c, connection in enumerate(state.connections):
+            if connection.at < 0:
+                step = Step(self, state)
+                step.activate(("io", c))
+                yield step
+            step = Step(self, state)
+            step.close(c)
+            yield step
+        for o, outlet in enumerate(state.outlets):
+            for length in range(1, outlet.unread + 1):
+                step = Step(self, state)
+                step.take(o, length)
+                if outlet.waiters:
+                    step.activate(("flush", o))
+                yield step
+
+    def check(self):
+        """Walks through all states. Returns how many there were; raises Broken."""
+        seen, todo, idle = {self.start}, [self.start], {}
+        while todo:
+            state = todo.pop()
+            steps = list(self.dispatch(state)) if state.active else []
+            idle[state] = [step.state() for step in steps if not step.progress]
+            if not state.active:
+                self.check_rest(state)
+            for step in steps + list(self.poll(state)):
+                after = step.state()
+                if after not in seen:
+                    seen.add(after)
+                    todo.append(after)
+        check_ends(idle)
+        return len(seen)
+
+    def check_rest(self, state):
+        for o, outlet in enumerate(state.outlets):
+            if outlet.waiters and SIZE - outlet.unread >= max(PLENTY, outlet.waiters[0][1]):
+                raise Broken(f"nothing is active, and outlet {o} has room for who waits: {state}")
+        for stopped in range(1 << len(state.outlets)):
+            after = self.settle(state, stopped)
+            for c, connection in enumerate(after.connections):
+                if connection.at >= 0 and not any(stopped >> o & 1 for o in self.routes[c]):
+                    raise Broken(f"connection {c} waits for ever, stopped {stopped:b}: {state}")
+
+    def settle(self, state, stopped):
+        """All outlets but those in `stopped` are read as fast as can be; no server sends any more."""
+        while True:
+            before = state
+            for o, outlet in enumerate(state.outlets):
+                if not stopped >> o & 1 and outlet.unread:
+                    step = Step(self, state)
+                    step.take(o, outlet.unread)
+                    step.activate(("flush", o))
+                    state = step.state()
+            while state.active:
+                state = next(self.dispatch(state)).state()  # the first: nothing taken, nothing read
+            if state == before:
+                return state
+
+
+def check_ends(idle):
+    """Without progress there is no way from a state back to it."""
+    done, path = set(), {}
+    for start in idle:
+        if start in done:
+            continue
+        path[start] = iter(idle[start])
+        while path:
+            state = next(reversed(path))
+            after = next(path[state], None)
+            if after is None:
+                done.add(state)
+                del path[state]
+            elif after in path:
+                raise Broken(f"goes round without progress: {after}")
+            elif after not in done:
+                path[after] = iter(idle.get(after, ()))
+
+
+TOPOLOGIES = {
+    "two share one outlet": ((0,), (0,)),
+    "two share two": ((0, 1), (0, 1)),
+    "two share two, in other orders": ((0, 1), (1, 0)),
+    "one feeds both, the others one each": ((0,), (0, 1), (1,)),
+}
+
+# Each leaves one thing out, and has to be found out.
+WEAKENED = {
+    "whose turn it is asks again": Rules(keep_turn=False),
+    "the outlet does not look again after a turn": Rules(look_after_turn=False),
+    "the outlet does not look when somebody comes to wait": Rules(look_after_wait=False),
+    "the outlet does not look when one that waited has closed": Rules(look_after_close=False),
+}
+
+
+def check(rules=Rules(), topologies=TOPOLOGIES):
+    return sum(Model(routes, rules).check() for routes in topologies.values())
