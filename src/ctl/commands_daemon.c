@@ -45,6 +45,7 @@ static enum table_color event_color(const char *type)
 		{"lost", TABLE_RED},
 		{"error", TABLE_RED},
 		{"gave-up", TABLE_RED},
+		{"undelivered", TABLE_RED},
 		{"oversize", TABLE_RED},
 		{"input-error", TABLE_RED},
 	};

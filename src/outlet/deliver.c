@@ -1,9 +1,15 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "outlet/outlet_private.h"
 
 /* From the ring to the subscribers: the flush, and what becomes of those that are too slow. */
+
+enum { OUTLET_CLOCK_EVERY = 16 }; /* subscribers sent to, between looks at the clock */
+
+/* How long subscribers are sent to at a time: thousands of them would hold up all else. */
+#define OUTLET_SEND_TIME (5 * CLOCK_NS_PER_MS)
 
 void outlet_schedule_flush(struct outlet *outlet)
 {
@@ -16,17 +22,39 @@ void outlet_schedule_flush(struct outlet *outlet)
 	event_active(outlet->flush, EV_TIMEOUT, 0);
 }
 
-void outlet_send_ready(struct outlet *outlet)
+/* Those behind `next` have waited longest: they are the first another time. */
+static void outlet_rotate_ready(struct subscriber_list *ready, struct subscriber *next)
+{
+	struct subscriber *first;
+
+	while ((first = TAILQ_FIRST(ready)) != next) {
+		TAILQ_REMOVE(ready, first, link);
+		TAILQ_INSERT_TAIL(ready, first, link);
+	}
+}
+
+bool outlet_send_ready(struct outlet *outlet)
 {
 	struct subscriber_list *ready = &outlet->subscribers[SUBSCRIBER_READY];
+	uint64_t start = 0;
+	unsigned sent = 0;
 	struct subscriber *next;
 
 	for (struct subscriber *s = TAILQ_FIRST(ready); s; s = next) {
 		next = TAILQ_NEXT(s, link);
 		subscriber_send(s);
+		if (++sent % OUTLET_CLOCK_EVERY || !next)
+			continue;
+		if (!start)
+			start = clock_monotonic();
+		else if (clock_monotonic() - start >= OUTLET_SEND_TIME) {
+			outlet_rotate_ready(ready, next);
+			return false;
+		}
 	}
 	if (TAILQ_EMPTY(&outlet->subscribers[SUBSCRIBER_BLOCKED]))
 		outlet->slowest = TAILQ_EMPTY(ready) ? UINT64_MAX : outlet->ring.head;
+	return true;
 }
 
 static void outlet_find_slowest(struct outlet *outlet)
@@ -70,9 +98,18 @@ static uint64_t outlet_skip_target(const struct outlet *outlet, uint64_t first, 
 	return target > first ? target : first;
 }
 
+/* Its last chance to get what is about to be overwritten has passed. */
+static void outlet_overtake_subscriber(struct outlet *outlet, struct subscriber *subscriber,
+	uint64_t target)
+{
+	if (outlet->settings.on_lag == OUTLET_CLOSE)
+		subscriber_drop(subscriber);
+	else
+		subscriber_skip(subscriber, target);
+}
+
 void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length)
 {
-	struct subscriber_list *blocked = &outlet->subscribers[SUBSCRIBER_BLOCKED];
 	uint64_t tail = ring_start(&outlet->ring, first);
 	uint64_t target = outlet_skip_target(outlet, first, length);
 	struct subscriber *next;
@@ -80,15 +117,15 @@ void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length)
 	outlet_find_slowest(outlet);
 	if (outlet->slowest >= tail)
 		return;
-	outlet_send_ready(outlet);
-	for (struct subscriber *s = TAILQ_FIRST(blocked); s; s = next) {
+	for (struct subscriber *s = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY]); s; s = next) {
 		next = TAILQ_NEXT(s, link);
-		if (s->cursor >= tail)
-			continue;
-		if (outlet->settings.on_lag == OUTLET_CLOSE)
-			subscriber_drop(s);
-		else
-			subscriber_skip(s, target);
+		if (s->cursor < tail)
+			subscriber_send(s);
+	}
+	for (struct subscriber *s = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_BLOCKED]); s; s = next) {
+		next = TAILQ_NEXT(s, link);
+		if (s->cursor < tail)
+			outlet_overtake_subscriber(outlet, s, target);
 	}
 	outlet_find_slowest(outlet);
 }
@@ -101,63 +138,18 @@ void outlet_update_encodes(struct outlet *outlet)
 		!TAILQ_EMPTY(&outlet->subscribers[SUBSCRIBER_BLOCKED]);
 }
 
-static void outlet_end_ready(struct outlet *outlet)
+static void outlet_end_drained(struct outlet *outlet)
 {
-	struct subscriber *subscriber;
+	struct subscriber *next;
 
 	if (!outlet->draining)
 		return;
 	mapped_end(outlet, "drained"); /* the ring stays with them */
-	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY])))
-		subscriber_leave(subscriber, "drained");
-}
-
-static void outlet_report(struct outlet *outlet)
-{
-	uint64_t oversize = outlet->stats.oversize - outlet->oversize_reported;
-	struct subscriber *subscriber;
-	char *json;
-
-	while ((subscriber = TAILQ_FIRST(&outlet->laggards)))
-		subscriber_report_losses(subscriber);
-	if (oversize) {
-		outlet->oversize_reported = outlet->stats.oversize;
-		json = alloc_format("{\"messages\":%llu,\"length\":%zu,\"ring\":%zu}",
-			(unsigned long long)oversize, outlet->oversize_length, outlet->ring.size);
-		outlet->callbacks->event(outlet, "oversize", json, outlet->callbacks->context);
-		free(json);
+	for (struct subscriber *s = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY]); s; s = next) {
+		next = TAILQ_NEXT(s, link);
+		if (s->cursor == outlet->ring.head)
+			subscriber_leave(s, "drained");
 	}
-}
-
-static void outlet_tell_attended(struct outlet *outlet)
-{
-	bool attended = outlet->subscriber_count > 0;
-
-	if (attended == outlet->attended)
-		return;
-	outlet->attended = attended;
-	if (outlet->callbacks->attended)
-		outlet->callbacks->attended(outlet, outlet->callbacks->context);
-}
-
-void outlet_on_flush(evutil_socket_t fd, short what, void *context)
-{
-	struct outlet *outlet = context;
-	struct subscriber *subscriber;
-
-	(void)fd;
-	(void)what;
-	outlet->flush_scheduled = false;
-	mapped_flush(outlet);
-	outlet_send_ready(outlet);
-	outlet_end_ready(outlet);
-	outlet_report(outlet);
-	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_GONE])))
-		subscriber_reap(subscriber);
-	mapped_left(outlet);
-	outlet_update_encodes(outlet);
-	outlet_give_room(outlet);
-	outlet_tell_attended(outlet);
 }
 
 static void outlet_tell_lost(struct outlet *outlet, const char *source, uint64_t messages)
@@ -168,7 +160,7 @@ static void outlet_tell_lost(struct outlet *outlet, const char *source, uint64_t
 	log_write(outlet->log, LOG_WARNING, &outlet->subject, "messages lost: %llu%s%s",
 		(unsigned long long)messages, source ? ", of connection " : "",
 		source ? source : "");
-	outlet->callbacks->event(outlet, "lost", json, outlet->callbacks->context);
+	outlet->callbacks->event(outlet, "undelivered", json, outlet->callbacks->context);
 	free(json);
 }
 
@@ -219,4 +211,60 @@ void outlet_give_up(struct outlet *outlet)
 
 	if (lost)
 		outlet_tell_lost(outlet, NULL, lost);
+}
+
+static void outlet_report(struct outlet *outlet)
+{
+	uint64_t oversize = outlet->stats.oversize - outlet->oversize_reported;
+	struct subscriber *subscriber;
+	char *json;
+
+	while ((subscriber = TAILQ_FIRST(&outlet->laggards)))
+		subscriber_report_losses(subscriber);
+	if (outlet->unpublished) {
+		uint64_t messages = outlet->unpublished;
+
+		outlet->unpublished = 0;
+		if (outlet_count_lost(outlet, outlet_lost_unpublished, messages))
+			outlet_tell_lost(outlet, NULL, messages);
+	}
+	if (oversize) {
+		outlet->oversize_reported = outlet->stats.oversize;
+		json = alloc_format("{\"messages\":%llu,\"length\":%zu,\"ring\":%zu}",
+			(unsigned long long)oversize, outlet->oversize_length, outlet->ring.size);
+		outlet->callbacks->event(outlet, "oversize", json, outlet->callbacks->context);
+		free(json);
+	}
+}
+
+static void outlet_tell_attended(struct outlet *outlet)
+{
+	bool attended = outlet->subscriber_count > 0;
+
+	if (attended == outlet->attended)
+		return;
+	outlet->attended = attended;
+	if (outlet->callbacks->attended)
+		outlet->callbacks->attended(outlet, outlet->callbacks->context);
+}
+
+void outlet_on_flush(evutil_socket_t fd, short what, void *context)
+{
+	struct outlet *outlet = context;
+	struct subscriber *subscriber;
+
+	(void)fd;
+	(void)what;
+	outlet->flush_scheduled = false;
+	mapped_flush(outlet);
+	if (!outlet_send_ready(outlet))
+		outlet_schedule_flush(outlet);
+	outlet_end_drained(outlet);
+	outlet_report(outlet);
+	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_GONE])))
+		subscriber_reap(subscriber);
+	mapped_left(outlet);
+	outlet_update_encodes(outlet);
+	outlet_give_room(outlet);
+	outlet_tell_attended(outlet);
 }

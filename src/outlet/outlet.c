@@ -368,14 +368,28 @@ static inline bool outlet_records(struct outlet *outlet, const struct outlet_mes
 	return false;
 }
 
+/* Who has not asked for room of a `wait` outlet finds the reserve used up before messages are lost. */
+static bool outlet_spares_subscribers(struct outlet *outlet, size_t length)
+{
+	if (outlet->settings.on_lag != OUTLET_WAIT || ring_fits(&outlet->ring, length) ||
+		length > outlet->ring.size || outlet_has_space(outlet, length))
+		return true;
+	outlet->unpublished++;
+	outlet_schedule_flush(outlet);
+	return false;
+}
+
 void outlet_publish(struct outlet *outlet, const struct outlet_message *message)
 {
 	struct encode_record record;
+	size_t length;
 
 	if (!outlet_records(outlet, message))
 		return;
 	record = outlet_record(outlet, message);
-	outlet_append(outlet, &record, outlet->format->length(&record));
+	length = outlet->format->length(&record);
+	if (outlet_spares_subscribers(outlet, length))
+		outlet_append(outlet, &record, length);
 }
 
 bool outlet_offer(struct outlet *outlet, const struct outlet_message *message)

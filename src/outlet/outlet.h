@@ -89,8 +89,8 @@ struct outlet_callbacks {
 	 * was undone within one turn of the event loop is not told. May be NULL. */
 	void (*attended)(struct outlet *outlet, void *context);
 
-	/* Something happened that is worth an event: "subscribed", "unsubscribed", "lag", "lost",
-	 * "oversize", "input-error", with the details as a JSON object. */
+	/* Something happened that is worth an event: "subscribed", "unsubscribed", "lag",
+	 * "undelivered", "oversize", "input-error", with the details as a JSON object. */
 	void (*event)(struct outlet *outlet, const char *what, const char *json, void *context);
 };
 

@@ -69,6 +69,7 @@ struct outlet {
 	bool ring_failed;  /* no memory for the ring, and it has been logged */
 
 	struct outlet_stats stats; /* messages, oldest, subscribers and waiting are not kept here */
+	uint64_t unpublished; /* openings and closings that found no room; not reported yet */
 	uint64_t oversize_reported;
 	size_t oversize_length; /* of the last one */
 };
@@ -85,8 +86,8 @@ size_t outlet_record_length(const struct outlet *outlet, const struct outlet_mes
 /* Has the flush run when all that is ready to be read in this turn of the loop has been. */
 void outlet_schedule_flush(struct outlet *outlet);
 
-/* Sends each ready subscriber what is new. Calls nothing back. */
-void outlet_send_ready(struct outlet *outlet);
+/* Sends each ready subscriber what is new. Calls nothing back. False: there was no time for all. */
+bool outlet_send_ready(struct outlet *outlet);
 
 /* Whether a record of that length would overwrite nothing that a subscriber still needs. */
 bool outlet_has_space(struct outlet *outlet, size_t length);

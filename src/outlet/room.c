@@ -32,22 +32,27 @@ static void room_measure(struct outlet *outlet)
 	outlet->room_next = seq + ring_records(ring) - ring_records(ring) / ROOM_RESERVE;
 }
 
-/* What has to be free for a record of that length; at most the ring. */
+/* What has to be free for a record of that length; at most the ring. One that is larger than the ring
+ * is dropped: then it is the notice of that. */
 static size_t room_needed(const struct outlet *outlet, size_t length)
 {
-	length += outlet->ring.size / ROOM_RESERVE;
-	return length < outlet->ring.size ? length : outlet->ring.size;
+	size_t size = outlet->ring.size;
+	size_t needed = (length > size ? ENCODE_GAP_MAX : length) + size / ROOM_RESERVE;
+
+	return needed < size ? needed : size;
 }
 
 static bool room_find(struct outlet *outlet, size_t length)
 {
 	size_t needed = room_needed(outlet, length);
 
-	/* What is larger than the ring is dropped, and so never waits. */
-	if (outlet->slowest == UINT64_MAX || length > outlet->ring.size)
+	if (outlet->slowest == UINT64_MAX)
 		return true;
-	if (!outlet_has_space(outlet, needed))
+	if (!outlet_has_space(outlet, needed)) {
 		outlet_send_ready(outlet);
+		if (outlet_has_waiters(outlet)) /* that may be enough for who is in front */
+			outlet_schedule_flush(outlet);
+	}
 	if (!outlet_has_space(outlet, needed))
 		return false;
 	room_measure(outlet);
@@ -70,8 +75,6 @@ void outlet_await_room(struct outlet *outlet, struct outlet_waiter *waiter,
 	waiter->outlet = outlet;
 	waiter->wanted = message ? outlet_record_length(outlet, message) : 0;
 	TAILQ_INSERT_TAIL(&outlet->waiters, waiter, entry);
-	/* Looking for room has sent, which may be enough for who is in front and needs less. */
-	outlet_schedule_flush(outlet);
 }
 
 /* The turn may now be that of one that was behind it, and needs less. */

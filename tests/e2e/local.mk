@@ -59,9 +59,11 @@ EXTRA_DIST += \
 	tests/e2e/test_refused.py \
 	tests/e2e/test_reload.py \
 	tests/e2e/test_ring.py \
-	tests/e2e/test_ring_model.py \
+	tests/e2e/test_models.py \
 	tests/e2e/test_sending.py \
 	tests/e2e/test_stats_warnings.py \
 	tests/e2e/test_tail_frames.py \
 	tests/e2e/test_tls.py \
-	tests/e2e/test_tls_more.py
+	tests/e2e/test_tls_more.py \
+	tests/e2e/test_turns.py \
+	tests/e2e/test_wait.py

@@ -211,7 +211,7 @@ def test_termination_keeps_to_the_drain_timeout_and_tells_what_is_lost(held_up):
     assert daemon.process.wait(15) == 0
     assert 1 <= time.monotonic() - started < 1.9  # not twice
     told = [message["params"] for message in iter(events.read, None)]
-    lost = [event for event in told if event["type"] == "lost"]
+    lost = [event for event in told if event["type"] == "undelivered"]
     got = subscriber.read_to_end().count(b"\n")
     assert lost[0]["outlet"] == "held" and lost[0]["connection"] == "feed"
     assert got + sum(event["messages"] for event in lost) == received

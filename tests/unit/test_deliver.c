@@ -483,6 +483,104 @@ START_TEST(test_wait_has_room_for_opening_and_closing)
 }
 END_TEST
 
+/* When there are more of those than the reserve holds, they are lost, and not messages. */
+START_TEST(test_wait_loses_no_message_to_opening_and_closing)
+{
+	struct frames_header header;
+	char payload[1024];
+	struct buffer stream = {0};
+	uint64_t number = 1, texts = 0, closed = 0;
+	int fd;
+
+	harness_setup(&harness, OUTLET_FRAMES);
+	harness.settings.on_lag = OUTLET_WAIT;
+	harness.settings.ring = 16 << 10;
+	harness_open(&harness);
+	fd = connect_subscriber();
+	harness_narrow(harness_newest(&harness));
+	while (publish_with_room(number, 300)) {
+		number++;
+		harness_turn(&harness);
+	}
+	for (int i = 0; i < 1000; i++)
+		harness_publish(&harness, 0, OUTLET_CLOSED, "{\"code\":1001}", 13);
+	harness_turn(&harness);
+	ck_assert_uint_eq(harness.outlet->stats.lags, 0);
+	ck_assert_uint_gt(harness.outlet->stats.lost, 900);
+	ck_assert(harness_contains(&harness.events, "undelivered {\"messages\":9"));
+	harness_drain(&harness, fd, &stream);
+	while (stream.length) {
+		header = harness_take_record(&stream, payload, sizeof(payload));
+		texts += header.type == FRAMES_TEXT;
+		closed += header.type == FRAMES_CLOSE;
+		ck_assert_uint_ne(header.type, FRAMES_GAP);
+	}
+	ck_assert_uint_eq(texts, number - 1);
+	ck_assert_uint_eq(closed, 1000 - harness.outlet->stats.lost);
+	buffer_release(&stream);
+	close(fd);
+}
+END_TEST
+
+/* Turns come in the order of the queue; when the first one leaves it, the next one's may have come. */
+START_TEST(test_wait_gives_turns_in_order)
+{
+	static char large[12 << 10];
+	struct outlet_message message = {.type = OUTLET_TEXT, .data = large, .length = sizeof(large)};
+	struct outlet_waiter first, second;
+	struct buffer got = {0};
+	uint64_t number = 1;
+	int fd;
+
+	harness_setup(&harness, OUTLET_LINES);
+	harness.settings.on_lag = OUTLET_WAIT;
+	harness.settings.ring = 16 << 10;
+	harness_open(&harness);
+	first = second = harness.waiter;
+	memset(large, 'x', sizeof(large));
+	fd = connect_subscriber();
+	harness_narrow(harness_newest(&harness));
+	while (publish_with_room(number, 300)) {
+		number++;
+		harness_turn(&harness);
+	}
+	outlet_forget_waiter(&harness.waiter);
+	outlet_await_room(harness.outlet, &first, &message);
+	outlet_await_room(harness.outlet, &second, NULL);
+	harness_until(&harness, (harness_read(fd, &got, 1000), got.length > 6000));
+	ck_assert_uint_eq(harness.rooms, 0); /* enough for the second, but it is not its turn */
+	outlet_forget_waiter(&first);
+	harness_until(&harness, !second.outlet);
+	ck_assert_uint_eq(harness.rooms, 1);
+	buffer_release(&got);
+	close(fd);
+}
+END_TEST
+
+/* What will never be delivered is counted for each that should have had it, and told. */
+START_TEST(test_losses_are_told)
+{
+	struct outlet_stats stats;
+	int fds[2];
+
+	harness_setup(&harness, OUTLET_LINES);
+	harness_open(&harness);
+	for (int i = 0; i < 2; i++)
+		fds[i] = connect_subscriber();
+	outlet_lose(harness.outlet, 1, 7);
+	ck_assert(harness_contains(&harness.events,
+		"undelivered {\"connection\":\"trades\",\"messages\":7}\n"));
+	for (int i = 0; i < 3; i++)
+		harness_publish_text(&harness, 0, "unsent");
+	outlet_give_up(harness.outlet);
+	ck_assert(harness_contains(&harness.events, "undelivered {\"messages\":6}\n"));
+	outlet_stats(harness.outlet, &stats);
+	ck_assert_uint_eq(stats.lost, 14 + 6);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 START_TEST(test_wait_ends_when_it_is_configured_away)
 {
 	uint64_t number = 1;
@@ -797,6 +895,9 @@ Suite *deliver_suite(void)
 	tcase_add_loop_test(tests, test_wait_is_lossless, 0, 3);
 	tcase_add_test(tests, test_wait_does_not_wait_for_the_dead);
 	tcase_add_test(tests, test_wait_has_room_for_opening_and_closing);
+	tcase_add_test(tests, test_wait_loses_no_message_to_opening_and_closing);
+	tcase_add_test(tests, test_wait_gives_turns_in_order);
+	tcase_add_test(tests, test_losses_are_told);
 	tcase_add_test(tests, test_wait_ends_when_it_is_configured_away);
 	tcase_add_test(tests, test_sizes_around_the_ring);
 	tcase_add_test(tests, test_oversize_is_shown_as_a_gap);

@@ -416,6 +416,17 @@ def _flood(client):
     client.finish()
 
 
+@behaviour("/repeat")
+def _repeat(client):
+    """The bytes `first`, then the bytes `hex` again and again, until the client is gone."""
+    client.answer()
+    client.send(bytes.fromhex(client.query.get("first", "")))
+    data = bytes.fromhex(client.query["hex"])
+    data *= (1 << 20) // len(data)
+    while not client.server.stopping.is_set():
+        client.send(data)
+
+
 @behaviour("/plan")
 def _plan(client):
     """The messages of a plan (plan.py), with pings between the fragments."""
