@@ -128,25 +128,25 @@ static void session_count_inflated(struct session *session)
 	session->stats->uncompressed_recv += volume.uncompressed;
 }
 
-/* Looks at the clock only now and then: the work is about one for each message and each KiB. */
-static bool session_has_time(const struct session *session, const struct ws_message *last,
-	size_t *work, uint64_t since)
+/* Looks at the clock only now and then: a message, and each KiB of it, is a unit of work. */
+static inline bool session_has_time(const struct session *session, const struct ws_message *last,
+	long *credit, uint64_t since)
 {
-	*work += session->inflater ? SESSION_CLOCK_EVERY : 1 + last->length / 1024;
-	if (*work < SESSION_CLOCK_EVERY)
+	*credit -= 1 + (long)(last->length / 1024);
+	if (*credit > 0)
 		return true;
-	*work = 0;
+	*credit = session->inflater ? 0 : SESSION_CLOCK_EVERY;
 	return clock_monotonic() - since < SESSION_PARSE_TIME;
 }
 
-/* The next message of the input; of what is inflated, not much input at a time. */
-static enum ws_received session_next(struct session *session, struct ws_input *input,
+/* As ws_receiver_next(), but does not inflate much at a time. */
+static enum ws_received session_inflate_next(struct session *session, struct ws_input *input,
 	struct ws_message *message, struct ws_failure *failure)
 {
 	struct ws_input piece = *input;
 	enum ws_received received;
 
-	if (session->inflater && piece.length > SESSION_INFLATE_MAX)
+	if (piece.length > SESSION_INFLATE_MAX)
 		piece.length = SESSION_INFLATE_MAX;
 	received = ws_receiver_next(&session->receiver, &piece, message, failure);
 	input->length -= (size_t)(piece.data - input->data);
@@ -154,9 +154,13 @@ static enum ws_received session_next(struct session *session, struct ws_input *i
 	return received;
 }
 
-static void session_take_message(struct session *session, struct ws_message *message, uint64_t us,
+/* A message that began in an earlier batch took from then until now; one that came whole within a batch
+ * took no time that could be told. */
+static inline void session_take_message(struct session *session, struct ws_message *message,
 	uint64_t now)
 {
+	uint64_t us = session->message_start ? (now - session->message_start) / CLOCK_NS_PER_US : 0;
+
 	if (message->opcode != WS_TEXT && message->opcode != WS_BINARY) {
 		session_take_control(session, message);
 		return;
@@ -167,30 +171,28 @@ static void session_take_message(struct session *session, struct ws_message *mes
 	session->last_message = now;
 }
 
-/*
- * Parses one batch of input, or what of it there is time for. A message that began in an earlier batch
- * took from then until now; one that came whole within a batch took no time that could be told.
- */
+/* Parses one batch of input, or what of it there is time for. */
 static void session_parse(struct session *session, struct ws_input *input, uint64_t now)
 {
-	uint64_t us = session->message_start ? (now - session->message_start) / CLOCK_NS_PER_US : 0;
 	struct ws_message message = {0};
 	struct ws_failure failure;
 	enum ws_received received;
-	size_t work = 0;
+	long credit = SESSION_CLOCK_EVERY;
 
-	while (session_takes_input(session) && session_has_time(session, &message, &work, now)) {
-		received = session_next(session, input, &message, &failure);
+	while (session_takes_input(session) &&
+		session_has_time(session, &message, &credit, now)) {
+		if (session->inflater)
+			received = session_inflate_next(session, input, &message, &failure);
+		else
+			received = ws_receiver_next(&session->receiver, input, &message, &failure);
 		if (received == WS_RECEIVED_FAILURE) {
 			session_fail(session, &failure);
 			break;
 		}
-		if (received == WS_RECEIVED_MESSAGE) {
-			session_take_message(session, &message, us, now);
-			us = session->message_start ? us : 0;
-		} else if (input->length == 0) {
+		if (received == WS_RECEIVED_MESSAGE)
+			session_take_message(session, &message, now);
+		else if (input->length == 0)
 			break;
-		}
 	}
 	session->stats->frames_recv += session->receiver.frames;
 	session->receiver.frames = 0;

@@ -74,8 +74,17 @@ struct outlet {
 	size_t oversize_length; /* of the last one */
 };
 
-/* room.c: whether a record of that length has room; an outlet that does not wait makes it. */
-bool outlet_has_room_for(struct outlet *outlet, size_t length);
+/* room.c: of a `wait` outlet, whether a record of that length has room, once those who can have been
+ * sent what there is. */
+bool outlet_find_room(struct outlet *outlet, size_t length);
+
+static inline bool outlet_has_room_for(struct outlet *outlet, size_t length)
+{
+	const struct ring *ring = &outlet->ring;
+
+	return (ring->head + length <= outlet->room_head && ring->next < outlet->room_next) ||
+		outlet_find_room(outlet, length);
+}
 
 /* Gives those who wait for room their turns, as long as there is room. */
 void outlet_give_room(struct outlet *outlet);

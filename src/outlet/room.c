@@ -10,13 +10,6 @@
 
 enum { ROOM_RESERVE = 16 }; /* this part of the ring is for what cannot be held up */
 
-static inline bool room_is_known(const struct outlet *outlet, size_t length)
-{
-	const struct ring *ring = &outlet->ring;
-
-	return ring->head + length <= outlet->room_head && ring->next < outlet->room_next;
-}
-
 /*
  * Up to where the ring can be filled before a record that a subscriber still reads is overwritten,
  * with the reserve kept free. The first such record stays whole, even if its reader is in it.
@@ -42,7 +35,7 @@ static size_t room_needed(const struct outlet *outlet, size_t length)
 	return needed < size ? needed : size;
 }
 
-static bool room_find(struct outlet *outlet, size_t length)
+bool outlet_find_room(struct outlet *outlet, size_t length)
 {
 	size_t needed = room_needed(outlet, length);
 
@@ -57,11 +50,6 @@ static bool room_find(struct outlet *outlet, size_t length)
 		return false;
 	room_measure(outlet);
 	return true;
-}
-
-bool outlet_has_room_for(struct outlet *outlet, size_t length)
-{
-	return room_is_known(outlet, length) || room_find(outlet, length);
 }
 
 bool outlet_has_waiters(const struct outlet *outlet)

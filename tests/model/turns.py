@@ -80,7 +80,7 @@ class Step:
         self.progress |= length > 0
 
     def send(self, o):
-        """room_find, when there is not enough: outlet_send_ready."""
+        """outlet_find_room, when there is not enough: outlet_send_ready."""
         self.take(o, min(self.sent, self.outlets[o].unread))
         self.sent = 0
         if self.outlets[o].waiters and self.model.rules.look_after_sending:
