@@ -7,6 +7,7 @@ libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/loop.c src/base/loop.h \
 	src/base/names.c src/base/names.h \
+	src/base/notify.c src/base/notify.h \
 	src/base/packet.c src/base/packet.h \
 	src/base/text.c src/base/text.h
 BASE_LIBS = libbase.a $(EVENT_LIBS) $(SYSTEMD_LIBS)

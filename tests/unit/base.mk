@@ -9,3 +9,9 @@ TESTS += unit_loop
 unit_loop_SOURCES = tests/unit/test_loop.c
 unit_loop_CFLAGS = $(UNIT_CFLAGS)
 unit_loop_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += unit_notify
+TESTS += unit_notify
+unit_notify_SOURCES = tests/unit/test_notify.c
+unit_notify_CFLAGS = $(UNIT_CFLAGS)
+unit_notify_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
