@@ -794,12 +794,22 @@ void connection_attach(struct connection *connection, struct outlet *outlet)
 	connection_update_demand(connection);
 }
 
+static size_t connection_undelivered(const struct connection *connection)
+{
+	return (connection->session ? session_undelivered(connection->session) : 0) +
+		(connection->leaving ? session_undelivered(connection->leaving) : 0);
+}
+
 void connection_detach(struct connection *connection, struct outlet *outlet)
 {
 	struct connection_route *route = connection_route(connection, outlet);
+	size_t undelivered;
 
 	if (!route)
 		return;
+	undelivered = connection_undelivered(connection);
+	if (undelivered)
+		outlet_lose(outlet, route->source, undelivered);
 	outlet_remove_source(outlet, route->source);
 	*route = connection->routes[--connection->route_count];
 	if (connection->waiter.outlet == outlet) {

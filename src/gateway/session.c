@@ -24,7 +24,7 @@ void session_forget_error(struct session *session)
 static void session_finish(struct session *session)
 {
 	struct session_end end = {
-		.lost = session->paused ? session_undelivered(session) : 0,
+		.lost = session_undelivered(session),
 		.code = session->close_code ? session->close_code : WS_CLOSE_ABNORMAL,
 		.reason = session->close_reason ? session->close_reason : "",
 		.remote = session->close_remote,

@@ -125,7 +125,4 @@ const void *session_ping_payload(const struct session *session, size_t *length);
 bool session_receive(struct session *session);
 bool session_read(struct session *session);
 
-/* How many messages have been received and not been taken; the session is of no further use. */
-size_t session_undelivered(struct session *session);
-
 #endif

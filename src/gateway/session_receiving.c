@@ -236,7 +236,10 @@ static void session_parse_backlog(struct session *session)
 		*backlog = (struct buffer){0};
 		return;
 	}
-	buffer_consume(backlog, backlog->length - input.length);
+	if (session->paused || session_takes_input(session))
+		buffer_consume(backlog, backlog->length - input.length);
+	else
+		buffer_release(backlog);
 }
 
 /* The stream has ended. After both close frames, or a failure, it does not matter how. */
@@ -320,18 +323,12 @@ bool session_receive(struct session *session)
 	return session->paused || session_read(session);
 }
 
-/* Messages that the owner has not had: the one held, and those in what has been read after it. */
-size_t session_undelivered(struct session *session)
+size_t session_undelivered(const struct session *session)
 {
-	struct ws_input input = {buffer_data(&session->backlog), session->backlog.length};
-	size_t count = session->held.opcode != 0;
-	struct ws_message message;
-	struct ws_failure failure;
+	const struct buffer *backlog = &session->backlog;
+	const struct ws_input rest = {buffer_data(backlog), backlog->length};
 
-	while (ws_receiver_next(&session->receiver, &input, &message, &failure) ==
-		WS_RECEIVED_MESSAGE)
-		count += message.opcode == WS_TEXT || message.opcode == WS_BINARY;
-	return count;
+	return (session->held.opcode != 0) + ws_receiver_count(&session->receiver, rest);
 }
 
 bool session_paused(const struct session *session)

@@ -368,6 +368,29 @@ void ws_receiver_hold(struct ws_receiver *receiver, struct ws_message *message)
 	receiver->assembly_delivered = true;
 }
 
+/* A copy does: headers concern none of the memory that the receiver owns. */
+size_t ws_receiver_count(const struct ws_receiver *receiver, struct ws_input input)
+{
+	struct ws_receiver copy = *receiver;
+	struct ws_failure failure;
+	size_t count = 0;
+
+	if (copy.assembly_delivered)
+		copy.assembly.length = 0; /* else it would count for the limit of the next one */
+	while ((copy.in_frame || receiver_take_header(&copy, &input, &failure)) && copy.in_frame &&
+		copy.frame_left <= input.length) {
+		input.data += copy.frame_left;
+		input.length -= copy.frame_left;
+		copy.in_frame = false;
+		if (copy.frame_opcode & FRAME_CONTROL || !copy.frame_final)
+			continue;
+		copy.in_message = false;
+		copy.assembly.length = 0;
+		count++;
+	}
+	return count;
+}
+
 bool ws_receiver_in_message(const struct ws_receiver *receiver)
 {
 	if (receiver->in_message)

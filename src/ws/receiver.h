@@ -83,6 +83,9 @@ enum ws_received ws_receiver_next(struct ws_receiver *receiver, struct ws_input 
  */
 void ws_receiver_hold(struct ws_receiver *receiver, struct ws_message *message);
 
+/* How many messages end in the input, which is not consumed: up to the first frame that cannot be. */
+size_t ws_receiver_count(const struct ws_receiver *receiver, struct ws_input input);
+
 /* Whether a message has begun and not yet ended: for the time a transfer takes. */
 bool ws_receiver_in_message(const struct ws_receiver *receiver);
 

@@ -235,3 +235,17 @@ def test_what_a_failed_write_finds_out_loses_nothing(held_up, bad_server):
     expect_all(subscriber, 400)
     wait_until(lambda: daemon.status("feed")["state"] != "closing")
     assert outlet(daemon, "held")["lost"] == 0
+
+
+def test_what_a_removed_outlet_does_not_get_is_told(held_up, bad_server):
+    daemon, subscriber = held_up()
+    received = daemon.call("stats", name="feed")["bytes_recv"] // (4 + SIZE)  # whole messages
+    events = daemon.rpc()
+    events.call("events")
+    daemon.configure({"gateway": {"drain_timeout": "20s"},
+                      "connections": [flood("feed", bad_server.url("/flood", count=1000, size=SIZE))],
+                      "outlets": [{"name": "other", "from": ["feed"]}]})
+    daemon.call("reload")
+    told = events.event("undelivered")
+    assert told["outlet"] == "held" and told["connection"] == "feed"
+    assert subscriber.read_to_end().count(b"\n") + told["messages"] == received

@@ -326,6 +326,47 @@ START_TEST(limit_falls_within_a_message)
 }
 END_TEST
 
+static size_t parse_all(struct ws_receiver *receiver, struct ws_input *input)
+{
+	struct ws_message message;
+	struct ws_failure failure;
+	size_t count = 0;
+
+	while (ws_receiver_next(receiver, input, &message, &failure) == WS_RECEIVED_MESSAGE)
+		count += message.opcode == WS_TEXT || message.opcode == WS_BINARY;
+	return count;
+}
+
+/* From wherever the input is cut, what is counted is what comes out. */
+START_TEST(counts_without_consuming)
+{
+	static const uint8_t wire[] = "\x81\x00" "\x81\x05Hello" "\x01\x02" "ab" "\x89\x01p"
+		"\x00\x00" "\x80\x01" "c" "\x8A\x00" "\x82\x03" "xyz" "\x02\x01" "d" "\x80\x00";
+	const size_t length = sizeof(wire) - 1;
+
+	for (size_t cut = 0; cut <= length; cut++) {
+		struct ws_receiver receiver = {.message_max = LIMIT};
+		struct ws_input input = {wire, cut}, rest = {wire + cut, length - cut};
+		size_t before = parse_all(&receiver, &input);
+		size_t counted = ws_receiver_count(&receiver, rest);
+
+		ck_assert_uint_eq(before + counted, 5);
+		ck_assert_uint_eq(parse_all(&receiver, &rest), counted);
+		ws_receiver_release(&receiver);
+	}
+}
+END_TEST
+
+START_TEST(counts_up_to_what_cannot_be)
+{
+	struct ws_receiver receiver = {.message_max = LIMIT};
+
+	ck_assert_uint_eq(ws_receiver_count(&receiver,
+		(struct ws_input){BYTES("\x81\x00\x81\x01x\xFF\x00\x81\x00")}), 2);
+	ck_assert_uint_eq(ws_receiver_count(&receiver, (struct ws_input){NULL, 0}), 0);
+}
+END_TEST
+
 Suite *suite_receiver(void)
 {
 	Suite *suite = suite_create("ws receiver");
@@ -339,6 +380,8 @@ Suite *suite_receiver(void)
 	tcase_add_test(tcase, hands_out_in_place);
 	tcase_add_test(tcase, memory_follows_the_bytes);
 	tcase_add_test(tcase, holds);
+	tcase_add_test(tcase, counts_without_consuming);
+	tcase_add_test(tcase, counts_up_to_what_cannot_be);
 	tcase_add_test(tcase, knows_when_in_message);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
