@@ -1,17 +1,20 @@
 #include "base/error.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "base/text.h"
 
 bool error_set(struct error *error, const char *name, const char *format, ...)
 {
 	va_list arguments;
+	char text[sizeof(error->text)]; /* the arguments may be in error->text */
 
-	error->name = name;
 	va_start(arguments, format);
-	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	text_clean_format(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	error->name = name;
+	strcpy(error->text, text);
 	return false;
 }
 
@@ -19,13 +22,12 @@ bool error_prefix(struct error *error, const char *format, ...)
 {
 	char text[sizeof(error->text)];
 	va_list arguments;
-	int length;
+	size_t length;
 
 	va_start(arguments, format);
-	length = vsnprintf(text, sizeof(text), format, arguments);
+	length = text_clean_format(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	if (length >= 0 && (size_t)length < sizeof(text))
-		snprintf(text + length, sizeof(text) - (size_t)length, "%s", error->text);
-	memcpy(error->text, text, sizeof(text));
+	text_clean(text + length, sizeof(text) - length, error->text, strlen(error->text));
+	strcpy(error->text, text);
 	return false;
 }

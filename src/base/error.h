@@ -27,7 +27,7 @@ struct error {
 	char text[512];
 };
 
-/* Sets both and returns false, so that a function can `return error_set(…)`. */
+/* Sets both, the text as text_clean() leaves it, and returns false, so that a function can `return error_set(…)`. */
 bool error_set(struct error *error, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

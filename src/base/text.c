@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 
 struct text_unit {
@@ -90,6 +91,112 @@ void text_printable(char *out, size_t size, const void *data, size_t length)
 	strcpy(out + kept, kept < length ? cut : "");
 }
 
+/* --- UTF-8 ----------------------------------------------------------------------------------- */
+
+/* The length of the character of several bytes that the byte begins; 0 if it begins none. */
+static size_t text_lead_length(uint8_t byte)
+{
+	if (byte < 0xC2 || byte > 0xF4)
+		return 0;
+	return byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+
+size_t text_character(const char *text, size_t length, uint32_t *character)
+{
+	static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000}; /* of that length */
+	const uint8_t *bytes = (const uint8_t *)text;
+	size_t size = bytes[0] < 0x80 ? 1 : text_lead_length(bytes[0]);
+
+	if (size == 0 || size > length)
+		return 0;
+	*character = size == 1 ? bytes[0] : bytes[0] & (0x7Fu >> size);
+	for (size_t i = 1; i < size; i++) {
+		if ((bytes[i] & 0xC0) != 0x80)
+			return 0;
+		*character = *character << 6 | (bytes[i] & 0x3F);
+	}
+	if (*character < lowest[size] || *character > 0x10FFFF ||
+		(*character >= 0xD800 && *character <= 0xDFFF))
+		return 0;
+	return size;
+}
+
+/* C0 and C1 controls, DEL, line and paragraph separators, and Unicode's Bidi_Control. */
+bool text_is_fair(uint32_t character)
+{
+	return character >= 0x20 && (character < 0x7F || character >= 0xA0) &&
+		character != 0x061C && character != 0x200E && character != 0x200F &&
+		(character < 0x2028 || character > 0x202E) &&
+		(character < 0x2066 || character > 0x2069);
+}
+
+/* What stands in the place of the character or byte that begins so. */
+static const char *text_substitute(uint8_t byte)
+{
+	return byte < 0x20 || byte == 0x7F ? " " : "\xef\xbf\xbd";
+}
+
+size_t text_clean(char *out, size_t size, const char *text, size_t length)
+{
+	size_t written = 0, taken;
+	uint32_t character;
+
+	for (size_t i = 0; i < length; i += taken ? taken : 1) {
+		const char *from = text + i;
+		size_t kept = taken = text_character(from, length - i, &character);
+
+		if (!taken || !text_is_fair(character)) {
+			from = text_substitute((uint8_t)*from);
+			kept = strlen(from);
+		}
+		if (kept >= size - written)
+			break;
+		memcpy(out + written, from, kept);
+		written += kept;
+	}
+	out[written] = '\0';
+	return written;
+}
+
+char *text_clean_copy(const char *text, size_t length)
+{
+	size_t size = 3 * length + 1; /* if all of it is replaced */
+	char *clean = alloc_zero(1, size);
+
+	text_clean(clean, size, text, length);
+	return clean;
+}
+
+size_t text_whole(const char *text, size_t length)
+{
+	for (size_t back = 1; back <= 3 && back <= length; back++) {
+		if (text_lead_length((uint8_t)text[length - back]) > back)
+			return length - back;
+	}
+	return length;
+}
+
+size_t text_clean_format(char *out, size_t size, const char *format, va_list arguments)
+{
+	char text[TEXT_FORMAT_MAX + 1];
+	int length = vsnprintf(text, sizeof(text), format, arguments);
+
+	if (length < 0)
+		length = 0;
+	if (length > TEXT_FORMAT_MAX)
+		return text_clean(out, size, text, text_whole(text, TEXT_FORMAT_MAX));
+	return text_clean(out, size, text, (size_t)length);
+}
+
+int text_cut(const char *text, size_t limit)
+{
+	size_t length = strnlen(text, limit + 1);
+
+	return (int)(length > limit ? text_whole(text, limit) : length);
+}
+
+/* --- JSON and base64 ------------------------------------------------------------------------- */
+
 void text_append_json_string(struct buffer *out, const void *data, size_t length)
 {
 	const uint8_t *bytes = data;
@@ -108,6 +215,14 @@ void text_append_json_string(struct buffer *out, const void *data, size_t length
 	}
 	buffer_append(out, bytes + plain, length - plain);
 	buffer_append(out, "\"", 1);
+}
+
+void text_append_json_clean(struct buffer *out, const char *text)
+{
+	char *clean = text_clean_copy(text, strlen(text));
+
+	text_append_json_string(out, clean, strlen(clean));
+	free(clean);
 }
 
 size_t text_base64_length(size_t length)

@@ -1,6 +1,7 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +24,41 @@ void text_format_duration(char text[TEXT_DURATION_SIZE], uint64_t ns);
  */
 void text_printable(char *out, size_t size, const void *data, size_t length);
 
+/*
+ * Text that others have had a hand in, made fit for a log, an event or an answer: U+FFFD for each
+ * byte that is not UTF-8, and for what would deceive a reader's eyes or terminal (C1 controls,
+ * bidirectional controls, the separators U+2028 and U+2029); a space for C0 controls and DEL. With
+ * its NUL it takes at most `size` bytes, and is not cut within a character. Returns its length.
+ */
+size_t text_clean(char *out, size_t size, const char *text, size_t length);
+
+/* The whole of it, in new memory that the caller frees. */
+char *text_clean_copy(const char *text, size_t length);
+
+/* As text_clean(), of what vsnprintf(3) makes: at most TEXT_FORMAT_MAX bytes, before the cleaning. */
+enum { TEXT_FORMAT_MAX = 2048 };
+size_t text_clean_format(char *out, size_t size, const char *format, va_list arguments)
+	__attribute__((format(printf, 3, 0)));
+
+/* The length of the text, or of its front that has at most `limit` bytes and only whole characters:
+ * for "%.*s". */
+int text_cut(const char *text, size_t limit);
+
+/* The length without a character at the end of which the rest is missing. */
+size_t text_whole(const char *text, size_t length);
+
+/* The length of the UTF-8 character at the front (RFC 3629, section 4), and which it is; 0 if there
+ * is none. `length` must not be 0. */
+size_t text_character(const char *text, size_t length, uint32_t *character);
+
+/* Whether it does not deceive anybody: text_clean() lets it through. */
+bool text_is_fair(uint32_t character);
+
 /* Appends the bytes as a JSON string, quotes included. They must be UTF-8. */
 void text_append_json_string(struct buffer *out, const void *data, size_t length);
+
+/* Likewise of a text as text_clean() leaves it. */
+void text_append_json_clean(struct buffer *out, const char *text);
 
 /* The bytes that base64 of `length` bytes takes (RFC 4648, padded), and the encoding itself. */
 size_t text_base64_length(size_t length);

@@ -2,6 +2,8 @@
 
 #include <limits.h>
 
+#include "base/text.h"
+
 static bool json_config_fits_int(const json_t *value)
 {
 	return json_integer_value(value) >= INT_MIN && json_integer_value(value) <= INT_MAX;
@@ -85,8 +87,8 @@ static bool json_config_add(config_setting_t *parent, const char *name, const js
 		return true;
 	setting = config_setting_add(parent, name, json_config_type(value));
 	if (!setting)
-		return error_set(error, ERROR_SETTINGS, "'%.64s' cannot be the name of a setting",
-			name ? name : "");
+		return error_set(error, ERROR_SETTINGS, "'%.*s' cannot be the name of a setting",
+			text_cut(name ? name : "", 64), name ? name : "");
 	return json_config_set(setting, value, error);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "control/report.h"
 #include "ws/protocol.h"
 
@@ -81,7 +82,7 @@ void methods_fail_settings(struct rpc_call *call, const struct settings_problems
 	}
 	texts = json_array();
 	for (size_t i = 0; i < problems->count; i++)
-		json_array_append_new(texts, json_string(problems->texts[i]));
+		json_array_append_new(texts, rpc_text(problems->texts[i]));
 	error_set(&first, ERROR_SETTINGS, "%s", problems->texts[0]);
 	if (problems->count > 1)
 		error_set(&first, ERROR_SETTINGS, "%s (and %zu more)", problems->texts[0],
@@ -113,8 +114,8 @@ static void methods_log(struct rpc_call *call, json_t *parameters)
 	if (level < 0) {
 		rpc_refuse(call,
 			"log: parameter 'level' must be err, warning, notice, info or debug, "
-			"not '%.64s'",
-			name);
+			"not '%.*s'",
+			text_cut(name, 64), name);
 		return;
 	}
 	log_set_level(log, level);

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "control/rpc.h"
 
 /* A counter of a struct, under its own name. */
@@ -143,6 +145,28 @@ static json_t *report_headers(const struct ws_response *response)
 	return headers;
 }
 
+/* The refusal in the server's own words: its lines, but no more, are its own. */
+static json_t *report_body(const char *body)
+{
+	struct buffer text = {0};
+	json_t *json;
+
+	while (*body) {
+		size_t length = strcspn(body, "\n\r\t");
+		char *clean = text_clean_copy(body, length);
+
+		buffer_append_text(&text, clean);
+		free(clean);
+		body += length;
+		length = strspn(body, "\n\r\t");
+		buffer_append(&text, body, length);
+		body += length;
+	}
+	json = json_stringn(text.length ? (const char *)buffer_data(&text) : "", text.length);
+	buffer_release(&text);
+	return json;
+}
+
 static json_t *report_response(const struct call_report *call)
 {
 	const struct ws_response *response = &call->response;
@@ -150,7 +174,7 @@ static json_t *report_response(const struct call_report *call)
 		rpc_text(response->reason), "headers", report_headers(response));
 
 	if (call->body)
-		json_object_set_new(report, "body", rpc_text(call->body));
+		json_object_set_new(report, "body", report_body(call->body));
 	if (call->retry_after)
 		json_object_set_new(report, "retry_after_ms",
 			report_number(call->retry_after / CLOCK_NS_PER_MS));

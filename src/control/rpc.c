@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
-#include "ws/utf8.h"
+#include "base/text.h"
 
 TAILQ_HEAD(rpc_call_list, rpc_call);
 
@@ -221,7 +221,7 @@ void rpc_refuse(struct rpc_call *call, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	text_clean_format(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	rpc_call_answer(call, "error", rpc_error(RPC_INVALID_PARAMETERS, text, NULL));
 }
@@ -307,7 +307,8 @@ static bool rpc_check_known(const struct rpc_parameter *parameters, const char *
 		if (strcmp(known->name, name) == 0)
 			return true;
 	}
-	snprintf(problem, size, "parameter '%.64s' is unknown", name);
+	snprintf(problem, size, "parameter '%.*s' is unknown", text_cut(name, 64),
+		name);
 	return false;
 }
 
@@ -391,7 +392,8 @@ static void rpc_call_start(struct rpc_call *call, const char *name, json_t *give
 	json_t *parameters;
 
 	if (!method) {
-		snprintf(problem, sizeof(problem), "method '%.64s' is unknown", name);
+		snprintf(problem, sizeof(problem), "method '%.*s' is unknown",
+			text_cut(name, 64), name);
 		rpc_call_answer(call, "error", rpc_error(RPC_UNKNOWN_METHOD, problem, NULL));
 		return;
 	}
@@ -590,27 +592,14 @@ void rpc_session_free(struct rpc_session *session)
 
 json_t *rpc_text(const char *text)
 {
-	struct buffer clean = {0};
-	json_t *string = text ? json_string(text) : json_null();
-	size_t length;
+	json_t *string;
+	char *clean;
 
-	if (string)
-		return string;
-	while (*text) {
-		for (length = 1; length < 4 && text[length]; length++) {
-			if (ws_utf8_valid(text, length))
-				break;
-		}
-		if (ws_utf8_valid(text, length)) {
-			buffer_append(&clean, text, length);
-		} else {
-			buffer_append_text(&clean, "\xef\xbf\xbd");
-			length = 1;
-		}
-		text += length;
-	}
-	string = json_stringn((const char *)buffer_data(&clean), clean.length);
-	buffer_release(&clean);
+	if (!text)
+		return json_null();
+	clean = text_clean_copy(text, strlen(text));
+	string = json_string(clean);
+	free(clean);
 	return string;
 }
 

@@ -111,7 +111,8 @@ bool rpc_session_ended(const struct rpc_session *session);
 /* Whether the peer waits for an answer. */
 bool rpc_session_owes(const struct rpc_session *session);
 
-/* A JSON string of a peer's text, U+FFFD for what is not UTF-8; null for NULL. */
+/* A JSON string of a text that others have had a hand in, as text_clean() leaves it; null for
+ * NULL. */
 json_t *rpc_text(const char *text);
 
 /* The line of a notification to a peer, in new memory that the caller frees. Takes `parameters`

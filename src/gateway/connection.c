@@ -133,7 +133,7 @@ static void connection_publish_record(struct connection *connection,
 void connection_append_member(struct buffer *object, const char *name, const char *text)
 {
 	buffer_append_format(object, "%s\"%s\":", object->length > 1 ? "," : "", name);
-	text_append_json_string(object, text, strlen(text));
+	text_append_json_clean(object, text);
 }
 
 void connection_end_object(struct buffer *object)

@@ -81,7 +81,7 @@ enum connection_state connection_state(const struct connection *connection);
 
 void connection_note_error(struct connection *connection, const struct error *error);
 
-/* The details of events: "{", members, the end, and then the event itself. */
+/* The details of events: "{", members (texts are cleaned), the end, and then the event itself. */
 void connection_append_member(struct buffer *object, const char *name, const char *text);
 void connection_end_object(struct buffer *object);
 void connection_emit(struct connection *connection, const char *type, const struct buffer *details);

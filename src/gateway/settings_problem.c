@@ -5,16 +5,18 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/text.h"
 #include "gateway/settings_private.h"
 
 /* Longer names get no hint: no setting has one. */
 enum { HINT_NAME_MAX = 64 };
 
-static void problem_take(struct settings_problems *problems, char *text)
+/* Of the text, which the file may have given any bytes. */
+static void problem_take(struct settings_problems *problems, const char *text)
 {
 	problems->texts =
 		alloc_resize(problems->texts, (problems->count + 1) * sizeof(*problems->texts));
-	problems->texts[problems->count++] = text;
+	problems->texts[problems->count++] = text_clean_copy(text, strlen(text));
 }
 
 /* "connections[0].ping.interval". */
@@ -55,7 +57,7 @@ void settings_problem(struct settings_problems *problems, const config_setting_t
 	va_end(arguments);
 	buffer_append(&text, message, strlen(message) + 1);
 	free(message);
-	problem_take(problems, alloc_string((const char *)buffer_data(&text)));
+	problem_take(problems, (const char *)buffer_data(&text));
 	buffer_release(&text);
 }
 
@@ -69,6 +71,7 @@ void settings_problem_plain(struct settings_problems *problems, const char *form
 		abort();
 	va_end(arguments);
 	problem_take(problems, text);
+	free(text);
 }
 
 const config_setting_t *settings_problem_place(const config_setting_t *group, const char *member)

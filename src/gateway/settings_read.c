@@ -22,16 +22,12 @@ enum { SHOWN_MAX = 100 };
 /* A value as a problem shows it. */
 static char *value_shown(const config_setting_t *value)
 {
-	char *text;
+	const char *text;
 
 	switch (config_setting_type(value)) {
 	case CONFIG_TYPE_STRING:
-		text = alloc_format("\"%.*s\"", SHOWN_MAX, config_setting_get_string(value));
-		for (char *c = text; *c; c++) {
-			if ((unsigned char)*c < ' ' || *c == 0x7f)
-				*c = '?';
-		}
-		return text;
+		text = config_setting_get_string(value);
+		return alloc_format("\"%.*s\"", text_cut(text, SHOWN_MAX), text);
 	case CONFIG_TYPE_INT:
 	case CONFIG_TYPE_INT64:
 		return alloc_format("%lld", config_setting_get_int64(value));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 static const struct url_scheme proxy_scheme_items[] = {
 	{"http", false, 80},
@@ -24,8 +25,8 @@ static bool proxy_parse_url(struct proxy *proxy, const char *text, struct error 
 	if (!url_parse_schemes(&proxy->url, text, &proxy_schemes, &scheme, error))
 		return error_prefix(error, "proxy ");
 	if (strcmp(proxy->url.resource, "/") != 0) {
-		error_set(error, ERROR_WEBSOCKET, "proxy URL '%.256s': it has a path",
-			proxy->url.shown);
+		error_set(error, ERROR_WEBSOCKET, "proxy URL '%.*s': it has a path",
+			text_cut(proxy->url.shown, 256), proxy->url.shown);
 		proxy_release(proxy);
 		return false;
 	}

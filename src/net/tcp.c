@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 static const struct tcp_settings tcp_defaults = {.nodelay = true};
 
@@ -30,16 +31,17 @@ bool tcp_check(const struct tcp_settings *settings, struct error *error)
 
 	if (settings->source_address && !address_parse(&source, settings->source_address, 0))
 		return error_set(error, ERROR_WEBSOCKET,
-			"the source address '%.64s' is not an IP address",
-			settings->source_address);
+			"the source address '%.*s' is not an IP address",
+			text_cut(settings->source_address, 64), settings->source_address);
 	if (settings->source_address && family != AF_UNSPEC && family != source.generic.sa_family)
 		return error_set(error, ERROR_WEBSOCKET,
-			"the source address '%.64s' is not of the address family wanted: %s",
-			settings->source_address, family == AF_INET ? "ipv4" : "ipv6");
+			"the source address '%.*s' is not of the address family wanted: %s",
+			text_cut(settings->source_address, 64), settings->source_address,
+			family == AF_INET ? "ipv4" : "ipv6");
 	if (settings->interface && strlen(settings->interface) >= IFNAMSIZ)
 		return error_set(error, ERROR_WEBSOCKET,
-			"the interface '%.64s' has a name longer than %d characters",
-			settings->interface, IFNAMSIZ - 1);
+			"the interface '%.*s' has a name longer than %d characters",
+			text_cut(settings->interface, 64), settings->interface, IFNAMSIZ - 1);
 	return true;
 }
 

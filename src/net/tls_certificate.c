@@ -25,7 +25,8 @@ bool tls_check_pin(const char *pin, struct error *error)
 		text_base64_decode(hash, &length, pin + prefix) && length == SHA256_DIGEST_LENGTH)
 		return true;
 	return error_set(error, ERROR_WEBSOCKET,
-		"'%.80s' is not a pinned public key: sha256// and the base64 of its SHA-256", pin);
+		"'%.*s' is not a pinned public key: sha256// and the base64 of its SHA-256",
+		text_cut(pin, 80), pin);
 }
 
 /* The pin for the key of this certificate, as RFC 7469, section 2.4, hashes it. */

@@ -171,8 +171,8 @@ void tunnel_http_refusal(const struct tunnel *tunnel, struct error *error)
 	url_format_server(tunnel->target, target);
 	tunnel_http_status_text(tunnel, status, sizeof(status));
 	tunnel_http_body_text(tunnel, text);
-	error_set(error, ERROR_SOCKET_CONNECT, "it refused the tunnel to %.128s: %s%s%s", target,
-		status, text[0] ? ": " : "", text);
+	error_set(error, ERROR_SOCKET_CONNECT, "it refused the tunnel to %.*s: %s%s%s",
+		text_cut(target, 128), target, status, text[0] ? ": " : "", text);
 }
 
 static enum tunnel_status tunnel_http_invalid(const char *what, struct error *error)

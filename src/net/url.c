@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 enum {
 	URL_HOST_MAX = 253, /* RFC 1035, section 2.3.4, as text */
@@ -47,12 +48,12 @@ static bool url_error(struct error *error, const char *text, const char *what)
 	size_t kept = authority ? (size_t)(authority - text) + 3 : 0;
 
 	if (!at)
-		return error_set(error, ERROR_WEBSOCKET, "URL '%.*s': %s", URL_SHOWN_MAX, text,
-			what);
+		return error_set(error, ERROR_WEBSOCKET, "URL '%.*s': %s",
+			text_cut(text, URL_SHOWN_MAX), text, what);
 	if (kept > (size_t)(at - text) || kept > URL_SCHEME_MAX)
 		kept = 0;
 	return error_set(error, ERROR_WEBSOCKET, "URL '%.*s***%.*s': %s", (int)kept, text,
-		URL_SHOWN_MAX, at, what);
+		text_cut(at, URL_SHOWN_MAX), at, what);
 }
 
 /* Percent-decodes; NULL when the outcome has control characters (RFC 7617 forbids them too). */
@@ -287,7 +288,7 @@ static bool url_take_unix_resource(struct url *url, const char *resource, const 
 	ok = url_parse_schemes(&inner, joined, &url_websocket, &scheme, error);
 	free(joined);
 	if (!ok)
-		return error_prefix(error, "in '%.*s': ", URL_SHOWN_MAX, text);
+		return error_prefix(error, "in '%.*s': ", text_cut(text, URL_SHOWN_MAX), text);
 	url->host = alloc_string(inner.host);
 	url->authority = alloc_string(inner.host);
 	url->resource = alloc_string(inner.resource);

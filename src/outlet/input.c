@@ -37,7 +37,7 @@ void input_error(struct subscriber *subscriber, const char *text)
 	subscriber->input_errors++;
 	if (subscriber->input_errors & (subscriber->input_errors - 1))
 		return;
-	text_append_json_string(&json, text, strlen(text));
+	text_append_json_clean(&json, text);
 	subscriber_report(subscriber, "input-error", "\"error\":%.*s,\"errors\":%llu",
 		(int)json.length, (const char *)buffer_data(&json),
 		(unsigned long long)subscriber->input_errors);

@@ -291,6 +291,80 @@ START_TEST(test_many_names)
 }
 END_TEST
 
+/* --- clean text ------------------------------------------------------------------------------ */
+
+#define BAD "\xef\xbf\xbd"
+
+static const struct {
+	const char *text;
+	const char *clean;
+} cleaned[] = {
+	{"", ""},
+	{"plain", "plain"},
+	{"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"},
+	{"a\nb\tc\x1b[m\x7f", "a b c [m "},
+	{"\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", BAD BAD BAD "\xc2\xa0"}, /* C1, and what follows */
+	{"\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f", BAD BAD BAD},
+	{"\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa\xe2\x80\xae\xe2\x80\xaf",
+		"\xe2\x80\xa7" BAD BAD BAD BAD "\xe2\x80\xaf"},
+	{"\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa", "\xe2\x81\xa5" BAD BAD "\xe2\x81\xaa"},
+	{"\xff\xc0\x80", BAD BAD BAD},      /* no lead; overlong */
+	{"\xe0\x9f\xbf", BAD BAD BAD},      /* overlong */
+	{"\xed\xa0\x80", BAD BAD BAD},      /* a surrogate */
+	{"\xf4\x90\x80\x80", BAD BAD BAD BAD}, /* beyond U+10FFFF */
+	{"a\xc3", "a" BAD},
+	{"\xe2\x82z", BAD BAD "z"},
+};
+
+START_TEST(test_clean)
+{
+	const char *text = cleaned[_i].text, *clean = cleaned[_i].clean;
+	char out[64], *copy;
+
+	ck_assert_uint_eq(text_clean(out, sizeof(out), text, strlen(text)), strlen(clean));
+	ck_assert_str_eq(out, clean);
+	copy = text_clean_copy(text, strlen(text));
+	ck_assert_str_eq(copy, clean);
+	free(copy);
+}
+END_TEST
+
+/* A limit never leaves a piece of a character. */
+START_TEST(test_clean_is_bounded)
+{
+	static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xff";
+	static const size_t lengths[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10, 10, 13, 13};
+	char out[16];
+
+	for (size_t size = 1; size <= 15; size++) {
+		ck_assert_uint_eq(text_clean(out, size, text, sizeof(text) - 1), lengths[size - 1]);
+		ck_assert_uint_eq(strlen(out), lengths[size - 1]);
+	}
+	for (size_t limit = 0; limit <= 10; limit++)
+		ck_assert_int_eq(text_cut(text, limit), (int)lengths[limit]);
+	ck_assert_int_eq(text_cut("ab", 100), 2);
+}
+END_TEST
+
+START_TEST(test_error_is_cut_between_characters)
+{
+	struct error error;
+	char text[600] = "";
+
+	for (int i = 0; i < 299; i++)
+		strcat(text, "\xc3\xa9");
+	error_set(&error, ERROR_SYSTEM, "%s", text);
+	ck_assert_uint_eq(strlen(error.text), 510); /* and not 511 */
+	error_prefix(&error, "%s", "at ");
+	ck_assert_uint_eq(strlen(error.text), 511);
+	error_set(&error, ERROR_SYSTEM, "x%s", error.text); /* its own text may be an argument */
+	ck_assert_uint_eq(strlen(error.text), 510);
+	ck_assert_ptr_eq(strstr(error.text, "xat \xc3\xa9"), error.text);
+	error_set(&error, ERROR_SYSTEM, "it says %s", "\x1b]0;\xe9\n\xe2\x80\xae");
+	ck_assert_str_eq(error.text, "it says  ]0;" BAD " " BAD);
+}
+END_TEST
+
 /* --- log ----------------------------------------------------------------------------------- */
 
 /* What a log of that format writes to stderr for one line; the caller frees it. */
@@ -306,12 +380,12 @@ static char *capture_log(enum log_format format, int level, int priority,
 	dup2(ends[1], STDERR_FILENO);
 	close(ends[1]);
 	log_write(log, priority, about, "%s", message);
+	log_free(log);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	length = read(ends[0], text, 4095);
 	ck_assert_int_ge(length, 0);
 	close(ends[0]);
-	log_free(log);
 	return text;
 }
 
@@ -382,10 +456,13 @@ int main(void)
 	tcase_add_loop_test(text, test_base64_refuses, 0, COUNT(not_base64));
 	tcase_add_loop_test(text, test_name, 0, COUNT(name_rules));
 	suite_add_tcase(suite, text);
+	tcase_add_loop_test(text, test_clean, 0, COUNT(cleaned));
+	tcase_add_test(text, test_clean_is_bounded);
 	tcase_add_test(rest, test_buffer_model);
 	tcase_add_test(rest, test_buffer_empty_owns_nothing);
 	tcase_add_test(rest, test_error_prefix);
 	tcase_add_test(rest, test_error_is_bounded);
+	tcase_add_test(rest, test_error_is_cut_between_characters);
 	tcase_add_test(rest, test_clock_format);
 	tcase_add_test(rest, test_names);
 	tcase_add_test(rest, test_many_names);
