@@ -104,8 +104,10 @@ json_t *command_ask(struct ctl *ctl, const char *method, json_t *parameters)
 
 static void command_complain_line(const json_t *message, const char *name)
 {
-	char *text = print_scalar(message);
+	char *raw = print_scalar(message);
+	char *text = print_clean(raw, strlen(raw));
 
+	free(raw);
 	fprintf(stderr, "wsgatectl: %s%s%s%s\n", text, name ? " (" : "", name ? name : "",
 		name ? ")" : "");
 	free(text);

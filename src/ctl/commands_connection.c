@@ -36,10 +36,11 @@ static void connect_print(struct ctl *ctl, const json_t *result)
 {
 	const json_t *response = json_object_get(result, "response");
 	const json_t *info = json_object_get(result, "info");
+	const char *phrase = json_string_value(json_object_get(response, "reason"));
 	char *reason;
 
 	if (response) {
-		reason = print_scalar(json_object_get(response, "reason"));
+		reason = print_clean(phrase ? phrase : "-", strlen(phrase ? phrase : "-"));
 		printf("HTTP/1.1 %lld %s\n",
 			(long long)json_integer_value(json_object_get(response, "status")), reason);
 		free(reason);

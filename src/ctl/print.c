@@ -7,30 +7,26 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/text.h"
 #include "ctl/table.h"
-
-/* C0, DEL, and C1 as UTF-8 has it (0xc2 0x80 to 0xc2 0x9f): terminals act on all of them. */
-static size_t print_control_length(const unsigned char *text, size_t left)
-{
-	if (text[0] < 0x20 || text[0] == 0x7f)
-		return 1;
-	return left > 1 && text[0] == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0 ? 2 : 0;
-}
 
 char *print_clean(const char *text, size_t length)
 {
-	const unsigned char *bytes = (const unsigned char *)text;
 	struct buffer clean = {0};
+	uint32_t character;
 	size_t i = 0;
 
 	while (i < length) {
-		size_t control = print_control_length(bytes + i, length - i);
+		size_t size = text_character(text + i, length - i, &character);
 
-		if (control)
-			buffer_append_format(&clean, "\\x%02x", bytes[i + control - 1]);
+		if (size && text_is_fair(character))
+			buffer_append(&clean, text + i, size);
+		else if (size && character > 0xff)
+			buffer_append_format(&clean, "\\u%04x", (unsigned)character);
 		else
-			buffer_append(&clean, bytes + i, 1);
-		i += control ? control : 1;
+			buffer_append_format(&clean, "\\x%02x",
+				size ? (unsigned)character : (unsigned char)text[i]);
+		i += size ? size : 1;
 	}
 	buffer_append(&clean, "", 1);
 	return (char *)clean.memory;

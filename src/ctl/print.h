@@ -11,7 +11,8 @@
  * Returned strings are the caller's to free.
  */
 
-/* The text with control characters as "\x1b". */
+/* The text with control characters and bytes that are not UTF-8 as "\x1b", bidirectional controls
+ * as "\u202e". */
 char *print_clean(const char *text, size_t length);
 
 char *print_bytes(json_int_t bytes);     /* "1.2 MiB" */

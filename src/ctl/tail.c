@@ -83,11 +83,21 @@ static void tail_write(const struct tail *tail, const void *data, size_t length)
 /* `lines` and `json`: as it comes. */
 static void tail_stream(struct tail *tail)
 {
+	struct buffer *input = &tail->input;
+
 	while (tail_receive(tail)) {
-		tail_write(tail, buffer_data(&tail->input), tail->input.length);
-		buffer_clear(&tail->input);
+		size_t length = input->length;
+
+		if (tail->clean) /* the rest of its last character may still be to come */
+			length = text_whole((const char *)buffer_data(input), length);
+		tail_write(tail, buffer_data(input), length);
+		if (length == input->length)
+			buffer_clear(input);
+		else
+			buffer_consume(input, length);
 		command_flush();
 	}
+	tail_write(tail, buffer_data(input), input->length);
 }
 
 /* Flushes before it waits. */
