@@ -250,11 +250,44 @@ static struct event *daemon_catch(struct daemon *daemon, int number, event_callb
 
 /* --- life ---------------------------------------------------------------------------------- */
 
-/* libevent's complaints are about bugs of ours: they go where ours go. Its logger has no context. */
+/* The one global: what libevent and its resolver have to say comes without a context. */
+static struct log *libevent_log;
+
 static void on_libevent_message(int severity, const char *message)
 {
-	if (severity >= EVENT_LOG_WARN)
-		fprintf(stderr, "warning: libevent: %s\n", message);
+	static const int priorities[] = {
+		[EVENT_LOG_DEBUG] = LOG_DEBUG,
+		[EVENT_LOG_MSG] = LOG_INFO,
+		[EVENT_LOG_WARN] = LOG_WARNING,
+		[EVENT_LOG_ERR] = LOG_ERR,
+	};
+	static const struct log_subject about = {"library", "libevent"};
+
+	log_write(libevent_log, priorities[severity], &about, "%s", message);
+}
+
+/* Its event loop cannot go on; why, it has said. */
+static void on_libevent_failure(int code)
+{
+	(void)code;
+	log_flush(libevent_log);
+	abort();
+}
+
+static void daemon_open_log(struct daemon *daemon, const struct gateway_settings *settings)
+{
+	daemon->log = log_new(settings->log.format, settings->log.level);
+	libevent_log = daemon->log;
+	event_set_log_callback(on_libevent_message);
+	event_set_fatal_callback(on_libevent_failure);
+}
+
+static void daemon_close_log(struct daemon *daemon)
+{
+	event_set_log_callback(NULL);
+	event_set_fatal_callback(NULL);
+	libevent_log = NULL;
+	log_free(daemon->log);
 }
 
 /* Thousands of connections and subscribers are descriptors; the hard limit is the administrator's. */
@@ -284,7 +317,7 @@ static bool daemon_open(struct daemon *daemon, struct settings *settings, struct
 		.reload = daemon_reload,
 	};
 
-	daemon->log = log_new(settings->gateway.log.format, settings->gateway.log.level);
+	daemon_open_log(daemon, &settings->gateway);
 	daemon->base = loop_new();
 	daemon->status = evtimer_new(daemon->base, daemon_on_status, daemon);
 	if (!make_runtime_directory(settings->gateway.runtime_dir, error)) {
@@ -334,7 +367,7 @@ static void daemon_close(struct daemon *daemon)
 		gateway_free(daemon->gateway);
 	if (daemon->base)
 		event_base_free(daemon->base);
-	log_free(daemon->log);
+	daemon_close_log(daemon);
 }
 
 static int run(const char *file)
@@ -347,7 +380,6 @@ static int run(const char *file)
 	if (!settings)
 		return EXIT_FAILURE;
 	signal(SIGPIPE, SIG_IGN);
-	event_set_log_callback(on_libevent_message);
 	raise_descriptor_limit();
 	opened = daemon_open(&daemon, settings, &error);
 	if (opened)

@@ -1,14 +1,28 @@
 #include "base/alloc.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Whoever reads stderr may have stopped: the end must not wait for that. */
+static void alloc_complain(void)
+{
+	static const char text[] = "wsgated: out of memory\n";
+	struct pollfd stderr_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+	ssize_t written = 0;
+
+	if (poll(&stderr_fd, 1, 0) == 1)
+		written = write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)written;
+}
 
 static void *alloc_checked(void *memory)
 {
 	if (!memory) {
-		fputs("wsgated: out of memory\n", stderr);
+		alloc_complain();
 		abort();
 	}
 	return memory;

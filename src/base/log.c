@@ -1,37 +1,225 @@
 #include "base/log.h"
 
-#include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <systemd/sd-journal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/log_limits.h"
+#include "base/log_line.h"
+#include "base/log_private.h"
 #include "base/text.h"
 
-enum { LOG_LINE_MAX = 2048 };
+enum {
+	LOG_STACK_SIZE = 256 << 10,
+	LOG_ENDED_BATCH = 64, /* limits that are looked at in one go */
+};
 
+/*
+ * Whoever reads the log may be slow, or stop: so a thread writes the lines, which may wait, and the
+ * daemon only queues them, which never does. The lock is held for copying a line, or taking the
+ * queue away, not while anything is written.
+ */
 struct log {
-	enum log_format format; /* never AUTO */
-	int level;
+	log_write_line *write_line;
+	int level; /* only the daemon's thread looks at it */
+	pthread_t thread;
+
+	pthread_mutex_t lock;     /* of what follows */
+	pthread_cond_t changed;   /* there is something to do for the thread, or it has ended */
+	enum log_format format;   /* never AUTO */
+	struct log_limits limits;
+	struct buffer queue;      /* each a struct log_queued and its bytes */
+	uint64_t dropped;         /* since the thread has taken the queue */
+	uint64_t dropped_ever;
+	bool idle;                /* the thread has written all there was */
+	bool ending;
+	bool ended;
 };
 
-static const char *const level_names[] = {
-	[LOG_EMERG] = "emerg",
-	[LOG_ALERT] = "alert",
-	[LOG_CRIT] = "crit",
-	[LOG_ERR] = "err",
-	[LOG_WARNING] = "warning",
-	[LOG_NOTICE] = "notice",
-	[LOG_INFO] = "info",
-	[LOG_DEBUG] = "debug",
+struct log_queued {
+	size_t length;
+	enum log_format format;
 };
+
+/* --- the queue, under the lock ----------------------------------------------------------------- */
+
+static void log_append(struct log *log, int priority, const struct log_subject *about,
+	const char *message)
+{
+	struct log_queued head = {.format = log->format};
+	size_t start = log->queue.length;
+
+	buffer_append(&log->queue, &head, sizeof(head));
+	log_line_append(&log->queue, log->format, priority, about, clock_realtime(), message);
+	head.length = log->queue.length - start - sizeof(head);
+	memcpy(log->queue.memory + log->queue.start + start, &head, sizeof(head));
+}
+
+/* After a line that was dropped none is queued until there is room for all, so that it can be said
+ * where they are missing. */
+static void log_enqueue(struct log *log, int priority, const struct log_subject *about,
+	const char *message)
+{
+	if (log->dropped || log->queue.length >= LOG_QUEUE_MAX) {
+		log->dropped++;
+		log->dropped_ever++;
+		return;
+	}
+	log_append(log, priority, about, message);
+}
+
+static void log_tell_held(struct log *log, const struct log_limit *limit)
+{
+	uint64_t held = log_limit_held(limit);
+	char message[TEXT_FORMAT_MAX + 64];
+
+	if (held == 1)
+		log_enqueue(log, limit->priority, &limit->about, limit->message);
+	if (held <= 1)
+		return;
+	snprintf(message, sizeof(message), "%s (and %llu more like this)", limit->message,
+		(unsigned long long)held - 1);
+	log_enqueue(log, limit->priority, &limit->about, message);
+}
+
+/* Tells of the lines that were held back until now. */
+static void log_end_limits(struct log *log, uint64_t now)
+{
+	struct log_limit *limit;
+
+	for (int i = 0; i < LOG_ENDED_BATCH; i++) {
+		limit = log_limits_take_ended(&log->limits, now);
+		if (!limit)
+			return;
+		log_tell_held(log, limit);
+		log_limit_free(limit);
+	}
+}
+
+/* --- the thread -------------------------------------------------------------------------------- */
+
+static void log_write_batch(struct log *log, const struct buffer *batch)
+{
+	const uint8_t *next = buffer_data(batch), *end = next + batch->length;
+	struct log_queued head;
+
+	while (next < end) {
+		memcpy(&head, next, sizeof(head));
+		next += sizeof(head);
+		log->write_line(head.format, (const char *)next, head.length);
+		next += head.length;
+	}
+}
+
+/* Takes what there is to write; what was dropped comes behind it. */
+static struct buffer log_take_batch(struct log *log)
+{
+	struct buffer batch;
+	char message[64];
+
+	if (log->dropped) {
+		snprintf(message, sizeof(message),
+			"%llu log lines dropped: the log was not read",
+			(unsigned long long)log->dropped);
+		log_append(log, LOG_WARNING, NULL, message);
+		log->dropped = 0;
+	}
+	batch = log->queue;
+	log->queue = (struct buffer){0};
+	return batch;
+}
+
+static void log_await_work(struct log *log)
+{
+	uint64_t next = log_limits_next(&log->limits);
+	struct timespec deadline = {
+		.tv_sec = (time_t)(next / CLOCK_NS_PER_SECOND),
+		.tv_nsec = (long)(next % CLOCK_NS_PER_SECOND),
+	};
+
+	log->idle = true;
+	pthread_cond_broadcast(&log->changed);
+	if (next == UINT64_MAX)
+		pthread_cond_wait(&log->changed, &log->lock);
+	else
+		pthread_cond_timedwait(&log->changed, &log->lock, &deadline);
+}
+
+static void *log_run(void *context)
+{
+	struct log *log = context;
+	struct buffer batch;
+
+	pthread_mutex_lock(&log->lock);
+	for (;;) {
+		log_end_limits(log, log->ending ? UINT64_MAX : clock_monotonic());
+		if (log->queue.length || log->dropped) {
+			log->idle = false;
+			batch = log_take_batch(log);
+			pthread_mutex_unlock(&log->lock);
+			log_write_batch(log, &batch);
+			buffer_release(&batch);
+			pthread_mutex_lock(&log->lock);
+		} else if (log->ending && log_limits_next(&log->limits) == UINT64_MAX) {
+			break;
+		} else if (!log->ending) {
+			log_await_work(log);
+		}
+	}
+	log->ended = log->idle = true;
+	pthread_cond_broadcast(&log->changed);
+	pthread_mutex_unlock(&log->lock);
+	return NULL;
+}
+
+/* The signals are the daemon's. */
+static void log_start_thread(struct log *log)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int failure;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, LOG_STACK_SIZE);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	failure = pthread_create(&log->thread, &attributes, log_run, log);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	if (failure) {
+		fprintf(stderr, "wsgated: cannot start the thread of the log: %s\n",
+			strerror(failure));
+		exit(EXIT_FAILURE);
+	}
+}
+
+/* Whether `*what` comes true within the time for the end; under the lock. */
+static bool log_wait(struct log *log, const bool *what)
+{
+	uint64_t end = clock_monotonic() + LOG_END_SECONDS * CLOCK_NS_PER_SECOND;
+	struct timespec deadline = {
+		.tv_sec = (time_t)(end / CLOCK_NS_PER_SECOND),
+		.tv_nsec = (long)(end % CLOCK_NS_PER_SECOND),
+	};
+
+	while (!*what) {
+		if (pthread_cond_timedwait(&log->changed, &log->lock, &deadline) == ETIMEDOUT)
+			return *what;
+	}
+	return true;
+}
+
+/* --- the daemon's side ------------------------------------------------------------------------- */
 
 /* systemd sets JOURNAL_STREAM to the device and inode of the stderr that it made; sd-journal(3). */
 static bool log_stderr_is_journal(void)
@@ -45,25 +233,81 @@ static bool log_stderr_is_journal(void)
 		status.st_ino == inode;
 }
 
-struct log *log_new(enum log_format format, int level)
+struct log *log_new_to(log_write_line *write_line, enum log_format format, int level)
 {
 	struct log *log = alloc_zero(1, sizeof(*log));
+	pthread_condattr_t attributes;
 
-	log_set_format(log, format);
+	log->write_line = write_line;
 	log->level = level;
+	log_limits_init(&log->limits);
+	pthread_mutex_init(&log->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&log->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	log_set_format(log, format);
+	log_start_thread(log);
 	return log;
+}
+
+struct log *log_new(enum log_format format, int level)
+{
+	return log_new_to(log_line_write, format, level);
 }
 
 void log_free(struct log *log)
 {
+	bool ended;
+
+	if (!log)
+		return;
+	pthread_mutex_lock(&log->lock);
+	log->ending = true;
+	pthread_cond_broadcast(&log->changed);
+	ended = log_wait(log, &log->ended);
+	pthread_mutex_unlock(&log->lock);
+	if (!ended) { /* it is stuck, and has what it needs until the process ends */
+		pthread_detach(log->thread);
+		return;
+	}
+	pthread_join(log->thread, NULL);
+	pthread_cond_destroy(&log->changed);
+	pthread_mutex_destroy(&log->lock);
+	log_limits_release(&log->limits);
+	buffer_release(&log->queue);
 	free(log);
+}
+
+bool log_flush(struct log *log)
+{
+	bool written;
+
+	pthread_mutex_lock(&log->lock);
+	log->idle = false;
+	pthread_cond_broadcast(&log->changed);
+	written = log_wait(log, &log->idle);
+	pthread_mutex_unlock(&log->lock);
+	return written;
+}
+
+uint64_t log_dropped(struct log *log)
+{
+	uint64_t dropped;
+
+	pthread_mutex_lock(&log->lock);
+	dropped = log->dropped_ever;
+	pthread_mutex_unlock(&log->lock);
+	return dropped;
 }
 
 void log_set_format(struct log *log, enum log_format format)
 {
 	if (format == LOG_FORMAT_AUTO)
 		format = log_stderr_is_journal() ? LOG_FORMAT_JOURNAL : LOG_FORMAT_TEXT;
+	pthread_mutex_lock(&log->lock);
 	log->format = format;
+	pthread_mutex_unlock(&log->lock);
 }
 
 void log_set_level(struct log *log, int level)
@@ -81,94 +325,37 @@ bool log_wants(const struct log *log, int priority)
 	return priority <= log->level;
 }
 
-/* One write(2) a line, so that lines of several processes on one stderr do not mix. */
-static void log_write_line(const struct buffer *line)
-{
-	ssize_t written = write(STDERR_FILENO, buffer_data(line), line->length);
-
-	(void)written; /* there is nowhere left to complain to */
-}
-
-static void log_write_text(int priority, const struct log_subject *about, const char *message)
-{
-	struct buffer line = {0};
-
-	buffer_append_format(&line, "%s: ", level_names[priority]);
-	if (about)
-		buffer_append_format(&line, "%s %s: ", about->kind, about->name);
-	buffer_append_format(&line, "%s\n", message);
-	log_write_line(&line);
-	buffer_release(&line);
-}
-
-static void log_write_json(int priority, const struct log_subject *about, const char *message)
-{
-	char time[CLOCK_TEXT_SIZE];
-	struct buffer line = {0};
-
-	clock_format(time, clock_realtime());
-	buffer_append_format(&line, "{\"time\":\"%s\",\"level\":\"%s\",", time, level_names[priority]);
-	if (about) {
-		buffer_append_format(&line, "\"%s\":", about->kind);
-		text_append_json_string(&line, about->name, strlen(about->name));
-		buffer_append_text(&line, ",");
-	}
-	buffer_append_text(&line, "\"message\":");
-	text_append_json_string(&line, message, strlen(message));
-	buffer_append_text(&line, "}\n");
-	log_write_line(&line);
-	buffer_release(&line);
-}
-
-/* The field is named after the kind, in the journal's alphabet: CONNECTION=ticker. */
-static void log_write_journal(int priority, const struct log_subject *about, const char *message)
-{
-	char field[128] = "";
-
-	if (!about) {
-		sd_journal_send("MESSAGE=%s", message, "PRIORITY=%i", priority, NULL);
-		return;
-	}
-	snprintf(field, sizeof(field), "%s=%s", about->kind, about->name);
-	for (char *c = field; *c != '='; c++)
-		*c = (char)toupper((unsigned char)*c);
-	sd_journal_send("MESSAGE=%s %s: %s", about->kind, about->name, message, "PRIORITY=%i",
-		priority, "%s", field, NULL);
-}
-
 void log_write(struct log *log, int priority, const struct log_subject *about, const char *format,
 	...)
 {
-	char message[LOG_LINE_MAX];
+	uint64_t now = clock_monotonic();
+	char message[TEXT_FORMAT_MAX];
 	va_list arguments;
 
 	if (!log_wants(log, priority))
 		return;
 	va_start(arguments, format);
-	vsnprintf(message, sizeof(message), format, arguments);
+	text_clean_format(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	for (char *c = message; *c; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = ' '; /* a peer's text must not start lines or move cursors */
-	}
 
-	if (log->format == LOG_FORMAT_JOURNAL)
-		log_write_journal(priority, about, message);
-	else if (log->format == LOG_FORMAT_JSON)
-		log_write_json(priority, about, message);
-	else
-		log_write_text(priority, about, message);
+	pthread_mutex_lock(&log->lock);
+	log_end_limits(log, now);
+	if (!about || log->level == LOG_DEBUG ||
+		log_limits_admit(&log->limits, about, format, priority, message, now))
+		log_enqueue(log, priority, about, message);
+	pthread_cond_broadcast(&log->changed);
+	pthread_mutex_unlock(&log->lock);
 }
 
 const char *log_level_name(int level)
 {
-	return level_names[level];
+	return log_line_levels[level];
 }
 
 int log_level_parse(const char *name)
 {
 	for (int level = LOG_ERR; level <= LOG_DEBUG; level++) {
-		if (strcmp(name, level_names[level]) == 0)
+		if (strcmp(name, log_line_levels[level]) == 0)
 			return level;
 	}
 	return -1;

@@ -2,6 +2,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <syslog.h>
 
 /*
@@ -10,6 +11,12 @@
  * everything else worth a line in production, LOG_DEBUG is for finding a fault.
  */
 struct log;
+
+/*
+ * A line costs its writer the queueing and no more: a thread of the log's own does the writing, so
+ * that a reader who is slow, or has stopped, holds up nobody. When the queue is full (256 KiB),
+ * lines are dropped and counted, and the count is logged as soon as the reader goes on.
+ */
 
 enum log_format {
 	LOG_FORMAT_AUTO, /* journal fields when stderr is the journal (JOURNAL_STREAM), else text */
@@ -24,9 +31,18 @@ struct log_subject {
 	const char *name;
 };
 
-/* Writes to stderr, or to the journal. Lines less urgent than `level` are dropped. */
+/* Writes to stderr, or to the journal, what is at least as urgent as `level`. Ends the process if
+ * there can be no thread. */
 struct log *log_new(enum log_format format, int level);
+
+/* Waits, for 1 s at most, until what was queued is written. NULL is ignored. */
 void log_free(struct log *log);
+
+/* Likewise; false: it was not. For an end without log_free(). */
+bool log_flush(struct log *log);
+
+/* The lines that have been dropped since the beginning. */
+uint64_t log_dropped(struct log *log);
 
 void log_set_format(struct log *log, enum log_format format);
 void log_set_level(struct log *log, int level);
@@ -35,7 +51,13 @@ int log_level(const struct log *log);
 /* Whether a line of this priority would be written: for what is costly to put into words. */
 bool log_wants(const struct log *log, int priority);
 
-/* `about` may be NULL. The text is one line without its newline. */
+/*
+ * `about` may be NULL. The text is one line without its newline, and is cleaned (text_clean()). Of
+ * lines with a subject, those with the same subject and format are of one kind, of which 10 a minute
+ * are written; at the end of the minute follows the last of the others, and how many there were. So
+ * nothing that a peer does can fill the log, and no caller has to think of that. At LOG_DEBUG all
+ * lines are written.
+ */
 void log_write(struct log *log, int priority, const struct log_subject *about, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
 

@@ -51,12 +51,6 @@ struct resolve {
 	int failure;     /* EVUTIL_EAI_*: why there are none */
 };
 
-/* evdns would write to stderr; what fails shows in the error of the dial. */
-static void resolver_ignore_log(int is_warning, const char *message)
-{
-	(void)is_warning, (void)message;
-}
-
 static void resolver_add_servers(struct resolver *resolver, const char *const *servers,
 	size_t count)
 {
@@ -72,7 +66,6 @@ struct resolver *resolver_new(struct event_base *base, struct log *log,
 {
 	struct resolver *resolver = alloc_zero(1, sizeof(*resolver));
 
-	evdns_set_log_fn(resolver_ignore_log);
 	resolver->base = base;
 	resolver->log = log;
 	resolver->hosts = settings->hosts;

@@ -4,6 +4,12 @@ unit_base_SOURCES = tests/unit/test_base.c
 unit_base_CFLAGS = $(UNIT_CFLAGS)
 unit_base_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += unit_log
+TESTS += unit_log
+unit_log_SOURCES = tests/unit/test_log.c
+unit_log_CFLAGS = $(UNIT_CFLAGS)
+unit_log_LDADD = $(WS_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += unit_loop
 TESTS += unit_loop
 unit_loop_SOURCES = tests/unit/test_loop.c

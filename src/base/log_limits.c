@@ -1,0 +1,87 @@
+#include "base/log_limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+/* With more than that, lines go through: the queue of the log has a bound of its own. */
+enum { LOG_LIMITS_MAX = 1 << 16 };
+
+void log_limits_init(struct log_limits *limits)
+{
+	*limits = (struct log_limits){0};
+	TAILQ_INIT(&limits->list);
+}
+
+void log_limits_release(struct log_limits *limits)
+{
+	struct log_limit *limit;
+
+	while ((limit = log_limits_take_ended(limits, UINT64_MAX)))
+		log_limit_free(limit);
+	names_release(&limits->by_key);
+}
+
+/* Takes the key over. */
+static struct log_limit *log_limit_new(struct log_limits *limits, char *key,
+	const struct log_subject *about, uint64_t now)
+{
+	struct log_limit *limit = alloc_zero(1, sizeof(*limit));
+
+	limit->key = key;
+	limit->about = (struct log_subject){about->kind, key + strlen(key) - strlen(about->name)};
+	limit->end = now + LOG_LIMIT_SECONDS * CLOCK_NS_PER_SECOND;
+	names_add(&limits->by_key, limit->key, limit);
+	TAILQ_INSERT_TAIL(&limits->list, limit, entry);
+	return limit;
+}
+
+void log_limit_free(struct log_limit *limit)
+{
+	free(limit->key);
+	free(limit->message);
+	free(limit);
+}
+
+bool log_limits_admit(struct log_limits *limits, const struct log_subject *about,
+	const char *format, int priority, const char *message, uint64_t now)
+{
+	char *key = alloc_format("%p %s %s", (const void *)format, about->kind, about->name);
+	struct log_limit *limit = names_find(&limits->by_key, key);
+
+	if (limit || limits->by_key.count >= LOG_LIMITS_MAX)
+		free(key);
+	else
+		limit = log_limit_new(limits, key, about, now);
+	if (!limit || ++limit->count <= LOG_LIMIT_LINES)
+		return true;
+	free(limit->message);
+	limit->message = alloc_string(message);
+	limit->priority = priority;
+	return false;
+}
+
+uint64_t log_limits_next(const struct log_limits *limits)
+{
+	const struct log_limit *first = TAILQ_FIRST(&limits->list);
+
+	return first ? first->end : UINT64_MAX;
+}
+
+struct log_limit *log_limits_take_ended(struct log_limits *limits, uint64_t now)
+{
+	struct log_limit *limit = TAILQ_FIRST(&limits->list);
+
+	if (!limit || limit->end > now)
+		return NULL;
+	TAILQ_REMOVE(&limits->list, limit, entry);
+	names_remove(&limits->by_key, limit->key);
+	return limit;
+}
+
+uint64_t log_limit_held(const struct log_limit *limit)
+{
+	return limit->count > LOG_LIMIT_LINES ? limit->count - LOG_LIMIT_LINES : 0;
+}
