@@ -240,6 +240,33 @@ static void daemon_on_hangup(evutil_socket_t number, short what, void *context)
 	settings_problems_release(&problems);
 }
 
+/* Those that would end a process for no fault of it, though they say nothing to this one. */
+static void ignore_signals(void)
+{
+	static const int ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,
+		SIGPWR, SIGSTKFLT, SIGXFSZ};
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+		signal(number, SIG_IGN);
+}
+
+/* What is sent while the daemon starts is kept until it can act on it. All others are let through,
+ * whatever mask it was started with. */
+static void set_signals_kept(bool kept)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	if (kept) {
+		sigaddset(&mask, SIGTERM);
+		sigaddset(&mask, SIGINT);
+		sigaddset(&mask, SIGHUP);
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
 static struct event *daemon_catch(struct daemon *daemon, int number, event_callback_fn callback)
 {
 	struct event *event = evsignal_new(daemon->base, number, callback, daemon);
@@ -340,6 +367,7 @@ static void daemon_run(struct daemon *daemon)
 	daemon->terminate = daemon_catch(daemon, SIGTERM, daemon_on_terminate);
 	daemon->interrupt = daemon_catch(daemon, SIGINT, daemon_on_terminate);
 	daemon->hangup = daemon_catch(daemon, SIGHUP, daemon_on_hangup);
+	set_signals_kept(false);
 	daemon_start_watchdog(daemon);
 	log_write(daemon->log, LOG_NOTICE, NULL, "wsgated " PACKAGE_VERSION " started");
 	sd_notify(0, "READY=1");
@@ -356,6 +384,7 @@ static void free_event(struct event *event)
 
 static void daemon_close(struct daemon *daemon)
 {
+	set_signals_kept(true); /* nothing cuts short what is tidied up here */
 	free_event(daemon->terminate);
 	free_event(daemon->interrupt);
 	free_event(daemon->hangup);
@@ -379,7 +408,6 @@ static int run(const char *file)
 
 	if (!settings)
 		return EXIT_FAILURE;
-	signal(SIGPIPE, SIG_IGN);
 	raise_descriptor_limit();
 	opened = daemon_open(&daemon, settings, &error);
 	if (opened)
@@ -404,6 +432,8 @@ int main(int argc, char **argv)
 	bool test = false;
 	int option;
 
+	ignore_signals();
+	set_signals_kept(true);
 	while ((option = getopt_long(argc, argv, "c:t", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
@@ -428,5 +458,8 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return 2;
 	}
-	return test ? check_configuration(file) : run(file);
+	if (!test)
+		return run(file);
+	set_signals_kept(false);
+	return check_configuration(file);
 }
