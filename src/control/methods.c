@@ -129,8 +129,9 @@ static void methods_version(struct rpc_call *call, json_t *parameters)
 	(void)parameters;
 	clock_format(started, methods_context(call)->started);
 	rpc_answer(call,
-		json_pack("{s:s,s:i,s:s}", "version", PACKAGE_VERSION, "pid", (int)getpid(),
-			"started", started));
+		json_pack("{s:s,s:i,s:s,s:I}", "version", PACKAGE_VERSION, "pid", (int)getpid(),
+			"started", started, "log_dropped",
+			(json_int_t)log_dropped(gateway_log(methods_context(call)->gateway))));
 }
 
 static const struct rpc_parameter no_parameters[] = {{0}};

@@ -46,6 +46,7 @@ EXTRA_DIST += \
 	tests/e2e/test_library.py \
 	tests/e2e/test_library_installed.py \
 	tests/e2e/test_life.py \
+	tests/e2e/test_log.py \
 	tests/e2e/test_max_age.py \
 	tests/e2e/test_on_demand.py \
 	tests/e2e/test_outlets.py \

@@ -175,6 +175,7 @@ def test_a_file_that_everybody_can_read_is_warned_of(
     file.chmod(mode)
     daemon = start_daemon(settings_with(setting, file))
     wait_until(lambda: (s := daemon.status("feed")["stats"])["opens"] + s["failures"])
+    daemon.stop()
     warnings = [line for line in daemon.log().splitlines() if str(file) in line]
     assert bool(warnings) == warned
     if warned:

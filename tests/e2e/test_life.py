@@ -131,6 +131,77 @@ def test_another_file_in_the_place_of_a_socket_is_left_alone(make_daemon, server
     daemon.process = None
 
 
+ENDING = ["SIGPIPE", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT",
+          "SIGXFSZ", "SIGRTMIN", "SIGRTMAX"]
+
+
+def test_signals_for_nothing_do_not_end_it(start_daemon, server):
+    daemon = start_daemon(feed(server))
+    server.accept()
+    for name in ENDING:
+        daemon.signal(getattr(signal, name, 16))  # Python has no name for SIGSTKFLT before 3.11
+    daemon.wait_state("feed", "open")
+    assert daemon.process.poll() is None
+
+
+def keep(*numbers):
+    """What the child does before it becomes the daemon: the signals are sent, but do not arrive before."""
+
+    def prepare():
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        for number in numbers:
+            os.kill(os.getpid(), number)
+
+    return prepare
+
+
+def test_a_hangup_while_it_starts_reloads(start_daemon, server):
+    daemon = start_daemon(feed(server), prepare=keep(signal.SIGHUP))
+    daemon.wait_log("configuration reloaded")
+    server.accept()
+    daemon.wait_state("feed", "open")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_ends_it_in_order(start_daemon, server, number):
+    daemon = start_daemon(feed(server), prepare=keep(number))
+    assert daemon.process.wait(15) == 0
+    assert f"stopping on {number.name}" in daemon.log() and "notice: stopped\n" in daemon.log()
+    assert not [name for name in os.listdir(daemon.folder) if name.endswith(".sock")]
+
+
+def heeds(pid, number):
+    """Whether the process keeps the signal for later, or handles it."""
+    with open(f"/proc/{pid}/status") as status:
+        masks = [int(line.split()[1], 16) for line in status if line.startswith(("SigBlk:", "SigCgt:"))]
+    return any(mask & 1 << (number - 1) for mask in masks)
+
+
+def test_hangups_at_any_time_do_not_end_it(make_daemon, server):
+    """From the first moment of main() on; before it there is no program yet that could say no."""
+    for _ in range(15):
+        daemon = make_daemon(feed(server))
+        daemon.spawn()
+        wait_until(lambda: heeds(daemon.process.pid, signal.SIGHUP), interval=0)
+        for _ in range(200):
+            daemon.signal(signal.SIGHUP)
+            if "READY=1" in daemon.notify.messages:
+                break
+        daemon.wait_log("configuration reloaded")
+        daemon.signal(signal.SIGTERM)
+        daemon.signal(signal.SIGHUP)  # nor while it stops
+        assert daemon.process.wait(15) == 0, daemon.log()
+
+
+def test_signals_that_were_blocked_get_through(start_daemon, server):
+    """Whoever starts it may have blocked anything: it can be stopped all the same."""
+    daemon = start_daemon(feed(server), prepare=lambda: signal.pthread_sigmask(
+        signal.SIG_SETMASK, range(1, signal.NSIG)))
+    server.accept()
+    daemon.signal(signal.SIGTERM)
+    assert daemon.process.wait(15) == 0
+
+
 def test_text_logs_have_priorities_and_names(start_daemon, server):
     daemon = start_daemon({**feed(server), "gateway": {"log": {"format": "text"}}})
     server.accept()
@@ -145,7 +216,7 @@ def test_text_logs_have_priorities_and_names(start_daemon, server):
 def test_json_logs(start_daemon, server):
     daemon = start_daemon({**feed(server), "gateway": {"log": {"format": "json"}}})
     server.accept()
-    daemon.wait_state("feed", "open")
+    daemon.wait_log('"connection":"feed"')
     lines = [json.loads(line) for line in daemon.log().splitlines()]
     opened = next(line for line in lines if line["message"].startswith("open"))
     assert (opened["connection"], opened["level"]) == ("feed", "notice")
@@ -167,6 +238,7 @@ def test_a_server_that_is_down_does_not_fill_the_log(start_daemon, server):
         **feed(server, reconnect={"min": "10ms", "max": "10ms"}), "gateway": {"log": {"level": "info"}},
     })
     wait_until(lambda: daemon.status("feed")["stats"]["failures"] >= 30)
+    daemon.stop()
     assert daemon.log().count("Connection refused") <= 2
 
 

@@ -189,6 +189,7 @@ def test_every_problem_of_a_reload_is_told_and_in_the_log(daemon):
         f'{{ name = "c{number}"; url = "http://x/"; }}' for number in range(40)) + ");\n")
     done = daemon.ctl("reload", status=1)
     assert all(f"{daemon.file}:{line}:" in done.stderr for line in range(2, 42))
+    daemon.wait_log("configuration not reloaded")
     assert all(f"{daemon.file}:{line}:" in daemon.log() for line in range(2, 42))
 
 

@@ -66,14 +66,19 @@ class Daemon:
     """
     `settings`: a dict (connections, outlets, defaults, gateway) or the text of the configuration.
     Log level and runtime_dir are filled in; reconnects are quick unless `defaults` says otherwise.
+    `stderr` is where it logs to instead of a file; `wrapper` is a command that is to run the program;
+    `prepare` is called in the child before.
     """
 
-    def __init__(self, settings=None, heavy=False, environment=None):
+    def __init__(self, settings=None, heavy=False, environment=None, stderr=None, wrapper=(), prepare=None):
         self.build = build_folder(heavy)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="wsgated-"))
         self.file = self.folder / "wsgated.conf"
         self.stderr_file = self.folder / "stderr"
         self.environment = environment or {}
+        self.stderr = stderr
+        self.wrapper = wrapper
+        self.prepare = prepare
         self.process = None
         self.notify = Notify(self.folder / "notify")
         self.rpcs = []
@@ -104,7 +109,8 @@ class Daemon:
         }
         with open(self.stderr_file, "ab") as stderr:
             self.process = process.start(
-                [self.program, "-c", str(self.file), *arguments], stderr=stderr, env=environment
+                [*self.wrapper, self.program, "-c", str(self.file), *arguments],
+                prepare=self.prepare, stderr=stderr if self.stderr is None else self.stderr, env=environment,
             )
 
     def start(self):

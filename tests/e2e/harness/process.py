@@ -12,9 +12,16 @@ def _die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def start(command, **options):
+def start(command, prepare=None, **options):
+    """`prepare` is called in the child, before the program."""
+
+    def in_child():
+        _die_with_parent()
+        if prepare:
+            prepare()
+
     return subprocess.Popen(
-        command, stdin=options.pop("stdin", subprocess.DEVNULL), preexec_fn=_die_with_parent, **options
+        command, stdin=options.pop("stdin", subprocess.DEVNULL), preexec_fn=in_child, **options
     )
 
 
