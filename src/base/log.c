@@ -34,14 +34,14 @@ struct log {
 	int level; /* only the daemon's thread looks at it */
 	pthread_t thread;
 
-	pthread_mutex_t lock;     /* of what follows */
-	pthread_cond_t changed;   /* there is something to do for the thread, or it has ended */
-	enum log_format format;   /* never AUTO */
+	pthread_mutex_t lock;   /* of what follows */
+	pthread_cond_t changed; /* there is something to do for the thread, or it has done it */
+	enum log_format format; /* never AUTO */
 	struct log_limits limits;
-	struct buffer queue;      /* each a struct log_queued and its bytes */
-	uint64_t dropped;         /* since the thread has taken the queue */
+	struct buffer queue; /* of lines, each a struct log_queued and its bytes */
+	uint64_t dropped;    /* lines, since the thread has taken the queue */
 	uint64_t dropped_ever;
-	bool idle;                /* the thread has written all there was */
+	bool idle; /* the thread has written all there was */
 	bool ending;
 	bool ended;
 };
@@ -51,16 +51,16 @@ struct log_queued {
 	enum log_format format;
 };
 
-/* --- the queue, under the lock ----------------------------------------------------------------- */
+/* --- the queue, under the lock ------------------------------------------------------------- */
 
 static void log_append(struct log *log, int priority, const struct log_subject *about,
-	const char *message)
+	uint64_t time, const char *message)
 {
 	struct log_queued head = {.format = log->format};
 	size_t start = log->queue.length;
 
 	buffer_append(&log->queue, &head, sizeof(head));
-	log_line_append(&log->queue, log->format, priority, about, clock_realtime(), message);
+	log_line_append(&log->queue, log->format, priority, about, time, message);
 	head.length = log->queue.length - start - sizeof(head);
 	memcpy(log->queue.memory + log->queue.start + start, &head, sizeof(head));
 }
@@ -68,28 +68,29 @@ static void log_append(struct log *log, int priority, const struct log_subject *
 /* After a line that was dropped none is queued until there is room for all, so that it can be said
  * where they are missing. */
 static void log_enqueue(struct log *log, int priority, const struct log_subject *about,
-	const char *message)
+	uint64_t time, const char *message)
 {
 	if (log->dropped || log->queue.length >= LOG_QUEUE_MAX) {
 		log->dropped++;
 		log->dropped_ever++;
 		return;
 	}
-	log_append(log, priority, about, message);
+	log_append(log, priority, about, time, message);
 }
 
 static void log_tell_held(struct log *log, const struct log_limit *limit)
 {
+	const struct log_subject *about = *limit->about.kind ? &limit->about : NULL;
 	uint64_t held = log_limit_held(limit);
 	char message[TEXT_FORMAT_MAX + 64];
 
 	if (held == 1)
-		log_enqueue(log, limit->priority, &limit->about, limit->message);
+		log_enqueue(log, limit->priority, about, limit->time, limit->message);
 	if (held <= 1)
 		return;
 	snprintf(message, sizeof(message), "%s (and %llu more like this)", limit->message,
 		(unsigned long long)held - 1);
-	log_enqueue(log, limit->priority, &limit->about, message);
+	log_enqueue(log, limit->priority, about, limit->time, message);
 }
 
 /* Tells of the lines that were held back until now. */
@@ -106,7 +107,7 @@ static void log_end_limits(struct log *log, uint64_t now)
 	}
 }
 
-/* --- the thread -------------------------------------------------------------------------------- */
+/* --- the thread ---------------------------------------------------------------------------- */
 
 static void log_write_batch(struct log *log, const struct buffer *batch)
 {
@@ -131,7 +132,7 @@ static struct buffer log_take_batch(struct log *log)
 		snprintf(message, sizeof(message),
 			"%llu log lines dropped: the log was not read",
 			(unsigned long long)log->dropped);
-		log_append(log, LOG_WARNING, NULL, message);
+		log_append(log, LOG_WARNING, NULL, clock_realtime(), message);
 		log->dropped = 0;
 	}
 	batch = log->queue;
@@ -219,7 +220,7 @@ static bool log_wait(struct log *log, const bool *what)
 	return true;
 }
 
-/* --- the daemon's side ------------------------------------------------------------------------- */
+/* --- the daemon's side --------------------------------------------------------------------- */
 
 /* systemd sets JOURNAL_STREAM to the device and inode of the stderr that it made; sd-journal(3). */
 static bool log_stderr_is_journal(void)
@@ -328,7 +329,7 @@ bool log_wants(const struct log *log, int priority)
 void log_write(struct log *log, int priority, const struct log_subject *about, const char *format,
 	...)
 {
-	uint64_t now = clock_monotonic();
+	uint64_t now = clock_monotonic(), time = clock_realtime();
 	char message[TEXT_FORMAT_MAX];
 	va_list arguments;
 
@@ -340,10 +341,11 @@ void log_write(struct log *log, int priority, const struct log_subject *about, c
 
 	pthread_mutex_lock(&log->lock);
 	log_end_limits(log, now);
-	if (!about || log->level == LOG_DEBUG ||
-		log_limits_admit(&log->limits, about, format, priority, message, now))
-		log_enqueue(log, priority, about, message);
-	pthread_cond_broadcast(&log->changed);
+	if (log->level == LOG_DEBUG ||
+		log_limits_admit(&log->limits, about, format, priority, message, now, time))
+		log_enqueue(log, priority, about, time, message);
+	if (log->queue.length)
+		pthread_cond_broadcast(&log->changed);
 	pthread_mutex_unlock(&log->lock);
 }
 

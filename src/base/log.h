@@ -52,9 +52,9 @@ int log_level(const struct log *log);
 bool log_wants(const struct log *log, int priority);
 
 /*
- * `about` may be NULL. The text is one line without its newline, and is cleaned (text_clean()). Of
- * lines with a subject, those with the same subject and format are of one kind, of which 10 a minute
- * are written; at the end of the minute follows the last of the others, and how many there were. So
+ * `about` may be NULL. The text is one line without its newline, and is cleaned (text_clean()). Lines
+ * with the same subject and format are of one kind, of which 10 a minute are written (1,000 without
+ * a subject); at the end of the minute follows the last of the others, and how many there were. So
  * nothing that a peer does can fill the log, and no caller has to think of that. At LOG_DEBUG all
  * lines are written.
  */

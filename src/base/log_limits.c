@@ -45,21 +45,32 @@ void log_limit_free(struct log_limit *limit)
 	free(limit);
 }
 
-bool log_limits_admit(struct log_limits *limits, const struct log_subject *about,
-	const char *format, int priority, const char *message, uint64_t now)
+static uint64_t log_limit_lines(const struct log_limit *limit)
 {
-	char *key = alloc_format("%p %s %s", (const void *)format, about->kind, about->name);
-	struct log_limit *limit = names_find(&limits->by_key, key);
+	return *limit->about.kind ? LOG_LIMIT_LINES : LOG_LIMIT_LINES_DAEMON;
+}
 
+bool log_limits_admit(struct log_limits *limits, const struct log_subject *about,
+	const char *format, int priority, const char *message, uint64_t now, uint64_t time)
+{
+	static const struct log_subject nothing = {"", ""};
+	struct log_limit *limit;
+	char *key;
+
+	if (!about)
+		about = &nothing;
+	key = alloc_format("%p %s %s", (const void *)format, about->kind, about->name);
+	limit = names_find(&limits->by_key, key);
 	if (limit || limits->by_key.count >= LOG_LIMITS_MAX)
 		free(key);
 	else
 		limit = log_limit_new(limits, key, about, now);
-	if (!limit || ++limit->count <= LOG_LIMIT_LINES)
+	if (!limit || ++limit->count <= log_limit_lines(limit))
 		return true;
 	free(limit->message);
 	limit->message = alloc_string(message);
 	limit->priority = priority;
+	limit->time = time;
 	return false;
 }
 
@@ -78,10 +89,14 @@ struct log_limit *log_limits_take_ended(struct log_limits *limits, uint64_t now)
 		return NULL;
 	TAILQ_REMOVE(&limits->list, limit, entry);
 	names_remove(&limits->by_key, limit->key);
+	if (TAILQ_EMPTY(&limits->list))
+		names_release(&limits->by_key); /* it does not shrink by itself */
 	return limit;
 }
 
 uint64_t log_limit_held(const struct log_limit *limit)
 {
-	return limit->count > LOG_LIMIT_LINES ? limit->count - LOG_LIMIT_LINES : 0;
+	uint64_t lines = log_limit_lines(limit);
+
+	return limit->count > lines ? limit->count - lines : 0;
 }

@@ -11,18 +11,20 @@
 /*
  * How much is written about one subject: a peer that has lines of one kind written fills no log. Of
  * each kind, LOG_LIMIT_LINES go through in LOG_LIMIT_SECONDS, which begin with the first; of those
- * beyond, the last is kept, and how many there were. A limit exists only that long: what nothing is
- * written about costs no memory. No locks, no clock: both are the log's.
+ * beyond, the last is kept, and how many there were. Lines about nothing in particular, such as the
+ * problems of a configuration, are more. A limit exists only that long: what nothing is written
+ * about costs no memory. No locks, no clock: both are the log's.
  */
-enum { LOG_LIMIT_LINES = 10, LOG_LIMIT_SECONDS = 60 };
+enum { LOG_LIMIT_LINES = 10, LOG_LIMIT_LINES_DAEMON = 1000, LOG_LIMIT_SECONDS = 60 };
 
 struct log_limit {
-	char *key;                 /* of the kind, see log_limits_admit() */
-	struct log_subject about;  /* the name lies in the key */
-	uint64_t end;              /* monotonic ns */
-	uint64_t count;            /* of lines, those that went through included */
-	int priority;              /* of the last one that did not */
-	char *message;             /* its text; NULL: all went through */
+	char *key;                /* of the kind, see log_limits_admit() */
+	struct log_subject about; /* the name lies in the key; kind "": about nothing in particular */
+	uint64_t end;             /* monotonic ns */
+	uint64_t count;           /* of lines, those that went through included */
+	int priority;             /* of the last one that did not */
+	uint64_t time;            /* when that was, ns since 1970 */
+	char *message;            /* its text; NULL: all went through */
 	TAILQ_ENTRY(log_limit) entry;
 };
 
@@ -38,10 +40,10 @@ void log_limits_release(struct log_limits *limits);
 
 /*
  * Whether the line may be written. Two lines are of one kind when subject and format are the same,
- * the format by its address. `now` is monotonic, in ns.
+ * the format by its address. `about` may be NULL; `now` is monotonic, `time` since 1970, both in ns.
  */
 bool log_limits_admit(struct log_limits *limits, const struct log_subject *about,
-	const char *format, int priority, const char *message, uint64_t now);
+	const char *format, int priority, const char *message, uint64_t now, uint64_t time);
 
 /* When the first of them ends; UINT64_MAX: there is none. */
 uint64_t log_limits_next(const struct log_limits *limits);

@@ -91,7 +91,7 @@ void text_printable(char *out, size_t size, const void *data, size_t length)
 	strcpy(out + kept, kept < length ? cut : "");
 }
 
-/* --- UTF-8 ----------------------------------------------------------------------------------- */
+/* --- UTF-8 --------------------------------------------------------------------------------- */
 
 /* The length of the character of several bytes that the byte begins; 0 if it begins none. */
 static size_t text_lead_length(uint8_t byte)
@@ -195,7 +195,7 @@ int text_cut(const char *text, size_t limit)
 	return (int)(length > limit ? text_whole(text, limit) : length);
 }
 
-/* --- JSON and base64 ------------------------------------------------------------------------- */
+/* --- JSON and base64 ----------------------------------------------------------------------- */
 
 void text_append_json_string(struct buffer *out, const void *data, size_t length)
 {

@@ -72,13 +72,13 @@ static unsigned count_text(const char *text, const char *part)
 	return count;
 }
 
-/* --- the thread and its queue ------------------------------------------------------------------ */
+/* --- the thread and its queue -------------------------------------------------------------- */
 
 /* The log is not read at all, and nobody waits for it; what is missing is told where it is missing. */
 START_TEST(test_drops)
 {
 	enum { MANY = 20000 };
-	struct log *log = reader_log(0, LOG_INFO);
+	struct log *log = reader_log(0, LOG_DEBUG);
 	unsigned written, dropped;
 	const char *text, *note;
 
@@ -190,7 +190,7 @@ START_TEST(test_journal_fields)
 }
 END_TEST
 
-/* --- limits ------------------------------------------------------------------------------------ */
+/* --- limits -------------------------------------------------------------------------------- */
 
 START_TEST(test_limit)
 {
@@ -201,8 +201,9 @@ START_TEST(test_limit)
 	for (int i = 0; i < 500; i++) {
 		log_write(log, LOG_INFO, &a, "refused: %d", i);
 		log_write(log, LOG_INFO, &b, "refused: %d", i < 5 ? i : -1);
-		log_write(log, LOG_NOTICE, NULL, "about nothing");
 	}
+	for (int i = 0; i < 1200; i++)
+		log_write(log, LOG_NOTICE, NULL, "about nothing: %d", i);
 	log_write(log, LOG_NOTICE, &a, "of another kind");
 	log_write(log, LOG_INFO, &c, "refused: %d", 0);
 	reader_end(log);
@@ -214,7 +215,9 @@ START_TEST(test_limit)
 	ck_assert_ptr_nonnull(
 		strstr(text, "info: outlet a: refused: 499 (and 489 more like this)\n"));
 	ck_assert_uint_eq(count_text(text, "info: outlet b: refused: "), LOG_LIMIT_LINES + 1);
-	ck_assert_uint_eq(count_text(text, "about nothing"), 500);
+	ck_assert_uint_eq(count_text(text, "notice: about nothing: "), LOG_LIMIT_LINES_DAEMON + 1);
+	ck_assert_ptr_nonnull(
+		strstr(text, "notice: about nothing: 1199 (and 199 more like this)\n"));
 	ck_assert_uint_eq(count_text(text, "notice: outlet a: of another kind\n"), 1);
 	ck_assert_uint_eq(count_text(text, "info: connection a: refused: 0\n"), 1);
 }
@@ -259,7 +262,7 @@ START_TEST(test_limit_ends)
 	log_limits_init(&limits);
 	ck_assert_uint_eq(log_limits_next(&limits), UINT64_MAX);
 	for (unsigned i = 0; i < 25; i++)
-		ck_assert_int_eq(log_limits_admit(&limits, &about, "x", LOG_INFO, "x", 100 + i),
+		ck_assert_int_eq(log_limits_admit(&limits, &about, "x", LOG_INFO, "x", 100 + i, 7),
 			i < LOG_LIMIT_LINES);
 	ck_assert_uint_eq(log_limits_next(&limits), 100 + minute);
 	ck_assert_ptr_null(log_limits_take_ended(&limits, 99 + minute));
@@ -267,9 +270,10 @@ START_TEST(test_limit_ends)
 	ck_assert_uint_eq(log_limit_held(limit), 15);
 	ck_assert_str_eq(limit->about.kind, "outlet");
 	ck_assert_str_eq(limit->about.name, "a");
+	ck_assert_uint_eq(limit->time, 7);
 	log_limit_free(limit);
 	ck_assert_uint_eq(log_limits_next(&limits), UINT64_MAX);
-	ck_assert(log_limits_admit(&limits, &about, "x", LOG_INFO, "x", 101 + minute));
+	ck_assert(log_limits_admit(&limits, &about, "x", LOG_INFO, "x", 101 + minute, 7));
 	log_limits_release(&limits);
 }
 END_TEST
@@ -281,10 +285,10 @@ START_TEST(test_limits_are_bounded)
 	char name[16];
 
 	log_limits_init(&limits);
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < 70000; i++) {
 		snprintf(name, sizeof(name), "n%u", i);
 		ck_assert(log_limits_admit(&limits, &(struct log_subject){"outlet", name}, "x",
-			LOG_INFO, "x", 1));
+			LOG_INFO, "x", 1, 7));
 	}
 	ck_assert_uint_le(limits.by_key.count, 1 << 16);
 	log_limits_release(&limits);
@@ -307,6 +311,7 @@ int main(void)
 	tcase_add_loop_test(queue, test_line_is_clean, 0, 3);
 	tcase_add_test(queue, test_journal_fields);
 	suite_add_tcase(suite, queue);
+	tcase_set_timeout(limit, 60);
 	tcase_add_test(limit, test_limit);
 	tcase_add_test(limit, test_limit_by_one);
 	tcase_add_test(limit, test_no_limit_at_debug);
