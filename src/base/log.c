@@ -202,6 +202,7 @@ static void log_start_thread(struct log *log)
 			strerror(failure));
 		exit(EXIT_FAILURE);
 	}
+	pthread_setname_np(log->thread, "wsgated-log");
 }
 
 /* Whether `*what` comes true within the time for the end; under the lock. */

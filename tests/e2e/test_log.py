@@ -4,14 +4,17 @@ import fcntl
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import threading
+import tty
 
 import pytest
 
+from harness import process
 from harness.control import RpcError
 from harness.subscriber import Json, Lines
 from harness.wait import wait_until
@@ -224,6 +227,26 @@ def test_a_refusal_is_made_harmless(start_daemon, bad_server):
     assert response["body"] == "one\n\ttwo " + HARMLESS.replace(" >", "\n>") + "\ufffd"
     assert response["reason"] == "N\ufffdin"
     assert not set("\x9b\u202e\u2066\u200f\u2028") & set(json.dumps(error.value.data, ensure_ascii=False))
+
+
+def test_tail_on_a_terminal_shows_what_would_deceive(start_daemon, server):
+    """Whole, and where the end of a read falls into the middle of a character."""
+    count = 100_000
+    daemon = start_daemon(two_feeds(server))
+    peer = server.accept()
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    tail = process.start([str(daemon.build / "wsgatectl"), "-s", daemon.path("control.sock"), "tail", "out"], stdout=theirs)
+    os.close(theirs)
+    wait_until(lambda: [s for s in daemon.call("subscribers") if s["outlet"] == "out"])
+    peer.send("\x1b\x9bé€\u2066" + "\u202e" * count)
+    shown = b""
+    while not shown.endswith(b"\n"):
+        assert select.select([ours], [], [], 15)[0], shown[:100]
+        shown += os.read(ours, 65536)
+    process.end(tail)
+    os.close(ours)
+    assert shown.decode() == "\\x1b\\x9bé€\\u2066" + "\\u202e" * count + "\n"
 
 
 @pytest.mark.parametrize("shift", range(4))
