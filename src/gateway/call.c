@@ -198,22 +198,32 @@ static bool call_take_answer(struct call *call, const uint8_t *data, size_t leng
 /* --- the upgrade --------------------------------------------------------------------------- */
 
 static void call_on_event(evutil_socket_t fd, short what, void *context);
+static void call_on_more(evutil_socket_t fd, short what, void *context);
 
-static void call_wait_for(struct call *call, short what)
+/* How long the server may still take. */
+static uint64_t call_time_left(const struct call *call)
 {
 	uint64_t elapsed = clock_monotonic() - call->upgrade_start;
 	uint64_t timeout = call->settings->upgrade_timeout;
-	uint64_t ns = timeout > elapsed ? timeout - elapsed : 1;
-	struct timeval left;
+	uint64_t left = timeout > elapsed ? timeout - elapsed : 1;
 
-	if (call->body_wanted && ns > CALL_BODY_WAIT)
-		ns = CALL_BODY_WAIT;
-	left = clock_timeval(ns);
+	return call->body_wanted && left > CALL_BODY_WAIT ? CALL_BODY_WAIT : left;
+}
+
+static void call_set_event(struct call *call, short what, event_callback_fn callback, uint64_t ns)
+{
+	struct timeval time = clock_timeval(ns);
+
 	if (call->event_assigned)
 		event_del(&call->event);
-	event_assign(&call->event, call->host->base, call->stream->fd, what, call_on_event, call);
+	event_assign(&call->event, call->host->base, call->stream->fd, what, callback, call);
 	call->event_assigned = true;
-	event_add(&call->event, &left);
+	event_add(&call->event, &time);
+}
+
+static void call_wait_for(struct call *call, short what)
+{
+	call_set_event(call, what, call_on_event, call_time_left(call));
 }
 
 /* Whether the whole request is out. */
@@ -231,6 +241,23 @@ static enum stream_status call_write_request(struct call *call, struct error *er
 	return status;
 }
 
+/* The stream has ended, or cannot go on. */
+static void call_lose_stream(struct call *call, enum stream_status status,
+	const struct error *error)
+{
+	if (call->body_wanted) {
+		call_fail(call); /* the end of a body of unknown length */
+		return;
+	}
+	if (status == STREAM_END)
+		error_set(&call->error, ERROR_SOCKET_CLOSED,
+			"the server closed the connection before it answered the upgrade");
+	else
+		call->error = *error;
+	call_fail(call);
+}
+
+/* One read: more, if there is more, after a poll. */
 static void call_upgrade(struct call *call)
 {
 	struct error error;
@@ -238,45 +265,50 @@ static void call_upgrade(struct call *call)
 	uint8_t data[CALL_READ_SIZE];
 	size_t length;
 
-	while (status == STREAM_OK) {
+	if (status == STREAM_OK) {
 		status = stream_read(call->stream, data, sizeof(data), &length, &error);
 		if (status == STREAM_OK && call_take_answer(call, data, length))
 			return;
 	}
-	if (status == STREAM_WANT_READ) {
-		call_wait_for(call, EV_READ);
-	} else if (status == STREAM_WANT_WRITE) {
-		call_wait_for(call, EV_WRITE);
-	} else if (call->body_wanted) {
-		call_fail(call); /* the end of a body of unknown length */
-	} else {
-		if (status == STREAM_END)
-			error_set(&error, ERROR_SOCKET_CLOSED,
-				"the server closed the connection before it answered the upgrade");
-		call->error = error;
-		call_fail(call);
+	if (status == STREAM_END || status == STREAM_ERROR)
+		call_lose_stream(call, status, &error);
+	else if (status == STREAM_OK && stream_pending(call->stream))
+		call_set_event(call, 0, call_on_more, 0); /* in memory: no event would tell */
+	else
+		call_wait_for(call, status == STREAM_WANT_WRITE ? EV_WRITE : EV_READ);
+}
+
+static void call_time_out(struct call *call)
+{
+	char timeout[TEXT_DURATION_SIZE];
+
+	if (!call->body_wanted) {
+		text_format_duration(timeout, call->settings->upgrade_timeout);
+		call->report.upgrade_us = (clock_monotonic() - call->upgrade_start) / CLOCK_NS_PER_US;
+		error_set(&call->error, ERROR_SOCKET_TIMEOUT,
+			"the server did not answer the upgrade within %s", timeout);
 	}
+	call_fail(call);
 }
 
 static void call_on_event(evutil_socket_t fd, short what, void *context)
 {
-	struct call *call = context;
-	char timeout[TEXT_DURATION_SIZE];
-
 	(void)fd;
-	if (!(what & EV_TIMEOUT)) {
+	if (what & EV_TIMEOUT)
+		call_time_out(context);
+	else
+		call_upgrade(context);
+}
+
+static void call_on_more(evutil_socket_t fd, short what, void *context)
+{
+	struct call *call = context;
+
+	(void)fd, (void)what;
+	if (clock_monotonic() - call->upgrade_start < call->settings->upgrade_timeout)
 		call_upgrade(call);
-		return;
-	}
-	if (call->body_wanted) {
-		call_fail(call);
-		return;
-	}
-	text_format_duration(timeout, call->settings->upgrade_timeout);
-	call->report.upgrade_us = (clock_monotonic() - call->upgrade_start) / CLOCK_NS_PER_US;
-	error_set(&call->error, ERROR_SOCKET_TIMEOUT,
-		"the server did not answer the upgrade within %s", timeout);
-	call_fail(call);
+	else
+		call_time_out(call);
 }
 
 /* --- the call ------------------------------------------------------------------------------ */

@@ -177,6 +177,8 @@ static enum stream_status dial_receive_from_proxy(struct dial *dial, enum tunnel
 	return used ? stream_read(dial->stream, data, used, &length, error) : STREAM_OK;
 }
 
+static void dial_tunnel(evutil_socket_t fd, short events, void *context);
+
 static void dial_tunnel_failed(struct dial *dial, enum stream_status status, struct error *error)
 {
 	dial->report.proxy_us = dial_elapsed_us(dial);
@@ -187,7 +189,15 @@ static void dial_tunnel_failed(struct dial *dial, enum stream_status status, str
 	dial_fail(dial, error);
 }
 
-/* Goes on with the proxy; at the end the stream leads to the server. */
+/* The next round begins after a poll, so that a proxy that never stops cannot stop us. */
+static void dial_await_proxy(struct dial *dial, enum stream_status status)
+{
+	bool sends = status == STREAM_WANT_WRITE || dial->tunnel.out.length;
+
+	dial_wait(dial, sends ? EV_WRITE : EV_READ, dial_tunnel);
+}
+
+/* One round with the proxy; at the end the stream leads to the server. */
 static void dial_tunnel(evutil_socket_t fd, short events, void *context)
 {
 	struct dial *dial = context;
@@ -196,19 +206,17 @@ static void dial_tunnel(evutil_socket_t fd, short events, void *context)
 	struct error error;
 
 	(void)fd, (void)events;
-	do {
-		status = dial_send_to_proxy(dial, &error);
-		if (status == STREAM_OK)
-			status = dial_receive_from_proxy(dial, &tunnel, &error);
-	} while (status == STREAM_OK && tunnel == TUNNEL_MORE);
+	status = dial_send_to_proxy(dial, &error);
+	if (status == STREAM_OK)
+		status = dial_receive_from_proxy(dial, &tunnel, &error);
 
-	if (status == STREAM_WANT_READ || status == STREAM_WANT_WRITE) {
-		dial_wait(dial, status == STREAM_WANT_READ ? EV_READ : EV_WRITE, dial_tunnel);
-	} else if (status != STREAM_OK || tunnel == TUNNEL_FAILED) {
+	if (status == STREAM_END || status == STREAM_ERROR || tunnel == TUNNEL_FAILED) {
 		dial_tunnel_failed(dial, status, &error);
-	} else {
+	} else if (tunnel == TUNNEL_OPEN) {
 		dial->report.proxy_us = dial_elapsed_us(dial);
 		dial_reached(dial);
+	} else {
+		dial_await_proxy(dial, status);
 	}
 }
 

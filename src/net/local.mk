@@ -12,6 +12,7 @@ libnet_a_SOURCES = \
 	src/net/tcp.c src/net/tcp.h \
 	src/net/tls.c src/net/tls.h \
 	src/net/tls_certificate.c src/net/tls_certificate.h \
+	src/net/tls_guard.c src/net/tls_guard.h \
 	src/net/tls_sessions.c src/net/tls_sessions.h \
 	src/net/tunnel.c src/net/tunnel.h \
 	src/net/tunnel_http.c \

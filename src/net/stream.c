@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "net/tls.h"
+#include "net/tls_guard.h"
 
 struct stream *stream_new(int fd)
 {
@@ -53,35 +54,53 @@ static enum stream_status stream_ssl_status(struct stream *stream, struct error 
 	return STREAM_ERROR;
 }
 
+/* What stands after the bytes that this call has moved. */
+static void stream_keep_fault(struct error **fault, const struct error *error)
+{
+	*fault = alloc_zero(1, sizeof(**fault));
+	**fault = *error;
+}
+
+/* Reads records until there is no whole one in memory, or this has been enough for one callback. */
+static enum stream_status stream_read_records(struct stream *stream, void *data, size_t size,
+	size_t *length, struct error *error)
+{
+	struct tls_guard *guard = tls_guard_of(stream->ssl);
+	size_t piece;
+
+	guard->work = 0;
+	do {
+		errno = 0;
+		ERR_clear_error();
+		tls_guard_begin_call(guard);
+		if (!SSL_read_ex(stream->ssl, (char *)data + *length, size - *length, &piece)) {
+			if (!tls_guard_check(guard, error))
+				return STREAM_ERROR;
+			return stream_ssl_status(stream, error);
+		}
+		*length += piece;
+		tls_guard_note_data(guard);
+		/* Nothing left in memory: another read would only be a system call for EAGAIN. */
+	} while (*length < size && guard->work < TLS_WORK_MAX && SSL_has_pending(stream->ssl));
+	return STREAM_OK;
+}
+
 static enum stream_status stream_read_ssl(struct stream *stream, void *data, size_t size,
 	size_t *length, struct error *error)
 {
-	enum stream_status status = STREAM_OK;
-	size_t piece;
+	enum stream_status status;
 
 	if (stream->fault) {
 		*error = *stream->fault;
 		return STREAM_ERROR;
 	}
-	stream->drained = false;
-	do {
-		errno = 0;
-		ERR_clear_error();
-		if (SSL_read_ex(stream->ssl, (char *)data + *length, size - *length, &piece))
-			*length += piece;
-		else
-			status = stream_ssl_status(stream, error);
-		/* Nothing left in memory: another read would only be a system call for EAGAIN. */
-	} while (status == STREAM_OK && *length < size && SSL_has_pending(stream->ssl));
-
+	status = stream_read_records(stream, data, size, length, error);
 	/* A session ticket has OpenSSL set up its buffer for writing, 16 KiB, which SSL_MODE_RELEASE_
 	 * BUFFERS gives back only after the next write: an idle connection would keep it. */
 	SSL_free_buffers(stream->ssl);
 	stream->drained = status == STREAM_WANT_READ || status == STREAM_WANT_WRITE;
-	if (status == STREAM_ERROR) {
-		stream->fault = alloc_zero(1, sizeof(*stream->fault));
-		*stream->fault = *error;
-	}
+	if (status == STREAM_ERROR)
+		stream_keep_fault(&stream->fault, error);
 	return *length ? STREAM_OK : status;
 }
 
@@ -117,15 +136,14 @@ static enum stream_status stream_write_ssl(struct stream *stream, const void *da
 	while (status == STREAM_OK && *length < size) {
 		errno = 0;
 		ERR_clear_error();
+		tls_guard_begin_call(tls_guard_of(stream->ssl));
 		if (SSL_write_ex(stream->ssl, (const char *)data + *length, size - *length, &piece))
 			*length += piece; /* a record */
 		else
 			status = stream_ssl_status(stream, error);
 	}
-	if (status == STREAM_ERROR) {
-		stream->write_fault = alloc_zero(1, sizeof(*stream->write_fault));
-		*stream->write_fault = *error;
-	}
+	if (status == STREAM_ERROR)
+		stream_keep_fault(&stream->write_fault, error);
 	return *length ? STREAM_OK : status;
 }
 

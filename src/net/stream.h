@@ -33,8 +33,13 @@ struct stream {
 /* Takes a connected, non-blocking socket. */
 struct stream *stream_new(int fd);
 
-/* Reads as much as there is, up to `size`: with TLS several records, so that one batch is large.
- * Bytes that came before the end or an error are returned first, by themselves. */
+/*
+ * Reads as much as there is, up to `size`: with TLS several records, so that one batch is large.
+ * Bytes that came before the end or an error are returned first, by themselves. However much the
+ * peer sends, one call does little work: what it leaves in the socket is for the next call after a
+ * poll, what it leaves in memory stream_pending() tells of. So a caller that loops over this without
+ * a poll in between gives the peer its time to use up.
+ */
 enum stream_status stream_read(struct stream *stream, void *data, size_t size, size_t *length,
 	struct error *error);
 
@@ -44,7 +49,7 @@ enum stream_status stream_write(struct stream *stream, const void *data, size_t 
 	size_t *length, struct error *error);
 
 /* Not 0: the next stream_read() needs no socket event, which may never come. For TLS after a read
- * that filled its buffer; the count is a lower bound. */
+ * that filled its buffer, or had done enough; the count is a lower bound. */
 size_t stream_pending(const struct stream *stream);
 
 /* Sends close_notify if it can at once, closes the socket, frees the stream. NULL is ignored. */

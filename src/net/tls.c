@@ -15,6 +15,7 @@
 #include "net/address.h"
 #include "net/stamp.h"
 #include "net/tls_certificate.h"
+#include "net/tls_guard.h"
 #include "net/tls_sessions.h"
 
 enum {
@@ -46,6 +47,7 @@ struct tls_cache {
 
 /* What belongs to one SSL beyond the handshake: a session ticket may come at any time. */
 struct tls_client {
+	struct tls_guard guard;
 	char *session_key; /* NULL: no resumption */
 	char *keylog_file;
 };
@@ -210,6 +212,8 @@ static bool tls_context_configure(SSL_CTX *ssl, const struct tls_settings *setti
 
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY); /* after a message without data, back to poll */
+	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_read_ahead(ssl, 1);
 	SSL_CTX_set_default_read_buffer_len(ssl, TLS_READ_BUFFER);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -448,6 +452,7 @@ static bool tls_prepare(SSL *ssl, const struct tls_settings *settings, const cha
 	struct tls_client *client = alloc_zero(1, sizeof(*client));
 
 	SSL_set_ex_data(ssl, context->client_index, client);
+	tls_guard_attach(&client->guard, ssl);
 	if (!tls_check_pins(settings, error) || !tls_use_name(ssl, name, settings->verify, error) ||
 		!tls_use_client_certificate(ssl, settings, error) ||
 		!tls_use_keylog(client, settings->keylog_file, error))
@@ -530,8 +535,11 @@ enum stream_status tls_handshake(SSL *ssl, const struct tls_settings *settings,
 
 	errno = 0;
 	ERR_clear_error();
+	tls_guard_begin_call(tls_guard_of(ssl));
 	result = SSL_do_handshake(ssl);
 	cause = errno;
+	if (!tls_guard_check(tls_guard_of(ssl), error))
+		return STREAM_ERROR;
 	if (result == 1 &&
 		tls_certificate_pinned(SSL_get0_peer_certificate(ssl), settings, server, error))
 		return STREAM_OK;

@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/daemon.py \
 	tests/e2e/harness/dns.py \
 	tests/e2e/harness/feed.py \
+	tests/e2e/harness/flood.py \
 	tests/e2e/harness/frame.py \
 	tests/e2e/harness/frames.py \
 	tests/e2e/harness/install.py \
@@ -27,6 +28,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/server.py \
 	tests/e2e/harness/shown.py \
 	tests/e2e/harness/subscriber.py \
+	tests/e2e/harness/tls_flood.c \
 	tests/e2e/harness/verify.py \
 	tests/e2e/harness/wait.py \
 	tests/e2e/test_addresses.py \
@@ -40,6 +42,7 @@ EXTRA_DIST += \
 	tests/e2e/test_credentials.py \
 	tests/e2e/test_ctl.py \
 	tests/e2e/test_disconnect.py \
+	tests/e2e/test_floods.py \
 	tests/e2e/test_frames.py \
 	tests/e2e/test_heartbeat.py \
 	tests/e2e/test_integrity.py \

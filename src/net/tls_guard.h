@@ -1,0 +1,44 @@
+#ifndef NET_TLS_GUARD_H
+#define NET_TLS_GUARD_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/*
+ * Bounds what one call into OpenSSL does for its peer. By itself SSL_read goes on for as long as
+ * messages that bring no data keep coming (key updates, session tickets, requests to renegotiate),
+ * and SSL_do_handshake likewise; SSL_MODE_AUTO_RETRY does not help, because with read-ahead the
+ * next message has nearly always begun in memory. So the socket is handed out by the piece: a call
+ * gets one read(2), and then has to come back after a poll.
+ */
+struct tls_guard {
+	bool may_read;     /* private: the call that is under way has not read from the socket yet */
+	unsigned work;     /* since the caller last set it to 0, see TLS_WORK_MAX */
+	unsigned messages; /* private: without data, since data last came */
+};
+
+/* What is enough for one callback. A record of data is 1, a message without data costs as much as
+ * the keys that it makes. A call can go beyond that by what one read(2) brings. */
+enum {
+	TLS_WORK_MAX = 2048,
+	TLS_WORK_MESSAGE = 16,
+};
+
+/* For a client that has its socket. The guard must stay for as long as the SSL. */
+void tls_guard_attach(struct tls_guard *guard, SSL *ssl);
+
+/* That of an SSL of tls_open(). */
+struct tls_guard *tls_guard_of(const SSL *ssl);
+
+/* Before each call that may read. */
+void tls_guard_begin_call(struct tls_guard *guard);
+
+/* The call brought data. */
+void tls_guard_note_data(struct tls_guard *guard);
+
+/* False: the peer keeps us busy with messages without data. ERROR_SOCKET_SSL */
+bool tls_guard_check(const struct tls_guard *guard, struct error *error);
+
+#endif
