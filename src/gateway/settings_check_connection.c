@@ -304,6 +304,9 @@ static void check_tls(const struct connection_settings *connection, const config
 {
 	const struct string_list *pins = &connection->tls_extra.pins;
 
+	if (connection->tls.crl_file && !connection->tls.verify)
+		settings_problem(problems, settings_problem_place(where, "tls"),
+			"'crl_file' needs 'verify': without it no certificate is checked at all");
 	if (connection->tls.key_file && !connection->tls.cert_file)
 		settings_problem(problems, settings_problem_place(where, "tls"),
 			"'key_file' needs the 'cert_file' that it is the key of");

@@ -230,6 +230,7 @@ static const struct setting tls_table[] = {
 	{"verify", SETTING_BOOL, CONNECTION(tls.verify), .standard = "true"},
 	{"ca_file", SETTING_FILE, CONNECTION(tls.ca_file)},
 	{"ca_path", SETTING_FILE, CONNECTION(tls.ca_path)},
+	{"crl_file", SETTING_FILE, CONNECTION(tls.crl_file)},
 	{"cert_file", SETTING_FILE, CONNECTION(tls.cert_file)},
 	{"key_file", SETTING_FILE, CONNECTION(tls.key_file), .flags = SETTING_SECRET},
 	{"server_name", SETTING_STRING, CONNECTION(tls.server_name)},

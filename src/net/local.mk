@@ -6,7 +6,8 @@ libnet_a_SOURCES = \
 	src/net/proxy.c src/net/proxy.h \
 	src/net/proxy_environment.c \
 	src/net/race.c src/net/race.h \
-	src/net/resolve.c src/net/resolve.h \
+	src/net/resolve.c src/net/resolve.h src/net/resolve_private.h \
+	src/net/resolver.c \
 	src/net/stamp.c src/net/stamp.h \
 	src/net/stream.c src/net/stream.h \
 	src/net/tcp.c src/net/tcp.h \
@@ -14,6 +15,7 @@ libnet_a_SOURCES = \
 	src/net/tls_certificate.c src/net/tls_certificate.h \
 	src/net/tls_guard.c src/net/tls_guard.h \
 	src/net/tls_sessions.c src/net/tls_sessions.h \
+	src/net/tls_trust.c src/net/tls_trust.h \
 	src/net/tunnel.c src/net/tunnel.h \
 	src/net/tunnel_http.c \
 	src/net/tunnel_socks.c \

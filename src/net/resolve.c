@@ -1,5 +1,3 @@
-#include "net/resolve.h"
-
 #include <event2/dns.h>
 #include <event2/event_struct.h>
 #include <event2/util.h>
@@ -8,22 +6,10 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "net/stamp.h"
+#include "net/resolve_private.h"
 
 /* RFC 8305, section 3: how long IPv4 addresses wait for the IPv6 ones. */
 #define RESOLVE_DELAY (50 * CLOCK_NS_PER_MS)
-
-struct resolver {
-	struct event_base *base;
-	struct log *log;
-	struct evdns_base *dns;
-	const char *resolv_conf; /* NULL: the name servers were given */
-	const char *hosts;
-	struct stamp resolv_conf_stamp;
-	struct stamp hosts_stamp;
-	bool loaded;
-	size_t lookups; /* that evdns will still call back for */
-};
 
 enum { FAMILY_IPV6, FAMILY_IPV4, FAMILIES };
 
@@ -48,77 +34,9 @@ struct resolve {
 	struct address addresses[RESOLVE_ADDRESSES_MAX];
 	size_t count;    /* of addresses not yet reported */
 	bool successful; /* some were reported */
-	int failure;     /* EVUTIL_EAI_*: why there are none */
+	int failure;     /* EVUTIL_EAI_*: why there are none, */
+	char *trouble;   /* unless nobody could be asked, because of this; else NULL */
 };
-
-static void resolver_add_servers(struct resolver *resolver, const char *const *servers,
-	size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (evdns_base_nameserver_ip_add(resolver->dns, servers[i]))
-			log_write(resolver->log, LOG_ERR, NULL, "name server '%s' cannot be used",
-				servers[i]);
-	}
-}
-
-struct resolver *resolver_new(struct event_base *base, struct log *log,
-	const struct resolver_settings *settings)
-{
-	struct resolver *resolver = alloc_zero(1, sizeof(*resolver));
-
-	resolver->base = base;
-	resolver->log = log;
-	resolver->hosts = settings->hosts;
-	resolver->dns = evdns_base_new(base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-	if (!resolver->dns)
-		abort(); /* only without memory */
-	if (settings->server_count)
-		resolver_add_servers(resolver, settings->servers, settings->server_count);
-	else
-		resolver->resolv_conf = settings->resolv_conf;
-	return resolver;
-}
-
-void resolver_free(struct resolver *resolver)
-{
-	while (resolver->lookups) {
-		if (event_base_loop(resolver->base, EVLOOP_NONBLOCK) != 0)
-			break;
-	}
-	evdns_base_free(resolver->dns, 0);
-	free(resolver);
-}
-
-/* Pending questions go on with the new name servers. */
-static void resolver_read_resolv_conf(struct resolver *resolver)
-{
-	log_write(resolver->log, LOG_DEBUG, NULL, "reading %s", resolver->resolv_conf);
-	evdns_base_clear_nameservers_and_suspend(resolver->dns);
-	evdns_base_search_clear(resolver->dns);
-	evdns_base_resolv_conf_parse(resolver->dns,
-		DNS_OPTION_SEARCH | DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC,
-		resolver->resolv_conf);
-	evdns_base_resume(resolver->dns);
-}
-
-static void resolver_read_hosts(struct resolver *resolver)
-{
-	log_write(resolver->log, LOG_DEBUG, NULL, "reading %s", resolver->hosts);
-	evdns_base_clear_host_addresses(resolver->dns);
-	evdns_base_load_hosts(resolver->dns, resolver->hosts);
-}
-
-static void resolver_refresh(struct resolver *resolver)
-{
-	bool first = !resolver->loaded;
-
-	resolver->loaded = true;
-	if (resolver->resolv_conf &&
-		(stamp_update(&resolver->resolv_conf_stamp, resolver->resolv_conf) || first))
-		resolver_read_resolv_conf(resolver);
-	if (stamp_update(&resolver->hosts_stamp, resolver->hosts) || first)
-		resolver_read_hosts(resolver);
-}
 
 static void resolve_take(struct resolve *resolve, const struct evutil_addrinfo *found)
 {
@@ -180,7 +98,13 @@ static void lookup_start(struct lookup *lookup)
 
 static void resolve_ask(struct resolve *resolve, int wanted)
 {
-	resolver_refresh(resolve->resolver);
+	struct error error;
+
+	if (!resolver_refresh(resolve->resolver, &error)) {
+		resolve->trouble = alloc_string(error.text);
+		resolve_schedule(resolve);
+		return;
+	}
 	for (int family = 0; family < FAMILIES; family++) {
 		struct lookup *lookup;
 
@@ -208,9 +132,11 @@ static void resolve_take_literal(struct resolve *resolve, int wanted)
 }
 
 /* evdns tells no more apart, and its own words are for programmers. */
-static const char *resolve_reason(int failure)
+static const char *resolve_reason(const struct resolve *resolve)
 {
-	switch (failure) {
+	if (resolve->trouble)
+		return resolve->trouble;
+	switch (resolve->failure) {
 	case EVUTIL_EAI_NONAME:
 		return "no such host";
 	case EVUTIL_EAI_FAIL:
@@ -218,7 +144,7 @@ static const char *resolve_reason(int failure)
 	case EVUTIL_EAI_FAMILY:
 		return "the address is not of the family wanted";
 	default:
-		return evutil_gai_strerror(failure);
+		return evutil_gai_strerror(resolve->failure);
 	}
 }
 
@@ -237,7 +163,7 @@ static void resolve_report(evutil_socket_t fd, short events, void *context)
 	resolve->count = 0;
 	if (answer.complete && !resolve->successful) {
 		error_set(&error, ERROR_SOCKET_CONNECT, "cannot resolve '%s': %s", resolve->host,
-			resolve_reason(resolve->failure));
+			resolve_reason(resolve));
 		answer.error = &error;
 	}
 	resolve->found(&answer, resolve->context);
@@ -277,5 +203,6 @@ void resolve_free(struct resolve *resolve)
 		lookup->resolve = NULL;
 		evdns_getaddrinfo_cancel(lookup->request);
 	}
+	free(resolve->trouble);
 	free(resolve);
 }

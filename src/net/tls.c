@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +11,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "net/address.h"
-#include "net/stamp.h"
 #include "net/tls_certificate.h"
 #include "net/tls_guard.h"
 #include "net/tls_sessions.h"
+#include "net/tls_trust.h"
 
 enum {
 	TLS_CONTEXTS_MAX = 16,
@@ -30,14 +28,10 @@ struct tls_context {
 	int client_index; /* the cache's */
 
 	/* what it was made from */
-	bool verify;
-	char *ca_file;
-	char *ca_path;
+	struct tls_trust trust;
 	char *min_version;
 	char *ciphers;
 	bool keylog;
-	struct stamp ca_file_stamp;
-	struct stamp ca_path_stamp;
 };
 
 struct tls_cache {
@@ -72,42 +66,10 @@ static char *tls_copy(const char *text)
 	return text ? alloc_string(text) : NULL;
 }
 
-/* Where the CA certificates are: the system's, unless a setting says otherwise. */
-static const char *tls_ca_file(const struct tls_settings *settings)
-{
-	const char *system = getenv(X509_get_default_cert_file_env());
-
-	if (settings->ca_file || settings->ca_path)
-		return settings->ca_file;
-	return system ? system : X509_get_default_cert_file();
-}
-
-static const char *tls_ca_path(const struct tls_settings *settings)
-{
-	const char *system = getenv(X509_get_default_cert_dir_env());
-
-	if (settings->ca_file || settings->ca_path)
-		return settings->ca_path;
-	return system ? system : X509_get_default_cert_dir();
-}
-
-/* True when the CA certificates are not those that the context has seen. */
-static bool tls_context_stamp(struct tls_context *context, const struct tls_settings *settings)
-{
-	const char *file = settings->verify ? tls_ca_file(settings) : NULL;
-	const char *path = settings->verify ? tls_ca_path(settings) : NULL;
-	bool file_changed = file && stamp_update(&context->ca_file_stamp, file);
-	bool path_changed = path && stamp_update(&context->ca_path_stamp, path);
-
-	return file_changed || path_changed;
-}
-
 static bool tls_context_matches(const struct tls_context *context,
 	const struct tls_settings *settings)
 {
-	return context->verify == settings->verify &&
-		tls_same(context->ca_file, settings->ca_file) &&
-		tls_same(context->ca_path, settings->ca_path) &&
+	return tls_trust_matches(&context->trust, settings) &&
 		tls_same(context->min_version, settings->min_version) &&
 		tls_same(context->ciphers, settings->ciphers) &&
 		context->keylog == (settings->keylog_file != NULL);
@@ -119,8 +81,7 @@ static void tls_context_free(struct tls_context *context)
 		SSL_CTX_set_app_data(context->ssl, NULL); /* connections may still use it */
 	SSL_CTX_free(context->ssl);
 	tls_sessions_release(&context->sessions);
-	free(context->ca_file);
-	free(context->ca_path);
+	tls_trust_release(&context->trust);
 	free(context->min_version);
 	free(context->ciphers);
 	free(context);
@@ -186,30 +147,13 @@ static bool tls_use_version(SSL_CTX *ssl, const char *version, struct error *err
 	return true;
 }
 
-static bool tls_use_ca(SSL_CTX *ssl, const struct tls_settings *settings, struct error *error)
+static bool tls_context_configure(struct tls_context *context,
+	const struct tls_settings *settings, struct error *error)
 {
-	if (!settings->verify) {
-		SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, NULL);
-		return true;
-	}
-	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-	if (settings->ca_file && !SSL_CTX_load_verify_file(ssl, settings->ca_file))
-		return error_set(error, ERROR_SOCKET_SSL,
-			"cannot use the CA certificates of '%s': %s", settings->ca_file,
-			tls_reason(ERR_peek_error()));
-	if (settings->ca_path && !SSL_CTX_load_verify_dir(ssl, settings->ca_path))
-		return error_set(error, ERROR_SOCKET_SSL, "cannot use the CA directory '%s': %s",
-			settings->ca_path, tls_reason(ERR_peek_error()));
-	if (!settings->ca_file && !settings->ca_path)
-		SSL_CTX_set_default_verify_paths(ssl);
-	return true;
-}
-
-static bool tls_context_configure(SSL_CTX *ssl, const struct tls_settings *settings,
-	struct error *error)
-{
+	SSL_CTX *ssl = context->ssl;
 	static const unsigned char alpn[] = "\x08http/1.1";
 
+	SSL_CTX_set_app_data(ssl, context);
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY); /* after a message without data, back to poll */
@@ -226,7 +170,7 @@ static bool tls_context_configure(SSL_CTX *ssl, const struct tls_settings *setti
 		return error_set(error, ERROR_WEBSOCKET, "TLS cipher list '%s' cannot be used: %s",
 			settings->ciphers, tls_reason(ERR_peek_error()));
 	return tls_use_version(ssl, settings->min_version, error) &&
-		tls_use_ca(ssl, settings, error);
+		tls_trust_load(&context->trust, ssl, settings, error);
 }
 
 static struct tls_context *tls_context_new(const struct tls_cache *cache,
@@ -235,19 +179,14 @@ static struct tls_context *tls_context_new(const struct tls_cache *cache,
 	struct tls_context *context = alloc_zero(1, sizeof(*context));
 
 	context->client_index = cache->client_index;
-	context->verify = settings->verify;
-	context->ca_file = tls_copy(settings->ca_file);
-	context->ca_path = tls_copy(settings->ca_path);
 	context->min_version = tls_copy(settings->min_version);
 	context->ciphers = tls_copy(settings->ciphers);
 	context->keylog = settings->keylog_file != NULL;
-	tls_context_stamp(context, settings);
 
 	context->ssl = SSL_CTX_new(TLS_client_method());
 	if (!context->ssl)
 		error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
-	else if (SSL_CTX_set_app_data(context->ssl, context) &&
-		tls_context_configure(context->ssl, settings, error))
+	else if (tls_context_configure(context, settings, error))
 		return context;
 	tls_context_free(context);
 	return NULL;
@@ -270,6 +209,9 @@ struct tls_cache *tls_cache_new(void)
 {
 	struct tls_cache *cache = alloc_zero(1, sizeof(*cache));
 
+	/* Now, at the start: later there may be no descriptor for openssl.cnf, which it would then take
+	 * for missing for as long as the process lives. */
+	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG, NULL);
 	cache->client_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, tls_client_free);
 	if (cache->client_index < 0)
 		abort(); /* only without memory */
@@ -302,7 +244,7 @@ static struct tls_context *tls_cache_take(struct tls_cache *cache,
 	if (!context)
 		return NULL;
 	*link = context->next;
-	if (!tls_context_stamp(context, settings))
+	if (tls_trust_is_fresh(&context->trust))
 		return context;
 	tls_context_free(context);
 	return NULL;
@@ -334,25 +276,6 @@ static struct tls_context *tls_cache_get(struct tls_cache *cache,
 	cache->newest = context;
 	tls_cache_trim(cache);
 	return context;
-}
-
-static bool tls_use_name(SSL *ssl, const char *name, bool verify, struct error *error)
-{
-	X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
-	struct address numeric;
-	bool is_name = !address_parse(&numeric, name, 0);
-	int ok = 1;
-
-	if (is_name) /* RFC 6066, section 3: no literal addresses */
-		ok = SSL_set_tlsext_host_name(ssl, name) == 1;
-	if (ok && verify) {
-		X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-		ok = is_name ? SSL_set1_host(ssl, name)
-			     : X509_VERIFY_PARAM_set1_ip_asc(parameters, name);
-	}
-	if (!ok)
-		error_set(error, ERROR_SOCKET_SSL, "'%s' cannot be a TLS server name", name);
-	return ok;
 }
 
 /* What OpenSSL gets when a private key is encrypted. */
@@ -453,11 +376,11 @@ static bool tls_prepare(SSL *ssl, const struct tls_settings *settings, const cha
 
 	SSL_set_ex_data(ssl, context->client_index, client);
 	tls_guard_attach(&client->guard, ssl);
-	if (!tls_check_pins(settings, error) || !tls_use_name(ssl, name, settings->verify, error) ||
+	if (!tls_check_pins(settings, error) || !tls_trust_expect(ssl, name, settings->verify, error) ||
 		!tls_use_client_certificate(ssl, settings, error) ||
 		!tls_use_keylog(client, settings->keylog_file, error))
 		return false;
-	if (settings->resume) {
+	if (settings->resume && !settings->crl_file) { /* which a resumed handshake does not ask */
 		client->session_key = tls_session_key(ssl, name, server);
 		tls_sessions_offer(&context->sessions, client->session_key, ssl);
 	}
@@ -484,30 +407,13 @@ SSL *tls_open(struct tls_cache *cache, const struct tls_settings *settings, int 
 	return NULL;
 }
 
-static void tls_refused(SSL *ssl, const char *server, long verdict, struct error *error)
-{
-	const char *reason = X509_verify_cert_error_string(verdict);
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-
-	if (verdict == X509_V_ERR_HOSTNAME_MISMATCH)
-		error_set(error, ERROR_SOCKET_SSL,
-			"certificate of %s not accepted: %s: it is not for '%s'", server, reason,
-			name);
-	else
-		error_set(error, ERROR_SOCKET_SSL, "certificate of %s not accepted: %s", server,
-			reason);
-}
-
 static void tls_handshake_failed(SSL *ssl, const char *server, int cause, struct error *error)
 {
 	unsigned long code = ERR_peek_error();
-	long verdict = SSL_get_verify_result(ssl);
 	const char *reason;
 
-	if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK) {
-		tls_refused(ssl, server, verdict, error);
+	if (tls_trust_explain(ssl, server, error))
 		return;
-	}
 	if (!code)
 		reason = cause ? strerror(cause) : "connection closed by peer";
 	else if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)

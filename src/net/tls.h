@@ -14,6 +14,9 @@ struct tls_settings {
 	bool verify;               /* the certificate chain and the host name */
 	const char *ca_file;       /* PEM; default: the system's */
 	const char *ca_path;       /* a c_rehash'ed directory */
+	const char *crl_file;      /* certificate revocation lists, PEM, of which one has to be of the
+	                              issuer of the server's certificate, and valid; only with
+	                              `verify`, and nothing is resumed then; default: none */
 	const char *cert_file;     /* client certificate chain, PEM; read at each connect */
 	const char *key_file;      /* its private key, likewise; default: in cert_file */
 	const char *key_passphrase; /* of an encrypted key: the text itself, not a file */
@@ -44,7 +47,7 @@ bool tls_check_pin(const char *pin, struct error *error);
 /* What follows is for this room. */
 
 /*
- * OpenSSL contexts, one for each distinct set of settings. A changed CA file gets a new one. The
+ * OpenSSL contexts, one for each distinct set of settings. A changed CA or CRL file gets a new one. The
  * cache keeps the few last used; a context that left it lives as long as its last connection. Each
  * has the sessions that may be resumed with it.
  */

@@ -48,7 +48,7 @@ connections = (
     ping = { interval = "20s"; timeout = "5s"; };
     idle_timeout = "1h"; max_message = "2M"; send_queue = "64K";
     reconnect = { enabled = true; min = "1s"; max = "1m"; factor = 1.5; stable = "1m"; };
-    tls = { verify = true; ca_file = "/etc/ca.pem"; ca_path = "/etc/ssl/certs"; cert_file = "/c.pem"; key_file = "/k.pem";
+    tls = { verify = true; ca_file = "/etc/ca.pem"; ca_path = "/etc/ssl/certs"; crl_file = "/crl.pem"; cert_file = "/c.pem"; key_file = "/k.pem";
             server_name = "example.com"; min_version = "1.3"; ciphers = "HIGH"; };
     warn = { warning_ms = 5000; warning_bs = 5000; min_ms = 1000; arg = "socket-1"; queue = 10; }; } );
 outlets = (

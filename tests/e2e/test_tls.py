@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.certificates import Authority
 from harness.control import RpcError
 from harness.subscriber import Lines
 from harness.wait import wait_until
@@ -121,6 +122,37 @@ def test_a_missing_ca_file_is_a_clear_error(connect, tmp_path):
     with pytest.raises(RpcError) as error:
         connect("good", ca_file=missing)
     assert missing in error.value.message
+
+
+def test_a_revoked_certificate(start_daemon, make_nginx, server, tmp_path):
+    """The list is read again when it has changed."""
+    authority = Authority(tmp_path / "ca")
+    certificate, key = authority.issue("localhost", "DNS:localhost")
+    crl_file = tmp_path / "crl.pem"
+    authority.revoke(crl_file)
+    front = make_nginx({"good": (certificate, key, "")})
+    daemon = start_daemon({"connections": [{
+        "name": "feed", "url": front.url("good", server.port), "when": "manual", "reconnect": {"enabled": False},
+        "tls": {"ca_file": str(authority.ca_file), "crl_file": str(crl_file)},
+    }]})
+    daemon.call("connect", name="feed")
+    server.accept()
+    authority.revoke(crl_file, certificate)
+    with pytest.raises(RpcError) as error:
+        daemon.call("connect", name="feed")
+    assert "certificate revoked (crl_file)" in error.value.message
+
+
+def test_a_common_name_is_no_name(start_daemon, make_nginx, server, authority):
+    front = make_nginx({"named": (*authority.issue("localhost"), "")})
+    daemon = start_daemon({"connections": [{
+        "name": "feed", "url": front.url("named", server.port), "when": "manual",
+        "tls": {"ca_file": str(authority.ca_file)},
+    }]})
+    with pytest.raises(RpcError) as error:
+        daemon.call("connect", name="feed")
+    assert "it has no DNS name (subjectAltName)" in error.value.message
+    assert not server.requests
 
 
 def test_pings_and_messages_through_the_front(start_daemon, nginx, server, authority):

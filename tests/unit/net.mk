@@ -9,6 +9,7 @@ unit_net_SOURCES = \
 	tests/unit/test_net_session.c \
 	tests/unit/test_net_tls.c \
 	tests/unit/test_net_tls_server.c \
+	tests/unit/test_net_trust.c \
 	tests/unit/test_net_tunnel.c \
 	tests/unit/test_net_url.c
 unit_net_CFLAGS = $(UNIT_CFLAGS)

@@ -1,11 +1,13 @@
 #include "test_net.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { GUARD_MS = 10000 }; /* a test that waits longer has failed */
@@ -113,6 +115,25 @@ void fixture_run(struct fixture *fixture, unsigned ms)
 	event_free(timer);
 }
 
+void descriptors_take_all_but(struct descriptors *descriptors, size_t left)
+{
+	struct rlimit limit = {.rlim_cur = 200, .rlim_max = 200};
+	int fd;
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	*descriptors = (struct descriptors){0};
+	while ((fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
+		descriptors->taken[descriptors->count++] = fd;
+	while (left--)
+		close(descriptors->taken[--descriptors->count]);
+}
+
+void descriptors_release(struct descriptors *descriptors)
+{
+	while (descriptors->count)
+		close(descriptors->taken[--descriptors->count]);
+}
+
 bool has_ipv6(void)
 {
 	struct sockaddr_in6 address = {
@@ -182,6 +203,7 @@ int main(void)
 	suite_add_tcase(suite, test_net_tunnel());
 	suite_add_tcase(suite, test_net_tls());
 	suite_add_tcase(suite, test_net_session());
+	suite_add_tcase(suite, test_net_trust());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

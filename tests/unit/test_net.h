@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "net/dial.h"
@@ -18,6 +19,7 @@ TCase *test_net_dial(void);
 TCase *test_net_tunnel(void);
 TCase *test_net_tls(void);
 TCase *test_net_session(void);
+TCase *test_net_trust(void);
 
 /* An answer of the name server below: NULL for the address means that there is none. */
 struct zone {
@@ -77,6 +79,14 @@ void fixture_close(struct fixture *fixture);
 /* Whether loopback has ::1, which many a container does not; says so if not. */
 bool has_ipv6(void);
 
+/* Leaves only so many descriptors to be had, until descriptors_release(). */
+struct descriptors {
+	int taken[256];
+	size_t count;
+};
+void descriptors_take_all_but(struct descriptors *descriptors, size_t left);
+void descriptors_release(struct descriptors *descriptors);
+
 /* A listening socket on loopback; `port` 0: any, and set on return. */
 int listen_on(int family, uint16_t *port, int backlog);
 
@@ -91,10 +101,14 @@ struct certificate {
 	char key_file[128];
 };
 
-/* `names`: a subjectAltName as in openssl.cnf, "DNS:good.test,IP:127.0.0.1"; NULL: a CA. `days`:
- * how long it is valid, negative: expired. */
+/* `names`: a subjectAltName as in openssl.cnf, "DNS:good.test,IP:127.0.0.1"; "": none; NULL: a CA.
+ * `days`: how long it is valid, negative: expired. */
 void certificate_make(struct certificate *certificate, const char *directory, const char *name,
 	const char *names, const struct certificate *issuer, int days);
+/* Appends a revocation list of that CA, for a day from `days` on, to the PEM file; `revoked` may be
+ * NULL. */
+void certificate_revoke(const char *file, const struct certificate *issuer,
+	const struct certificate *revoked, int days);
 void certificate_free(struct certificate *certificate);
 
 /* What the server does after its handshake; the first two do without one. */
@@ -111,6 +125,7 @@ enum { RECORDS = 40, RECORD_SIZE = 1000 };
 /* A blocking TLS server in a thread of its own. */
 struct tls_server {
 	pthread_t thread;
+	pid_t process;
 	int listener;
 	uint16_t port;
 	SSL_CTX *context;
@@ -124,5 +139,9 @@ void tls_server_start(struct tls_server *server, const struct certificate *certi
 	enum script script);
 void tls_server_go(struct tls_server *server);
 void tls_server_stop(struct tls_server *server);
+
+/* Instead of both, in a process of its own, which takes no descriptors from this one. */
+void tls_server_fork(struct tls_server *server);
+void tls_server_kill(struct tls_server *server);
 
 #endif

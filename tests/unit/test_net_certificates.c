@@ -51,10 +51,38 @@ void certificate_make(struct certificate *certificate, const char *directory, co
 		subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(x509, issuer ? X509_get_subject_name(issuer->x509) : subject);
 	certificate_extend(x509, NID_basic_constraints, names ? "CA:FALSE" : "critical,CA:TRUE");
-	if (names)
+	if (names && *names)
 		certificate_extend(x509, NID_subject_alt_name, names);
 	ck_assert_int_gt(X509_sign(x509, issuer ? issuer->key : certificate->key, EVP_sha256()), 0);
 	certificate_write(certificate);
+}
+
+void certificate_revoke(const char *file, const struct certificate *issuer,
+	const struct certificate *revoked, int days)
+{
+	ASN1_TIME *begin = X509_gmtime_adj(NULL, days * 86400L - 60);
+	ASN1_TIME *end = X509_gmtime_adj(NULL, (days + 1) * 86400L);
+	X509_CRL *list = X509_CRL_new();
+	X509_REVOKED *entry;
+	FILE *out = fopen(file, "a");
+
+	X509_CRL_set_version(list, 1);
+	X509_CRL_set_issuer_name(list, X509_get_subject_name(issuer->x509));
+	X509_CRL_set1_lastUpdate(list, begin);
+	X509_CRL_set1_nextUpdate(list, end);
+	if (revoked) {
+		entry = X509_REVOKED_new();
+		X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked->x509));
+		X509_REVOKED_set_revocationDate(entry, begin);
+		X509_CRL_add0_revoked(list, entry);
+	}
+	ck_assert_int_gt(X509_CRL_sign(list, issuer->key, EVP_sha256()), 0);
+	ck_assert_ptr_nonnull(out);
+	PEM_write_X509_CRL(out, list);
+	fclose(out);
+	X509_CRL_free(list);
+	ASN1_TIME_free(begin);
+	ASN1_TIME_free(end);
 }
 
 void certificate_free(struct certificate *certificate)

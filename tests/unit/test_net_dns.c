@@ -239,6 +239,55 @@ START_TEST(hosts_file_is_honoured_and_read_again)
 }
 END_TEST
 
+/* Neither a file nor a name server is taken for missing because of it. */
+START_TEST(a_shortage_is_not_remembered)
+{
+	char directory[] = "/tmp/unit_net.XXXXXX";
+	char hosts[64], resolv_conf[64], text[128];
+	struct descriptors descriptors;
+	struct resolver *resolver;
+	struct found found;
+
+	fixture_start(&fixture, zone);
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(hosts, sizeof(hosts), "%s/hosts", directory);
+	snprintf(resolv_conf, sizeof(resolv_conf), "%s/resolv.conf", directory);
+	snprintf(text, sizeof(text), "nameserver %s\n", fixture.names.address);
+	write_file(hosts, "127.0.0.5 here.test\n");
+	write_file(resolv_conf, text);
+
+	descriptors_take_all_but(&descriptors, (size_t)_i % 2);
+	resolver = resolver_with(_i < 2 ? resolv_conf : NULL, hosts);
+	resolve_name(&fixture, resolver, "here.test", &found);
+	ck_assert_uint_eq(found.count, 0);
+	ck_assert_msg(strstr(found.error.text, "cannot resolve 'here.test': "), "%s",
+		found.error.text);
+	ck_assert_msg(strstr(found.error.text, "Too many open files") ||
+			strstr(found.error.text, "no socket for a name server"),
+		"%s", found.error.text);
+	descriptors_release(&descriptors);
+	resolve_name(&fixture, resolver, "here.test", &found);
+	ck_assert_str_eq(found.addresses[0], "127.0.0.5:80");
+	resolve_name(&fixture, resolver, "four.test", &found);
+	ck_assert_str_eq(found.addresses[0], "192.0.2.1:80");
+
+	/* What was read before holds for as long as it lasts. */
+	write_file(hosts, "127.0.0.77 here.test\n");
+	descriptors_take_all_but(&descriptors, 0);
+	resolve_name(&fixture, resolver, "here.test", &found);
+	ck_assert_str_eq(found.addresses[0], "127.0.0.5:80");
+	descriptors_release(&descriptors);
+	resolve_name(&fixture, resolver, "here.test", &found);
+	ck_assert_str_eq(found.addresses[0], "127.0.0.77:80");
+
+	resolver_free(resolver);
+	unlink(hosts);
+	unlink(resolv_conf);
+	rmdir(directory);
+	fixture_stop(&fixture);
+}
+END_TEST
+
 START_TEST(resolv_conf_is_read_again)
 {
 	static const struct zone other_zone[] = {
@@ -349,6 +398,7 @@ TCase *test_net_dns(void)
 	tcase_set_timeout(tests, 20);
 	tcase_add_loop_test(tests, names, 0, sizeof(name_cases) / sizeof(name_cases[0]));
 	tcase_add_test(tests, hosts_file_is_honoured_and_read_again);
+	tcase_add_loop_test(tests, a_shortage_is_not_remembered, 0, 4);
 	tcase_add_test(tests, resolv_conf_is_read_again);
 	tcase_add_test(tests, missing_resolv_conf);
 	tcase_add_loop_test(tests, free_while_pending, 0, 4);

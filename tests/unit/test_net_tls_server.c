@@ -1,7 +1,9 @@
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test_net.h"
@@ -99,6 +101,24 @@ void tls_server_stop(struct tls_server *server)
 {
 	shutdown(server->listener, SHUT_RDWR);
 	pthread_join(server->thread, NULL);
+	close(server->listener);
+	SSL_CTX_free(server->context);
+}
+
+void tls_server_fork(struct tls_server *server)
+{
+	server->process = fork();
+	ck_assert_int_ge(server->process, 0);
+	if (server->process == 0) {
+		tls_server_run(server);
+		_exit(0);
+	}
+}
+
+void tls_server_kill(struct tls_server *server)
+{
+	kill(server->process, SIGKILL);
+	waitpid(server->process, NULL, 0);
 	close(server->listener);
 	SSL_CTX_free(server->context);
 }

@@ -26,7 +26,7 @@ static void setup(void)
 	memcpy(strchr(directory, '.'), ".XXXXXX", 7);
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	certificate_make(&ca, directory, "ca", NULL, NULL, 10);
-	certificate_make(&good, directory, "good", "IP:127.0.0.1", &ca, 10);
+	certificate_make(&good, directory, "good", "DNS:good.test,IP:127.0.0.1", &ca, 10);
 }
 
 static void teardown(void)

@@ -222,8 +222,8 @@ START_TEST(every_setting_is_read)
 		"  ping = { interval = \"5s\"; timeout = \"6s\"; }; idle_timeout = \"7s\";\n"
 		"  max_message = \"8K\"; send_queue = \"9K\"; reconnect = { enabled = false;\n"
 		"  min = \"10s\"; max = \"11s\"; factor = 3; stable = \"12s\"; };\n"
-		"  tls = { verify = false; ca_file = \"/ca\"; ca_path = \"/cas\"; cert_file = "
-		"\"/c\";\n"
+		"  tls = { verify = true; ca_file = \"/ca\"; ca_path = \"/cas\"; "
+		"crl_file = \"/crl\"; cert_file = \"/c\";\n"
 		"  key_file = \"/k\"; server_name = \"s\"; min_version = \"1.3\"; ciphers = \"x\"; "
 		"};\n"
 		"  warn = { warning_ms = 13; warning_bs = 5000000000L; min_ms = 15; queue = 16; "
@@ -274,8 +274,9 @@ START_TEST(every_setting_is_read)
 	ck_assert_uint_eq(a->reconnect.max, 11 * CLOCK_NS_PER_SECOND);
 	ck_assert_double_eq(a->reconnect.factor, 3.0);
 	ck_assert_uint_eq(a->reconnect.stable, 12 * CLOCK_NS_PER_SECOND);
-	ck_assert(!a->tls.verify);
+	ck_assert(a->tls.verify);
 	ck_assert_str_eq(a->tls.ca_file, "/ca");
+	ck_assert_str_eq(a->tls.crl_file, "/crl");
 	ck_assert_str_eq(a->tls.ca_path, "/cas");
 	ck_assert_str_eq(a->tls.cert_file, "/c");
 	ck_assert_str_eq(a->tls.key_file, "/k");
@@ -648,6 +649,8 @@ static const struct {
 		"tls.ca_file: must be an absolute path, not \"ca.pem\""},
 	{"tls = { key_file = \"/k\"; };",
 		"tls: 'key_file' needs the 'cert_file' that it is the key of"},
+	{"tls = { verify = false; crl_file = \"/c\"; };",
+		"tls: 'crl_file' needs 'verify': without it no certificate is checked at all"},
 	{"tls = { min_version = \"1.1\"; };",
 		"tls.min_version: must be \"1.2\" or \"1.3\", not \"1.1\""},
 	{"tls = { verify = \"no\"; };", "tls.verify: must be true or false, not \"no\""},

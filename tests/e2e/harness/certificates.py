@@ -32,6 +32,16 @@ class Authority:
         )
         return certificate, key
 
+    def revoke(self, file, *certificates):
+        """Writes a revocation list for a day, with these certificates besides those of earlier calls."""
+        index, config = self.folder / "index.txt", self.folder / "ca.cnf"
+        config.write_text(f"[ca]\ndefault_ca = this\n[this]\ndatabase = {index}\ndefault_md = sha256\n")
+        index.touch()
+        options = ("-config", config, "-cert", self.ca_file, "-keyfile", self.ca_key)
+        for certificate in certificates:
+            self._openssl("ca", *options, "-revoke", certificate)
+        self._openssl("ca", *options, "-gencrl", "-crldays", "1", "-out", file)
+
     def encrypt(self, key, passphrase):
         """The file of the same key, for which a passphrase is needed."""
         encrypted = key.with_suffix(".encrypted")
