@@ -43,10 +43,20 @@ static void call_free(struct call *call)
 	free(call);
 }
 
+/* The address that has let the call down is not the first to be tried the next time. */
+static void call_note_failure(const struct call *call)
+{
+	const struct address *address = &call->report.dial.address;
+
+	if (call->stream && address->generic.sa_family)
+		failures_note(call->failures, address);
+}
+
 static void call_fail(struct call *call)
 {
 	struct call_report report = call->report;
 
+	call_note_failure(call);
 	call->report = (struct call_report){0};
 	call->done(NULL, &report, &call->error, call->context);
 	call_free(call);
@@ -61,6 +71,7 @@ static void call_succeed(struct call *call, const struct ws_agreement *agreement
 		.deflate = agreement->deflate_parameters,
 	};
 
+	failures_forgive(call->failures, &report.dial.address);
 	report.protocol = agreement->protocol ? alloc_string(agreement->protocol) : NULL;
 	report.deflate = agreement->deflate;
 	report.deflate_parameters = agreement->deflate_parameters;
@@ -369,15 +380,16 @@ static bool call_begin(struct call *call)
 		call_step(call, config->url);
 }
 
-struct call *call_start(const struct call_host *host, const struct connection_config *config,
-	const struct header_list *extra, call_done done, void *context)
+struct call *call_start(const struct call_host *host, const struct call_order *order,
+	call_done done, void *context)
 {
 	struct call *call = alloc_zero(1, sizeof(*call));
 
 	call->host = host;
-	call->config = config;
-	call->settings = config->settings;
-	call->extra = extra;
+	call->config = order->config;
+	call->settings = order->config->settings;
+	call->extra = order->extra;
+	call->failures = order->failures;
 	call->done = done;
 	call->context = context;
 	call->report.time = clock_realtime();

@@ -57,10 +57,15 @@ struct call_host {
 	struct log *log;
 };
 
-/* The configuration and extra headers (which win over the settings') are borrowed until the call
- * has ended. */
-struct call *call_start(const struct call_host *host, const struct connection_config *config,
-	const struct header_list *extra, call_done done, void *context);
+/* What is to be called; what it points to is borrowed until the end of the call. */
+struct call_order {
+	const struct connection_config *config;
+	const struct header_list *extra; /* they win over the settings' */
+	struct failures *failures;       /* of earlier calls, and then of this one too */
+};
+
+struct call *call_start(const struct call_host *host, const struct call_order *order,
+	call_done done, void *context);
 
 /* Ends the call without a call to `done`. */
 void call_cancel(struct call *call);

@@ -15,6 +15,7 @@ struct call {
 	const struct connection_config *config;
 	const struct connection_settings *settings; /* its */
 	const struct header_list *extra;
+	struct failures *failures;
 	call_done done;
 	void *context;
 

@@ -192,6 +192,7 @@ bool call_prepare(struct call *call, struct dial_settings *dial)
 		.proxy = proxied ? &call->proxy : NULL,
 		.tcp = &call->tcp,
 		.tls = &call->tls,
+		.failures = call->failures,
 		.connect_timeout = settings->connect_timeout,
 		.tls_timeout = settings->tls_timeout,
 	};

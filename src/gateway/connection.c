@@ -670,6 +670,7 @@ void connection_free(struct connection *connection)
 		hold_release(connection->hold);
 	free(connection->hold);
 	on_open_release(&connection->on_open);
+	failures_release(&connection->failures);
 	connection_release_extra(connection);
 	call_report_release(&connection->report);
 	connection_clear_warnings(connection);

@@ -26,13 +26,18 @@ void connection_release_extra(struct connection *connection)
 void connection_on_admitted(void *context)
 {
 	struct connection *connection = context;
+	struct call_order order = {
+		.config = connection->config,
+		.extra = &connection->extra,
+		.failures = &connection->failures,
+	};
 
 	connection->attempt++;
 	connection->stats.attempts++;
 	if (!connection->session)
 		connection_enter(connection, CONNECTION_CONNECTING);
-	connection->call = call_start(&connection->host->call, connection->config,
-		&connection->extra, connection_on_called, connection);
+	connection->call = call_start(
+		&connection->host->call, &order, connection_on_called, connection);
 }
 
 void connection_call(struct connection *connection)

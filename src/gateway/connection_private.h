@@ -35,6 +35,7 @@ struct connection {
 	struct admission_ticket ticket; /* for the call that is under way or waits for its turn */
 	bool urgent;                    /* somebody waits for the next call */
 	struct call *call;        /* with a session: it renews that */
+	struct failures failures; /* of the addresses that calls went to */
 	struct header_list extra; /* of the call that is under way or comes next; owned */
 	struct session *session;
 	struct session *leaving;  /* the one before, until its closing handshake has ended */

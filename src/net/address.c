@@ -25,6 +25,94 @@ void address_set_port(struct address *address, uint16_t port)
 		address->ipv4.sin_port = htons(port);
 }
 
+bool address_equal(const struct address *left, const struct address *right)
+{
+	if (left->generic.sa_family != right->generic.sa_family)
+		return false;
+	if (left->generic.sa_family == AF_INET)
+		return left->ipv4.sin_addr.s_addr == right->ipv4.sin_addr.s_addr &&
+			left->ipv4.sin_port == right->ipv4.sin_port;
+	return memcmp(&left->ipv6.sin6_addr, &right->ipv6.sin6_addr,
+		       sizeof(left->ipv6.sin6_addr)) == 0 &&
+		left->ipv6.sin6_port == right->ipv6.sin6_port &&
+		left->ipv6.sin6_scope_id == right->ipv6.sin6_scope_id;
+}
+
+struct address_block {
+	uint8_t prefix[16];
+	unsigned bits;
+};
+
+/* The IANA registries of special-purpose addresses, without those for documentation. */
+static const struct address_block address_ipv4_blocks[] = {
+	{{0}, 8},             /* "this network" */
+	{{10}, 8},            /* private */
+	{{100, 64}, 10},      /* shared: between a provider and its customers */
+	{{127}, 8},           /* loopback */
+	{{169, 254}, 16},     /* link-local */
+	{{172, 16}, 12},      /* private */
+	{{192, 0, 0}, 24},    /* protocols */
+	{{192, 168}, 16},     /* private */
+	{{198, 18}, 15},      /* benchmarks */
+	{{224}, 4},           /* multicast */
+	{{240}, 4},           /* reserved, and broadcast */
+};
+
+static const struct address_block address_ipv6_blocks[] = {
+	{{0}, 96},                /* unspecified, loopback, IPv4-compatible */
+	{{0x01, 0x00}, 64},       /* discarded */
+	{{0xfc}, 7},              /* unique local */
+	{{0xfe, 0x80}, 10},       /* link-local */
+	{{0xfe, 0xc0}, 10},       /* site-local */
+	{{0xff}, 8},              /* multicast */
+};
+
+/* Where an IPv4 address stands in an IPv6 one. */
+static const struct {
+	struct address_block block;
+	size_t offset;
+} address_embeddings[] = {
+	{{{[10] = 0xff, [11] = 0xff}, 96}, 12},   /* mapped */
+	{{{0x00, 0x64, 0xff, 0x9b}, 96}, 12},     /* NAT64, RFC 6052 */
+	{{{0x20, 0x02}, 16}, 2},                  /* 6to4 */
+};
+
+static bool address_is_in(const uint8_t *bytes, const struct address_block *block)
+{
+	size_t whole = block->bits / 8;
+	unsigned rest = block->bits % 8;
+	uint8_t mask = (uint8_t)(0xff00U >> rest);
+
+	return memcmp(bytes, block->prefix, whole) == 0 &&
+		(!rest || ((bytes[whole] ^ block->prefix[whole]) & mask) == 0);
+}
+
+static bool address_is_public_ipv4(const uint8_t *bytes)
+{
+	for (size_t i = 0; i < sizeof(address_ipv4_blocks) / sizeof(address_ipv4_blocks[0]); i++) {
+		if (address_is_in(bytes, &address_ipv4_blocks[i]))
+			return false;
+	}
+	return true;
+}
+
+bool address_is_public(const struct address *address)
+{
+	const uint8_t *bytes = address->ipv6.sin6_addr.s6_addr;
+
+	if (address->generic.sa_family == AF_INET)
+		return address_is_public_ipv4((const uint8_t *)&address->ipv4.sin_addr);
+	for (size_t i = 0; i < sizeof(address_embeddings) / sizeof(address_embeddings[0]); i++) {
+		if (address_is_in(bytes, &address_embeddings[i].block))
+			return address_is_public_ipv4(bytes + address_embeddings[i].offset);
+	}
+	for (size_t i = 0; i < sizeof(address_ipv6_blocks) / sizeof(address_ipv6_blocks[0]); i++) {
+		if (address_is_in(bytes, &address_ipv6_blocks[i]))
+			return false;
+	}
+	return true;
+}
+
 socklen_t address_length(const struct address *address)
 {
 	return address->generic.sa_family == AF_INET6 ? sizeof(address->ipv6)

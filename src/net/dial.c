@@ -33,6 +33,7 @@ struct dial {
 	struct event io;   /* the start, then the tunnel, then the TLS handshake */
 	uint64_t started;  /* ns; of the phase */
 	struct resolve *resolve;
+	size_t selected;       /* addresses that may be connected to */
 	struct race *race;     /* NULL: connected */
 	struct stream *stream; /* NULL: not yet connected */
 	struct tunnel tunnel;
@@ -58,12 +59,15 @@ void dial_report_release(struct dial_report *report)
 static void dial_end(struct dial *dial, const struct error *error)
 {
 	struct dial_report report = dial->report;
+	struct failures *failures = dial->settings.failures;
 	struct stream *stream = error ? NULL : dial->stream;
 	dial_done done = dial->done;
 	void *context = dial->context;
 
 	if (stream)
 		dial->stream = NULL;
+	else if (failures && report.address.generic.sa_family)
+		failures_note(failures, &report.address);
 	dial->report = (struct dial_report){0};
 	dial_cancel(dial);
 	done(stream, &report, error, context);
@@ -266,13 +270,22 @@ static void dial_note_race(struct dial *dial)
 	dial->report.attempts = race_attempts(dial->race);
 }
 
+/* All that were tried did not answer. */
+static void dial_note_failures(struct dial *dial)
+{
+	if (dial->settings.failures)
+		race_note_failures(dial->race, dial->settings.failures);
+}
+
 static void dial_on_race(struct race *race, void *context)
 {
 	struct dial *dial = context;
-	int fd = race_take_socket(race);
+	struct address address;
+	int fd = race_take_socket(race, &address);
 
 	dial_note_race(dial);
 	if (fd < 0) {
+		dial_note_failures(dial);
 		dial_lost(dial);
 		return;
 	}
@@ -281,6 +294,7 @@ static void dial_on_race(struct race *race, void *context)
 	race_free(dial->race);
 	dial->race = NULL;
 	dial->stream = stream_new(fd);
+	dial->report.address = address;
 	dial_note_addresses(dial);
 	if (dial->settings.proxy)
 		dial_start_tunnel(dial);
@@ -288,10 +302,35 @@ static void dial_on_race(struct race *race, void *context)
 		dial_reached(dial);
 }
 
+/* Those that may be connected to. */
+static size_t dial_select(const struct dial *dial, const struct resolve_answer *answer,
+	struct address selected[RESOLVE_ADDRESSES_MAX])
+{
+	bool public_only = dial->settings.public_only && !dial->settings.proxy;
+	size_t count = 0;
+
+	for (size_t i = 0; i < answer->count; i++) {
+		if (!public_only || address_is_public(&answer->addresses[i]))
+			selected[count++] = answer->addresses[i];
+	}
+	return count;
+}
+
+static void dial_found_only_private(struct dial *dial)
+{
+	struct error error;
+
+	error_set(&error, ERROR_SOCKET_CONNECT,
+		"%s is at an address of this host or a private network", dial->server->host);
+	dial_fail(dial, &error);
+}
+
 static void dial_on_resolve(const struct resolve_answer *answer, void *context)
 {
 	struct dial *dial = context;
+	struct address selected[RESOLVE_ADDRESSES_MAX];
 	struct error error;
+	size_t count;
 
 	if (!dial->report.resolve_us)
 		dial->report.resolve_us = dial_elapsed_us(dial);
@@ -300,7 +339,13 @@ static void dial_on_resolve(const struct resolve_answer *answer, void *context)
 		dial_fail(dial, &error);
 		return;
 	}
-	race_add(dial->race, answer->addresses, answer->count);
+	count = dial_select(dial, answer, selected);
+	dial->selected += count;
+	if (answer->complete && !dial->selected) {
+		dial_found_only_private(dial);
+		return;
+	}
+	race_add(dial->race, selected, count);
 	if (answer->complete)
 		race_complete(dial->race);
 }
@@ -349,8 +394,10 @@ static void dial_on_deadline(evutil_socket_t fd, short events, void *context)
 		dial->report.proxy_us = dial_elapsed_us(dial);
 	else if (!dial->report.resolve_us)
 		dial->report.resolve_us = dial_elapsed_us(dial);
-	if (dial->race)
+	if (dial->race) {
 		dial_note_race(dial);
+		dial_note_failures(dial);
+	}
 	dial_fail(dial, &error);
 }
 
@@ -395,7 +442,7 @@ static void dial_begin(evutil_socket_t fd, short events, void *context)
 		return;
 	}
 	dial_set_deadline(dial, dial->settings.connect_timeout);
-	dial->race = race_new(dial->net->base, tcp, dial_on_race, dial);
+	dial->race = race_new(dial->net->base, tcp, dial->settings.failures, dial_on_race, dial);
 	dial->resolve = resolve_start(dial->net->resolver, dial->server->host, dial->server->port,
 		tcp_family(tcp), dial_on_resolve, dial);
 }

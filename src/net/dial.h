@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "net/address.h"
+#include "net/failures.h"
 #include "net/net.h"
 #include "net/proxy.h"
 #include "net/stream.h"
@@ -24,6 +26,8 @@ struct dial_settings {
 	const struct proxy *proxy;      /* NULL: none */
 	const struct tcp_settings *tcp; /* NULL: TCP_NODELAY, and else the system's defaults */
 	const struct tls_settings *tls; /* used for a secure URL */
+	struct failures *failures;      /* of earlier dials, and then of this one; NULL: none are kept */
+	bool public_only;               /* no address of this host or a private network; without proxy */
 	uint64_t connect_timeout;       /* ns, resolving and the proxy's answer included */
 	uint64_t tls_timeout;           /* ns */
 };
@@ -36,6 +40,7 @@ struct dial_report {
 	uint64_t proxy_us;   /* from connected to the open tunnel */
 	uint64_t tls_us;
 	unsigned attempts;   /* addresses that were tried */
+	struct address address; /* of the peer; zeroed: not connected, or to a UNIX socket */
 	char *peer;          /* not NULL once connected: "192.0.2.1:443", "[2001:db8::1]:443", "/run/app.sock" */
 	char *local;
 	char *proxy;         /* "socks5://ann:***@proxy.example:1080" */
@@ -44,6 +49,9 @@ struct dial_report {
 void dial_report_release(struct dial_report *report);
 
 /*
+ * The peer's address is noted among the failures if the proxy or TLS fails, those that were tried if
+ * none answered; for what fails later that is the caller's matter.
+ *
  * Called once, never from within dial_start(). On success `stream` is the caller's to close and
  * `error` is NULL; on failure it is NULL and `error` says what failed and against which address.
  * What the report owns is the taker's. The dial is gone when this is called.

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
 	src/net/address.c src/net/address.h \
 	src/net/dial.c src/net/dial.h \
+	src/net/failures.c src/net/failures.h \
 	src/net/net.c src/net/net.h src/net/net_private.h \
 	src/net/proxy.c src/net/proxy.h \
 	src/net/proxy_environment.c \

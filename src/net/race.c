@@ -14,9 +14,14 @@
 /* RFC 8305, section 5: Connection Attempt Delay. */
 #define RACE_DELAY (250 * CLOCK_NS_PER_MS)
 
-/* The addresses of one family, in the order of the resolver. */
+struct candidate {
+	struct address address;
+	size_t rank; /* among the failures; 0: it has not failed */
+};
+
+/* The addresses of one family, by rank, and then in the order of the resolver. */
 struct race_lane {
-	struct address addresses[RESOLVE_PER_FAMILY];
+	struct candidate candidates[RESOLVE_PER_FAMILY];
 	size_t count;
 	size_t next;
 };
@@ -35,29 +40,40 @@ enum { LANE_IPV6, LANE_IPV4, LANES };
 struct race {
 	struct event_base *base;
 	const struct tcp_settings *tcp;
+	const struct failures *history; /* of earlier races */
 	race_ended ended;
 	void *context;
 	struct race_lane lanes[LANES];
 	int turn;                 /* the lane to prefer next */
 	bool complete;
+	bool held;                /* the next one has failed before: others may still come; */
+	bool has_held;            /* but that is waited for only once */
 	struct event advance;     /* pending: the next attempt waits for its turn */
 	struct attempt *attempts; /* in flight */
 	unsigned attempt_count;
 	uint64_t started;         /* ns; of the first attempt, or of the winner */
 	int winner;               /* -1: none yet */
+	struct address winner_address;
 	char failures[352];
 };
 
-static const struct address *race_next_address(struct race *race)
+static const struct candidate *race_lane_head(const struct race_lane *lane)
 {
-	for (int i = 0; i < LANES; i++) {
-		struct race_lane *lane = &race->lanes[race->turn];
+	return lane->next < lane->count && lane->next < RACE_PER_FAMILY
+		? &lane->candidates[lane->next]
+		: NULL;
+}
 
-		race->turn = (race->turn + 1) % LANES;
-		if (lane->next < lane->count)
-			return &lane->addresses[lane->next++];
-	}
-	return NULL;
+/* The lane whose first is to be tried next; NULL: there is none. */
+static struct race_lane *race_next_lane(struct race *race)
+{
+	struct race_lane *lane = &race->lanes[race->turn];
+	struct race_lane *other = &race->lanes[(race->turn + 1) % LANES];
+	const struct candidate *head = race_lane_head(lane), *other_head = race_lane_head(other);
+
+	if (!head)
+		return other_head ? other : NULL;
+	return other_head && other_head->rank < head->rank ? other : lane;
 }
 
 static void race_note_failure(struct race *race, const struct address *address,
@@ -104,6 +120,7 @@ static void attempt_won(struct attempt *attempt)
 	struct race *race = attempt->race;
 
 	race->started = attempt->started;
+	race->winner_address = attempt->address;
 	race->winner = attempt_end(attempt);
 }
 
@@ -151,25 +168,52 @@ static void attempt_start(struct race *race, const struct address *address)
 		event_add(&attempt->event, NULL);
 }
 
+static void race_pause(struct race *race)
+{
+	static const struct timeval delay = {.tv_usec = RACE_DELAY / CLOCK_NS_PER_US};
+
+	event_add(&race->advance, &delay);
+}
+
+/* Takes the next one; NULL: there is none, or none yet. One that has failed before waits for others
+ * that may come, but not for long. */
+static const struct address *race_take_next(struct race *race)
+{
+	struct race_lane *lane = race_next_lane(race);
+	const struct candidate *next;
+
+	if (!lane)
+		return NULL;
+	next = race_lane_head(lane);
+	race->held = next->rank && !race->complete && !race->has_held;
+	if (race->held) {
+		race->has_held = true;
+		race_pause(race);
+		return NULL;
+	}
+	lane->next++;
+	race->turn = lane == &race->lanes[LANE_IPV6] ? LANE_IPV4 : LANE_IPV6;
+	return &next->address;
+}
+
 /* Starts what is due; the last act may be to report the end. Only from the event loop. */
 static void race_advance(struct race *race)
 {
-	static const struct timeval delay = {.tv_usec = RACE_DELAY / CLOCK_NS_PER_US};
 	const struct address *address;
 	struct attempt *before;
 
 	while (race->winner < 0) {
 		before = race->attempts;
-		address = race_next_address(race);
+		address = race_take_next(race);
 		if (!address)
 			break;
 		attempt_start(race, address);
 		if (race->attempts != before) {
-			event_add(&race->advance, &delay);
+			race_pause(race);
 			return;
 		}
 	}
-	if (!race->attempts || race->winner >= 0)
+	if (race->winner >= 0 || (!race->attempts && !race->held))
 		event_del(&race->advance);
 	if (race->winner >= 0 || (race->complete && !race->attempts))
 		race->ended(race, race->context);
@@ -181,13 +225,14 @@ static void race_on_advance(evutil_socket_t fd, short events, void *context)
 	race_advance(context);
 }
 
-struct race *race_new(struct event_base *base, const struct tcp_settings *tcp, race_ended ended,
-	void *context)
+struct race *race_new(struct event_base *base, const struct tcp_settings *tcp,
+	const struct failures *history, race_ended ended, void *context)
 {
 	struct race *race = alloc_zero(1, sizeof(*race));
 
 	race->base = base;
 	race->tcp = tcp;
+	race->history = history;
 	race->ended = ended;
 	race->context = context;
 	race->winner = -1;
@@ -207,20 +252,33 @@ void race_free(struct race *race)
 	free(race);
 }
 
+/* What has come may be what a held one waits for. */
 static void race_wake(struct race *race)
 {
-	if (!event_pending(&race->advance, EV_TIMEOUT, NULL))
+	if (race->held || !event_pending(&race->advance, EV_TIMEOUT, NULL))
 		event_active(&race->advance, EV_TIMEOUT, 0);
+}
+
+/* Those that have been taken already stay in front. */
+static void race_lane_add(struct race_lane *lane, const struct address *address, size_t rank)
+{
+	size_t at = lane->count;
+
+	if (lane->count == RESOLVE_PER_FAMILY)
+		return;
+	lane->count++;
+	for (; at > lane->next && lane->candidates[at - 1].rank > rank; at--)
+		lane->candidates[at] = lane->candidates[at - 1];
+	lane->candidates[at] = (struct candidate){*address, rank};
 }
 
 void race_add(struct race *race, const struct address *addresses, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		bool ipv6 = addresses[i].generic.sa_family == AF_INET6;
-		struct race_lane *lane = &race->lanes[ipv6 ? LANE_IPV6 : LANE_IPV4];
+		size_t rank = race->history ? failures_rank(race->history, &addresses[i]) : 0;
 
-		if (lane->count < RESOLVE_PER_FAMILY)
-			lane->addresses[lane->count++] = addresses[i];
+		race_lane_add(&race->lanes[ipv6 ? LANE_IPV6 : LANE_IPV4], &addresses[i], rank);
 	}
 	race_wake(race);
 }
@@ -231,12 +289,21 @@ void race_complete(struct race *race)
 	race_wake(race);
 }
 
-int race_take_socket(struct race *race)
+int race_take_socket(struct race *race, struct address *address)
 {
 	int fd = race->winner;
 
+	*address = race->winner_address;
 	race->winner = -1;
 	return fd;
+}
+
+void race_note_failures(const struct race *race, struct failures *failures)
+{
+	for (int i = 0; i < LANES; i++) {
+		for (size_t j = 0; j < race->lanes[i].next; j++)
+			failures_note(failures, &race->lanes[i].candidates[j].address);
+	}
 }
 
 unsigned race_attempts(const struct race *race)

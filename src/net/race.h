@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "net/address.h"
+#include "net/failures.h"
 #include "net/tcp.h"
 
 /*
@@ -18,21 +19,27 @@ struct race;
  * from within race_add() or race_complete(). */
 typedef void (*race_ended)(struct race *race, void *context);
 
-/* Borrows the settings, which may be NULL. */
-struct race *race_new(struct event_base *base, const struct tcp_settings *tcp, race_ended ended,
-	void *context);
+/* Borrows the settings, and the failures of earlier races; both may be NULL. Addresses that have failed
+ * come last, the latest failure at the very end, whatever their family. */
+struct race *race_new(struct event_base *base, const struct tcp_settings *tcp,
+	const struct failures *history, race_ended ended, void *context);
 
 /* Closes all attempts. At any time, from within `ended` too. NULL is ignored. */
 void race_free(struct race *race);
 
-/* More addresses to try; at most RESOLVE_PER_FAMILY of a family are. */
+/* More addresses to try; of a family at most RACE_PER_FAMILY are: what is not tried because of that
+ * comes first the next time, if race_note_failures() is called. */
+enum { RACE_PER_FAMILY = 8 };
 void race_add(struct race *race, const struct address *addresses, size_t count);
 
 /* No more addresses will come: the race is lost when all attempts have failed. */
 void race_complete(struct race *race);
 
 /* The winner's socket, connected and non-blocking, now the caller's; -1 when the race is lost. */
-int race_take_socket(struct race *race);
+int race_take_socket(struct race *race, struct address *address);
+
+/* Notes all that were tried, when the race is lost or given up. */
+void race_note_failures(const struct race *race, struct failures *failures);
 
 unsigned race_attempts(const struct race *race);
 

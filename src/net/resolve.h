@@ -33,7 +33,7 @@ void resolver_free(struct resolver *resolver);
 struct resolve;
 
 enum {
-	RESOLVE_PER_FAMILY = 8, /* addresses beyond are ignored */
+	RESOLVE_PER_FAMILY = 32, /* addresses beyond are ignored: evdns tells of no more */
 	RESOLVE_ADDRESSES_MAX = 2 * RESOLVE_PER_FAMILY,
 };
 

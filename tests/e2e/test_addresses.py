@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import ssl
 import subprocess
 
 import pytest
@@ -231,3 +232,82 @@ def test_tcp_keepalive_is_set(start_daemon, server):
     assert len(shown) == 2
     assert sum("timer:(keepalive" in socket for socket in shown) == 1, shown
     assert any("timer:(keepalive,33min" in socket for socket in shown), shown
+
+
+def silent_listener(host, port):
+    """Accepts, in its queue, and says nothing."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(128)
+    return listener
+
+
+SHORT = {"upgrade_timeout": "100ms", "tls_timeout": "100ms", "connect_timeout": "5s"}
+
+
+def test_an_address_that_accepts_and_says_nothing_is_left_for_the_next(start_daemon, make_server, make_dns):
+    good = make_server(host="127.0.0.3")
+    dns = make_dns({"feed.test": ["127.0.0.2", "127.0.0.3"]})
+    with silent_listener("127.0.0.2", good.port):
+        daemon = start_daemon({
+            "gateway": {"dns": [dns.address]},
+            "connections": [{"name": "feed", "url": good.url(host="feed.test"), **SHORT}],
+        })
+        good.accept().abort()
+        good.accept()
+        status = daemon.wait_state("feed", "open")
+    assert status["call"]["info"]["peer"] == f"127.0.0.3:{good.port}"
+    assert status["stats"]["failures"] == 1, "it is not tried first again after that"
+
+
+def test_likewise_where_tls_gets_no_answer(start_daemon, make_server, make_dns, authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("feed.test", "DNS:feed.test"))
+    good = make_server(host="127.0.0.3", ssl=context)
+    dns = make_dns({"feed.test": ["127.0.0.2", "127.0.0.3"]})
+    with silent_listener("127.0.0.2", good.port):
+        start_daemon({
+            "gateway": {"dns": [dns.address]},
+            "connections": [{
+                "name": "feed", "url": f"wss://feed.test:{good.port}/", **SHORT,
+                "tls": {"ca_file": str(authority.ca_file)},
+            }],
+        })
+        good.accept()
+
+
+def test_likewise_where_the_server_refuses(start_daemon, make_server, make_dns):
+    good = make_server(host="127.0.0.3")
+    bad = make_server(host="127.0.0.2", port=good.port)
+    bad.refuse = (503, [], b"not today")
+    dns = make_dns({"feed.test": ["127.0.0.2", "127.0.0.3"]})
+    start_daemon({
+        "gateway": {"dns": [dns.address]}, "connections": [{"name": "feed", "url": good.url(host="feed.test")}],
+    })
+    good.accept()
+    assert len(bad.requests) == 1
+
+
+def test_likewise_where_a_proxy_is_silent(start_daemon, server, make_tinyproxy, make_dns):
+    proxy = make_tinyproxy()
+    dns = make_dns({"proxy.test": ["127.0.0.2", "127.0.0.1"]})
+    with silent_listener("127.0.0.2", proxy.port):
+        start_daemon({
+            "gateway": {"dns": [dns.address]},
+            "connections": [{
+                "name": "feed", "url": server.url(), **SHORT, "connect_timeout": "300ms",
+                "proxy": {"url": f"http://proxy.test:{proxy.port}"},
+            }],
+        })
+        server.accept()
+
+
+def test_all_addresses_are_tried_in_time(start_daemon, make_server, make_dns):
+    good = make_server(host="127.0.0.29")
+    dns = make_dns({"feed.test": [f"127.0.0.{number}" for number in range(2, 30)]})
+    daemon = start_daemon({
+        "gateway": {"dns": [dns.address]}, "connections": [{"name": "feed", "url": good.url(host="feed.test")}],
+    })
+    good.accept()
+    assert daemon.wait_state("feed", "open")["stats"]["failures"] == 3

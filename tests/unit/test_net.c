@@ -64,6 +64,8 @@ void fixture_dial(struct fixture *fixture, const struct tls_settings *tls, unsig
 		.url = &fixture->url,
 		.proxy = fixture->proxy,
 		.tcp = fixture->tcp,
+		.failures = fixture->failures,
+		.public_only = fixture->public_only,
 		.tls = tls,
 		.connect_timeout = connect_timeout * CLOCK_NS_PER_MS,
 		.tls_timeout = tls_timeout * CLOCK_NS_PER_MS,
@@ -200,6 +202,7 @@ int main(void)
 	suite_add_tcase(suite, test_net_proxy());
 	suite_add_tcase(suite, test_net_dns());
 	suite_add_tcase(suite, test_net_dial());
+	suite_add_tcase(suite, test_net_failures());
 	suite_add_tcase(suite, test_net_tunnel());
 	suite_add_tcase(suite, test_net_tls());
 	suite_add_tcase(suite, test_net_session());

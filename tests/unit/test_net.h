@@ -16,6 +16,7 @@ TCase *test_net_url(void);
 TCase *test_net_proxy(void);
 TCase *test_net_dns(void);
 TCase *test_net_dial(void);
+TCase *test_net_failures(void);
 TCase *test_net_tunnel(void);
 TCase *test_net_tls(void);
 TCase *test_net_session(void);
@@ -24,7 +25,7 @@ TCase *test_net_trust(void);
 /* An answer of the name server below: NULL for the address means that there is none. */
 struct zone {
 	const char *name;
-	const char *ipv4;
+	const char *ipv4; /* one or more, with spaces between */
 	const char *ipv6;
 	unsigned ipv4_delay_ms;
 	unsigned ipv6_delay_ms;
@@ -52,6 +53,8 @@ struct fixture {
 	struct net *net;
 	const struct proxy *proxy;      /* of the dials; NULL: none */
 	const struct tcp_settings *tcp; /* likewise */
+	struct failures *failures;      /* likewise */
+	bool public_only;               /* likewise */
 	struct url url;
 	struct dial *dial; /* NULL: ended */
 	struct stream *stream;

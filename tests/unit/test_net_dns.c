@@ -50,13 +50,24 @@ static const struct zone *name_server_find(const struct name_server *server, con
 	return NULL;
 }
 
+static void name_server_add_ipv4(struct evdns_server_request *request, const char *name,
+	const char *texts)
+{
+	char text[INET_ADDRSTRLEN], bytes[RESOLVE_PER_FAMILY * 4 + 4];
+	int count = 0, length;
+
+	for (; texts && sscanf(texts, "%15s%n", text, &length) == 1; texts += length)
+		ck_assert_int_eq(inet_pton(AF_INET, text, bytes + 4 * count++), 1);
+	if (count)
+		evdns_server_request_add_a_reply(request, name, count, bytes, 60);
+}
+
 static void name_server_answer(struct evdns_server_request *request, void *context)
 {
 	struct name_server *server = context;
 	const struct evdns_server_question *question = request->questions[0];
 	bool ipv6 = question->type == EVDNS_TYPE_AAAA;
 	const struct zone *zone = name_server_find(server, question->name);
-	const char *text = zone ? (ipv6 ? zone->ipv6 : zone->ipv4) : NULL;
 	unsigned delay = zone ? (ipv6 ? zone->ipv6_delay_ms : zone->ipv4_delay_ms) : 0;
 	uint8_t bytes[16];
 
@@ -65,10 +76,10 @@ static void name_server_answer(struct evdns_server_request *request, void *conte
 		evdns_server_request_drop(request);
 		return;
 	}
-	if (text && ipv6 && inet_pton(AF_INET6, text, bytes) == 1)
+	if (zone && zone->ipv6 && ipv6 && inet_pton(AF_INET6, zone->ipv6, bytes) == 1)
 		evdns_server_request_add_aaaa_reply(request, question->name, 1, bytes, 60);
-	else if (text && inet_pton(AF_INET, text, bytes) == 1)
-		evdns_server_request_add_a_reply(request, question->name, 1, bytes, 60);
+	else if (zone && !ipv6)
+		name_server_add_ipv4(request, question->name, zone->ipv4);
 	if (delay)
 		answer_after(server, request, zone ? 0 : DNS_ERR_NOTEXIST, delay);
 	else
