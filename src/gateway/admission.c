@@ -16,33 +16,87 @@
 #define ADMISSION_RATE 0.97 /* of the limit */
 enum { ADMISSION_BURST_SHARE = 100 };
 
+/* Within that a server that is well has answered, or the work is on its side. */
+#define ADMISSION_HOLD (500 * CLOCK_NS_PER_MS)
+
+enum {
+	ADMISSION_TURN = 16,    /* let in before other events get their turn */
+	ADMISSION_OVERTAKE = 7, /* lest the doubtful ones starve */
+};
+
 TAILQ_HEAD(admission_queue, admission_ticket);
 
 struct admission {
-	struct event timer; /* for the head of the queue, if only the rate holds it up */
+	struct event timer; /* for the queues: something has changed, or the rate held them up */
+	struct event hold;  /* for the place that has been held the longest */
 	struct rate rate;
 	unsigned at_once;   /* 0: any number */
-	unsigned inside;
-	struct admission_queue urgent;
-	struct admission_queue ordinary;
+	unsigned held;      /* places */
+	unsigned doubtful;  /* of these */
+	unsigned overtaken; /* how often in a row the first of the doubtful ones was */
+	struct admission_queue holders; /* in the order in which they came in */
+	struct admission_queue queues[ADMISSION_RANKS];
 };
-
-static struct admission_queue *admission_queue(struct admission *admission, bool urgent)
-{
-	return urgent ? &admission->urgent : &admission->ordinary;
-}
-
-static struct admission_ticket *admission_first(struct admission *admission)
-{
-	return TAILQ_EMPTY(&admission->urgent) ? TAILQ_FIRST(&admission->ordinary)
-					       : TAILQ_FIRST(&admission->urgent);
-}
 
 static bool admission_is_full(const struct admission *admission)
 {
-	return admission->at_once && admission->inside >= admission->at_once;
+	return admission->at_once && admission->held >= admission->at_once;
 }
 
+/* Places for the doubtful ones: half of all, but one at least. */
+static bool admission_has_room_for_doubtful(const struct admission *admission)
+{
+	return !admission->at_once || admission->doubtful < (admission->at_once + 1) / 2;
+}
+
+/* Who may come in as far as the places go; NULL: nobody. */
+static struct admission_ticket *admission_next(const struct admission *admission)
+{
+	struct admission_ticket *urgent = TAILQ_FIRST(&admission->queues[ADMISSION_URGENT]);
+	struct admission_ticket *hopeful = TAILQ_FIRST(&admission->queues[ADMISSION_HOPEFUL]);
+	struct admission_ticket *doubtful = TAILQ_FIRST(&admission->queues[ADMISSION_DOUBTFUL]);
+
+	if (admission_is_full(admission))
+		return NULL;
+	if (urgent)
+		return urgent;
+	if (doubtful && !admission_has_room_for_doubtful(admission))
+		doubtful = NULL;
+	if (doubtful && admission->overtaken == ADMISSION_OVERTAKE)
+		return doubtful;
+	return hopeful ? hopeful : doubtful;
+}
+
+static void admission_set_hold_timer(struct admission *admission)
+{
+	const struct admission_ticket *first = TAILQ_FIRST(&admission->holders);
+	uint64_t end = first ? first->entered + ADMISSION_HOLD : 0, now = clock_monotonic();
+	struct timeval left = clock_timeval(end > now ? end - now : 0);
+
+	if (first)
+		event_add(&admission->hold, &left);
+}
+
+static void admission_hold_place(struct admission *admission, struct admission_ticket *ticket)
+{
+	ticket->holds = true;
+	ticket->entered = clock_monotonic();
+	admission->held++;
+	admission->doubtful += ticket->rank == ADMISSION_DOUBTFUL;
+	TAILQ_INSERT_TAIL(&admission->holders, ticket, entry);
+	if (TAILQ_FIRST(&admission->holders) == ticket)
+		admission_set_hold_timer(admission);
+}
+
+static void admission_release_place(struct admission *admission, struct admission_ticket *ticket)
+{
+	ticket->holds = false;
+	admission->held--;
+	admission->doubtful -= ticket->rank == ADMISSION_DOUBTFUL;
+	TAILQ_REMOVE(&admission->holders, ticket, entry);
+}
+
+/* Takes the ticket out of its queue, unless the rate holds it up. */
 static bool admission_take_in(struct admission *admission, struct admission_ticket *ticket)
 {
 	uint64_t delay = rate_delay(&admission->rate, clock_monotonic());
@@ -52,16 +106,24 @@ static bool admission_take_in(struct admission *admission, struct admission_tick
 		event_add(&admission->timer, &left);
 		return false;
 	}
+	TAILQ_REMOVE(&admission->queues[ticket->rank], ticket, entry);
 	ticket->place = ADMISSION_INSIDE;
-	admission->inside++;
+	if (ticket->rank == ADMISSION_DOUBTFUL)
+		admission->overtaken = 0;
+	else if (ticket->rank == ADMISSION_HOPEFUL && admission->overtaken < ADMISSION_OVERTAKE &&
+		 !TAILQ_EMPTY(&admission->queues[ADMISSION_DOUBTFUL]))
+		admission->overtaken++;
+	admission_hold_place(admission, ticket);
 	return true;
 }
 
-/* A place, or the limits, may have changed: the queue is looked at in the next turn of the loop. */
+/* A place, or the limits, may have changed: the queues are looked at in the next turn of the loop. */
 static void admission_look_again(struct admission *admission)
 {
-	if (admission_first(admission) && !admission_is_full(admission))
-		event_active(&admission->timer, EV_TIMEOUT, 0);
+	static const struct timeval next_turn;
+
+	if (admission_next(admission))
+		event_add(&admission->timer, &next_turn);
 }
 
 static void admission_on_timer(evutil_socket_t fd, short what, void *context)
@@ -70,12 +132,27 @@ static void admission_on_timer(evutil_socket_t fd, short what, void *context)
 	struct admission_ticket *ticket;
 
 	(void)fd, (void)what;
-	while ((ticket = admission_first(admission)) && !admission_is_full(admission)) {
-		if (!admission_take_in(admission, ticket))
-			break;
-		TAILQ_REMOVE(admission_queue(admission, ticket->urgent), ticket, entry);
+	for (int i = 0; i < ADMISSION_TURN; i++) {
+		ticket = admission_next(admission);
+		if (!ticket || !admission_take_in(admission, ticket))
+			return;
 		ticket->admitted(ticket->context);
 	}
+	admission_look_again(admission);
+}
+
+static void admission_on_hold(evutil_socket_t fd, short what, void *context)
+{
+	struct admission *admission = context;
+	uint64_t now = clock_monotonic();
+	struct admission_ticket *ticket;
+
+	(void)fd, (void)what;
+	while ((ticket = TAILQ_FIRST(&admission->holders)) &&
+		ticket->entered + ADMISSION_HOLD <= now)
+		admission_release_place(admission, ticket);
+	admission_set_hold_timer(admission);
+	admission_look_again(admission);
 }
 
 struct admission *admission_new(struct event_base *base)
@@ -83,9 +160,11 @@ struct admission *admission_new(struct event_base *base)
 	struct admission *admission = alloc_zero(1, sizeof(*admission));
 
 	admission->rate.burst = 1;
-	TAILQ_INIT(&admission->urgent);
-	TAILQ_INIT(&admission->ordinary);
+	TAILQ_INIT(&admission->holders);
+	for (int rank = 0; rank < ADMISSION_RANKS; rank++)
+		TAILQ_INIT(&admission->queues[rank]);
 	evtimer_assign(&admission->timer, base, admission_on_timer, admission);
+	evtimer_assign(&admission->hold, base, admission_on_hold, admission);
 	return admission;
 }
 
@@ -94,6 +173,7 @@ void admission_free(struct admission *admission)
 	if (!admission)
 		return;
 	event_del(&admission->timer);
+	event_del(&admission->hold);
 	free(admission);
 }
 
@@ -105,23 +185,21 @@ void admission_limit(struct admission *admission, unsigned at_once, unsigned per
 	admission_look_again(admission);
 }
 
-bool admission_enter(struct admission *admission, struct admission_ticket *ticket, bool urgent)
+bool admission_enter(struct admission *admission, struct admission_ticket *ticket,
+	enum admission_rank rank)
 {
-	if (!admission_first(admission) && !admission_is_full(admission) &&
-		admission_take_in(admission, ticket))
-		return true;
 	ticket->place = ADMISSION_QUEUED;
-	ticket->urgent = urgent;
-	TAILQ_INSERT_TAIL(admission_queue(admission, urgent), ticket, entry);
-	return false;
+	ticket->rank = rank;
+	TAILQ_INSERT_TAIL(&admission->queues[rank], ticket, entry);
+	return admission_next(admission) == ticket && admission_take_in(admission, ticket);
 }
 
 void admission_leave(struct admission *admission, struct admission_ticket *ticket)
 {
 	if (ticket->place == ADMISSION_QUEUED)
-		TAILQ_REMOVE(admission_queue(admission, ticket->urgent), ticket, entry);
-	if (ticket->place == ADMISSION_INSIDE)
-		admission->inside--;
+		TAILQ_REMOVE(&admission->queues[ticket->rank], ticket, entry);
+	else if (ticket->holds)
+		admission_release_place(admission, ticket);
 	ticket->place = ADMISSION_OUTSIDE;
 	admission_look_again(admission);
 }

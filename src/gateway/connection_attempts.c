@@ -40,14 +40,21 @@ void connection_on_admitted(void *context)
 		&connection->host->call, &order, connection_on_called, connection);
 }
 
+static enum admission_rank connection_rank(const struct connection *connection)
+{
+	if (connection->urgent)
+		return ADMISSION_URGENT;
+	return connection->attempt > 0 ? ADMISSION_DOUBTFUL : ADMISSION_HOPEFUL;
+}
+
 void connection_call(struct connection *connection)
 {
-	bool urgent = connection->urgent;
+	enum admission_rank rank = connection_rank(connection);
 
 	timer_clear(&connection->timer);
 	connection->redial = false;
 	connection->urgent = false;
-	if (admission_enter(connection->host->admission, &connection->ticket, urgent))
+	if (admission_enter(connection->host->admission, &connection->ticket, rank))
 		connection_on_admitted(connection);
 	else if (!connection->session)
 		connection_enter(connection, CONNECTION_WAITING);

@@ -208,4 +208,31 @@ def test_no_more_than_per_second_are_started(start_daemon, server):
     wait_until(lambda: len(arrivals) >= 70)
     assert busiest(arrivals, 1.0) <= 20
     attempts = [line["attempt"] for line in daemon.call("list")]
-    assert max(attempts) - min(attempts) <= 1, "not in turn"
+    assert max(attempts) - min(attempts) <= 2, "not in turn"
+
+
+def test_silent_servers_do_not_keep_a_healthy_one_waiting(start_daemon, server, bad_server):
+    """Neither at the start nor later, though they are six times as many as there are places."""
+    settings = many(bad_server.url("/silent"), 24, {"at_once": 4, "per_second": 0})
+    settings["defaults"] = {"reconnect": {"min": "10ms", "max": "10ms"}, "upgrade_timeout": "20s"}
+    settings["connections"].append({"name": "healthy", "url": server.url()})
+    daemon = start_daemon(settings)
+    server.accept().abort()
+    started = time.monotonic()
+    server.accept()
+    assert time.monotonic() - started < 3
+    wait_until(lambda: list(states(daemon).values()).count("upgrading") == 24)
+
+
+def test_servers_that_have_failed_do_not_keep_a_healthy_one_waiting(start_daemon, server, bad_server):
+    settings = many(bad_server.url("/silent"), 24, {"at_once": 2, "per_second": 0})
+    settings["defaults"] = {"reconnect": {"min": "10ms", "max": "10ms"}, "upgrade_timeout": "400ms"}
+    settings["connections"].append({"name": "healthy", "url": server.url()})
+    daemon = start_daemon(settings)
+    peer = server.accept()
+    wait_until(lambda: all(daemon.status(f"feed-{number}")["stats"]["failures"] for number in range(24)))
+    for _ in range(3):
+        peer.abort()
+        started = time.monotonic()
+        peer = server.accept()
+        assert time.monotonic() - started < 2

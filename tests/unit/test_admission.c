@@ -47,7 +47,13 @@ static void teardown(void)
 
 static bool enter(unsigned number, bool urgent)
 {
-	return admission_enter(admission, &callers[number].ticket, urgent);
+	return admission_enter(admission, &callers[number].ticket,
+		urgent ? ADMISSION_URGENT : ADMISSION_HOPEFUL);
+}
+
+static bool enter_again(unsigned number)
+{
+	return admission_enter(admission, &callers[number].ticket, ADMISSION_DOUBTFUL);
 }
 
 static void leave(unsigned number)
@@ -105,10 +111,11 @@ START_TEST(nobody_overtakes_the_queue_but_who_is_urgent)
 	ck_assert(!enter(1, false));
 	leave(0);
 	ck_assert(!enter(2, false)); /* there is a place, but 1 was here before */
-	ck_assert(!enter(3, true));
+	ck_assert(enter(3, true));
 	ck_assert(!enter(4, true));
-	for (unsigned i = 0; i < 4; i++) {
-		static const unsigned expected[] = {3, 4, 1, 2};
+	leave(3);
+	for (unsigned i = 0; i < 3; i++) {
+		static const unsigned expected[] = {4, 1, 2};
 
 		run_once();
 		ck_assert_uint_eq(let_in, i + 1);
@@ -131,6 +138,81 @@ START_TEST(who_leaves_the_queue_is_not_let_in)
 	run_once();
 	ck_assert_uint_eq(let_in, 1);
 	ck_assert_uint_eq(order[0], 2);
+}
+END_TEST
+
+START_TEST(who_has_failed_gets_half_of_the_places)
+{
+	admission_limit(admission, 4, 0);
+	ck_assert(enter_again(0));
+	ck_assert(enter_again(1));
+	ck_assert(!enter_again(2));
+	ck_assert(enter(3, false)); /* ahead of 2 */
+	ck_assert(enter(4, false));
+	ck_assert(!enter(5, false)); /* all four are taken */
+	leave(3);
+	run_once();
+	ck_assert_uint_eq(let_in, 1);
+	ck_assert_uint_eq(order[0], 5);
+	leave(0);
+	run_once();
+	ck_assert_uint_eq(let_in, 2);
+	ck_assert_uint_eq(order[1], 2);
+}
+END_TEST
+
+START_TEST(one_place_is_for_all)
+{
+	admission_limit(admission, 1, 0);
+	ck_assert(enter_again(0));
+	ck_assert(!enter(1, false));
+	leave(0);
+	ck_assert(!enter_again(2));
+	run_once();
+	ck_assert_uint_eq(order[0], 1);
+	leave(1);
+	run_once();
+	ck_assert_uint_eq(order[1], 2);
+}
+END_TEST
+
+START_TEST(who_has_failed_does_not_starve)
+{
+	admission_limit(admission, 1, 0);
+	ck_assert(enter_again(0));
+	ck_assert(!enter_again(1));
+	for (unsigned i = 2; i < 12; i++) { /* one of them always waits, and goes first */
+		ck_assert(!enter(2 + i % 2, false));
+		leave(i == 2 ? 0 : 2 + (i - 1) % 2);
+		run_once();
+		if (callers[1].ticket.place == ADMISSION_INSIDE)
+			break;
+	}
+	ck_assert_uint_eq(let_in, 8);
+	ck_assert_uint_eq(order[7], 1);
+}
+END_TEST
+
+START_TEST(a_place_is_held_for_half_a_second)
+{
+	uint64_t begin = clock_monotonic();
+
+	admission_limit(admission, 2, 0);
+	ck_assert(enter(0, false));
+	ck_assert(enter(1, false));
+	for (unsigned i = 2; i < 7; i++)
+		ck_assert(!enter(i, false));
+	run_until(2);
+	ck_assert_uint_ge(clock_monotonic() - begin, 450 * CLOCK_NS_PER_MS);
+	ck_assert_int_eq(callers[0].ticket.place, ADMISSION_INSIDE);
+	leave(0); /* its place is another's already */
+	run_once();
+	ck_assert_uint_eq(let_in, 2);
+	leave(2);
+	run_once();
+	ck_assert_uint_eq(let_in, 3);
+	run_until(5);
+	ck_assert_uint_ge(clock_monotonic() - begin, 900 * CLOCK_NS_PER_MS);
 }
 END_TEST
 
@@ -198,6 +280,10 @@ Suite *admission_suite(void)
 	tcase_add_test(tests, no_more_than_at_once_are_inside_and_the_others_follow_in_order);
 	tcase_add_test(tests, nobody_overtakes_the_queue_but_who_is_urgent);
 	tcase_add_test(tests, who_leaves_the_queue_is_not_let_in);
+	tcase_add_test(tests, who_has_failed_gets_half_of_the_places);
+	tcase_add_test(tests, one_place_is_for_all);
+	tcase_add_test(tests, who_has_failed_does_not_starve);
+	tcase_add_test(tests, a_place_is_held_for_half_a_second);
 	tcase_add_test(tests, starts_keep_their_distance);
 	tcase_add_test(tests, other_limits_hold_at_once);
 	tcase_add_test(tests, a_high_rate_is_neither_exceeded_nor_missed_by_far);
