@@ -39,6 +39,7 @@ static enum table_color event_color(const char *type)
 	} colors[] = {
 		{"open", TABLE_GREEN},
 		{"close", TABLE_YELLOW},
+		{"redirect", TABLE_YELLOW},
 		{"retry", TABLE_YELLOW},
 		{"warning", TABLE_YELLOW},
 		{"lag", TABLE_YELLOW},

@@ -58,7 +58,7 @@ static void call_fail(struct call *call)
 
 	call_note_failure(call);
 	call->report = (struct call_report){0};
-	call->done(NULL, &report, &call->error, call->context);
+	call->callbacks->done(NULL, &report, &call->error, call->context);
 	call_free(call);
 }
 
@@ -78,31 +78,50 @@ static void call_succeed(struct call *call, const struct ws_agreement *agreement
 	call->stream = NULL;
 	call->rest = (struct buffer){0};
 	call->report = (struct call_report){0};
-	call->done(&result, &report, NULL, call->context);
+	call->callbacks->done(&result, &report, NULL, call->context);
 	call_free(call);
 }
 
 /* --- the answer ---------------------------------------------------------------------------- */
 
-static bool call_step(struct call *call, const char *text);
+static bool call_step(struct call *call, struct url *url);
 
-/* Leaves this server for the one that it names, the error being that it is no upgrade. Whether the
- * call goes on. */
-static bool call_redirect(struct call *call)
+/* Through a proxy nobody knows the server's address; a name is taken for that of a public one. */
+static bool call_is_public(const struct call *call)
 {
-	const struct connection_settings *settings = call->settings;
-	struct string_list *redirects = &call->report.redirects;
-	char *target;
-	bool going;
+	const struct dial_report *dial = &call->report.dial;
 
-	if (redirects->count == settings->max_redirects)
-		return error_prefix(&call->error, "after %zu redirects (max_redirects = %u): ",
-			redirects->count, settings->max_redirects);
-	target = redirect_target(&call->url,
-		ws_response_header(&call->report.response, "Location"), &call->error);
-	if (!target)
+	if (call->url.socket_path)
 		return false;
+	return dial->proxy ? !redirect_is_local(call->url.host) : address_is_public(&dial->address);
+}
 
+/* The URL that the server names; its owner is the caller. False: it is none, or not to be followed. */
+static bool call_redirect_target(struct call *call, struct url *to)
+{
+	const struct redirect_terms terms = {
+		.first = &call->first,
+		.hosts = &call->settings->redirect_hosts,
+		.from_public = call_is_public(call),
+	};
+	char *target = redirect_target(&call->url,
+		ws_response_header(&call->report.response, "Location"), &call->error);
+	bool valid = target && url_parse(to, target, &call->error);
+
+	free(target);
+	if (valid && redirect_allowed(&call->url, to, &terms, &call->public_only, &call->error))
+		return true;
+	if (valid)
+		url_release(to);
+	return false;
+}
+
+/* Leaves a server that has done what it could. */
+static void call_leave_server(struct call *call)
+{
+	struct string_list *redirects = &call->report.redirects;
+
+	failures_forgive(call->failures, &call->report.dial.address);
 	redirects->items = alloc_resize(redirects->items,
 		(redirects->count + 1) * sizeof(*redirects->items));
 	redirects->items[redirects->count++] = alloc_string(call->url.shown);
@@ -111,9 +130,23 @@ static bool call_redirect(struct call *call)
 	stream_close(call->stream);
 	call->stream = NULL;
 	buffer_release(&call->rest);
-	going = call_step(call, target);
-	free(target);
-	return going || error_prefix(&call->error, "redirected: ");
+}
+
+/* Leaves this server for the one that it names, the error being that it is no upgrade. Whether the
+ * call goes on. */
+static bool call_redirect(struct call *call)
+{
+	unsigned most = call->settings->max_redirects;
+	struct url to = {0};
+
+	if (call->report.redirects.count == most)
+		return error_prefix(&call->error, "after %u redirects (max_redirects = %u): ", most,
+			most);
+	if (!call_redirect_target(call, &to))
+		return false;
+	call_leave_server(call);
+	call->callbacks->redirected(call->url.shown, to.shown, call->context);
+	return call_step(call, &to) || error_prefix(&call->error, "redirected: ");
 }
 
 static bool call_body_is_chunked(const struct ws_response *response)
@@ -335,6 +368,10 @@ static void call_on_dialed(struct stream *stream, const struct dial_report *repo
 	call->report.dial = *report;
 	if (!stream) {
 		call->error = *error;
+		if (report->only_private)
+			error_prefix(&call->error,
+				"redirected by a public server, and redirect_hosts does not name the "
+				"host: ");
 		call_fail(call);
 		return;
 	}
@@ -351,15 +388,14 @@ static void call_on_unprepared(evutil_socket_t fd, short what, void *context)
 	call_fail(context);
 }
 
-/* Dials the URL. False: it cannot be dialled. */
-static bool call_step(struct call *call, const char *text)
+/* Dials the URL, which it takes over. False: it cannot be dialled. */
+static bool call_step(struct call *call, struct url *url)
 {
 	struct dial_settings dial;
 
 	url_release(&call->url);
 	call_unprepare(call);
-	if (!url_parse(&call->url, text, &call->error))
-		return false;
+	call->url = *url;
 	free(call->report.url);
 	call->report.url = alloc_string(call->url.shown);
 	ws_response_release(&call->report.response);
@@ -374,14 +410,15 @@ static bool call_step(struct call *call, const char *text)
 static bool call_begin(struct call *call)
 {
 	const struct connection_config *config = call->config;
+	struct url url = {0};
 
 	return url_parse(&call->first, config->url, &call->error) &&
 		secrets_load(&call->secrets, config, call->host->log, &call->error) &&
-		call_step(call, config->url);
+		url_parse(&url, config->url, &call->error) && call_step(call, &url);
 }
 
 struct call *call_start(const struct call_host *host, const struct call_order *order,
-	call_done done, void *context)
+	const struct call_callbacks *callbacks, void *context)
 {
 	struct call *call = alloc_zero(1, sizeof(*call));
 
@@ -390,7 +427,7 @@ struct call *call_start(const struct call_host *host, const struct call_order *o
 	call->settings = order->config->settings;
 	call->extra = order->extra;
 	call->failures = order->failures;
-	call->done = done;
+	call->callbacks = callbacks;
 	call->context = context;
 	call->report.time = clock_realtime();
 	if (!call_begin(call)) {

@@ -50,6 +50,13 @@ struct call_result {
 typedef void (*call_done)(struct call_result *result, struct call_report *report,
 	const struct error *error, void *context);
 
+/* Static. */
+struct call_callbacks {
+	/* A redirect is followed; both are URLs as a person may see them. */
+	void (*redirected)(const char *from, const char *to, void *context);
+	call_done done;
+};
+
 /* What calls need of the daemon; borrowed until the end of the call. */
 struct call_host {
 	struct event_base *base;
@@ -65,9 +72,9 @@ struct call_order {
 };
 
 struct call *call_start(const struct call_host *host, const struct call_order *order,
-	call_done done, void *context);
+	const struct call_callbacks *callbacks, void *context);
 
-/* Ends the call without a call to `done`. */
+/* Ends the call without another callback. */
 void call_cancel(struct call *call);
 
 /* Whether the stream stands and the answer to the opening handshake is being waited for. */

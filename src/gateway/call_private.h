@@ -16,11 +16,12 @@ struct call {
 	const struct connection_settings *settings; /* its */
 	const struct header_list *extra;
 	struct failures *failures;
-	call_done done;
+	const struct call_callbacks *callbacks;
 	void *context;
 
 	struct url first; /* of the settings: what the secrets are for */
 	struct url url;   /* of this step */
+	bool public_only; /* this step may not lead into this host or a private network */
 	struct secrets secrets;
 	char key[WS_KEY_SIZE];
 	struct ws_header *headers; /* those of the request; strings borrowed */

@@ -193,6 +193,7 @@ bool call_prepare(struct call *call, struct dial_settings *dial)
 		.tcp = &call->tcp,
 		.tls = &call->tls,
 		.failures = call->failures,
+		.public_only = call->public_only,
 		.connect_timeout = settings->connect_timeout,
 		.tls_timeout = settings->tls_timeout,
 	};

@@ -13,6 +13,20 @@
 static void connection_on_called(struct call_result *result, struct call_report *report,
 	const struct error *error, void *context);
 
+static void connection_on_redirected(const char *from, const char *to, void *context)
+{
+	struct connection *connection = context;
+	struct buffer details = {0};
+
+	connection_log(connection, LOG_INFO, "redirected from %s to %s", from, to);
+	buffer_append_text(&details, "{");
+	connection_append_member(&details, "from", from);
+	connection_append_member(&details, "to", to);
+	connection_end_object(&details);
+	connection_emit(connection, "redirect", &details);
+	buffer_release(&details);
+}
+
 void connection_release_extra(struct connection *connection)
 {
 	for (size_t i = 0; i < connection->extra.count; i++) {
@@ -25,6 +39,10 @@ void connection_release_extra(struct connection *connection)
 
 void connection_on_admitted(void *context)
 {
+	static const struct call_callbacks callbacks = {
+		.redirected = connection_on_redirected,
+		.done = connection_on_called,
+	};
 	struct connection *connection = context;
 	struct call_order order = {
 		.config = connection->config,
@@ -36,8 +54,7 @@ void connection_on_admitted(void *context)
 	connection->stats.attempts++;
 	if (!connection->session)
 		connection_enter(connection, CONNECTION_CONNECTING);
-	connection->call = call_start(
-		&connection->host->call, &order, connection_on_called, connection);
+	connection->call = call_start(&connection->host->call, &order, &callbacks, connection);
 }
 
 static enum admission_rank connection_rank(const struct connection *connection)

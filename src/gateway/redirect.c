@@ -1,6 +1,8 @@
 #include "gateway/redirect.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "net/address.h"
 
 enum { REDIRECT_WAIT_MAX = 366 * 86400 }; /* seconds; more is nonsense */
 
@@ -123,6 +126,75 @@ char *redirect_target(const struct url *from, const char *location, struct error
 	if (target)
 		target[strcspn(target, "#")] = '\0'; /* a fragment is for the client alone */
 	return target;
+}
+
+/* How a proxy may still read an address, as inet_aton(3) does: "127.1", "0x7f000001". */
+static bool redirect_parse_address(struct address *address, const char *host)
+{
+	struct in_addr ipv4;
+
+	if (address_parse(address, host, 0))
+		return true;
+	if (!inet_aton(host, &ipv4))
+		return false;
+	*address = (struct address){.ipv4 = {.sin_family = AF_INET, .sin_addr = ipv4}};
+	return true;
+}
+
+bool redirect_is_local(const char *host)
+{
+	static const char localhost[] = "localhost";
+	size_t length = strlen(host);
+	struct address address;
+
+	if (redirect_parse_address(&address, host))
+		return !address_is_public(&address);
+	if (length && host[length - 1] == '.')
+		length--;
+	if (length < sizeof(localhost) - 1)
+		return false;
+	host += length - (sizeof(localhost) - 1); /* RFC 6761, section 6.3: and what is below it */
+	return strncasecmp(host, localhost, sizeof(localhost) - 1) == 0 &&
+		(length == sizeof(localhost) - 1 || host[-1] == '.');
+}
+
+/* Whether one of the patterns allows the host; `named`: by more than wildcards. */
+static bool redirect_is_listed(const struct string_list *hosts, const char *host, bool *named)
+{
+	bool listed = false;
+
+	*named = false;
+	for (size_t i = 0; i < hosts->count; i++) {
+		const char *glob = hosts->items[i];
+
+		if (text_is_glob(glob) ? fnmatch(glob, host, FNM_CASEFOLD) != 0
+				       : strcasecmp(glob, host) != 0)
+			continue;
+		listed = true;
+		*named |= glob[strspn(glob, "*?.")] != '\0';
+	}
+	return listed;
+}
+
+bool redirect_allowed(const struct url *from, const struct url *to,
+	const struct redirect_terms *terms, bool *public_only, struct error *error)
+{
+	bool named;
+	bool listed = redirect_is_listed(terms->hosts, to->host, &named);
+
+	if (!listed && strcasecmp(to->host, from->host) != 0 &&
+		strcasecmp(to->host, terms->first->host) != 0)
+		return error_set(error, ERROR_WEBSOCKET,
+			"the server redirects to another host, %s: not followed, because "
+			"redirect_hosts does not allow it",
+			to->shown);
+	*public_only = terms->from_public && !named;
+	if (*public_only && redirect_is_local(to->host))
+		return error_set(error, ERROR_WEBSOCKET,
+			"a public server redirects to %s, in this host or a private network: not "
+			"followed, because redirect_hosts does not name it",
+			to->shown);
+	return true;
 }
 
 bool redirect_stays(const struct url *from, const struct url *to)

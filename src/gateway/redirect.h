@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "gateway/settings.h"
 #include "net/url.h"
 #include "ws/handshake.h"
 
@@ -19,6 +20,26 @@ bool redirect_is(const struct ws_response *response);
  * from wss to ws, which would give away in clear what was meant to be kept.
  */
 char *redirect_target(const struct url *from, const char *location, struct error *error);
+
+/* What a redirect is judged by. */
+struct redirect_terms {
+	const struct url *first;         /* of the settings */
+	const struct string_list *hosts; /* the setting redirect_hosts: patterns */
+	bool from_public;                /* the server that redirects is one of the Internet */
+};
+
+/*
+ * Whether a call may go on from one server to another: the host must be the same, that of the
+ * settings, or one of those that redirect_hosts allows. `public_only`: but not to an address of this
+ * host or of a private network, which may show only when the name is resolved; this is so when a
+ * public server redirects, unless redirect_hosts allows the host by more than a mere "*".
+ */
+bool redirect_allowed(const struct url *from, const struct url *to,
+	const struct redirect_terms *terms, bool *public_only, struct error *error);
+
+/* Whether a host is of this computer or a private network by what it is called: an address, or
+ * "localhost". */
+bool redirect_is_local(const char *host);
 
 /* Whether what belongs to one server may be told to the other: the same host, at the same port or
  * now with TLS. */

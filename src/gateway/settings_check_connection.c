@@ -160,6 +160,26 @@ static void check_protocols(const struct string_list *protocols, const config_se
 	}
 }
 
+/* No scheme, no path, no port: the colons of an IPv6 address are two at least. */
+static bool is_host_pattern(const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	return *text && !strpbrk(text, "/@# ") && (!colon || strchr(colon + 1, ':'));
+}
+
+static void check_redirect_hosts(const struct string_list *hosts, const config_setting_t *where,
+	struct settings_problems *problems)
+{
+	for (size_t i = 0; i < hosts->count; i++) {
+		if (!is_host_pattern(hosts->items[i]))
+			settings_problem(problems, settings_problem_place(where, "redirect_hosts"),
+				"must be hosts or patterns such as \"*.example.com\", without scheme "
+				"and port, not \"%s\"",
+				hosts->items[i]);
+	}
+}
+
 /* The length of the placeholder that begins at the %; 0: there is none. */
 static size_t placeholder_length(const char *text)
 {
@@ -331,6 +351,7 @@ void connection_config_check(const struct connection_config *connection,
 	check_credentials(settings, where, problems);
 	check_all_headers(settings, where, problems);
 	check_protocols(&settings->protocols, where, problems);
+	check_redirect_hosts(&settings->redirect_hosts, where, problems);
 	check_on_open(&settings->on_open, where, problems);
 	check_sending(settings, where, problems);
 	check_reconnect(settings, where, problems);

@@ -284,6 +284,7 @@ const struct setting connection_settings_table[] = {
 	{"bearer_file", SETTING_FILE, CONNECTION(bearer_file), .flags = SETTING_SECRET},
 	{"max_redirects", SETTING_INTEGER, CONNECTION(max_redirects), .standard = "5",
 		RANGE("0", "20"), .flags = SETTING_LIVE},
+	{"redirect_hosts", SETTING_STRINGS, CONNECTION(redirect_hosts), .flags = SETTING_LIVE},
 	{"connect_timeout", SETTING_DURATION, CONNECTION(connect_timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
 	{"tls_timeout", SETTING_DURATION, CONNECTION(tls_timeout), .standard = "10s",

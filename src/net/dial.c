@@ -320,6 +320,7 @@ static void dial_found_only_private(struct dial *dial)
 {
 	struct error error;
 
+	dial->report.only_private = true;
 	error_set(&error, ERROR_SOCKET_CONNECT,
 		"%s is at an address of this host or a private network", dial->server->host);
 	dial_fail(dial, &error);

@@ -40,6 +40,7 @@ struct dial_report {
 	uint64_t proxy_us;   /* from connected to the open tunnel */
 	uint64_t tls_us;
 	unsigned attempts;   /* addresses that were tried */
+	bool only_private;   /* no address was tried, because of public_only */
 	struct address address; /* of the peer; zeroed: not connected, or to a UNIX socket */
 	char *peer;          /* not NULL once connected: "192.0.2.1:443", "[2001:db8::1]:443", "/run/app.sock" */
 	char *local;

@@ -13,7 +13,7 @@ from harness.making import making
 from harness.misbehave import MisbehavingServer
 from harness.nginx import Nginx
 from harness.node import NodeServer
-from harness.proxies import Microsocks, Tinyproxy
+from harness.proxies import Microsocks, NamingProxy, Tinyproxy
 from harness.server import WsServer
 
 
@@ -132,6 +132,12 @@ def make_nginx(tmp_path):
 def make_tinyproxy(tmp_path):
     """An HTTP proxy."""
     yield from making(lambda **options: Tinyproxy(tmp_path / "tinyproxy", **options))
+
+
+@pytest.fixture
+def make_naming_proxy():
+    """An HTTP proxy to which all hosts are this one."""
+    yield from making(NamingProxy)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def from_front(nginx):
 def test_to_another_server(start_daemon, server, from_front, status):
     url = from_front(server.url("/v2?a=b"), status)
     daemon = start_daemon(feed(url))
+    watch = Watch(daemon)
     result = daemon.call("connect", name="feed")
     peer = server.accept()
     assert peer.path == "/v2?a=b"
@@ -49,6 +50,9 @@ def test_to_another_server(start_daemon, server, from_front, status):
     assert result["info"]["redirects"] == [url]
     assert result["info"]["url"] == server.url("/v2?a=b")
     assert result["info"]["peer"] == f"127.0.0.1:{server.port}"
+    event = watch.wait("redirect")
+    assert (event["connection"], event["from"], event["to"]) == ("feed", url, server.url("/v2?a=b"))
+    assert f"redirected from {url} to {server.url('/v2?a=b')}" in daemon.log()
     peer.send("there")
     status = daemon.status("feed")
     assert (status["state"], status["url"]) == ("open", url), "that of the settings stays"
@@ -79,7 +83,7 @@ def test_relative_references(start_daemon, server, to, path):
 
 def test_from_ws_to_wss(start_daemon, server, nginx, authority, from_front):
     daemon = start_daemon(feed(
-        from_front(nginx.url("good", server.port, "/v2")), tls={"ca_file": str(authority.ca_file)},
+        from_front(nginx.url("good", server.port, "/v2")), redirect_hosts=["localhost"], tls={"ca_file": str(authority.ca_file)},
     ))
     info = daemon.call("connect", name="feed")["info"]
     assert server.accept().headers["X-Tls-Name"] == "localhost"
@@ -206,7 +210,9 @@ def test_credentials_stay_with_their_server(start_daemon, make_server, make_dns,
         settings = {"url": url.replace("//", "//ann:pass-word-4@")}
     daemon = start_daemon({
         "gateway": {"dns": [dns.address]},
-        "connections": [{"name": "feed", "url": url, "when": "manual", **settings}],
+        "connections": [{
+            "name": "feed", "url": url, "when": "manual", "redirect_hosts": ["*.test"], **settings,
+        }],
     })
     watch = Watch(daemon)
     daemon.call("connect", name="feed")
@@ -226,7 +232,7 @@ def test_credentials_stay_with_their_server(start_daemon, make_server, make_dns,
 def test_headers_of_one_call_do_not_go_to_another_host_either(start_daemon, make_server):
     first, second = make_server(), make_server()
     first.refuse = redirect(second.url(host="localhost"), 307)
-    daemon = start_daemon(feed(first.url(), headers={"Accept-Language": "de"}))
+    daemon = start_daemon(feed(first.url(), headers={"Accept-Language": "de"}, redirect_hosts=["localhost"]))
     daemon.ctl("connect", "feed", "-H", "Authorization: Bearer to-ken-1", status=0)
     headers = second.accept().headers
     assert "Authorization" not in headers
@@ -279,9 +285,120 @@ def test_the_client_certificate_is_not_for_another_host(
 ):
     certificate, key = map(str, client_certificate)
     tls = {"ca_file": str(authority.ca_file), "cert_file": certificate, "key_file": key}
-    daemon = start_daemon(feed(from_front(nginx.url("client", server.port), front="good"), tls=tls))
+    daemon = start_daemon(feed(from_front(nginx.url("client", server.port), front="good"), tls=tls, redirect_hosts=["localhost"]))
     assert "400" in refused(daemon).message
     daemon = start_daemon(feed(nginx.own_url("client", f"/absolute/302?to=/{server.port}/v2"), tls=tls))
     daemon.call("connect", name="feed")
     assert "CN=client-1" in server.accept().headers["X-Client"]
     assert len(server.requests) == 1
+
+
+# To other hosts.
+
+
+@pytest.mark.parametrize("hosts", [None, [], ["local"], ["*.localhost"], ["first.test"]])
+def test_another_host_is_not_followed(start_daemon, make_server, hosts):
+    first, second = make_server(), make_server()
+    first.refuse = redirect(second.url("/v2", "ann:pass-word-9@", host="localhost"))
+    settings = {} if hosts is None else {"redirect_hosts": hosts}
+    daemon = start_daemon(feed(first.url(), **settings))
+    error = refused(daemon)
+    assert error.err == "WEBSOCKET-ERROR"
+    assert second.url("/v2", "ann:***@", host="localhost") in error.message
+    assert "redirect_hosts" in error.message and "pass-word-9" not in error.message
+    assert error.data["info"]["redirects"] == []
+    assert not second.requests
+
+
+@pytest.mark.parametrize("hosts", [["localhost"], ["x", "LOCAL*"], ["*"]])
+def test_a_host_that_is_allowed(start_daemon, make_server, hosts):
+    """From a private address to one; it gets all that is sent, but no header."""
+    first, second = make_server(), make_server(subprotocols=["bearer.TOKEN"])
+    first.refuse = redirect(second.url("/v2", host="localhost"))
+    daemon = start_daemon(feed(
+        first.url(), redirect_hosts=hosts, headers=SECRETS, protocols=["bearer.TOKEN"], on_open=["login"],
+        origin="https://page.example",
+    ))
+    daemon.call("connect", name="feed")
+    peer = second.accept()
+    assert peer.subprotocol == "bearer.TOKEN"
+    assert peer.receive() == "login"
+    assert peer.headers["Origin"] == "https://page.example"
+    assert not [name for name in SECRETS if name in peer.headers]
+
+
+def test_the_hosts_can_be_changed_while_it_is_open(start_daemon, make_server):
+    first, second = make_server(), make_server()
+    settings = feed(first.url())
+    daemon = start_daemon(settings)
+    daemon.call("connect", name="feed")
+    peer = first.accept()
+    settings["connections"][0]["redirect_hosts"] = ["localhost"]
+    daemon.configure(settings)
+    daemon.call("reload")
+    assert daemon.status("feed")["stats"]["closes"] == 0
+    first.refuse = redirect(second.url(host="localhost"))
+    peer.abort()
+    second.accept()
+
+
+def test_back_to_the_first_host(start_daemon, make_server):
+    first, second = make_server(), make_server()
+    second.refuse = redirect(first.url("/v3"))
+    first.refuse = {"/v1": redirect(second.url("/v2", host="localhost"))}
+    daemon = start_daemon(feed(first.url("/v1"), redirect_hosts=["localhost"]))
+    daemon.call("connect", name="feed")
+    assert first.accept().path == "/v3"
+
+
+@pytest.fixture
+def from_the_internet(start_daemon, make_server, make_naming_proxy, make_dns):
+    """A server that is public as far as anybody knows: behind a proxy. Names other than its own are not."""
+
+    def from_the_internet(hosts, to, **settings):
+        public = make_server()
+        public.refuse = redirect(to)
+        dns = make_dns({"inner.test": ["127.0.0.1"]})
+        proxy = make_naming_proxy()
+        daemon = start_daemon(
+            {
+                "gateway": {"dns": [dns.address]},
+                "connections": [{
+                    "name": "feed", "url": public.url(host="public.test"), "when": "manual",
+                    "redirect_hosts": hosts, "proxy": {"url": "environment"},
+                }],
+            },
+            environment={"http_proxy": proxy.url(), "no_proxy": "inner.test", **settings},
+        )
+        return daemon, public
+
+    return from_the_internet
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.1", "10.1.2.3", "[::ffff:127.0.0.1]"])
+def test_never_from_a_public_server_into_this_host(from_the_internet, server, host):
+    daemon, public = from_the_internet(["*"], f"ws://{host}:{server.port}/v2")
+    error = refused(daemon)
+    assert "private network" in error.message and "redirect_hosts" in error.message
+    assert len(public.requests) == 1 and not server.requests
+
+
+def test_nor_where_only_the_name_server_knows_that(from_the_internet, server):
+    daemon, public = from_the_internet(["*"], server.url("/v2", host="inner.test"))
+    error = refused(daemon)
+    assert "inner.test is at an address of this host or a private network" in error.message
+    assert "redirect_hosts" in error.message
+    assert len(public.requests) == 1 and not server.requests
+
+
+@pytest.mark.parametrize("hosts", [["inner.test"], ["*.test"]])
+def test_but_if_it_is_named(from_the_internet, server, hosts):
+    daemon, _ = from_the_internet(hosts, server.url("/v2", host="inner.test"))
+    daemon.call("connect", name="feed")
+    assert server.accept().path == "/v2"
+
+
+def test_from_one_public_server_to_another(from_the_internet, server):
+    daemon, _ = from_the_internet(["*"], server.url("/v2", host="other.test"))
+    daemon.call("connect", name="feed")
+    assert server.accept().path == "/v2"

@@ -79,6 +79,83 @@ START_TEST(test_stays)
 }
 END_TEST
 
+enum { REFUSED, PUBLIC_ONLY, ANYWHERE };
+
+static const struct {
+	const char *from;
+	const char *to;
+	const char *hosts[2];
+	bool from_public;
+	int outcome;
+} steps[] = {
+	/* the same host, or that of the settings */
+	{"ws://a/x", "ws://A:81/y", {0}, true, PUBLIC_ONLY},
+	{"ws://a/x", "wss://a/y", {0}, false, ANYWHERE},
+	{"ws://b/x", "ws://first/y", {0}, true, PUBLIC_ONLY},
+	{"ws://127.0.0.1/x", "ws://127.0.0.1:81/x", {0}, false, ANYWHERE},
+	/* another one */
+	{"ws://a/x", "ws://b/x", {0}, true, REFUSED},
+	{"ws://a/x", "ws://b/x", {0}, false, REFUSED},
+	{"ws://a/x", "ws://a.b/x", {"b", "c"}, true, REFUSED},
+	{"ws://a/x", "ws://b.example/x", {"*.example"}, true, ANYWHERE},
+	{"ws://a/x", "ws://B.example/x", {"c", "b.EXAMPLE"}, true, ANYWHERE},
+	{"ws://a/x", "ws://b.example.org/x", {"*.example"}, true, REFUSED},
+	{"ws://a/x", "ws://b.example/x", {"*"}, true, PUBLIC_ONLY},
+	{"ws://a/x", "ws://b.example/x", {"*.*"}, true, PUBLIC_ONLY},
+	{"ws://a/x", "ws://b.example/x", {"*"}, false, ANYWHERE},
+	{"ws://a/x", "ws://b.example/x", {"*", "b.*"}, true, ANYWHERE},
+	/* this host, or a private network, by what it is called */
+	{"ws://a/x", "ws://127.0.0.1/x", {"*"}, true, REFUSED},
+	{"ws://a/x", "ws://127.1/x", {"*"}, true, REFUSED},
+	{"ws://a/x", "ws://localhost/x", {"*"}, true, REFUSED},
+	{"ws://a/x", "ws://[::1]:80/x", {"*"}, true, REFUSED},
+	{"ws://a/x", "ws://[::1]:80/x", {"::1"}, true, ANYWHERE},
+	{"ws://a/x", "ws://10.0.0.1/x", {"10.*"}, true, ANYWHERE},
+	{"ws://a/x", "ws://10.0.0.1/x", {"*"}, false, ANYWHERE},
+	{"ws://a/x", "ws://8.8.8.8/x", {"*"}, true, PUBLIC_ONLY},
+};
+
+START_TEST(test_allowed)
+{
+	char *hosts[] = {(char *)steps[_i].hosts[0], (char *)steps[_i].hosts[1]};
+	struct string_list list = {hosts, hosts[1] ? 2 : hosts[0] ? 1 : 0};
+	struct url first = {0}, from = {0}, to = {0};
+	struct redirect_terms terms = {&first, &list, steps[_i].from_public};
+	struct error error = {.text = ""};
+	bool public_only = false, allowed;
+
+	ck_assert(url_parse(&first, "wss://first/", &error));
+	ck_assert(url_parse(&from, steps[_i].from, &error) && url_parse(&to, steps[_i].to, &error));
+	allowed = redirect_allowed(&from, &to, &terms, &public_only, &error);
+	ck_assert_msg(allowed == (steps[_i].outcome != REFUSED), "%s", error.text);
+	if (allowed)
+		ck_assert_int_eq(public_only, steps[_i].outcome == PUBLIC_ONLY);
+	else
+		ck_assert_msg(strstr(error.text, "redirect_hosts") && strstr(error.text, to.shown),
+			"%s", error.text);
+	url_release(&first);
+	url_release(&from);
+	url_release(&to);
+}
+END_TEST
+
+static const struct {
+	const char *host;
+	bool local;
+} places[] = {
+	{"example.com", false}, {"8.8.8.8", false}, {"127.0.0.1", true}, {"0x7f000001", true},
+	{"2130706433", true}, {"127.1", true}, {"134744072", false}, {"::1", true},
+	{"::ffff:10.0.0.1", true}, {"localhost", true}, {"LocalHost", true}, {"localhost.", true},
+	{"a.localhost", true}, {"notlocalhost", false}, {"localhost.example", false}, {"", false},
+	{".", false},
+};
+
+START_TEST(test_local)
+{
+	ck_assert_int_eq(redirect_is_local(places[_i].host), places[_i].local);
+}
+END_TEST
+
 static const struct {
 	const char *value;
 	uint64_t seconds; /* that are to be waited at 2026-11-22T12:00:00Z */
@@ -117,6 +194,8 @@ Suite *redirect_suite(void)
 
 	tcase_add_loop_test(tests, test_target, 0, sizeof(targets) / sizeof(targets[0]));
 	tcase_add_loop_test(tests, test_stays, 0, sizeof(moves) / sizeof(moves[0]));
+	tcase_add_loop_test(tests, test_allowed, 0, sizeof(steps) / sizeof(steps[0]));
+	tcase_add_loop_test(tests, test_local, 0, sizeof(places) / sizeof(places[0]));
 	tcase_add_loop_test(tests, test_retry_after, 0, sizeof(waits) / sizeof(waits[0]));
 	suite_add_tcase(suite, tests);
 	return suite;

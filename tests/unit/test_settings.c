@@ -311,6 +311,7 @@ START_TEST(every_setting_for_an_awkward_server_is_read)
 		"gateway = { connecting = { at_once = 0; per_second = 7; }; };\n"
 		"defaults = { when = \"subscribed\"; linger = \"1s\"; username = \"u\";\n"
 		"  header_files = { X-Key = \"/x\"; }; on_open_file = \"/o\"; host = \"h:1\";\n"
+		"  redirect_hosts = [ \"*.b.example\", \"::1\" ];\n"
 		"  password_file = \"/p\"; max_redirects = 0; ping = { payload = \"hi\\n\"; };\n"
 		"  compression = { enabled = true; client_max_window_bits = 9; level = 1;\n"
 		"    server_max_window_bits = 10; client_no_context_takeover = true;\n"
@@ -343,6 +344,8 @@ START_TEST(every_setting_for_an_awkward_server_is_read)
 	ck_assert_str_eq(a->username, "u");
 	ck_assert_str_eq(a->password_file, "/p");
 	ck_assert_uint_eq(a->max_redirects, 0);
+	ck_assert_uint_eq(a->redirect_hosts.count, 2);
+	ck_assert_str_eq(a->redirect_hosts.items[0], "*.b.example");
 	ck_assert_str_eq(a->ping_payload, "hi\n");
 	ck_assert(a->compression.enabled);
 	ck_assert_uint_eq(a->compression.client_max_window_bits, 9);
@@ -690,6 +693,12 @@ static const struct {
 	{"username = \"a:b\";", "username: must not have a ':'"},
 	{"username = \"a\"; bearer_file = \"/b\";",
 		"username: there can be only one of 'username' and 'bearer_file'"},
+	{"redirect_hosts = [ \"wss://b.example\" ];",
+		"redirect_hosts: must be hosts or patterns such as \"*.example.com\", without "
+		"scheme and port, not \"wss://b.example\""},
+	{"redirect_hosts = [ \"b.example:443\" ];",
+		"redirect_hosts: must be hosts or patterns such as \"*.example.com\", without "
+		"scheme and port, not \"b.example:443\""},
 	{"max_redirects = 21;", "max_redirects: must be from 0 to 20, not 21"},
 	{"on_open = [ \"%n\", \"50%\" ];",
 		"on_open: message number 2 has a '%' that begins none of %n, %{VARIABLE} and %%"},
@@ -934,6 +943,7 @@ static const struct {
 	{"headers = { A = \"1\"; };", "headers = { B = \"1\"; };", SETTINGS_RECONNECT},
 	{"headers = { A = \"1\"; };", "headers = { A = \"1\"; };", SETTINGS_SAME},
 	{"", "origin = \"o\"; ping = { interval = \"1s\"; };", SETTINGS_RECONNECT},
+	{"", "redirect_hosts = [ \"b\" ];", SETTINGS_LIVE},
 	{"", "max_redirects = 1; linger = \"1s\"; on_open_file = \"/o\";", SETTINGS_LIVE},
 	{"", "ping = { payload = \"p\"; }; heartbeat = { every = \"1s\"; message = \"m\"; };",
 		SETTINGS_LIVE},

@@ -1,7 +1,10 @@
-"""Proxies: tinyproxy for HTTP, microsocks for SOCKS5."""
+"""Proxies: tinyproxy for HTTP, microsocks for SOCKS5, and one for names that nobody knows."""
 
+import contextlib
 import pathlib
+import socket
 import subprocess
+import threading
 
 from . import process
 from .ports import start_listening
@@ -73,3 +76,55 @@ class Microsocks(Proxy):
 
     def tunnel(self, target):
         return f"connected to {target}\n"
+
+
+class NamingProxy:
+    """An HTTP proxy that takes every host for 127.0.0.1."""
+
+    def __init__(self):
+        self.sockets = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                self.sockets.append(client)
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        with contextlib.suppress(OSError):
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                piece = client.recv(1)
+                if not piece:
+                    return
+                head += piece
+            target = head.split(b" ")[1].decode()
+            server = socket.create_connection(("127.0.0.1", int(target.rsplit(":", 1)[1])))
+            self.sockets.append(server)
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            threading.Thread(target=self._relay, args=(server, client), daemon=True).start()
+            self._relay(client, server)
+
+    @staticmethod
+    def _relay(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+        for each in self.sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
