@@ -147,6 +147,14 @@ static bool tls_use_version(SSL_CTX *ssl, const char *version, struct error *err
 	return true;
 }
 
+static bool tls_use_ciphers(SSL_CTX *ssl, const char *list, struct error *error)
+{
+	if (list ? SSL_CTX_set_cipher_list(ssl, list) : tls_guard_drop_dhe(ssl))
+		return true;
+	return error_set(error, ERROR_WEBSOCKET, "TLS cipher list '%s' cannot be used: %s",
+		list ? list : "default", tls_reason(ERR_peek_error()));
+}
+
 static bool tls_context_configure(struct tls_context *context,
 	const struct tls_settings *settings, struct error *error)
 {
@@ -158,6 +166,7 @@ static bool tls_context_configure(struct tls_context *context,
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY); /* after a message without data, back to poll */
 	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
+	tls_guard_drop_ffdhe(ssl);
 	SSL_CTX_set_read_ahead(ssl, 1);
 	SSL_CTX_set_default_read_buffer_len(ssl, TLS_READ_BUFFER);
 	SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -166,10 +175,8 @@ static bool tls_context_configure(struct tls_context *context,
 		SSL_CTX_set_keylog_callback(ssl, tls_on_secret);
 	SSL_CTX_set_default_passwd_cb(ssl, tls_no_passphrase);
 	SSL_CTX_set_alpn_protos(ssl, alpn, sizeof(alpn) - 1);
-	if (settings->ciphers && !SSL_CTX_set_cipher_list(ssl, settings->ciphers))
-		return error_set(error, ERROR_WEBSOCKET, "TLS cipher list '%s' cannot be used: %s",
-			settings->ciphers, tls_reason(ERR_peek_error()));
-	return tls_use_version(ssl, settings->min_version, error) &&
+	return tls_use_ciphers(ssl, settings->ciphers, error) &&
+		tls_use_version(ssl, settings->min_version, error) &&
 		tls_trust_load(&context->trust, ssl, settings, error);
 }
 

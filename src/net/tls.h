@@ -22,7 +22,8 @@ struct tls_settings {
 	const char *key_passphrase; /* of an encrypted key: the text itself, not a file */
 	const char *server_name;   /* for SNI and verification; default: the URL's host */
 	const char *min_version;   /* "1.2" or "1.3"; default: "1.2" */
-	const char *ciphers;       /* OpenSSL cipher list for TLS 1.2; default: OpenSSL's */
+	const char *ciphers;       /* OpenSSL cipher list for TLS 1.2; default: OpenSSL's, but
+	                              for finite-field Diffie-Hellman (DHE) */
 	const char *const *pins;   /* "sha256//BASE64": the server's public key must be one of them,
 	                              besides what `verify` says */
 	size_t pin_count;

@@ -3,11 +3,57 @@
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 
+#include "base/buffer.h"
+
 /*
  * Far more than a server has reason for: a handshake has about six, some servers send a few session
  * tickets after it, and keys are good for gigabytes.
  */
 enum { TLS_MESSAGES_MAX = 1000 };
+
+/* The ciphers of TLS 1.3 are a list of their own, and may be all that there is. */
+bool tls_guard_drop_dhe(SSL_CTX *context)
+{
+	STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(context);
+	struct buffer names = {0};
+	bool ok;
+
+	for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++) {
+		const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, i);
+		int exchange = SSL_CIPHER_get_kx_nid(cipher);
+
+		if (exchange != NID_kx_any && exchange != NID_kx_dhe && exchange != NID_kx_dhe_psk)
+			buffer_append_format(&names, "%s%s", names.length ? ":" : "",
+				SSL_CIPHER_get_name(cipher));
+	}
+	buffer_append(&names, "", 1);
+	ok = names.length == 1 || SSL_CTX_set_cipher_list(context, (const char *)buffer_data(&names));
+	buffer_release(&names);
+	return ok;
+}
+
+/* The callback that the context had before. */
+typedef int (*security_callback)(const SSL *ssl, const SSL_CTX *context, int operation, int bits,
+	int nid, void *other, void *former);
+
+/* For a group `other` is its number in TLS (RFC 8446, section 4.2.7): 0x01.. are the primes. */
+static int tls_guard_on_security(const SSL *ssl, const SSL_CTX *context, int operation, int bits,
+	int nid, void *other, void *former)
+{
+	const unsigned char *group = other;
+
+	bool is_group = ((unsigned)operation & SSL_SECOP_OTHER_TYPE) == SSL_SECOP_OTHER_CURVE;
+
+	if (is_group && group[0] == 0x01)
+		return 0;
+	return ((security_callback)former)(ssl, context, operation, bits, nid, other, NULL);
+}
+
+void tls_guard_drop_ffdhe(SSL_CTX *context)
+{
+	SSL_CTX_set0_security_ex_data(context, (void *)SSL_CTX_get_security_callback(context));
+	SSL_CTX_set_security_callback(context, tls_guard_on_security);
+}
 
 /* Called before each read from the socket (and what else a BIO does); a result of less than 1 is
  * that of the read. */

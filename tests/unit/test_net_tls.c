@@ -190,6 +190,26 @@ START_TEST(client_certificate)
 }
 END_TEST
 
+/* With TLS 1.2 (0) and 1.3 (1). */
+START_TEST(no_prime_that_the_server_chooses)
+{
+	struct tls_settings settings = {.verify = false};
+	struct tls_server server;
+
+	tls_server_start(&server, &good, SCRIPT_ECHO);
+	if (_i == 0)
+		SSL_CTX_set_max_proto_version(server.context, TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(server.context, "kDHE");
+	SSL_CTX_set_dh_auto(server.context, 1);
+	SSL_CTX_set1_groups_list(server.context, "ffdhe2048:ffdhe8192");
+	tls_server_go(&server);
+	fixture_dial(&fixture, &settings, 2000, 2000, "wss://127.0.0.1:%u/", server.port);
+	ck_assert(!fixture_wait(&fixture));
+	ck_assert_ptr_nonnull(strstr(fixture.error.text, "alert handshake failure"));
+	tls_server_stop(&server);
+}
+END_TEST
+
 static SSL_CTX *dial_context(const struct tls_server *server, const struct tls_settings *settings)
 {
 	SSL_CTX *context;
@@ -399,6 +419,7 @@ TCase *test_net_tls(void)
 		sizeof(handshake_cases) / sizeof(handshake_cases[0]));
 	tcase_add_loop_test(tests, failures, 0, sizeof(failure_cases) / sizeof(failure_cases[0]));
 	tcase_add_test(tests, client_certificate);
+	tcase_add_loop_test(tests, no_prime_that_the_server_chooses, 0, 2);
 	tcase_add_test(tests, contexts_are_shared_until_the_ca_changes);
 	tcase_add_test(tests, contexts_are_bounded);
 	tcase_add_loop_test(tests, tls_stream, 0, sizeof(stream_cases) / sizeof(stream_cases[0]));
