@@ -117,7 +117,7 @@ static bool admission_take_in(struct admission *admission, struct admission_tick
 	return true;
 }
 
-/* A place, or the limits, may have changed: the queues are looked at in the next turn of the loop. */
+/* A place, or the limits, may have changed: the queues are looked at in the next turn. */
 static void admission_look_again(struct admission *admission)
 {
 	static const struct timeval next_turn;

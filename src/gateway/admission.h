@@ -11,8 +11,8 @@
  * second, over all connections. Those that have to wait stand in a queue.
  *
  * Servers that never answer must not keep the others waiting. So a call holds its place for half a
- * second: one that takes longer mostly waits, which costs nothing. And those whose last call has failed
- * have at most half of the places, and let the others go first, but for every eighth time.
+ * second: one that takes longer mostly waits, which costs nothing. And those whose last call has
+ * failed have at most half of the places, and let the others go first, but for every eighth time.
  */
 struct admission;
 

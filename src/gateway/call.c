@@ -96,7 +96,7 @@ static bool call_is_public(const struct call *call)
 	return dial->proxy ? !redirect_is_local(call->url.host) : address_is_public(&dial->address);
 }
 
-/* The URL that the server names; its owner is the caller. False: it is none, or not to be followed. */
+/* The URL that the server names, now the caller's. False: it is none, or not to be followed. */
 static bool call_redirect_target(struct call *call, struct url *to)
 {
 	const struct redirect_terms terms = {

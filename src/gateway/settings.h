@@ -72,7 +72,7 @@ struct connection_settings {
 	char *password_file; /* read at each connect; only with a username */
 	char *bearer_file; /* likewise; not with a username */
 	unsigned max_redirects;
-	struct string_list redirect_hosts; /* names and patterns of hosts that may be redirected to */
+	struct string_list redirect_hosts; /* others that may be redirected to; with patterns */
 	uint64_t connect_timeout;
 	uint64_t tls_timeout;
 	uint64_t upgrade_timeout;

@@ -26,8 +26,8 @@ struct dial_settings {
 	const struct proxy *proxy;      /* NULL: none */
 	const struct tcp_settings *tcp; /* NULL: TCP_NODELAY, and else the system's defaults */
 	const struct tls_settings *tls; /* used for a secure URL */
-	struct failures *failures;      /* of earlier dials, and then of this one; NULL: none are kept */
-	bool public_only;               /* no address of this host or a private network; without proxy */
+	struct failures *failures;      /* of earlier dials, then of this one too; may be NULL */
+	bool public_only;               /* only address_is_public(); not with a proxy */
 	uint64_t connect_timeout;       /* ns, resolving and the proxy's answer included */
 	uint64_t tls_timeout;           /* ns */
 };
@@ -50,8 +50,8 @@ struct dial_report {
 void dial_report_release(struct dial_report *report);
 
 /*
- * The peer's address is noted among the failures if the proxy or TLS fails, those that were tried if
- * none answered; for what fails later that is the caller's matter.
+ * The peer's address is noted among the failures if the proxy or TLS fails, those that were tried
+ * if none answered; for what fails later that is the caller's matter.
  *
  * Called once, never from within dial_start(). On success `stream` is the caller's to close and
  * `error` is NULL; on failure it is NULL and `error` says what failed and against which address.

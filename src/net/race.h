@@ -19,8 +19,8 @@ struct race;
  * from within race_add() or race_complete(). */
 typedef void (*race_ended)(struct race *race, void *context);
 
-/* Borrows the settings, and the failures of earlier races; both may be NULL. Addresses that have failed
- * come last, the latest failure at the very end, whatever their family. */
+/* Borrows the settings, and the failures of earlier races; both may be NULL. Addresses that have
+ * failed come last, the latest failure at the very end, whatever their family. */
 struct race *race_new(struct event_base *base, const struct tcp_settings *tcp,
 	const struct failures *history, race_ended ended, void *context);
 

@@ -20,8 +20,9 @@ struct resolver_settings {
 	const char *hosts;
 };
 
-/* Reads the files at the first name, and again when they have changed, or could not be read for want
- * of descriptors or memory. Borrows all but `servers`, of which one that cannot be used is logged. */
+/* Reads the files at the first name, and again when they have changed, or could not be read for
+ * want of descriptors or memory. Borrows all but `servers`, of which one that cannot be used is
+ * logged. */
 struct resolver *resolver_new(struct event_base *base, struct log *log,
 	const struct resolver_settings *settings);
 

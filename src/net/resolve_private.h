@@ -4,7 +4,7 @@
 #include "net/resolve.h"
 #include "net/stamp.h"
 
-/* The inside of a resolver, for resolver.c (whom it asks) and resolve.c (a name that is asked for). */
+/* The inside of a resolver, for resolver.c (whom it asks) and resolve.c (a name asked for). */
 struct resolver {
 	struct event_base *base;
 	struct log *log;

@@ -11,12 +11,12 @@
 
 /*
  * What evdns knows of hosts and name servers. It takes a file that it cannot open for an empty one,
- * and does without a name server for which there is no socket, and both for good. So it is only told
- * to read when there are descriptors enough, and a file counts as read only then.
+ * and does without a name server for which there is no socket, and both for good. So it is only
+ * told to read when there are descriptors enough, and a file counts as read only then.
  */
 
-/* Of one reading: the file itself, and a socket for each of three name servers (MAXNS of resolver(3)),
- * with some to spare. */
+/* Of one reading: the file itself, and a socket for each of three name servers (MAXNS of
+ * resolver(3)), with some to spare. */
 enum { RESOLVER_DESCRIPTORS = 8 };
 
 /* Results of evdns_base_nameserver_ip_add(), where it has no names for them. */
@@ -98,7 +98,7 @@ static bool resolver_has_descriptors(int fd, int count)
 	return enough;
 }
 
-/* A file that is not there, or not for us, is as good as an empty one, as it is for the C library. */
+/* As for the C library, a file that is not there, or not for us, is as good as an empty one. */
 static bool resolver_does_without(int cause)
 {
 	return cause == ENOENT || cause == ENOTDIR || cause == EACCES || cause == EPERM ||

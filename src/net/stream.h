@@ -37,8 +37,8 @@ struct stream *stream_new(int fd);
  * Reads as much as there is, up to `size`: with TLS several records, so that one batch is large.
  * Bytes that came before the end or an error are returned first, by themselves. However much the
  * peer sends, one call does little work: what it leaves in the socket is for the next call after a
- * poll, what it leaves in memory stream_pending() tells of. So a caller that loops over this without
- * a poll in between gives the peer its time to use up.
+ * poll, what it leaves in memory stream_pending() tells of. So a caller that loops over this
+ * without a poll in between gives the peer its time to use up.
  */
 enum stream_status stream_read(struct stream *stream, void *data, size_t size, size_t *length,
 	struct error *error);

@@ -164,7 +164,7 @@ static bool tls_context_configure(struct tls_context *context,
 	SSL_CTX_set_app_data(ssl, context);
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY); /* after a message without data, back to poll */
+	SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
 	tls_guard_drop_ffdhe(ssl);
 	SSL_CTX_set_read_ahead(ssl, 1);
@@ -216,8 +216,8 @@ struct tls_cache *tls_cache_new(void)
 {
 	struct tls_cache *cache = alloc_zero(1, sizeof(*cache));
 
-	/* Now, at the start: later there may be no descriptor for openssl.cnf, which it would then take
-	 * for missing for as long as the process lives. */
+	/* Now, at the start: later there may be no descriptor for openssl.cnf, which it would then
+	 * take for missing for as long as the process lives. */
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG, NULL);
 	cache->client_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, tls_client_free);
 	if (cache->client_index < 0)
@@ -383,7 +383,8 @@ static bool tls_prepare(SSL *ssl, const struct tls_settings *settings, const cha
 
 	SSL_set_ex_data(ssl, context->client_index, client);
 	tls_guard_attach(&client->guard, ssl);
-	if (!tls_check_pins(settings, error) || !tls_trust_expect(ssl, name, settings->verify, error) ||
+	if (!tls_check_pins(settings, error) ||
+		!tls_trust_expect(ssl, name, settings->verify, error) ||
 		!tls_use_client_certificate(ssl, settings, error) ||
 		!tls_use_keylog(client, settings->keylog_file, error))
 		return false;

@@ -48,9 +48,9 @@ bool tls_check_pin(const char *pin, struct error *error);
 /* What follows is for this room. */
 
 /*
- * OpenSSL contexts, one for each distinct set of settings. A changed CA or CRL file gets a new one. The
- * cache keeps the few last used; a context that left it lives as long as its last connection. Each
- * has the sessions that may be resumed with it.
+ * OpenSSL contexts, one for each distinct set of settings. A changed CA or CRL file gets a new one.
+ * The cache keeps the few last used; a context that left it lives as long as its last connection.
+ * Each has the sessions that may be resumed with it.
  */
 struct tls_cache;
 

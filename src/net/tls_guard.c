@@ -27,7 +27,8 @@ bool tls_guard_drop_dhe(SSL_CTX *context)
 				SSL_CIPHER_get_name(cipher));
 	}
 	buffer_append(&names, "", 1);
-	ok = names.length == 1 || SSL_CTX_set_cipher_list(context, (const char *)buffer_data(&names));
+	ok = names.length == 1 ||
+		SSL_CTX_set_cipher_list(context, (const char *)buffer_data(&names));
 	buffer_release(&names);
 	return ok;
 }

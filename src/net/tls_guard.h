@@ -14,7 +14,7 @@
  * gets one read(2), and then has to come back after a poll.
  */
 struct tls_guard {
-	bool may_read;     /* private: the call that is under way has not read from the socket yet */
+	bool may_read;     /* private: the call has not read from the socket yet */
 	unsigned work;     /* since the caller last set it to 0, see TLS_WORK_MAX */
 	unsigned messages; /* private: without data, since data last came */
 };
@@ -28,9 +28,9 @@ enum {
 
 /*
  * Key agreements for which a server can keep us computing: Diffie-Hellman over primes (not elliptic
- * curves), of which one with 10000 bits takes two seconds in TLS 1.2, and the group ffdhe8192 a third
- * of one in TLS 1.3. The first takes those ciphers off the list that the context has, and fails if
- * OpenSSL does; the second is for TLS 1.3.
+ * curves), of which one with 10000 bits takes two seconds in TLS 1.2, and the group ffdhe8192 a
+ * third of one in TLS 1.3. The first takes those ciphers off the list that the context has, and
+ * fails if OpenSSL does; the second is for TLS 1.3.
  */
 bool tls_guard_drop_dhe(SSL_CTX *context);
 void tls_guard_drop_ffdhe(SSL_CTX *context);

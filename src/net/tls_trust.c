@@ -271,8 +271,8 @@ static bool tls_trust_is_about_crl(long verdict)
 	}
 }
 
-/* The first error may be that a file could not be opened in the CA directory, where the issuer is then
- * not found. */
+/* The first error may be that a file could not be opened in the CA directory, where the issuer is
+ * then not found. */
 static const char *tls_trust_shortage(void)
 {
 	unsigned long code = ERR_peek_error();
