@@ -10,7 +10,8 @@ from harness.shown import Watch
 from harness.subscriber import Lines
 from harness.wait import wait_until
 
-SOON = 1.0  # seconds; many times what it takes
+SOON = 1.0  # seconds, for most answers; many times what it takes
+LATEST = 5.0  # for each of them, on a machine that does much else
 QUESTIONS = 20
 
 
@@ -40,6 +41,7 @@ def start_flooded(start_daemon, server, authority):
 
 def assert_served(daemon, quiet):
     """The control socket answers, and the quiet connection delivers."""
+    times = []
     with daemon.rpc() as rpc, Lines(daemon.path("quiet.sock")) as reader:
         wait_until(lambda: rpc.call("subscribers", outlet="quiet"))
         for number in range(QUESTIONS):
@@ -47,7 +49,8 @@ def assert_served(daemon, quiet):
             assert rpc.call("version")
             quiet.send(f"{number}")
             assert reader.read_line() == b"%d" % number
-            assert time.monotonic() - asked < SOON
+            times.append(time.monotonic() - asked)
+    assert sorted(times)[QUESTIONS // 2] < SOON and max(times) < LATEST, times
 
 
 @pytest.mark.parametrize("path", ["/key-updates", "/tickets"])
