@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -142,6 +143,19 @@ def test_signals_for_nothing_do_not_end_it(start_daemon, server):
         daemon.signal(getattr(signal, name, 16))  # Python has no name for SIGSTKFLT before 3.11
     daemon.wait_state("feed", "open")
     assert daemon.process.poll() is None
+
+
+def test_a_limit_on_the_size_of_files_does_not_end_it(start_daemon, server):
+    """A ring cannot be made then (SIGXFSZ): its messages are lost, and the log says so."""
+    settings = {**feed(server), "gateway": {"log": {"level": "info"}}}
+    daemon = start_daemon(settings, prepare=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+    peer = server.accept()
+    with Lines(daemon.path("feed.sock")):
+        wait_until(lambda: daemon.call("subscribers"))
+        peer.send("one")
+        daemon.wait_log("outlet feed: messages are lost: ")
+        peer.send("two")
+        wait_until(lambda: daemon.call("stats", name="feed")["messages_recv"] == 2)
 
 
 def keep(*numbers):
