@@ -91,6 +91,10 @@ static void daemon_note_restart(struct daemon *daemon, const struct gateway_sett
 	if (strcmp(before->control.path, after->control.path) != 0)
 		log_write(daemon->log, LOG_WARNING, NULL,
 			"gateway.control.path: a change takes effect with the next restart");
+	if (strcmp(before->observe.path ? before->observe.path : "",
+		    after->observe.path ? after->observe.path : "") != 0)
+		log_write(daemon->log, LOG_WARNING, NULL,
+			"gateway.observe.path: a change takes effect with the next restart");
 }
 
 static bool daemon_apply(struct daemon *daemon, struct settings *settings,

@@ -313,3 +313,19 @@ bool text_is_name(const char *text)
 	return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
 		length;
 }
+
+size_t text_count_json_values(const char *text, size_t length)
+{
+	bool quoted = false;
+	size_t count = 1;
+
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '"')
+			quoted = !quoted;
+		else if (quoted)
+			i += text[i] == '\\';
+		else
+			count += text[i] == ',' || text[i] == '[' || text[i] == '{';
+	}
+	return count;
+}

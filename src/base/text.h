@@ -77,4 +77,8 @@ bool text_matches(const char *glob, const char *name);
 /* Names of connections and outlets: 1 to 64 of A-Z a-z 0-9 . _ -, and no dot or dash in front. */
 bool text_is_name(const char *text);
 
+/* Not fewer values than the JSON text has, keys left out: how much parsing it will cost, without
+ * doing so. It need not be JSON. */
+size_t text_count_json_values(const char *text, size_t length);
+
 #endif

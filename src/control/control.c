@@ -2,7 +2,9 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/event_struct.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -17,39 +19,61 @@
 #include "outlet/listener.h"
 
 enum {
-	CONTROL_CLIENTS_MAX = 256,
-	CONTROL_PIECE = 16 * 1024, /* bytes that a session is fed at a time */
+	CONTROL_CLIENTS_MAX = 256,     /* of each socket, */
+	CONTROL_CLIENTS_RESERVED = 16, /* of these only for root and the daemon's user, */
+	CONTROL_CLIENTS_EACH = 64,     /* and no more for any other user */
+	CONTROL_IDLE_SECONDS = 10,     /* after so long a client may have to make room */
+	CONTROL_PIECE = 16 * 1024,     /* bytes that a session is fed at a time */
+	CONTROL_INPUT_MAX = 64 * 1024, /* bytes that wait for their turn, of a client */
+	CONTROL_TURN_MS = 5,           /* of work for all clients, before the loop polls again */
 };
 
 LIST_HEAD(client_list, client);
+TAILQ_HEAD(client_queue, client);
+
+/* Where clients come in: the control socket, or the observe socket. */
+struct control_socket {
+	struct control *control;
+	enum report_view view;
+	char *path;
+	struct log_subject about;
+	struct listener *listener; /* NULL: there is none */
+	struct client_list clients;
+	unsigned client_count;
+};
 
 struct control {
 	struct gateway *gateway;
 	struct control_callbacks callbacks;
 	uint64_t started; /* ns since 1970 */
-	char *path;
-	struct log_subject about;
 	struct listeners *listeners;
-	struct listener *listener;
+	struct control_socket control;
+	struct control_socket observe;
 	struct gateway_listener events;
-	struct client_list clients;
-	unsigned client_count;
+	struct client_queue turns; /* clients that have something to be done, each one once */
+	struct event turn;         /* the time for it, after a poll */
 };
 
 struct client {
-	struct control *control;
+	struct control_socket *socket;
 	struct bufferevent *stream;
 	struct rpc_session *session;
 	struct method_context context;
-	uint64_t lost; /* events dropped since the client has stopped reading */
-	bool finished; /* it will send no more */
+	uid_t uid;
+	uint64_t active; /* when it has last sent something, monotonic ns */
+	uint64_t lost;   /* events dropped since the client has stopped reading */
+	bool finished;   /* it will send no more */
+	bool queued;     /* in `turns` */
 	LIST_ENTRY(client) entry;
+	TAILQ_ENTRY(client) turn;
 };
 
 static void client_free(struct client *client)
 {
+	if (client->queued)
+		TAILQ_REMOVE(&client->socket->control->turns, client, turn);
 	LIST_REMOVE(client, entry);
-	client->control->client_count--;
+	client->socket->client_count--;
 	rpc_session_free(client->session);
 	bufferevent_free(client->stream);
 	free(client);
@@ -77,23 +101,44 @@ static void client_notify(struct client *client, const char *method, json_t *par
 	free(line);
 }
 
-/* Feeds the session until it has had enough. */
-static void client_take_input(struct client *client)
+/* --- what clients ask for is done in turns, a bounded time between two polls ----------------- */
+
+static void control_await_turn(struct control *control)
+{
+	const struct timeval now = {0};
+
+	if (!TAILQ_EMPTY(&control->turns))
+		event_add(&control->turn, &now);
+}
+
+static void client_await_turn(struct client *client)
+{
+	struct control *control = client->socket->control;
+
+	if (client->queued)
+		return;
+	TAILQ_INSERT_TAIL(&control->turns, client, turn);
+	client->queued = true;
+	control_await_turn(control);
+}
+
+/* False: there is nothing to do, until the client sends or reads. */
+static bool client_step(struct client *client)
 {
 	char piece[CONTROL_PIECE];
 	size_t length;
 
-	rpc_session_input(client->session, NULL, 0);
-	while (!rpc_session_full(client->session)) {
-		length = bufferevent_read(client->stream, piece, sizeof(piece));
-		if (length == 0)
-			break;
-		rpc_session_input(client->session, piece, length);
-	}
+	if (rpc_session_step(client->session))
+		return true;
+	if (rpc_session_full(client->session))
+		return false;
+	length = bufferevent_read(client->stream, piece, sizeof(piece));
+	rpc_session_input(client->session, piece, length);
+	return length > 0;
 }
 
-/* After anything that may have changed what the client is to do next; may free it. */
-static void client_update(struct client *client)
+/* When nothing is to be done for it; may free the client. */
+static void client_rest(struct client *client)
 {
 	bool full = rpc_session_full(client->session);
 	bool finished = client->finished || rpc_session_ended(client->session);
@@ -113,19 +158,39 @@ static void client_update(struct client *client)
 		bufferevent_enable(client->stream, EV_READ);
 }
 
+/* A step for each client after the other, until the time is over. */
+static void control_on_turn(evutil_socket_t fd, short what, void *context)
+{
+	uint64_t end = clock_monotonic() + CONTROL_TURN_MS * CLOCK_NS_PER_MS;
+	struct control *control = context;
+	struct client *client;
+
+	(void)fd, (void)what;
+	while ((client = TAILQ_FIRST(&control->turns)) && clock_monotonic() < end) {
+		TAILQ_REMOVE(&control->turns, client, turn);
+		client->queued = false;
+		if (client_step(client))
+			client_await_turn(client);
+		else
+			client_rest(client);
+	}
+	control_await_turn(control);
+}
+
 static void client_on_read(struct bufferevent *stream, void *context)
 {
 	struct client *client = context;
 
 	(void)stream;
-	client_take_input(client);
-	client_update(client);
+	client->active = clock_monotonic();
+	client_await_turn(client);
 }
 
 /* The output has been taken by half of the mark or more. */
 static void client_on_written(struct bufferevent *stream, void *context)
 {
-	client_on_read(stream, context);
+	(void)stream;
+	client_await_turn(context);
 }
 
 /* Whether the peer has closed its socket, and not only its sending side. */
@@ -146,59 +211,130 @@ static void client_on_event(struct bufferevent *stream, short what, void *contex
 		return;
 	}
 	client->finished = true;
-	client_take_input(client);
-	client_update(client);
+	client_await_turn(client);
+}
+
+/* --- coming in ------------------------------------------------------------------------------- */
+
+static bool control_trusts(uid_t uid)
+{
+	return uid == 0 || uid == geteuid();
+}
+
+static unsigned socket_count(const struct control_socket *socket, uid_t uid)
+{
+	const struct client *client;
+	unsigned count = 0;
+
+	LIST_FOREACH (client, &socket->clients, entry)
+		count += client->uid == uid;
+	return count;
+}
+
+static bool client_is_idle(struct client *client, uint64_t now)
+{
+	return !client->queued && !client->context.following && client_unsent(client) == 0 &&
+		!rpc_session_owes(client->session) &&
+		now - client->active >= CONTROL_IDLE_SECONDS * CLOCK_NS_PER_SECOND;
+}
+
+/* The client that has been idle for the longest, among those that have to make room for that user:
+ * `own`: its own ones; NULL: none is idle. */
+static struct client *socket_idlest(struct control_socket *socket, uid_t uid, bool own)
+{
+	uint64_t now = clock_monotonic();
+	struct client *client, *idlest = NULL;
+
+	LIST_FOREACH (client, &socket->clients, entry) {
+		bool fits = own ? client->uid == uid
+				: control_trusts(uid) || !client->context.trusted;
+
+		if (fits && client_is_idle(client, now) &&
+			(!idlest || client->active < idlest->active))
+			idlest = client;
+	}
+	return idlest;
+}
+
+/*
+ * A place for a client of that user; if there is none, of idle ones the longest idle loses its own.
+ * Whoever may use the socket can so neither keep other users out nor the administrator.
+ */
+static bool socket_make_room(struct control_socket *socket, uid_t uid)
+{
+	bool trusted = control_trusts(uid);
+	unsigned most = CONTROL_CLIENTS_MAX - (trusted ? 0 : CONTROL_CLIENTS_RESERVED);
+	bool own = !trusted && socket_count(socket, uid) >= CONTROL_CLIENTS_EACH;
+	struct client *idlest;
+
+	if (!own && socket->client_count < most)
+		return true;
+	idlest = socket_idlest(socket, uid, own);
+	if (idlest)
+		client_free(idlest);
+	return idlest != NULL;
 }
 
 static void client_turn_away(int fd)
 {
 	static const char answer[] =
 		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32001,"
-		"\"message\":\"256 control clients are connected already\"}}\n";
+		"\"message\":\"too many control clients are connected already\"}}\n";
 	ssize_t sent = send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	(void)sent; /* a courtesy */
 	close(fd);
 }
 
-static void client_new(struct control *control, int fd)
+static void client_new(struct control_socket *socket, int fd, uid_t uid)
 {
+	struct control *control = socket->control;
 	struct event_base *base = gateway_base(control->gateway);
 	struct client *client = alloc_zero(1, sizeof(*client));
 	struct rpc_callbacks callbacks = {client, client_write, client_unsent};
 
-	client->control = control;
+	client->socket = socket;
+	client->uid = uid;
+	client->active = clock_monotonic();
 	client->context.gateway = control->gateway;
 	client->context.callbacks = &control->callbacks;
 	client->context.started = control->started;
-	client->session = rpc_session_new(methods, &callbacks, &client->context);
+	client->context.view = socket->view;
+	client->context.trusted = control_trusts(uid);
+	client->session = rpc_session_new(methods, socket->view == REPORT_OBSERVED, &callbacks,
+		&client->context);
 	client->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
 	bufferevent_setcb(client->stream, client_on_read, client_on_written, client_on_event,
 		client);
+	bufferevent_setwatermark(client->stream, EV_READ, 0, CONTROL_INPUT_MAX);
 	bufferevent_setwatermark(client->stream, EV_WRITE, RPC_OUTPUT_MARK / 2, 0);
 	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
-	LIST_INSERT_HEAD(&control->clients, client, entry);
-	control->client_count++;
+	LIST_INSERT_HEAD(&socket->clients, client, entry);
+	socket->client_count++;
 }
 
-static void control_on_accept(int fd, void *context)
+static void socket_on_accept(int fd, void *context)
 {
-	struct control *control = context;
+	struct control_socket *socket = context;
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t length = sizeof(peer);
 
-	if (control->client_count < CONTROL_CLIENTS_MAX)
-		client_new(control, fd);
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+	if (socket_make_room(socket, peer.uid))
+		client_new(socket, fd, peer.uid);
 	else
 		client_turn_away(fd);
 }
 
+/* --- events ---------------------------------------------------------------------------------- */
+
 /* Put into words once, and only if somebody follows. */
-static void control_on_event(const struct gateway_event *event, void *context)
+static void socket_tell(struct control_socket *socket, const struct gateway_event *event)
 {
-	struct control *control = context;
 	struct client *client;
 	char *line = NULL;
 
-	LIST_FOREACH (client, &control->clients, entry) {
+	LIST_FOREACH (client, &socket->clients, entry) {
 		if (!client->context.following)
 			continue;
 		if (rpc_session_full(client->session) || client->lost) {
@@ -206,73 +342,108 @@ static void control_on_event(const struct gateway_event *event, void *context)
 			continue;
 		}
 		if (!line)
-			line = rpc_notification("event", report_event(event));
+			line = rpc_notification("event", report_event(event, socket->view));
 		client_write(line, strlen(line), client);
 	}
 	free(line);
 }
 
-static struct listener_access control_access(const struct gateway *gateway)
+static void control_on_event(const struct gateway_event *event, void *context)
 {
-	const struct gateway_settings *settings = &gateway_settings(gateway)->gateway;
+	struct control *control = context;
 
+	socket_tell(&control->control, event);
+	socket_tell(&control->observe, event);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static struct listener_access socket_access(const struct socket_settings *settings)
+{
 	return (struct listener_access){
-		.mode = settings->control.mode,
-		.owner = settings->control.owner,
-		.group = settings->control.group,
+		.mode = settings->mode,
+		.owner = settings->owner,
+		.group = settings->group,
 	};
 }
 
-struct control *control_new(struct gateway *gateway, const struct control_callbacks *callbacks,
-	struct error *error)
+/* Without a path there is no such socket. */
+static bool socket_open(struct control_socket *socket, struct control *control,
+	enum report_view view, const struct socket_settings *settings, struct error *error)
 {
-	const struct listener_access access = control_access(gateway);
-	struct control *control = alloc_zero(1, sizeof(*control));
+	const struct listener_access access = socket_access(settings);
 
-	control->gateway = gateway;
-	control->callbacks = *callbacks;
-	control->started = clock_realtime();
-	control->path = alloc_string(gateway_settings(gateway)->gateway.control.path);
-	control->about = (struct log_subject){"control", control->path};
-	LIST_INIT(&control->clients);
-	control->listeners = listeners_new(gateway_base(gateway), gateway_log(gateway));
-	control->listener = listener_new(control->listeners, &control->about, control->path,
-		SOCK_STREAM, &access, control_on_accept, control, error);
-	if (!control->listener) {
-		listeners_free(control->listeners);
-		free(control->path);
-		free(control);
-		return NULL;
-	}
-	control->events.event = control_on_event;
-	control->events.context = control;
-	gateway_listen(gateway, &control->events);
-	return control;
+	socket->control = control;
+	socket->view = view;
+	LIST_INIT(&socket->clients);
+	if (!settings->path)
+		return true;
+	socket->path = alloc_string(settings->path);
+	socket->about = (struct log_subject){
+		view == REPORT_OBSERVED ? "observe" : "control",
+		socket->path,
+	};
+	socket->listener = listener_new(control->listeners, &socket->about, socket->path,
+		SOCK_STREAM, &access, socket_on_accept, socket, error);
+	return socket->listener != NULL;
 }
 
-bool control_update_access(struct control *control, struct error *error)
-{
-	const struct listener_access access = control_access(control->gateway);
-
-	return listener_set_access(control->listener, &access, error);
-}
-
-void control_free(struct control *control)
+static void socket_close(struct control_socket *socket)
 {
 	struct client *client;
 
-	if (!control)
-		return;
-	gateway_unlisten(control->gateway, &control->events);
-	listener_free(control->listener);
-	listeners_free(control->listeners);
-	while ((client = LIST_FIRST(&control->clients))) {
+	listener_free(socket->listener);
+	while ((client = LIST_FIRST(&socket->clients))) {
 		/* What the socket takes at once: the last events before the end. */
 		evbuffer_unfreeze(bufferevent_get_output(client->stream), 1);
 		evbuffer_write(bufferevent_get_output(client->stream),
 			bufferevent_getfd(client->stream));
 		client_free(client);
 	}
-	free(control->path);
+	free(socket->path);
+}
+
+struct control *control_new(struct gateway *gateway, const struct control_callbacks *callbacks,
+	struct error *error)
+{
+	const struct gateway_settings *settings = &gateway_settings(gateway)->gateway;
+	struct control *control = alloc_zero(1, sizeof(*control));
+
+	control->gateway = gateway;
+	control->callbacks = *callbacks;
+	control->started = clock_realtime();
+	TAILQ_INIT(&control->turns);
+	evtimer_assign(&control->turn, gateway_base(gateway), control_on_turn, control);
+	control->listeners = listeners_new(gateway_base(gateway), gateway_log(gateway));
+	control->events.event = control_on_event;
+	control->events.context = control;
+	gateway_listen(gateway, &control->events);
+	if (socket_open(&control->control, control, REPORT_ALL, &settings->control, error) &&
+		socket_open(&control->observe, control, REPORT_OBSERVED, &settings->observe, error))
+		return control;
+	control_free(control);
+	return NULL;
+}
+
+bool control_update_access(struct control *control, struct error *error)
+{
+	const struct gateway_settings *settings = &gateway_settings(control->gateway)->gateway;
+	const struct listener_access access = socket_access(&settings->control);
+	const struct listener_access observe = socket_access(&settings->observe);
+
+	return listener_set_access(control->control.listener, &access, error) &&
+		(!control->observe.listener || !settings->observe.path ||
+			listener_set_access(control->observe.listener, &observe, error));
+}
+
+void control_free(struct control *control)
+{
+	if (!control)
+		return;
+	gateway_unlisten(control->gateway, &control->events);
+	socket_close(&control->control);
+	socket_close(&control->observe);
+	listeners_free(control->listeners);
+	event_del(&control->turn);
 	free(control);
 }

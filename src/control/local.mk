@@ -6,5 +6,6 @@ libcontrol_a_SOURCES = \
 	src/control/methods_connection.c \
 	src/control/methods_counts.c \
 	src/control/report.c src/control/report.h \
-	src/control/rpc.c src/control/rpc.h
+	src/control/rpc.c src/control/rpc.h \
+	src/control/walk.c src/control/walk.h
 CONTROL_LIBS = libcontrol.a $(GATEWAY_LIBS) $(JANSSON_LIBS)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "control/report.h"
+#include "control/walk.h"
 #include "ws/protocol.h"
 
 struct method_context *methods_context(const struct rpc_call *call)
@@ -27,38 +28,25 @@ struct connection *methods_connection(struct rpc_call *call, const json_t *param
 	return NULL;
 }
 
-static json_t *methods_outlets_item(size_t index, void *context)
-{
-	return report_outlet(gateway_outlet_at(context, index));
-}
-
 static void methods_outlets(struct rpc_call *call, json_t *parameters)
 {
-	struct gateway *gateway = methods_context(call)->gateway;
-
 	(void)parameters;
-	rpc_answer_items(call, gateway_outlet_count(gateway), methods_outlets_item, gateway);
+	walk_outlets(call, methods_context(call)->gateway);
 }
 
 static void methods_subscribers(struct rpc_call *call, json_t *parameters)
 {
-	const struct gateway *gateway = methods_context(call)->gateway;
+	struct gateway *gateway = methods_context(call)->gateway;
 	const char *name = json_string_value(json_object_get(parameters, "outlet"));
-	struct outlet *outlet = name ? gateway_outlet(gateway, name) : NULL;
+	const struct outlet *outlet = name ? gateway_outlet(gateway, name) : NULL;
 	struct error error;
-	json_t *result;
 
 	if (name && !outlet) {
 		error_set(&error, ERROR_NOT_FOUND, "there is no outlet '%s'", name);
 		rpc_fail(call, &error, NULL);
 		return;
 	}
-	result = json_array();
-	if (outlet)
-		report_subscribers(result, outlet);
-	for (size_t i = 0; !outlet && i < gateway_outlet_count(gateway); i++)
-		report_subscribers(result, gateway_outlet_at(gateway, i));
-	rpc_answer(call, result);
+	walk_subscribers(call, gateway, outlet);
 }
 
 static void methods_events(struct rpc_call *call, json_t *parameters)
@@ -70,8 +58,8 @@ static void methods_events(struct rpc_call *call, json_t *parameters)
 	context->following = true;
 }
 
-void methods_fail_settings(struct rpc_call *call, const struct settings_problems *problems,
-	const struct error *error)
+void methods_fail_settings(struct rpc_call *call, const char *name,
+	const struct settings_problems *problems, const struct error *error)
 {
 	struct error first;
 	json_t *texts;
@@ -83,9 +71,9 @@ void methods_fail_settings(struct rpc_call *call, const struct settings_problems
 	texts = json_array();
 	for (size_t i = 0; i < problems->count; i++)
 		json_array_append_new(texts, rpc_text(problems->texts[i]));
-	error_set(&first, ERROR_SETTINGS, "%s", problems->texts[0]);
+	error_set(&first, name, "%s", problems->texts[0]);
 	if (problems->count > 1)
-		error_set(&first, ERROR_SETTINGS, "%s (and %zu more)", problems->texts[0],
+		error_set(&first, name, "%s (and %zu more)", problems->texts[0],
 			problems->count - 1);
 	rpc_fail(call, &first, json_pack("{s:o}", "problems", texts));
 }
@@ -101,7 +89,7 @@ static void methods_reload(struct rpc_call *call, json_t *parameters)
 	if (callbacks->reload(&changes, &problems, &error, callbacks->context))
 		rpc_answer(call, report_changes(&changes));
 	else
-		methods_fail_settings(call, &problems, &error);
+		methods_fail_settings(call, ERROR_SETTINGS, &problems, &error);
 	settings_problems_release(&problems);
 }
 
@@ -146,9 +134,16 @@ static const struct rpc_parameter optional_name[] = {
 	{0},
 };
 
+static const struct rpc_parameter warnings_parameters[] = {
+	{.name = "name", .types = RPC_STRING},
+	{.name = "after", .types = RPC_INTEGER, .minimum = 0, .maximum = INT64_MAX},
+	{.name = "take", .types = RPC_BOOLEAN},
+	{0},
+};
+
 static const struct rpc_parameter connect_parameters[] = {
 	{.name = "name", .types = RPC_STRING, .required = true},
-	{.name = "headers", .types = RPC_OBJECT | RPC_STRINGS},
+	{.name = "headers", .types = RPC_ANY},
 	{0},
 };
 
@@ -200,26 +195,26 @@ static const struct rpc_parameter log_parameters[] = {
 };
 
 const struct rpc_method methods[] = {
-	{"connect", connect_parameters, methods_connect},
-	{"disconnect", disconnect_parameters, methods_disconnect},
-	{"is-open", name_parameter, methods_is_open},
-	{"send", send_parameters, methods_send},
-	{"ping", name_parameter, methods_ping},
-	{"on-open", on_open_parameters, methods_on_open},
-	{"list", no_parameters, methods_list},
-	{"status", name_parameter, methods_status},
-	{"outlets", no_parameters, methods_outlets},
-	{"subscribers", outlet_parameter, methods_subscribers},
-	{"events", no_parameters, methods_events},
-	{"stats", optional_name, methods_stats},
-	{"clear", clear_parameters, methods_clear},
-	{"warn", warn_parameters, methods_warn},
-	{"unwarn", name_parameter, methods_unwarn},
-	{"warnings", optional_name, methods_warnings},
-	{"add", NULL, methods_add},
-	{"remove", name_parameter, methods_remove},
-	{"reload", no_parameters, methods_reload},
-	{"log", log_parameters, methods_log},
-	{"version", no_parameters, methods_version},
+	{"connect", connect_parameters, methods_connect, false},
+	{"disconnect", disconnect_parameters, methods_disconnect, false},
+	{"is-open", name_parameter, methods_is_open, true},
+	{"send", send_parameters, methods_send, false},
+	{"ping", name_parameter, methods_ping, false},
+	{"on-open", on_open_parameters, methods_on_open, false},
+	{"list", no_parameters, methods_list, true},
+	{"status", name_parameter, methods_status, true},
+	{"outlets", no_parameters, methods_outlets, true},
+	{"subscribers", outlet_parameter, methods_subscribers, true},
+	{"events", no_parameters, methods_events, true},
+	{"stats", optional_name, methods_stats, true},
+	{"clear", clear_parameters, methods_clear, false},
+	{"warn", warn_parameters, methods_warn, false},
+	{"unwarn", name_parameter, methods_unwarn, false},
+	{"warnings", warnings_parameters, methods_warnings, true},
+	{"add", NULL, methods_add, false},
+	{"remove", name_parameter, methods_remove, false},
+	{"reload", no_parameters, methods_reload, false},
+	{"log", log_parameters, methods_log, false},
+	{"version", no_parameters, methods_version, true},
 	{0},
 };

@@ -5,15 +5,18 @@
 #include <stdint.h>
 
 #include "control/control.h"
+#include "control/report.h"
 #include "control/rpc.h"
 #include "gateway/gateway.h"
 
-/* What the methods work on: the context of each rpc_session. */
+/* What the methods work on, and for whom: the context of each rpc_session. */
 struct method_context {
 	struct gateway *gateway;
 	const struct control_callbacks *callbacks;
 	uint64_t started; /* ns since 1970 */
-	bool following;   /* the client has called `events` */
+	enum report_view view;
+	bool trusted;   /* runs as root or as the daemon's user */
+	bool following; /* has called `events` */
 };
 
 /* All methods, as wsgated-protocol(7) describes them. */
@@ -27,11 +30,11 @@ struct method_context *methods_context(const struct rpc_call *call);
 struct connection *methods_connection(struct rpc_call *call, const json_t *parameters);
 
 /*
- * Answers that the settings are wrong: the first problem as the message, all of them in `data`. If
- * there are none, the error is the answer.
+ * Answers that the settings are wrong: the first problem as the message, under that name of an
+ * error, all of them in `data`. If there are none, the error is the answer.
  */
-void methods_fail_settings(struct rpc_call *call, const struct settings_problems *problems,
-	const struct error *error);
+void methods_fail_settings(struct rpc_call *call, const char *name,
+	const struct settings_problems *problems, const struct error *error);
 
 /* methods_connection.c: those about one connection, or about each. */
 void methods_connect(struct rpc_call *call, json_t *parameters);

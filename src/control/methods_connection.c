@@ -6,6 +6,7 @@
 #include "control/json_config.h"
 #include "control/methods.h"
 #include "control/report.h"
+#include "control/walk.h"
 #include "ws/handshake.h"
 #include "ws/protocol.h"
 #include "ws/utf8.h"
@@ -39,49 +40,87 @@ static struct methods_wait *methods_wait_new(struct rpc_call *call, struct conne
 	return wait;
 }
 
+/* What `connect` takes beside the headers of the settings. */
+enum { METHODS_HEADERS_MAX = 64, METHODS_HEADERS_BYTES = 32 * 1024 };
+
+/* The headers of a `connect`, while they are read. */
+struct methods_headers {
+	struct header_list list;
+	size_t bytes;
+	struct error error;
+};
+
 /* Each value as a header of its own. */
-static void methods_headers_append(struct header_list *headers, char *name, char *value)
+static bool methods_headers_append(struct methods_headers *headers, const char *name,
+	size_t name_length, const char *value)
 {
-	size_t size = (headers->count + 1) * sizeof(*headers->items);
+	struct header_list *list = &headers->list;
 
-	headers->items = alloc_resize(headers->items, size);
-	headers->items[headers->count++] = (struct ws_header){name, value};
+	headers->bytes += name_length + strlen(value);
+	if (list->count == METHODS_HEADERS_MAX || headers->bytes > METHODS_HEADERS_BYTES)
+		return error_set(&headers->error, ERROR_WEBSOCKET,
+			"connect: 'headers' can have %d headers of %d bytes together",
+			METHODS_HEADERS_MAX, METHODS_HEADERS_BYTES);
+	list->items = alloc_resize(list->items, (list->count + 1) * sizeof(*list->items));
+	list->items[list->count++] = (struct ws_header){
+		alloc_format("%.*s", (int)name_length, name),
+		alloc_string(value),
+	};
+	return true;
 }
 
-static void methods_headers_release(struct header_list *headers)
+static void methods_headers_release(struct methods_headers *headers)
 {
-	for (size_t i = 0; i < headers->count; i++) {
-		free((char *)headers->items[i].name);
-		free((char *)headers->items[i].value);
+	for (size_t i = 0; i < headers->list.count; i++) {
+		free((char *)headers->list.items[i].name);
+		free((char *)headers->list.items[i].value);
 	}
-	free(headers->items);
+	free(headers->list.items);
 }
 
-/* {"Name": "value", "Other": ["one", "two"]}; false if a value is neither. */
-static bool methods_headers_from_object(struct header_list *headers, json_t *object)
+static bool methods_headers_wrong(struct methods_headers *headers)
 {
-	const char *name;
-	json_t *value, *item;
+	return error_set(&headers->error, ERROR_WEBSOCKET,
+		"connect: parameter 'headers' must be like {\"Name\": \"value\"} or "
+		"[\"Name: value\"]");
+}
+
+/* A value, or an array of several. */
+static bool methods_headers_add(struct methods_headers *headers, const char *name,
+	const json_t *value)
+{
+	const json_t *item;
 	size_t i;
 
-	json_object_foreach(object, name, value) {
-		if (json_is_string(value))
-			methods_headers_append(headers, alloc_string(name),
-				alloc_string(json_string_value(value)));
-		else if (!json_is_array(value))
+	if (json_is_string(value))
+		return methods_headers_append(headers, name, strlen(name),
+			json_string_value(value));
+	if (!json_is_array(value))
+		return methods_headers_wrong(headers);
+	json_array_foreach(value, i, item) {
+		if (!json_is_string(item))
+			return methods_headers_wrong(headers);
+		if (!methods_headers_append(headers, name, strlen(name), json_string_value(item)))
 			return false;
-		json_array_foreach(value, i, item) {
-			if (!json_is_string(item))
-				return false;
-			methods_headers_append(headers, alloc_string(name),
-				alloc_string(json_string_value(item)));
-		}
 	}
 	return true;
 }
 
-/* ["Name: value", …]; false if a colon is missing. */
-static bool methods_headers_from_lines(struct header_list *headers, const json_t *lines)
+/* {"Name": "value", "Other": ["one", "two"]} */
+static bool methods_headers_from_object(struct methods_headers *headers, json_t *object)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value) {
+		if (!methods_headers_add(headers, name, value))
+			return false;
+	}
+	return true;
+}
+
+/* ["Name: value", …] */
+static bool methods_headers_from_lines(struct methods_headers *headers, const json_t *lines)
 {
 	const json_t *line;
 	const char *text, *colon;
@@ -89,20 +128,24 @@ static bool methods_headers_from_lines(struct header_list *headers, const json_t
 
 	json_array_foreach(lines, i, line) {
 		text = json_string_value(line);
-		colon = strchr(text, ':');
+		colon = text ? strchr(text, ':') : NULL;
 		if (!colon)
+			return methods_headers_wrong(headers);
+		if (!methods_headers_append(headers, text, (size_t)(colon - text),
+			    colon + 1 + strspn(colon + 1, " \t")))
 			return false;
-		methods_headers_append(headers, alloc_format("%.*s", (int)(colon - text), text),
-			alloc_string(colon + 1 + strspn(colon + 1, " \t")));
 	}
 	return true;
 }
 
-static bool methods_headers_parse(struct header_list *headers, json_t *json)
+static bool methods_headers_parse(struct methods_headers *headers, json_t *json)
 {
+	if (!json)
+		return true;
 	if (json_is_object(json))
 		return methods_headers_from_object(headers, json);
-	return methods_headers_from_lines(headers, json);
+	return json_is_array(json) ? methods_headers_from_lines(headers, json)
+				   : methods_headers_wrong(headers);
 }
 
 static void methods_connect_done(struct connection_waiter *waiter,
@@ -120,17 +163,15 @@ static void methods_connect_done(struct connection_waiter *waiter,
 
 void methods_connect(struct rpc_call *call, json_t *parameters)
 {
-	json_t *json = json_object_get(parameters, "headers");
 	struct connection *connection = methods_connection(call, parameters);
-	struct header_list headers = {0};
+	struct methods_headers headers = {0};
 
 	if (!connection)
 		return;
-	if (json && !methods_headers_parse(&headers, json))
-		rpc_refuse(call, "connect: parameter 'headers' must be like {\"Name\": \"value\"} "
-				 "or [\"Name: value\"]");
+	if (!methods_headers_parse(&headers, json_object_get(parameters, "headers")))
+		rpc_refuse_error(call, &headers.error);
 	else
-		connection_connect(connection, &headers,
+		connection_connect(connection, &headers.list,
 			&methods_wait_new(call, connection, methods_connect_done)->waiter);
 	methods_headers_release(&headers);
 }
@@ -249,6 +290,9 @@ void methods_on_open(struct rpc_call *call, json_t *parameters)
 		return;
 	if (add && remove)
 		rpc_refuse(call, "on-open: takes either 'add' or 'remove'");
+	else if (add && !methods_context(call)->trusted && settings_names_variable(add))
+		rpc_refuse(call, "on-open: " SETTINGS_ONLY_TRUSTED
+				 " may use the environment, as %%{VARIABLE} does");
 	else if ((add && !connection_add_on_open(connection, add, &error)) ||
 		(remove && !connection_remove_on_open(connection, remove, &error)))
 		rpc_fail(call, &error, NULL);
@@ -256,21 +300,12 @@ void methods_on_open(struct rpc_call *call, json_t *parameters)
 		rpc_answer(call, methods_strings(connection_on_open(connection)));
 }
 
-static json_t *methods_list_item(size_t index, void *context)
-{
-	size_t count;
-
-	return report_connection(gateway_connections(context, &count)[index]);
-}
-
 void methods_list(struct rpc_call *call, json_t *parameters)
 {
-	struct gateway *gateway = methods_context(call)->gateway;
-	size_t count;
+	const struct method_context *context = methods_context(call);
 
 	(void)parameters;
-	gateway_connections(gateway, &count);
-	rpc_answer_items(call, count, methods_list_item, gateway);
+	walk_connections(call, context->gateway, context->view, false, report_connection);
 }
 
 void methods_status(struct rpc_call *call, json_t *parameters)
@@ -278,12 +313,13 @@ void methods_status(struct rpc_call *call, json_t *parameters)
 	struct connection *connection = methods_connection(call, parameters);
 
 	if (connection)
-		rpc_answer(call, report_status(connection));
+		rpc_answer(call, report_status(connection, methods_context(call)->view));
 }
 
-static bool methods_add_connection(struct gateway *gateway, const json_t *json,
+static bool methods_add_connection(const struct method_context *context, const json_t *json,
 	struct settings_problems *problems, struct error *error)
 {
+	struct gateway *gateway = context->gateway;
 	struct connection_config *connection = NULL;
 	config_t config;
 	bool added = false;
@@ -291,7 +327,7 @@ static bool methods_add_connection(struct gateway *gateway, const json_t *json,
 	config_init(&config);
 	if (json_config_fill(config_root_setting(&config), json, error))
 		connection = settings_connection(config_root_setting(&config),
-			gateway_settings(gateway), problems);
+			gateway_settings(gateway), context->trusted, problems);
 	if (connection)
 		added = gateway_add(gateway, connection, error);
 	if (!added)
@@ -303,12 +339,15 @@ static bool methods_add_connection(struct gateway *gateway, const json_t *json,
 void methods_add(struct rpc_call *call, json_t *parameters)
 {
 	struct settings_problems problems = {0};
-	struct error error;
+	struct error error = {.name = ERROR_WEBSOCKET};
 
-	if (methods_add_connection(methods_context(call)->gateway, parameters, &problems, &error))
+	if (methods_add_connection(methods_context(call), parameters, &problems, &error)) {
 		rpc_answer(call, json_true());
-	else
-		methods_fail_settings(call, &problems, &error);
+	} else {
+		if (strcmp(error.name, ERROR_SETTINGS) == 0)
+			error.name = ERROR_WEBSOCKET; /* a bad option, as the original has it */
+		methods_fail_settings(call, ERROR_WEBSOCKET, &problems, &error);
+	}
 	settings_problems_release(&problems);
 }
 

@@ -3,6 +3,7 @@
 
 #include "control/methods.h"
 #include "control/report.h"
+#include "control/walk.h"
 
 enum {
 	METHODS_ARG_MAX = 4096,     /* bytes of JSON: each queued warning has a copy */
@@ -11,23 +12,16 @@ enum {
 
 void methods_stats(struct rpc_call *call, json_t *parameters)
 {
-	struct connection *const *connections;
-	struct connection *connection;
-	json_t *result;
-	size_t count;
+	const struct method_context *context = methods_context(call);
+	const struct connection *connection;
 
-	if (json_object_get(parameters, "name")) {
-		connection = methods_connection(call, parameters);
-		if (connection)
-			rpc_answer(call, report_stats(connection));
+	if (!json_object_get(parameters, "name")) {
+		walk_connections(call, context->gateway, context->view, true, report_stats);
 		return;
 	}
-	result = json_object();
-	connections = gateway_connections(methods_context(call)->gateway, &count);
-	for (size_t i = 0; i < count; i++)
-		json_object_set_new(result, connection_name(connections[i]),
-			report_stats(connections[i]));
-	rpc_answer(call, result);
+	connection = methods_connection(call, parameters);
+	if (connection)
+		rpc_answer(call, report_stats(connection, context->view));
 }
 
 static void methods_clear_all(struct rpc_call *call)
@@ -136,22 +130,21 @@ void methods_unwarn(struct rpc_call *call, json_t *parameters)
 
 void methods_warnings(struct rpc_call *call, json_t *parameters)
 {
-	struct connection *const *connections;
-	struct connection *connection;
-	json_t *result;
-	size_t count;
+	const struct method_context *context = methods_context(call);
+	const json_t *after = json_object_get(parameters, "after");
+	bool take = json_is_true(json_object_get(parameters, "take"));
+	struct connection *connection = NULL;
 
-	connection = NULL;
+	if (take && (after || context->view == REPORT_OBSERVED)) {
+		rpc_refuse(call, after ? "warnings: takes either 'after' or 'take'"
+				       : "warnings: 'take' is not for the observe socket");
+		return;
+	}
 	if (json_object_get(parameters, "name")) {
 		connection = methods_connection(call, parameters);
 		if (!connection)
 			return;
 	}
-	result = json_array();
-	connections = gateway_connections(methods_context(call)->gateway, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (!connection || connections[i] == connection)
-			report_warnings(result, connections[i]);
-	}
-	rpc_answer(call, result);
+	walk_warnings(call, context->gateway, connection, (uint64_t)json_integer_value(after),
+		take);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/text.h"
@@ -105,6 +106,24 @@ static json_t *report_text_or_null(const char *text)
 	return rpc_text(text && *text ? text : NULL);
 }
 
+/* A URL as it may be shown; an observer sees no user name either. Null for "" and for NULL. */
+static json_t *report_url(const char *url, enum report_view view)
+{
+	const char *authority = url ? strstr(url, "://") : NULL;
+	const char *user, *host;
+	json_t *json;
+	char *text;
+
+	if (!authority || view == REPORT_ALL)
+		return report_text_or_null(url);
+	user = authority + strlen("://");
+	host = memrchr(user, '@', strcspn(user, "/"));
+	text = alloc_format("%.*s%s", (int)(user - url), url, host ? host + 1 : user);
+	json = rpc_text(text);
+	free(text);
+	return json;
+}
+
 /* JSON that comes as a text; null for NULL. */
 static json_t *report_parsed(const char *text)
 {
@@ -167,10 +186,14 @@ static json_t *report_body(const char *body)
 	return json;
 }
 
-static json_t *report_response(const struct call_report *call)
+static json_t *report_response(const struct call_report *call, enum report_view view)
 {
 	const struct ws_response *response = &call->response;
-	json_t *report = json_pack("{s:i,s:o,s:o}", "status", (int)response->status, "reason",
+	json_t *report;
+
+	if (view == REPORT_OBSERVED)
+		return json_pack("{s:i}", "status", (int)response->status);
+	report = json_pack("{s:i,s:o,s:o}", "status", (int)response->status, "reason",
 		rpc_text(response->reason), "headers", report_headers(response));
 
 	if (call->body)
@@ -181,12 +204,12 @@ static json_t *report_response(const struct call_report *call)
 	return report;
 }
 
-static json_t *report_redirects(const struct string_list *redirects)
+static json_t *report_redirects(const struct string_list *redirects, enum report_view view)
 {
 	json_t *urls = json_array();
 
 	for (size_t i = 0; i < redirects->count; i++)
-		json_array_append_new(urls, rpc_text(redirects->items[i]));
+		json_array_append_new(urls, report_url(redirects->items[i], view));
 	return urls;
 }
 
@@ -214,14 +237,14 @@ static json_t *report_compression(const struct call_report *call)
 		agreed->server_no_context_takeover);
 }
 
-static json_t *report_info(const struct call_report *call)
+static json_t *report_info(const struct call_report *call, enum report_view view)
 {
 	const struct dial_report *dial = &call->dial;
 	json_t *info = json_object();
 
-	json_object_set_new(info, "url", rpc_text(call->url));
-	json_object_set_new(info, "redirects", report_redirects(&call->redirects));
-	json_object_set_new(info, "proxy", report_text_or_null(dial->proxy));
+	json_object_set_new(info, "url", report_url(call->url, view));
+	json_object_set_new(info, "redirects", report_redirects(&call->redirects, view));
+	json_object_set_new(info, "proxy", report_url(dial->proxy, view));
 	json_object_set_new(info, "time", report_time(call->time));
 	json_object_set_new(info, "peer", report_text_or_null(dial->peer));
 	json_object_set_new(info, "local", report_text_or_null(dial->local));
@@ -232,22 +255,28 @@ static json_t *report_info(const struct call_report *call)
 	json_object_set_new(info, "tls_us", report_number(dial->tls_us));
 	json_object_set_new(info, "upgrade_us", report_number(call->upgrade_us));
 	json_object_set_new(info, "tls", report_tls(dial->tls));
-	json_object_set_new(info, "protocol", report_text_or_null(call->protocol));
+	json_object_set_new(info, "protocol",
+		report_text_or_null(view == REPORT_ALL ? call->protocol : NULL));
 	json_object_set_new(info, "compression", report_compression(call));
 	return info;
 }
 
-json_t *report_call(const struct call_report *call)
+static json_t *report_call_viewed(const struct call_report *call, enum report_view view)
 {
 	json_t *report = json_object();
 
 	if (call->response.status)
-		json_object_set_new(report, "response", report_response(call));
-	json_object_set_new(report, "info", report_info(call));
+		json_object_set_new(report, "response", report_response(call, view));
+	json_object_set_new(report, "info", report_info(call, view));
 	return report;
 }
 
-json_t *report_connection(const struct connection *connection)
+json_t *report_call(const struct call_report *call)
+{
+	return report_call_viewed(call, REPORT_ALL);
+}
+
+json_t *report_connection(const struct connection *connection, enum report_view view)
 {
 	struct connection_status status;
 	json_t *line = json_object();
@@ -255,7 +284,7 @@ json_t *report_connection(const struct connection *connection)
 	connection_status(connection, &status);
 	json_object_set_new(line, "name", json_string(connection_name(connection)));
 	json_object_set_new(line, "state", json_string(connection_state_name(status.state)));
-	json_object_set_new(line, "url", rpc_text(status.url));
+	json_object_set_new(line, "url", report_url(status.url, view));
 	json_object_set_new(line, "since", report_time(status.since));
 	json_object_set_new(line, "attempt", json_integer(status.attempt));
 	json_object_set_new(line, "queued", json_boolean(status.queued));
@@ -269,25 +298,26 @@ json_t *report_connection(const struct connection *connection)
 	json_object_set_new(line, "messages_sent", report_number(status.stats->messages_sent));
 	json_object_set_new(line, "messages_recv", report_number(status.stats->messages_recv));
 	json_object_set_new(line, "last_error",
-		rpc_text(status.last_error_text));
+		rpc_text(view == REPORT_ALL ? status.last_error_text : status.last_error));
 	return line;
 }
 
-static json_t *report_last_error(const struct connection_status *status)
+static json_t *report_last_error(const struct connection_status *status, enum report_view view)
 {
 	if (!status->last_error)
 		return json_null();
 	return json_pack("{s:s,s:o,s:o}", "err", status->last_error, "desc",
-		rpc_text(status->last_error_text), "time", report_time(status->last_error_time));
+		rpc_text(view == REPORT_ALL ? status->last_error_text : NULL), "time",
+		report_time(status->last_error_time));
 }
 
-static json_t *report_last_close(const struct connection_status *status)
+static json_t *report_last_close(const struct connection_status *status, enum report_view view)
 {
 	if (!status->last_close_code)
 		return json_null();
 	return json_pack("{s:i,s:o,s:b}", "code", (int)status->last_close_code, "reason",
-		report_text_or_null(status->last_close_reason), "remote",
-		status->last_close_remote);
+		report_text_or_null(view == REPORT_ALL ? status->last_close_reason : NULL),
+		"remote", status->last_close_remote);
 }
 
 static json_t *report_warning_counts(const struct warnings *warnings)
@@ -297,10 +327,10 @@ static json_t *report_warning_counts(const struct warnings *warnings)
 		(json_int_t)warnings->dropped);
 }
 
-json_t *report_status(const struct connection *connection)
+json_t *report_status(const struct connection *connection, enum report_view view)
 {
 	struct connection_status status;
-	json_t *report = report_connection(connection);
+	json_t *report = report_connection(connection, view);
 	json_t *outlets = json_array();
 
 	connection_status(connection, &status);
@@ -313,12 +343,12 @@ json_t *report_status(const struct connection *connection)
 	json_object_set_new(report, "send_queued", report_number(status.send_queued));
 	json_object_set_new(report, "held", report_number(status.held));
 	json_object_set_new(report, "held_bytes", report_number(status.held_bytes));
-	json_object_set_new(report, "last_error", report_last_error(&status));
-	json_object_set_new(report, "last_close", report_last_close(&status));
+	json_object_set_new(report, "last_error", report_last_error(&status, view));
+	json_object_set_new(report, "last_close", report_last_close(&status, view));
 	json_object_set_new(report, "warnings", report_warning_counts(status.warnings));
-	json_object_set_new(report, "stats", report_stats(connection));
+	json_object_set_new(report, "stats", report_stats(connection, view));
 	json_object_set_new(report, "call",
-		status.call && status.call->time ? report_call(status.call)
+		status.call && status.call->time ? report_call_viewed(status.call, view)
 						 : json_null());
 	return report;
 }
@@ -331,12 +361,13 @@ static json_t *report_ratio(uint64_t uncompressed, uint64_t compressed)
 	return json_real((double)(uncompressed * 1000 / compressed) / 1000);
 }
 
-json_t *report_stats(const struct connection *connection)
+json_t *report_stats(const struct connection *connection, enum report_view view)
 {
 	struct connection_status status;
 	const struct warn_settings *warn;
 	json_t *report = json_object();
 
+	(void)view;
 	connection_status(connection, &status);
 	report_counters(report, stats_counters, status.stats);
 	json_object_set_new(report, "ratio_sent",
@@ -354,8 +385,9 @@ json_t *report_stats(const struct connection *connection)
 	return report;
 }
 
-/* The fields are those of the Qore classes, and then the connection and the time. */
-static json_t *report_warning(const struct warning *warning, const char *connection)
+/* The fields are those of the Qore classes (without an argument there is no "arg"), and then the
+ * number, the connection and the time. */
+json_t *report_warning(const struct warning *warning, const char *connection)
 {
 	json_t *report;
 
@@ -368,20 +400,12 @@ static json_t *report_warning(const struct warning *warning, const char *connect
 			"SOCKET-THROUGHPUT-WARNING", "dir", warning->operation, "bytes",
 			(json_int_t)warning->bytes, "us", (json_int_t)warning->us, "bytes_sec",
 			warning->bytes_sec, "threshold", (json_int_t)warning->threshold);
-	json_object_set_new(report, "arg", report_parsed(warning->arg));
+	if (warning->arg)
+		json_object_set_new(report, "arg", report_parsed(warning->arg));
+	json_object_set_new(report, "seq", report_number(warning->seq));
 	json_object_set_new(report, "connection", rpc_text(connection));
 	json_object_set_new(report, "time", report_time(warning->time));
 	return report;
-}
-
-void report_warnings(json_t *array, const struct connection *connection)
-{
-	struct connection_status status;
-
-	connection_status(connection, &status);
-	for (size_t i = 0; i < status.warnings->count; i++)
-		json_array_append_new(array,
-			report_warning(warnings_at(status.warnings, i), connection_name(connection)));
 }
 
 json_t *report_outlet(const struct outlet *outlet)
@@ -419,17 +443,10 @@ json_t *report_outlet(const struct outlet *outlet)
 	return report;
 }
 
-/* Where report_subscriber() puts what it is shown. */
-struct report_visit {
-	json_t *array;
-	const char *outlet;
-};
-
-static void report_subscriber(const struct outlet_subscriber_info *info, void *context)
+json_t *report_subscriber(const struct outlet_subscriber_info *info, const char *outlet)
 {
-	const struct report_visit *visit = context;
 	json_t *subscriber = json_pack("{s:s,s:I,s:i,s:I,s:o,s:s,s:I,s:I,s:I,s:I,s:I}", "outlet",
-		visit->outlet, "id", (json_int_t)info->id, "pid", (int)info->pid, "uid",
+		outlet, "id", (json_int_t)info->id, "pid", (int)info->pid, "uid",
 		(json_int_t)info->uid, "since", report_time(info->since), "mode",
 		info->mapped ? "ring" : "bytes", "sent", (json_int_t)info->sent, "behind",
 		(json_int_t)info->behind, "lost", (json_int_t)info->lost, "lags",
@@ -440,14 +457,7 @@ static void report_subscriber(const struct outlet_subscriber_info *info, void *c
 		json_object_set_new(subscriber, "lost", json_null());
 		json_object_set_new(subscriber, "lags", json_null());
 	}
-	json_array_append_new(visit->array, subscriber);
-}
-
-void report_subscribers(json_t *array, const struct outlet *outlet)
-{
-	struct report_visit visit = {array, outlet_settings(outlet)->name};
-
-	outlet_each_subscriber(outlet, report_subscriber, &visit);
+	return subscriber;
 }
 
 json_t *report_changes(const struct gateway_changes *changes)
@@ -464,7 +474,33 @@ json_t *report_changes(const struct gateway_changes *changes)
 	return report;
 }
 
-json_t *report_event(const struct gateway_event *event)
+/* Texts of an event that come from us, not from a server or a subscriber. */
+static bool report_is_our_text(const char *type, const char *name)
+{
+	if (strcmp(name, "reason") == 0)
+		return strcmp(type, "unsubscribed") == 0 || strcmp(type, "gave-up") == 0;
+	return strcmp(name, "err") == 0 || strcmp(name, "peer") == 0;
+}
+
+/* A list of what may be seen, so that what is new is not: numbers, true and false, some texts. */
+static json_t *report_observed_details(json_t *details, const char *type)
+{
+	json_t *observed = json_object(), *value;
+	const char *name;
+
+	json_object_foreach(details, name, value) {
+		if (strcmp(name, "url") == 0)
+			json_object_set_new(observed, name,
+				report_url(json_string_value(value), REPORT_OBSERVED));
+		else if (json_is_number(value) || json_is_boolean(value) ||
+			report_is_our_text(type, name))
+			json_object_set(observed, name, value);
+	}
+	json_decref(details);
+	return observed;
+}
+
+json_t *report_event(const struct gateway_event *event, enum report_view view)
 {
 	json_t *report = json_object();
 	json_t *details;
@@ -479,6 +515,8 @@ json_t *report_event(const struct gateway_event *event)
 		json_object_set_new(report, "warning",
 			report_warning(event->warning, event->connection));
 	details = event->details ? json_loads(event->details, 0, NULL) : NULL;
+	if (details && view == REPORT_OBSERVED)
+		details = report_observed_details(details, event->type);
 	if (details)
 		json_object_update_missing(report, details);
 	json_decref(details);

@@ -10,26 +10,30 @@
  * the caller owns.
  */
 
+/* Who is to see it. */
+enum report_view {
+	REPORT_ALL,      /* clients of the control socket */
+	REPORT_OBSERVED, /* those of the observe socket: nothing that a server has written, no logins */
+};
+
 /* {"response":…,"info":…} of a call to the server; "response" is missing if there was none. */
 json_t *report_call(const struct call_report *call);
 
 /* A line of `list`, and everything. */
-json_t *report_connection(const struct connection *connection);
-json_t *report_status(const struct connection *connection);
+json_t *report_connection(const struct connection *connection, enum report_view view);
+json_t *report_status(const struct connection *connection, enum report_view view);
 
-json_t *report_stats(const struct connection *connection);
+/* The same for everybody. */
+json_t *report_stats(const struct connection *connection, enum report_view view);
 
-/* Appends the queued warnings, oldest first. */
-void report_warnings(json_t *array, const struct connection *connection);
+json_t *report_warning(const struct warning *warning, const char *connection);
 
 json_t *report_outlet(const struct outlet *outlet);
-
-/* Appends an object for each subscriber. */
-void report_subscribers(json_t *array, const struct outlet *outlet);
+json_t *report_subscriber(const struct outlet_subscriber_info *info, const char *outlet);
 
 json_t *report_changes(const struct gateway_changes *changes);
 
 /* The parameters of an `event` notification. */
-json_t *report_event(const struct gateway_event *event);
+json_t *report_event(const struct gateway_event *event, enum report_view view);
 
 #endif

@@ -10,14 +10,27 @@
 #include "base/buffer.h"
 #include "base/text.h"
 
+enum { RPC_STEP_ITEMS = 64 }; /* of a long answer, in one step */
+
 TAILQ_HEAD(rpc_call_list, rpc_call);
+
+/* An answer whose items are being made. */
+struct rpc_listing {
+	struct rpc_call *call; /* NULL: there is none */
+	struct rpc_items items;
+	struct buffer text;
+	size_t count; /* of items in the text */
+};
 
 struct rpc_session {
 	const struct rpc_method *methods;
+	bool observer; /* may not call what changes anything */
 	struct rpc_callbacks callbacks;
 	void *context;
 	struct buffer input;
 	size_t scanned; /* bytes of the input that hold no newline */
+	struct rpc_batch *batch; /* whose requests are being taken up; NULL: none */
+	struct rpc_listing listing;
 	struct rpc_call_list calls;
 	size_t waiting; /* length of `calls` */
 	bool ended;
@@ -25,6 +38,8 @@ struct rpc_session {
 
 /* The answers to an array of requests, sent as one line when the last of them is there. */
 struct rpc_batch {
+	json_t *requests;      /* the array; NULL once all are taken up */
+	size_t taken;          /* of them */
 	struct buffer answers; /* with commas between */
 	size_t open;           /* calls without answer, and one while requests are taken up */
 };
@@ -81,6 +96,13 @@ static json_t *rpc_error(enum rpc_code code, const char *text, json_t *data)
 	return error;
 }
 
+static void rpc_batch_free(struct rpc_batch *batch)
+{
+	json_decref(batch->requests);
+	buffer_release(&batch->answers);
+	free(batch);
+}
+
 static void rpc_batch_close(struct rpc_session *session, struct rpc_batch *batch)
 {
 	struct buffer line = {0};
@@ -95,8 +117,7 @@ static void rpc_batch_close(struct rpc_session *session, struct rpc_batch *batch
 			session->callbacks.context);
 		buffer_release(&line);
 	}
-	buffer_release(&batch->answers);
-	free(batch);
+	rpc_batch_free(batch);
 }
 
 /* Where the next message goes: the batch, or `line`, which is empty. */
@@ -171,35 +192,75 @@ static void rpc_call_answer(struct rpc_call *call, const char *member, json_t *v
 	rpc_call_end(call);
 }
 
-/* As rpc_envelope() would be dumped. */
-static void rpc_dump_items(struct buffer *out, const json_t *id, size_t count,
-	json_t *(*item)(size_t index, void *context), void *context)
+static void rpc_listing_end(struct rpc_listing *listing)
 {
-	buffer_append_text(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-	json_dump_callback(id, rpc_dump_piece, out, JSON_COMPACT | JSON_ENCODE_ANY);
-	buffer_append_text(out, ",\"result\":[");
-	for (size_t i = 0; i < count; i++) {
-		json_t *json = item(i, context);
-
-		if (i > 0)
-			buffer_append_text(out, ",");
-		rpc_dump(out, json);
-		json_decref(json);
-	}
-	buffer_append_text(out, "]}");
+	if (listing->items.end)
+		listing->items.end(listing->items.context);
+	buffer_release(&listing->text);
+	*listing = (struct rpc_listing){0};
 }
 
-void rpc_answer_items(struct rpc_call *call, size_t count,
-	json_t *(*item)(size_t index, void *context), void *context)
+/* The text is that of rpc_envelope(). */
+static void rpc_listing_answer(struct rpc_session *session)
 {
+	struct rpc_listing *listing = &session->listing;
+	struct rpc_call *call = listing->call;
 	struct buffer line = {0};
+	struct buffer *out = rpc_begin_message(call->batch, &line);
 
-	if (call->id) {
-		rpc_dump_items(rpc_begin_message(call->batch, &line), call->id, count, item,
-			context);
-		rpc_end_message(call->session, &line);
-	}
+	buffer_append(out, buffer_data(&listing->text), listing->text.length);
+	buffer_append_text(out, listing->items.named ? "}}" : "]}");
+	rpc_listing_end(listing);
+	rpc_end_message(session, &line);
 	rpc_call_end(call);
+}
+
+static void rpc_listing_append(struct rpc_listing *listing, const char *name, json_t *value)
+{
+	json_t *key;
+
+	if (listing->count++)
+		buffer_append_text(&listing->text, ",");
+	if (listing->items.named) {
+		key = rpc_text(name);
+		json_dump_callback(key, rpc_dump_piece, &listing->text, JSON_ENCODE_ANY);
+		buffer_append_text(&listing->text, ":");
+		json_decref(key);
+	}
+	rpc_dump(&listing->text, value);
+	json_decref(value);
+}
+
+static void rpc_listing_step(struct rpc_session *session)
+{
+	struct rpc_listing *listing = &session->listing;
+	const char *name = NULL;
+	json_t *value;
+
+	for (int i = 0; i < RPC_STEP_ITEMS; i++) {
+		value = listing->items.next(&name, listing->items.context);
+		if (!value) {
+			rpc_listing_answer(session);
+			return;
+		}
+		rpc_listing_append(listing, name, value);
+	}
+}
+
+void rpc_answer_items(struct rpc_call *call, const struct rpc_items *items)
+{
+	struct rpc_listing *listing = &call->session->listing;
+
+	if (!call->id) {
+		items->end(items->context);
+		rpc_call_end(call);
+		return;
+	}
+	*listing = (struct rpc_listing){.call = call, .items = *items};
+	buffer_append_text(&listing->text, "{\"jsonrpc\":\"2.0\",\"id\":");
+	json_dump_callback(call->id, rpc_dump_piece, &listing->text,
+		JSON_COMPACT | JSON_ENCODE_ANY);
+	buffer_append_text(&listing->text, items->named ? ",\"result\":{" : ",\"result\":[");
 }
 
 void rpc_answer(struct rpc_call *call, json_t *result)
@@ -224,6 +285,13 @@ void rpc_refuse(struct rpc_call *call, const char *format, ...)
 	text_clean_format(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	rpc_call_answer(call, "error", rpc_error(RPC_INVALID_PARAMETERS, text, NULL));
+}
+
+void rpc_refuse_error(struct rpc_call *call, const struct error *error)
+{
+	rpc_call_answer(call, "error",
+		rpc_error(RPC_INVALID_PARAMETERS, error->text,
+			json_pack("{s:s}", "err", error->name)));
 }
 
 void rpc_on_cancel(struct rpc_call *call, void (*cancel)(void *context), void *context)
@@ -391,9 +459,9 @@ static void rpc_call_start(struct rpc_call *call, const char *name, json_t *give
 	char problem[256];
 	json_t *parameters;
 
-	if (!method) {
-		snprintf(problem, sizeof(problem), "method '%.*s' is unknown",
-			text_cut(name, 64), name);
+	if (!method || (call->session->observer && !method->observes)) {
+		snprintf(problem, sizeof(problem), "method '%.*s' is %s", text_cut(name, 64), name,
+			method ? "not available on the observe socket" : "unknown");
 		rpc_call_answer(call, "error", rpc_error(RPC_UNKNOWN_METHOD, problem, NULL));
 		return;
 	}
@@ -447,12 +515,28 @@ static void rpc_take_request(struct rpc_session *session, struct rpc_batch *batc
 	}
 }
 
-static void rpc_take_batch(struct rpc_session *session, const json_t *requests)
+/* Takes up the next of its requests. */
+static void rpc_batch_step(struct rpc_session *session)
 {
-	struct rpc_batch *batch;
-	json_t *request, *id;
-	size_t i;
+	struct rpc_batch *batch = session->batch;
+	json_t *request = json_array_get(batch->requests, batch->taken++);
+	json_t *id = json_object_get(request, "id");
 
+	if (!request) {
+		json_decref(batch->requests);
+		batch->requests = NULL;
+		session->batch = NULL;
+		rpc_batch_close(session, batch);
+	} else if (batch->answers.length < RPC_OUTPUT_MARK) {
+		rpc_take_request(session, batch, request);
+	} else if (id && !rpc_request_problem(request)) {
+		rpc_send_error(session, batch, id, RPC_TOO_MANY,
+			"the answers to the batch are too large; ask for this one again");
+	}
+}
+
+static void rpc_take_batch(struct rpc_session *session, json_t *requests)
+{
 	if (json_array_size(requests) == 0) {
 		rpc_send_error(session, NULL, NULL, RPC_INVALID_REQUEST, "the batch is empty");
 		return;
@@ -462,17 +546,9 @@ static void rpc_take_batch(struct rpc_session *session, const json_t *requests)
 			"the batch has more than 1000 requests");
 		return;
 	}
-	batch = alloc_zero(1, sizeof(*batch));
-	batch->open = 1;
-	json_array_foreach(requests, i, request) {
-		id = json_object_get(request, "id");
-		if (batch->answers.length < RPC_OUTPUT_MARK)
-			rpc_take_request(session, batch, request);
-		else if (id && !rpc_request_problem(request))
-			rpc_send_error(session, batch, id, RPC_TOO_MANY,
-				"the answers to the batch are too large; ask for this one again");
-	}
-	rpc_batch_close(session, batch);
+	session->batch = alloc_zero(1, sizeof(*session->batch));
+	session->batch->requests = json_incref(requests);
+	session->batch->open = 1;
 }
 
 static bool rpc_is_blank(const char *line, size_t length)
@@ -492,6 +568,12 @@ static void rpc_take_line(struct rpc_session *session, const char *line, size_t 
 
 	if (rpc_is_blank(line, length))
 		return;
+	if (text_count_json_values(line, length) > RPC_VALUES_MAX) {
+		snprintf(problem, sizeof(problem), "the line has more than %d JSON values",
+			RPC_VALUES_MAX);
+		rpc_send_error(session, NULL, NULL, RPC_TOO_MANY, problem);
+		return;
+	}
 	json = json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!json) {
 		snprintf(problem, sizeof(problem), "not JSON: %s (byte %d)", error.text,
@@ -517,24 +599,41 @@ static void rpc_end_session(struct rpc_session *session)
 
 void rpc_session_input(struct rpc_session *session, const void *data, size_t length)
 {
-	const char *line, *newline;
+	if (!session->ended)
+		buffer_append(&session->input, data, length);
+}
 
-	if (session->ended)
-		return;
-	buffer_append(&session->input, data, length);
-	while (!rpc_session_full(session) && session->scanned < session->input.length) {
-		line = (const char *)buffer_data(&session->input);
-		newline = memchr(line + session->scanned, '\n',
-			session->input.length - session->scanned);
-		session->scanned = newline ? (size_t)(newline - line) : session->input.length;
-		if (session->scanned > RPC_LINE_MAX) {
-			rpc_end_session(session);
-		} else if (newline) {
-			rpc_take_line(session, line, session->scanned);
-			buffer_consume(&session->input, session->scanned + 1);
-			session->scanned = 0;
-		}
+/* Takes the next line, if it is complete. */
+static bool rpc_line_step(struct rpc_session *session)
+{
+	const char *line = (const char *)buffer_data(&session->input);
+	const char *newline;
+
+	if (session->scanned == session->input.length)
+		return false;
+	newline = memchr(line + session->scanned, '\n', session->input.length - session->scanned);
+	session->scanned = newline ? (size_t)(newline - line) : session->input.length;
+	if (session->scanned > RPC_LINE_MAX) {
+		rpc_end_session(session);
+	} else if (newline) {
+		rpc_take_line(session, line, session->scanned);
+		buffer_consume(&session->input, session->scanned + 1);
+		session->scanned = 0;
 	}
+	return newline != NULL;
+}
+
+bool rpc_session_step(struct rpc_session *session)
+{
+	if (session->ended || rpc_session_full(session))
+		return false;
+	if (session->listing.call)
+		rpc_listing_step(session);
+	else if (session->batch)
+		rpc_batch_step(session);
+	else
+		return rpc_line_step(session);
+	return true;
 }
 
 bool rpc_session_full(const struct rpc_session *session)
@@ -555,15 +654,16 @@ bool rpc_session_owes(const struct rpc_session *session)
 		if (call->id)
 			return true;
 	}
-	return false;
+	return session->batch != NULL;
 }
 
-struct rpc_session *rpc_session_new(const struct rpc_method *methods,
+struct rpc_session *rpc_session_new(const struct rpc_method *methods, bool observer,
 	const struct rpc_callbacks *callbacks, void *context)
 {
 	struct rpc_session *session = alloc_zero(1, sizeof(*session));
 
 	session->methods = methods;
+	session->observer = observer;
 	session->callbacks = *callbacks;
 	session->context = context;
 	TAILQ_INIT(&session->calls);
@@ -578,14 +678,15 @@ void rpc_session_free(struct rpc_session *session)
 		void (*cancel)(void *context) = call->cancel;
 		void *context = call->cancel_context;
 
-		if (call->batch && --call->batch->open == 0) {
-			buffer_release(&call->batch->answers);
-			free(call->batch);
-		}
+		if (call->batch && --call->batch->open == 0)
+			rpc_batch_free(call->batch);
 		rpc_call_free(call);
 		if (cancel)
 			cancel(context);
 	}
+	if (session->batch)
+		rpc_batch_free(session->batch);
+	rpc_listing_end(&session->listing);
 	buffer_release(&session->input);
 	free(session);
 }

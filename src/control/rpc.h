@@ -19,6 +19,7 @@ enum {
 	RPC_BATCH_MAX = 1000,          /* requests */
 	RPC_CALLS_MAX = 64,            /* of one session that wait for their answer */
 	RPC_ID_MAX = 256,              /* bytes */
+	RPC_VALUES_MAX = 50000,        /* JSON values in a line: each costs memory and time */
 };
 
 /* JSON-RPC 2.0, section 5.1; those from -32000 down are ours. */
@@ -55,7 +56,7 @@ struct rpc_call;
 /*
  * Takes up the request. `parameters` is an object that the table has been checked against (null
  * counts as absent), borrowed until the function returns. The function answers with exactly one of
- * rpc_answer(), rpc_fail() and rpc_refuse(), now or later.
+ * rpc_answer(), rpc_fail() and rpc_refuse(), or their like, now or later.
  */
 typedef void (*rpc_function)(struct rpc_call *call, json_t *parameters);
 
@@ -64,18 +65,28 @@ struct rpc_method {
 	/* In positional order, ended by a NULL name; NULL: the method takes any object. */
 	const struct rpc_parameter *parameters;
 	rpc_function function;
+	bool observes; /* changes nothing */
 };
 
 /* Each ends the call, which is gone afterwards. `result` and `details` are taken over. */
 void rpc_answer(struct rpc_call *call, json_t *result);
-/* The result is an array of that many objects, each made when it is its turn: of thousands there is
- * never more than one in memory. */
-void rpc_answer_items(struct rpc_call *call, size_t count,
-	json_t *(*item)(size_t index, void *context), void *context);
+
+/* A result of many parts, each made when it is its turn: thousands are never in memory at once, nor
+ * made in one step. */
+struct rpc_items {
+	void *context;
+	bool named; /* the members of an object; else an array */
+	/* The next one, new, with its name if they are named; NULL: that was all. */
+	json_t *(*next)(const char **name, void *context);
+	void (*end)(void *context); /* frees the context */
+};
+void rpc_answer_items(struct rpc_call *call, const struct rpc_items *items);
 /* `details`: an object whose members go into `data` beside `err`; may be NULL. */
 void rpc_fail(struct rpc_call *call, const struct error *error, json_t *details);
 void rpc_refuse(struct rpc_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* A parameter is wrong, and the error has a name for it. */
+void rpc_refuse_error(struct rpc_call *call, const struct error *error);
 
 /* For a call that is answered later: what to do if the session ends before. The call is gone when
  * `cancel` is called. */
@@ -92,15 +103,22 @@ struct rpc_callbacks {
 	size_t (*unsent)(void *context);
 };
 
-/* Borrows the table; `context` is for the methods. */
-struct rpc_session *rpc_session_new(const struct rpc_method *methods,
+/* Borrows the table; `context` is for the methods. `observer`: only those that change nothing. */
+struct rpc_session *rpc_session_new(const struct rpc_method *methods, bool observer,
 	const struct rpc_callbacks *callbacks, void *context);
 
 /* Cancels the calls that wait. */
 void rpc_session_free(struct rpc_session *session);
 
-/* Takes the next bytes from the peer, or none to go on after rpc_session_full(). */
+/* Takes the next bytes from the peer; what they ask for is done by the steps. */
 void rpc_session_input(struct rpc_session *session, const void *data, size_t length);
+
+/*
+ * Does one step of bounded work: a request, also one of a batch, or a piece of an answer that has
+ * many items. False: nothing is left to do, until the peer has sent or, after rpc_session_full(),
+ * read more.
+ */
+bool rpc_session_step(struct rpc_session *session);
 
 /* The peer does not read: no input until it does. */
 bool rpc_session_full(const struct rpc_session *session);

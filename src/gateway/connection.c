@@ -537,6 +537,12 @@ void connection_clear_warnings(struct connection *connection)
 		warnings_clear(connection->warnings);
 }
 
+void connection_take_warnings(struct connection *connection, uint64_t seq)
+{
+	if (connection->warnings)
+		warnings_take(connection->warnings, seq);
+}
+
 static uint64_t connection_next_try(const struct connection *connection)
 {
 	uint64_t now = clock_monotonic();

@@ -118,6 +118,9 @@ bool connection_set_warnings(struct connection *connection, const struct warn_se
 	struct error *error);
 void connection_clear_warnings(struct connection *connection);
 
+/* Takes the warnings up to that number out of the queue. */
+void connection_take_warnings(struct connection *connection, uint64_t seq);
+
 const char *connection_name(const struct connection *connection);
 
 /* --- for the gateway, which owns the connections --------------------------------------------- */

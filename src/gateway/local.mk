@@ -27,6 +27,7 @@ libgateway_a_SOURCES = \
 	src/gateway/settings_problem.c \
 	src/gateway/settings_read.c \
 	src/gateway/settings_tables.c \
+	src/gateway/settings_trust.c \
 	src/gateway/settings_values.c \
 	src/gateway/stats.h \
 	src/gateway/timer.c src/gateway/timer.h \

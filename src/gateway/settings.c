@@ -359,15 +359,27 @@ static void gateway_settings_init(struct gateway_settings *gateway)
 	gateway->runtime_dir = alloc_format("%.*s", (int)strcspn(directory, ":"), directory);
 }
 
-static void gateway_resolve_path(struct gateway_settings *gateway)
+/* The path becomes absolute. Without a mode, a group that is named may use the socket, and else only
+ * the daemon's user: its group is the one that reads outlets. */
+static void gateway_resolve_socket(const struct gateway_settings *gateway,
+	struct socket_settings *socket)
 {
-	char *given = gateway->control.path;
+	char *given = socket->path;
 
-	if (given && given[0] == '/')
-		return;
-	gateway->control.path =
-		alloc_format("%s/%s", gateway->runtime_dir, given ? given : "control.sock");
-	free(given);
+	if (given && given[0] != '/') {
+		socket->path = alloc_format("%s/%s", gateway->runtime_dir, given);
+		free(given);
+	}
+	if (!socket->mode)
+		socket->mode = socket->group ? 0660 : 0600;
+}
+
+static void gateway_resolve_sockets(struct gateway_settings *gateway)
+{
+	if (!gateway->control.path)
+		gateway->control.path = alloc_string("control.sock");
+	gateway_resolve_socket(gateway, &gateway->control);
+	gateway_resolve_socket(gateway, &gateway->observe);
 }
 
 /* Which connections the outlets take: those with these names, and those that match a pattern. */
@@ -450,7 +462,7 @@ struct settings *settings_load(const char *file, struct settings_problems *probl
 
 	if (root) {
 		load_main(&load, root);
-		gateway_resolve_path(&load.settings->gateway);
+		gateway_resolve_sockets(&load.settings->gateway);
 		load_items(&load, root);
 		load_conf_d(&load, file);
 		load_implicit_outlets(&load);
@@ -479,11 +491,18 @@ void settings_free(struct settings *settings)
 }
 
 struct connection_config *settings_connection(const config_setting_t *group,
-	const struct settings *settings, struct settings_problems *problems)
+	const struct settings *settings, bool trusted, struct settings_problems *problems)
 {
-	struct connection_config *connection =
-		connection_config_make(settings->defaults, group, problems);
+	struct connection_config *connection, *reduced = NULL;
 
+	if (!trusted) {
+		settings_check_untrusted(group, problems);
+		reduced = connection_config_copy(settings->defaults);
+		settings_table_reset(connection_settings_table, reduced->settings,
+			SETTING_SECRET | SETTING_LOGIN);
+	}
+	connection = connection_config_make(reduced ? reduced : settings->defaults, group, problems);
+	connection_config_free(reduced);
 	if (problems->count == 0)
 		return connection;
 	connection_config_free(connection);

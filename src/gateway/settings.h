@@ -160,14 +160,17 @@ struct outlet_config {
 	bool implicit;           /* made for the connection of its name, which no other takes */
 };
 
+struct socket_settings {
+	char *path; /* absolute; NULL: there is none */
+	mode_t mode;
+	char *owner;
+	char *group;
+};
+
 struct gateway_settings {
 	char *runtime_dir;
-	struct {
-		char *path; /* absolute */
-		mode_t mode;
-		char *owner;
-		char *group;
-	} control;
+	struct socket_settings control;
+	struct socket_settings observe; /* for those who only look; only with a path */
 	struct {
 		int level;
 		enum log_format format;
@@ -207,9 +210,18 @@ void settings_problems_release(struct settings_problems *problems);
 /*
  * One connection from a libconfig group (the `add` command makes one from JSON), over the same
  * defaults as the file's. NULL and `problems` if anything is wrong.
+ *
+ * Not `trusted`: the group may not name files, local sockets or the environment, and of the defaults
+ * nothing is taken that tells a server who the gateway is, as whoever asks names the server.
  */
 struct connection_config *settings_connection(const config_setting_t *group,
-	const struct settings *settings, struct settings_problems *problems);
+	const struct settings *settings, bool trusted, struct settings_problems *problems);
+
+/* Those who are, in the words of a message. */
+#define SETTINGS_ONLY_TRUSTED "only root and the daemon's user"
+
+/* Whether a message for `on_open` uses an environment variable. */
+bool settings_names_variable(const char *message);
 void connection_config_free(struct connection_config *connection);
 
 /* Whether every % of a message for `on_open` begins a placeholder: %n, %{VARIABLE} or %%. The text

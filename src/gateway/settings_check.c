@@ -105,6 +105,11 @@ static void *check_note(struct names *names, const char *name, void *thing)
 	return before;
 }
 
+static bool check_is_path_of(const struct socket_settings *socket, const char *path)
+{
+	return path && socket->path && strcmp(path, socket->path) == 0;
+}
+
 /*
  * The name and path of an outlet against those before it. An implicit one stands behind all the
  * others, and its connection is where the problem is.
@@ -117,14 +122,17 @@ static void check_outlet_unique(struct check *check, struct outlet_config *confi
 		check_note(&check->outlets_by_name, outlet->name, config);
 	const struct outlet_config *placed =
 		check_note(&check->outlets_by_path, outlet->path, config);
-	const char *control = check->settings->gateway.control.path;
+	const struct gateway_settings *gateway = &check->settings->gateway;
 	const char *whose = "";
 
 	if (config->implicit)
 		whose = "no outlet takes this connection, and the one of its own cannot be made: ";
-	if (outlet->path && control && strcmp(outlet->path, control) == 0)
+	if (check_is_path_of(&gateway->control, outlet->path))
 		settings_problem(check->problems, settings_problem_place(where, "path"),
 			"%sthe path is that of the control socket", whose);
+	if (check_is_path_of(&gateway->observe, outlet->path))
+		settings_problem(check->problems, settings_problem_place(where, "path"),
+			"%sthe path is that of the observe socket", whose);
 	if (named)
 		settings_problem(check->problems, settings_problem_place(where, "name"),
 			"%sthere is already an outlet '%s'", whose, outlet->name);
@@ -143,6 +151,22 @@ static void check_path_length(const char *path, const config_setting_t *where,
 		settings_problem(problems, where,
 			"the path of a socket can have %zu bytes, '%s' has %zu", most, path,
 			strlen(path));
+}
+
+static void check_sockets(const struct gateway_settings *gateway, const config_setting_t *where,
+	struct settings_problems *problems)
+{
+	const struct socket_settings *observe = &gateway->observe;
+	const config_setting_t *place = settings_problem_place(where, "observe.path");
+
+	check_path_length(gateway->control.path, settings_problem_place(where, "control.path"),
+		problems);
+	check_path_length(observe->path, place, problems);
+	if (check_is_path_of(observe, gateway->control.path))
+		settings_problem(problems, place, "the path is that of the control socket");
+	if (!observe->path && (observe->owner || observe->group))
+		settings_problem(problems, settings_problem_place(where, "observe"),
+			"there is no observe socket without a 'path'");
 }
 
 static void check_connections(struct check *check)
@@ -180,8 +204,7 @@ void settings_check(const struct settings *settings, const struct settings_place
 	struct check check = {.settings = settings, .places = places, .problems = problems};
 
 	check_dns(&settings->gateway.dns, places->gateway, problems);
-	check_path_length(settings->gateway.control.path,
-		settings_problem_place(places->gateway, "control.path"), problems);
+	check_sockets(&settings->gateway, places->gateway, problems);
 	check_connections(&check);
 	check_outlets(&check);
 	names_release(&check.connections);

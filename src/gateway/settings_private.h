@@ -38,6 +38,7 @@ enum setting_flags {
 	SETTING_LIVE = 1 << 1, /* a change takes effect without a new connection */
 	SETTING_OWN = 1 << 2, /* cannot have a common value in `defaults` */
 	SETTING_SECRET = 1 << 3, /* its value is never shown, not even in a problem */
+	SETTING_LOGIN = 1 << 10, /* part of how the gateway logs in, though not secret by itself */
 };
 
 struct setting_choice {
@@ -70,6 +71,9 @@ extern const struct setting outlet_config_table[]; /* for struct outlet_config *
 
 /* Gives a zeroed struct the standard values. */
 void settings_table_init(const struct setting *table, void *target);
+
+/* Gives the settings that have any of the flags their standard values back. */
+void settings_table_reset(const struct setting *table, void *target, unsigned flags);
 
 /* `target` is zeroed. */
 void settings_table_copy(const struct setting *table, void *target, const void *source);
@@ -119,6 +123,9 @@ void settings_read_required(const struct setting *table, const void *target,
 
 void connection_config_check(const struct connection_config *connection,
 	const config_setting_t *where, struct settings_problems *problems);
+
+/* settings_trust.c: what somebody who is not trusted may not set. */
+void settings_check_untrusted(const config_setting_t *group, struct settings_problems *problems);
 
 /* settings_check.c: what no single part shows. */
 

@@ -83,9 +83,17 @@ static const struct setting_choice starts[] = {
 
 static const struct setting control_table[] = {
 	{"path", SETTING_STRING, GATEWAY(control.path), .standard = "control.sock"},
-	{"mode", SETTING_MODE, GATEWAY(control.mode), .standard = "0660"},
+	{"mode", SETTING_MODE, GATEWAY(control.mode)},
 	{"owner", SETTING_STRING, GATEWAY(control.owner)},
 	{"group", SETTING_STRING, GATEWAY(control.group)},
+	{0},
+};
+
+static const struct setting observe_table[] = {
+	{"path", SETTING_STRING, GATEWAY(observe.path)},
+	{"mode", SETTING_MODE, GATEWAY(observe.mode)},
+	{"owner", SETTING_STRING, GATEWAY(observe.owner)},
+	{"group", SETTING_STRING, GATEWAY(observe.group)},
 	{0},
 };
 
@@ -106,6 +114,7 @@ static const struct setting connecting_table[] = {
 const struct setting gateway_settings_table[] = {
 	{"runtime_dir", SETTING_FILE, GATEWAY(runtime_dir), .standard = RUNSTATEDIR "/wsgated"},
 	{"control", SETTING_GROUP, .group = control_table},
+	{"observe", SETTING_GROUP, .group = observe_table},
 	{"log", SETTING_GROUP, .group = log_table},
 	{"dns", SETTING_STRINGS, GATEWAY(dns)},
 	{"connecting", SETTING_GROUP, .group = connecting_table},
@@ -125,7 +134,7 @@ static const struct setting ping_table[] = {
 
 static const struct setting heartbeat_table[] = {
 	{"every", SETTING_DURATION, CONNECTION(heartbeat.every), .standard = "0",
-		RANGE("0", LONGEST), .flags = SETTING_LIVE},
+		RANGE("0", LONGEST), .flags = SETTING_LIVE | SETTING_LOGIN},
 	{"message", SETTING_TEXT, CONNECTION(heartbeat.message),
 		.flags = SETTING_LIVE | SETTING_SECRET},
 	{"binary", SETTING_BOOL, CONNECTION(heartbeat.binary), .standard = "false",
@@ -180,7 +189,7 @@ static const struct setting compression_table[] = {
 
 static const struct setting proxy_table[] = {
 	{"url", SETTING_STRING, CONNECTION(proxy.url), .flags = SETTING_SECRET},
-	{"username", SETTING_STRING, CONNECTION(proxy.username)},
+	{"username", SETTING_STRING, CONNECTION(proxy.username), .flags = SETTING_LOGIN},
 	{"password_file", SETTING_FILE, CONNECTION(proxy.password_file), .flags = SETTING_SECRET},
 	{0},
 };
@@ -231,7 +240,7 @@ static const struct setting tls_table[] = {
 	{"ca_file", SETTING_FILE, CONNECTION(tls.ca_file)},
 	{"ca_path", SETTING_FILE, CONNECTION(tls.ca_path)},
 	{"crl_file", SETTING_FILE, CONNECTION(tls.crl_file)},
-	{"cert_file", SETTING_FILE, CONNECTION(tls.cert_file)},
+	{"cert_file", SETTING_FILE, CONNECTION(tls.cert_file), .flags = SETTING_LOGIN},
 	{"key_file", SETTING_FILE, CONNECTION(tls.key_file), .flags = SETTING_SECRET},
 	{"server_name", SETTING_STRING, CONNECTION(tls.server_name)},
 	{"min_version", SETTING_STRING, CONNECTION(tls.min_version), .standard = "1.2",
@@ -272,14 +281,14 @@ const struct setting connection_settings_table[] = {
 		.flags = SETTING_LIVE},
 	{"headers", SETTING_HEADERS, CONNECTION(headers), .flags = SETTING_SECRET},
 	{"header_files", SETTING_HEADER_FILES, CONNECTION(header_files), .flags = SETTING_SECRET},
-	{"protocols", SETTING_STRINGS, CONNECTION(protocols)},
+	{"protocols", SETTING_STRINGS, CONNECTION(protocols), .flags = SETTING_LOGIN},
 	{"on_open", SETTING_STRINGS, CONNECTION(on_open), .flags = SETTING_LIVE | SETTING_SECRET},
 	{"on_open_file", SETTING_FILE, CONNECTION(on_open_file),
 		.flags = SETTING_LIVE | SETTING_SECRET},
 	{"host", SETTING_STRING, CONNECTION(host)},
 	{"origin", SETTING_STRING, CONNECTION(origin)},
 	{"user_agent", SETTING_STRING, CONNECTION(user_agent), .standard = "wsgated/" PACKAGE_VERSION},
-	{"username", SETTING_STRING, CONNECTION(username)},
+	{"username", SETTING_STRING, CONNECTION(username), .flags = SETTING_LOGIN},
 	{"password_file", SETTING_FILE, CONNECTION(password_file), .flags = SETTING_SECRET},
 	{"bearer_file", SETTING_FILE, CONNECTION(bearer_file), .flags = SETTING_SECRET},
 	{"max_redirects", SETTING_INTEGER, CONNECTION(max_redirects), .standard = "5",

@@ -257,6 +257,18 @@ void settings_table_release(const struct setting *table, void *target)
 		setting_release(setting, target);
 }
 
+void settings_table_reset(const struct setting *table, void *target, unsigned flags)
+{
+	for (const struct setting *setting = table; setting->name; setting++) {
+		if (setting->type == SETTING_GROUP) {
+			settings_table_reset(setting->group, target, flags);
+		} else if (setting->flags & flags) {
+			setting_release(setting, target);
+			setting_init(setting, target);
+		}
+	}
+}
+
 static bool texts_equal(const char *one, const char *other)
 {
 	if (!one || !other)

@@ -12,11 +12,16 @@ static struct warning *warnings_slot(const struct warnings *warnings, size_t ind
 	return &warnings->queue[(warnings->oldest + index) % warnings->thresholds.queue];
 }
 
-static void warnings_drop_oldest(struct warnings *warnings)
+static void warnings_remove_oldest(struct warnings *warnings)
 {
 	free(warnings_slot(warnings, 0)->arg);
 	warnings->oldest = (warnings->oldest + 1) % warnings->thresholds.queue;
 	warnings->count--;
+}
+
+static void warnings_drop_oldest(struct warnings *warnings)
+{
+	warnings_remove_oldest(warnings);
 	warnings->dropped++;
 }
 
@@ -86,13 +91,13 @@ static const struct warning *warnings_raise(struct warnings *warnings, struct wa
 	if (warnings->count == warnings->thresholds.queue)
 		warnings_drop_oldest(warnings);
 
+	warning.seq = ++warnings->raised;
 	warning.time = clock_realtime();
 	if (warnings->thresholds.arg)
 		warning.arg = alloc_string(warnings->thresholds.arg);
 	slot = warnings_slot(warnings, warnings->count);
 	*slot = warning;
 	warnings->count++;
-	warnings->raised++;
 	return slot;
 }
 
@@ -132,7 +137,18 @@ const struct warning *warnings_transfer(struct warnings *warnings, const char *d
 					});
 }
 
-const struct warning *warnings_at(const struct warnings *warnings, size_t index)
+/* The numbers in the queue have no gaps, and the newest is the last one raised. */
+const struct warning *warnings_after(const struct warnings *warnings, uint64_t seq)
 {
-	return warnings_slot(warnings, index);
+	uint64_t before = warnings->raised - warnings->count;
+
+	if (seq >= warnings->raised || !warnings->count)
+		return NULL;
+	return warnings_slot(warnings, seq > before ? seq - before : 0);
+}
+
+void warnings_take(struct warnings *warnings, uint64_t seq)
+{
+	while (warnings->count && warnings_slot(warnings, 0)->seq <= seq)
+		warnings_remove_oldest(warnings);
 }

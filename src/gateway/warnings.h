@@ -16,6 +16,7 @@
 enum warning_type { WARNING_OPERATION, WARNING_THROUGHPUT };
 
 struct warning {
+	uint64_t seq; /* of its connection: 1, 2, 3, … */
 	enum warning_type type;
 	uint64_t time;         /* ns since 1970 */
 	const char *operation; /* resolve, connect, tls, upgrade, send, recv; static */
@@ -32,8 +33,8 @@ struct warnings {
 	struct warning *queue;           /* a circle of thresholds.queue; NULL until the first */
 	size_t oldest;
 	size_t count;
-	uint64_t raised;  /* ever */
-	uint64_t dropped; /* overwritten unread */
+	uint64_t raised;  /* ever: the number of the newest */
+	uint64_t dropped; /* overwritten before anybody took them */
 };
 
 enum { WARNINGS_QUEUE_DEFAULT = 100, WARNINGS_QUEUE_MAX = 100000 };
@@ -59,7 +60,10 @@ const struct warning *warnings_operation(struct warnings *warnings, const char *
 const struct warning *warnings_transfer(struct warnings *warnings, const char *direction,
 	uint64_t bytes, uint64_t us);
 
-/* The `index`th oldest in the queue, 0 to count - 1. */
-const struct warning *warnings_at(const struct warnings *warnings, size_t index);
+/* The oldest in the queue with a number above `seq`; NULL: there is none. */
+const struct warning *warnings_after(const struct warnings *warnings, uint64_t seq);
+
+/* Takes those up to that number out of the queue: somebody has had them. */
+void warnings_take(struct warnings *warnings, uint64_t seq);
 
 #endif

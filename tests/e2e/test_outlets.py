@@ -554,7 +554,7 @@ def test_mode_owner_and_group_of_the_socket(start_daemon, server):
     assert stat.S_IMODE(path.stat().st_mode) == 0o604
     if owner:
         assert (path.owner(), path.group()) == (owner, group)
-    assert stat.S_IMODE(os.stat(daemon.path("control.sock")).st_mode) == 0o660
+    assert stat.S_IMODE(os.stat(daemon.path("control.sock")).st_mode) == 0o600
 
 
 def test_an_absolute_path(start_daemon, server, tmp_path_factory, subscribe):

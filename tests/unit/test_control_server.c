@@ -318,15 +318,15 @@ static const struct {
 		"-32000 QUEUE-ERROR: "},
 
 	{"connect", "{\"name\":\"refused\",\"headers\":{\"A\":1}}",
-		"-32602 -: connect: parameter 'headers' must be like"},
+		"-32602 WEBSOCKET-ERROR: connect: parameter 'headers' must be like"},
 	{"connect", "{\"name\":\"refused\",\"headers\":[\"no colon\"]}",
-		"-32602 -: connect: parameter 'headers' must be like"},
+		"-32602 WEBSOCKET-ERROR: connect: parameter 'headers' must be like"},
 
 	{"add", "{\"name\":\"refused\",\"url\":\"ws://h/\"}", "-32000 ALREADY-EXISTS: "},
-	{"add", "{\"name\":\"x\",\"url\":\"http://h/\"}", "-32000 SETTINGS-ERROR: "},
-	{"add", "{\"name\":\"x\",\"url\":\"ws://h/\",\"nope\":1}", "-32000 SETTINGS-ERROR: "},
+	{"add", "{\"name\":\"x\",\"url\":\"http://h/\"}", "-32000 WEBSOCKET-ERROR: "},
+	{"add", "{\"name\":\"x\",\"url\":\"ws://h/\",\"nope\":1}", "-32000 WEBSOCKET-ERROR: "},
 	{"add", "{\"name\":\"x\",\"url\":\"ws://h/\",\"a b\":1}",
-		"-32000 SETTINGS-ERROR: 'a b' cannot be the name of a setting"},
+		"-32000 WEBSOCKET-ERROR: 'a b' cannot be the name of a setting"},
 
 	{"log", "{}", "{\"level\":\"crit\"}"},
 	{"log", "{\"level\":\"debug\"}", "{\"level\":\"debug\"}"},
@@ -675,7 +675,7 @@ START_TEST(clients_are_limited)
 		turn();
 	}
 	text = answer_text(peer_line(peers[MOST]));
-	ck_assert_str_eq(text, "-32001 -: 256 control clients are connected already");
+	ck_assert_str_eq(text, "-32001 -: too many control clients are connected already");
 	ck_assert_ptr_null(peer_line(peers[MOST]));
 	free(text);
 	check_call(peers[0], "is-open", "[\"silent\"]", "false");

@@ -53,18 +53,50 @@ static void method_fill(struct rpc_call *call, json_t *parameters)
 	free(text);
 }
 
-static json_t *count_item(size_t index, void *context)
+/* How many objects are still to come, and their names. */
+struct countdown {
+	json_int_t count, next;
+	char name[16];
+};
+static unsigned countdowns; /* not ended */
+
+static json_t *countdown_next(const char **name, void *context)
 {
-	ck_assert_ptr_eq(context, &output);
-	return json_pack("{s:I}", "n", (json_int_t)index);
+	struct countdown *countdown = context;
+
+	if (countdown->next == countdown->count)
+		return NULL;
+	snprintf(countdown->name, sizeof(countdown->name), "n\"%d", (int)countdown->next);
+	*name = countdown->name;
+	return json_pack("{s:I}", "n", countdown->next++);
+}
+
+static void countdown_end(void *context)
+{
+	countdowns--;
+	free(context);
+}
+
+static void answer_count(struct rpc_call *call, json_t *parameters, bool named)
+{
+	struct countdown *countdown = alloc_zero(1, sizeof(*countdown));
+
+	countdowns++;
+	countdown->count = json_integer_value(json_object_get(parameters, "length"));
+	rpc_answer_items(call,
+		&(struct rpc_items){countdown, named, countdown_next, countdown_end});
 }
 
 /* Answers with so many objects. */
 static void method_count(struct rpc_call *call, json_t *parameters)
 {
-	size_t count = (size_t)json_integer_value(json_object_get(parameters, "length"));
+	answer_count(call, parameters, false);
+}
 
-	rpc_answer_items(call, count, count_item, &output);
+/* Likewise, under names. */
+static void method_name(struct rpc_call *call, json_t *parameters)
+{
+	answer_count(call, parameters, true);
 }
 
 static const struct rpc_parameter echo_parameters[] = {
@@ -84,12 +116,13 @@ static const struct rpc_parameter fill_parameters[] = {
 static const struct rpc_parameter no_parameters[] = {{0}};
 
 static const struct rpc_method test_methods[] = {
-	{"echo", echo_parameters, method_echo},
-	{"fail", no_parameters, method_fail},
-	{"wait", no_parameters, method_wait},
-	{"fill", fill_parameters, method_fill},
-	{"count", fill_parameters, method_count},
-	{"free", NULL, method_echo},
+	{"echo", echo_parameters, method_echo, false},
+	{"fail", no_parameters, method_fail, false},
+	{"wait", no_parameters, method_wait, false},
+	{"fill", fill_parameters, method_fill, false},
+	{"count", fill_parameters, method_count, true},
+	{"name", fill_parameters, method_name, false},
+	{"free", NULL, method_echo, false},
 	{0},
 };
 
@@ -110,18 +143,26 @@ static void setup(void)
 	peer_reads = true;
 	waiting_count = 0;
 	cancelled = 0;
-	session = rpc_session_new(test_methods, &callbacks, NULL);
+	session = rpc_session_new(test_methods, false, &callbacks, NULL);
 }
 
 static void teardown(void)
 {
 	rpc_session_free(session);
 	buffer_release(&output);
+	ck_assert_uint_eq(countdowns, 0);
+}
+
+static void input_bytes(const void *data, size_t length)
+{
+	rpc_session_input(session, data, length);
+	while (rpc_session_step(session))
+		;
 }
 
 static void input(const char *text)
 {
-	rpc_session_input(session, text, strlen(text));
+	input_bytes(text, strlen(text));
 }
 
 /* What has been written since the last time, as one string. */
@@ -154,6 +195,8 @@ static const struct {
 	{"[" NOTIFY("count") "," REQUEST("1", "count", "[0]") "]", "[" ANSWER("1", "[]") "]"},
 	{"[" REQUEST("1", "count", "[1]") "," REQUEST("2", "count", "[0]") "]",
 		"[" ANSWER("1", "[{\"n\":0}]") "," ANSWER("2", "[]") "]"},
+	{REQUEST("1", "name", "[0]"), ANSWER("1", "{}")},
+	{REQUEST("1", "name", "[2]"), ANSWER("1", "{\"n\\\"0\":{\"n\":0},\"n\\\"1\":{\"n\":1}}")},
 	/* by name, by position */
 	{REQUEST("1", "echo", "{\"name\":\"a\"}"), ANSWER("1", "{\"name\":\"a\"}")},
 	{REQUEST("1", "echo", "[\"a\",2]"), ANSWER("1", "{\"name\":\"a\",\"code\":2}")},
@@ -250,7 +293,7 @@ START_TEST(lines_may_come_in_any_pieces)
 		for (size_t i = 0; i < sizeof(lines) - 1; i += piece) {
 			size_t left = sizeof(lines) - 1 - i;
 
-			rpc_session_input(session, lines + i, left < piece ? left : piece);
+			input_bytes(lines + i, left < piece ? left : piece);
 		}
 		ck_assert_str_eq(written(), answers);
 	}
@@ -306,7 +349,7 @@ START_TEST(a_peer_that_does_not_read_is_not_served)
 	ck_assert_uint_lt(output.length, RPC_OUTPUT_MARK + 100);
 	ck_assert_ptr_null(strstr(written(), "\"id\":2"));
 
-	rpc_session_input(session, NULL, 0);
+	input_bytes(NULL, 0);
 	ck_assert_str_eq(written(), ANSWER("2", "{}") "\n");
 }
 END_TEST
@@ -350,10 +393,101 @@ START_TEST(a_batch_has_a_limit)
 	for (int i = 0; i <= RPC_BATCH_MAX; i++)
 		buffer_append_text(&line, i ? ",1" : "[1");
 	buffer_append_text(&line, "]\n");
-	rpc_session_input(session, buffer_data(&line), line.length);
+	input_bytes(buffer_data(&line), line.length);
 	ck_assert_str_eq(written(),
 		ERROR("null", "-32001", "the batch has more than 1000 requests") "\n");
 	buffer_release(&line);
+}
+END_TEST
+
+/* However much a peer sends at once, a step is one request, or so many items. */
+START_TEST(a_step_is_bounded)
+{
+	static const char three[] = REQUEST("1", "free", "{}") "\n[" REQUEST("2", "free", "{}") "," NOTIFY(
+		"wait") "]\n" REQUEST("3", "count", "[1000]") "\n";
+	unsigned steps = 0;
+
+	rpc_session_input(session, three, sizeof(three) - 1);
+	ck_assert_str_eq(written(), "");
+	ck_assert(rpc_session_step(session));
+	ck_assert_str_eq(written(), ANSWER("1", "{}") "\n");
+	ck_assert(rpc_session_step(session)); /* takes the line up */
+	ck_assert(rpc_session_step(session));
+	ck_assert_uint_eq(waiting_count, 0);
+	ck_assert(rpc_session_owes(session));
+	ck_assert(rpc_session_step(session));
+	ck_assert_uint_eq(waiting_count, 1);
+	while (rpc_session_step(session))
+		steps++;
+	ck_assert_uint_gt(steps, 10);
+	ck_assert_uint_eq(countdowns, 0);
+	ck_assert_ptr_nonnull(strstr(written(), "{\"n\":999}]}\n"));
+}
+END_TEST
+
+/* What answers the others meanwhile does not get into the middle of it. */
+START_TEST(a_long_answer_stays_whole)
+{
+	char *answer;
+
+	input(REQUEST("1", "wait", "{}") "\n");
+	rpc_session_input(session, REQUEST("2", "count", "[200]") "\n",
+		strlen(REQUEST("2", "count", "[200]") "\n"));
+	ck_assert(rpc_session_step(session));
+	ck_assert(rpc_session_step(session));
+	rpc_answer(waiting[0], json_true());
+	ck_assert_str_eq(written(), ANSWER("1", "true") "\n");
+	input("");
+	answer = strstr(written(), "[{\"n\":0},{\"n\":1},");
+	ck_assert_ptr_nonnull(answer);
+	ck_assert_ptr_nonnull(strstr(answer, "{\"n\":199}]}\n"));
+}
+END_TEST
+
+/* In the middle of a batch, and of an answer. */
+START_TEST(a_session_may_end_at_any_step)
+{
+	static const char batch[] = "[" REQUEST("1", "wait", "{}") "," REQUEST("2", "count", "[500]") ","
+		REQUEST("3", "free", "{}") "]\n";
+
+	rpc_session_input(session, batch, sizeof(batch) - 1);
+	for (int i = 0; i < _i; i++)
+		ck_assert(rpc_session_step(session));
+	teardown();
+	setup();
+}
+END_TEST
+
+/* Parsing 350,000 empty arrays takes longer than anybody should wait. */
+START_TEST(a_line_of_too_many_values_is_refused)
+{
+	struct buffer line = {0};
+
+	buffer_append_text(&line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"free\",\"params\":[\",,,\"");
+	for (int i = 0; i < RPC_VALUES_MAX - 6 + _i; i++)
+		buffer_append_text(&line, ",1");
+	buffer_append_text(&line, "]}\n");
+	input_bytes(buffer_data(&line), line.length);
+	if (_i)
+		ck_assert_str_eq(written(),
+			ERROR("null", "-32001", "the line has more than 50000 JSON values") "\n");
+	else
+		ck_assert_str_eq(written(),
+			ERROR("1", "-32602", "free: 'params' must be an object") "\n");
+	buffer_release(&line);
+}
+END_TEST
+
+START_TEST(an_observer_changes_nothing)
+{
+	const struct rpc_callbacks callbacks = {&output, test_write, test_unsent};
+
+	rpc_session_free(session);
+	session = rpc_session_new(test_methods, true, &callbacks, NULL);
+	input(REQUEST("1", "free", "{}") "\n" REQUEST("2", "count", "[1]") "\n");
+	ck_assert_str_eq(written(),
+		ERROR("1", "-32601", "method 'free' is not available on the observe socket") "\n"
+		ANSWER("2", "[{\"n\":0}]") "\n");
 }
 END_TEST
 
@@ -388,7 +522,7 @@ START_TEST(an_id_has_a_limit)
 	for (int i = 0; i <= RPC_ID_MAX; i++)
 		buffer_append_text(&line, "i");
 	buffer_append_text(&line, "\"}\n");
-	rpc_session_input(session, buffer_data(&line), line.length);
+	input_bytes(buffer_data(&line), line.length);
 	ck_assert_str_eq(written(), ERROR("null", "-32600", "'id' is longer than 256 bytes") "\n");
 	buffer_release(&line);
 }
@@ -445,6 +579,11 @@ Suite *rpc_suite(void)
 	tcase_add_test(tests, a_batch_waits_for_its_last_answer);
 	tcase_add_test(tests, a_batch_whose_answers_are_too_large_is_cut_short);
 	tcase_add_test(tests, a_batch_has_a_limit);
+	tcase_add_test(tests, a_step_is_bounded);
+	tcase_add_test(tests, a_long_answer_stays_whole);
+	tcase_add_loop_test(tests, a_session_may_end_at_any_step, 0, 14);
+	tcase_add_loop_test(tests, a_line_of_too_many_values_is_refused, 0, 2);
+	tcase_add_test(tests, an_observer_changes_nothing);
 	tcase_add_test(tests, too_many_calls_that_wait_are_refused);
 	tcase_add_test(tests, calls_that_wait_are_cancelled_at_the_end);
 	tcase_add_test(tests, an_id_has_a_limit);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "gateway/settings.h"
 #include "gateway/settings_private.h"
@@ -99,7 +100,8 @@ START_TEST(an_empty_file_is_a_gateway_with_nothing)
 	ck_assert_uint_eq(settings->outlet_count, 0);
 	ck_assert_str_eq(settings->gateway.runtime_dir, RUNSTATEDIR "/wsgated");
 	ck_assert_str_eq(settings->gateway.control.path, RUNSTATEDIR "/wsgated/control.sock");
-	ck_assert_uint_eq(settings->gateway.control.mode, 0660);
+	ck_assert_uint_eq(settings->gateway.control.mode, 0600);
+	ck_assert_ptr_null(settings->gateway.observe.path);
 	ck_assert_int_eq(settings->gateway.log.level, LOG_INFO);
 	ck_assert_int_eq(settings->gateway.log.format, LOG_FORMAT_AUTO);
 	ck_assert_uint_eq(settings->gateway.dns.count, 0);
@@ -807,6 +809,13 @@ static const struct {
 	{ONE_CONNECTION "outlets = ( { name = \"o\"; from = [ \"a\" ]; },\n"
 			"{ name = \"p\"; path = \"o.sock\"; from = [ \"a\" ]; } );",
 		"wsgated.conf:3: outlets[1].path: the path is that of outlet 'o'"},
+	{"gateway = { observe = { path = \"x\"; }; };\n" ONE_CONNECTION
+		"outlets = ( { name = \"x\"; from = [ \"a\" ]; path = \"x\"; } );",
+		"wsgated.conf:3: outlets[0].path: the path is that of the observe socket"},
+	{"gateway = { observe = { path = \"control.sock\"; }; };",
+		"wsgated.conf:1: gateway.observe.path: the path is that of the control socket"},
+	{"gateway = { observe = { group = \"g\"; }; };",
+		"wsgated.conf:1: gateway.observe: there is no observe socket without a 'path'"},
 	{ONE_CONNECTION "outlets = ( { name = \"control\"; from = [ \"a\" ]; } );",
 		"wsgated.conf:2: outlets[0]: the path is that of the control socket"},
 	{ONE_CONNECTION "outlets = ( { name = \"a\"; from = [ \"b*\" ]; } );",
@@ -991,19 +1000,124 @@ START_TEST(a_change_says_what_it_asks_for)
 END_TEST
 
 /* A connection as the `add` command makes it: a libconfig tree without a file. */
-static struct connection_config *add(const char *text, struct settings_problems *problems)
+static struct connection_config *add_over(const char *defaults, const char *text, bool trusted,
+	struct settings_problems *problems)
 {
-	struct settings *settings = load("defaults = { idle_timeout = \"9s\"; };");
+	struct settings *settings = load(defaults);
 	struct connection_config *connection;
 	config_t config;
 
 	config_init(&config);
 	ck_assert(config_read_string(&config, text));
-	connection = settings_connection(config_root_setting(&config), settings, problems);
+	connection = settings_connection(config_root_setting(&config), settings, trusted,
+		problems);
 	config_destroy(&config);
 	settings_free(settings);
 	return connection;
 }
+
+static struct connection_config *add(const char *text, struct settings_problems *problems)
+{
+	return add_over("defaults = { idle_timeout = \"9s\"; };", text, true, problems);
+}
+
+static const char *const not_for_everybody[] = {
+	"on_open_file = \"/f\";",
+	"header_files = { X = \"/f\"; };",
+	"bearer_file = \"/f\";",
+	"username = \"u\"; password_file = \"/f\";",
+	"proxy = { url = \"http://h:1\"; username = \"u\"; password_file = \"/f\"; };",
+	"proxy = { url = \"environment\"; };",
+	"tls = { ca_file = \"/f\"; };",
+	"tls = { ca_path = \"/f\"; };",
+	"tls = { cert_file = \"/f\"; };",
+	"tls = { cert_file = \"/f\"; key_file = \"/f\"; };",
+	"tls = { cert_file = \"/f\"; key_passphrase_file = \"/f\"; };",
+	"tls = { keylog_file = \"/f\"; };",
+	"on_open = [ \"fine\", \"100%% %{HOME}\" ];",
+	"url = \"ws+unix:///s\";",
+	"url = \"WS+unix:/s:/\";",
+};
+
+/* Whom the gateway does not trust can have it neither read files nor talk to local sockets. */
+START_TEST(not_everybody_may_name_files)
+{
+	const char *url = strstr(not_for_everybody[_i], "url = \"ws") ||
+			strstr(not_for_everybody[_i], "url = \"WS") ? "" : "url = \"ws://h/\";";
+	char *text = alloc_format("name = \"n\"; %s %s", url, not_for_everybody[_i]);
+	struct settings_problems problems = {0};
+
+	ck_assert_ptr_null(add_over("", text, false, &problems));
+	ck_assert_uint_ge(problems.count, 1);
+	ck_assert_ptr_nonnull(strstr(problems.texts[0], ": only root and the daemon's user may "));
+	settings_problems_release(&problems);
+
+	connection_config_free(add_over("", text, true, &problems));
+	for (size_t i = 0; i < problems.count; i++)
+		ck_assert_ptr_null(strstr(problems.texts[i], "only root"));
+	settings_problems_release(&problems);
+	free(text);
+}
+END_TEST
+
+/* They choose the server: it is not told who the operator is. */
+START_TEST(not_everybody_inherits_how_to_log_in)
+{
+	static const char defaults[] =
+		"defaults = { idle_timeout = \"9s\"; headers = { X = \"k\"; }; protocols = [ \"t\" ];"
+		"  header_files = { Y = \"/dev/null\"; }; on_open = [ \"secret\" ];"
+		"  on_open_file = \"/dev/null\"; username = \"u\"; password_file = \"/dev/null\";"
+		"  heartbeat = { every = \"1s\"; message = \"secret\"; };"
+		"  proxy = { url = \"http://h:1\"; username = \"u\"; password_file = \"/dev/null\"; };"
+		"  tls = { cert_file = \"/dev/null\"; key_file = \"/dev/null\";"
+		"    key_passphrase_file = \"/dev/null\"; min_version = \"1.3\"; }; };";
+	struct settings_problems problems = {0};
+	const struct connection_settings *s;
+	struct connection_config *connection = add_over(defaults,
+		"name = \"n\"; url = \"ws://h/\"; headers = { Z = \"own\"; };", false, &problems);
+
+	ck_assert_msg(connection != NULL, "%s", problems.count ? problems.texts[0] : "");
+	s = connection->settings;
+	ck_assert_uint_eq(s->idle_timeout, 9 * CLOCK_NS_PER_SECOND);
+	ck_assert_str_eq(s->tls.min_version, "1.3");
+	ck_assert_uint_eq(s->headers.count, 1);
+	ck_assert_str_eq(s->headers.items[0].name, "Z");
+	ck_assert_uint_eq(s->header_files.count + s->protocols.count + s->on_open.count, 0);
+	ck_assert_uint_eq(s->heartbeat.every, 0);
+	ck_assert_ptr_null(s->heartbeat.message);
+	ck_assert_ptr_null(s->on_open_file);
+	ck_assert_ptr_null(s->username);
+	ck_assert_ptr_null(s->password_file);
+	ck_assert_ptr_null(s->proxy.url);
+	ck_assert_ptr_null(s->proxy.username);
+	ck_assert_ptr_null(s->proxy.password_file);
+	ck_assert_ptr_null(s->tls.cert_file);
+	ck_assert_ptr_null(s->tls.key_file);
+	ck_assert_ptr_null(s->tls_extra.key_passphrase_file);
+	connection_config_free(connection);
+}
+END_TEST
+
+/* Members of the daemon's group read outlets; they do not control it. */
+START_TEST(only_a_group_that_is_named_may_use_the_control_socket)
+{
+	static const struct {
+		const char *text;
+		mode_t control, observe;
+	} sockets[] = {
+		{"gateway = { observe = { path = \"o\"; }; };", 0600, 0600},
+		{"gateway = { control = { group = \"g\"; }; };", 0660, 0600},
+		{"gateway = { control = { group = \"g\"; mode = \"0600\"; }; };", 0600, 0600},
+		{"gateway = { observe = { path = \"o\"; group = \"g\"; }; };", 0600, 0660},
+		{"gateway = { observe = { path = \"/o\"; mode = \"0666\"; }; };", 0600, 0666},
+	};
+	struct settings *settings = load(sockets[_i].text);
+
+	ck_assert_uint_eq(settings->gateway.control.mode, sockets[_i].control);
+	ck_assert_uint_eq(settings->gateway.observe.mode, sockets[_i].observe);
+	settings_free(settings);
+}
+END_TEST
 
 START_TEST(a_connection_is_added_over_the_defaults)
 {
@@ -1177,6 +1291,10 @@ Suite *settings_suite(void)
 	add_folders(changing);
 	tcase_add_loop_test(changing, a_change_says_what_it_asks_for, 0, COUNT(changes));
 	tcase_add_test(changing, a_connection_is_added_over_the_defaults);
+	tcase_add_loop_test(changing, not_everybody_may_name_files, 0,
+		sizeof(not_for_everybody) / sizeof(*not_for_everybody));
+	tcase_add_test(changing, not_everybody_inherits_how_to_log_in);
+	tcase_add_loop_test(changing, only_a_group_that_is_named_may_use_the_control_socket, 0, 5);
 	tcase_add_test(changing, an_added_connection_is_checked);
 	suite_add_tcase(suite, changing);
 

@@ -130,9 +130,18 @@ static void raise_numbered(struct warnings *warnings, unsigned first, unsigned c
 
 static void assert_queued(const struct warnings *warnings, unsigned first, unsigned count)
 {
+	const struct warning *warning;
+	uint64_t seq = 0;
+
 	ck_assert_uint_eq(warnings->count, count);
-	for (unsigned i = 0; i < count; i++)
-		ck_assert_uint_eq(warnings_at(warnings, i)->us, 10000 + first + i);
+	for (unsigned i = 0; i < count; i++) {
+		warning = warnings_after(warnings, seq);
+		ck_assert_ptr_nonnull(warning);
+		ck_assert_uint_eq(warning->us, 10000 + first + i);
+		ck_assert_uint_eq(warning->seq, first + i + 1);
+		seq = warning->seq;
+	}
+	ck_assert_ptr_null(warnings_after(warnings, seq));
 }
 
 START_TEST(a_full_queue_drops_and_counts_the_oldest)
@@ -150,6 +159,28 @@ START_TEST(a_full_queue_drops_and_counts_the_oldest)
 }
 END_TEST
 
+/* Somebody has had them: they are gone, and not dropped. */
+START_TEST(what_is_taken_leaves_the_queue)
+{
+	struct warnings warnings = warnings_with(thresholds);
+
+	raise_numbered(&warnings, 0, 4); /* 1, 2, 3 are left, with the numbers 2, 3, 4 */
+	warnings_take(&warnings, 1);
+	assert_queued(&warnings, 1, 3);
+	warnings_take(&warnings, 3);
+	assert_queued(&warnings, 3, 1);
+	raise_numbered(&warnings, 4, 2);
+	assert_queued(&warnings, 3, 3);
+	warnings_take(&warnings, UINT64_MAX);
+	ck_assert_uint_eq(warnings.count, 0);
+	ck_assert_ptr_null(warnings_after(&warnings, 0));
+	ck_assert_uint_eq(warnings.dropped, 1);
+	raise_numbered(&warnings, 6, 1);
+	assert_queued(&warnings, 6, 1);
+	warnings_clear(&warnings);
+}
+END_TEST
+
 START_TEST(setting_again_keeps_what_is_queued)
 {
 	struct warn_settings settings = thresholds;
@@ -163,8 +194,8 @@ START_TEST(setting_again_keeps_what_is_queued)
 	assert_queued(&warnings, 2, 3);
 	raise_numbered(&warnings, 5, 2);
 	assert_queued(&warnings, 2, 5);
-	ck_assert_str_eq(warnings_at(&warnings, 2)->arg, "\"socket-1\"");
-	ck_assert_str_eq(warnings_at(&warnings, 3)->arg, "{\"n\":1}");
+	ck_assert_str_eq(warnings_after(&warnings, 4)->arg, "\"socket-1\"");
+	ck_assert_str_eq(warnings_after(&warnings, 5)->arg, "{\"n\":1}");
 
 	settings.queue = 2;
 	ck_assert(warnings_set(&warnings, &settings, &error));
@@ -212,8 +243,8 @@ START_TEST(cleared_warnings_can_be_set_again)
 	ck_assert_uint_eq(warnings.count, 0);
 	ck_assert_ptr_null(warnings_operation(&warnings, "recv", UINT64_MAX));
 	ck_assert(warnings_set(&warnings, &thresholds, &error));
-	raise_numbered(&warnings, 7, 1);
-	assert_queued(&warnings, 7, 1);
+	raise_numbered(&warnings, 4, 1);
+	assert_queued(&warnings, 4, 1); /* the numbers go on */
 	warnings_clear(&warnings);
 }
 END_TEST
@@ -232,6 +263,7 @@ Suite *warnings_suite(void)
 	suite_add_tcase(suite, judging);
 
 	tcase_add_test(queue, a_full_queue_drops_and_counts_the_oldest);
+	tcase_add_test(queue, what_is_taken_leaves_the_queue);
 	tcase_add_test(queue, setting_again_keeps_what_is_queued);
 	tcase_add_test(queue, setting_from_its_own_thresholds_keeps_the_argument);
 	tcase_add_test(queue, a_failed_change_changes_nothing);

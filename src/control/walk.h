@@ -1,0 +1,27 @@
+#ifndef CONTROL_WALK_H
+#define CONTROL_WALK_H
+
+#include "control/report.h"
+#include "control/rpc.h"
+#include "gateway/gateway.h"
+
+/*
+ * Answers that go through all there is, a piece at a time while the gateway lives on. A walk begins
+ * with the names of that moment; what is gone when its turn comes is left out.
+ */
+
+/* Something about each connection; `named`: in an object, under the connections' names. */
+void walk_connections(struct rpc_call *call, struct gateway *gateway, enum report_view view,
+	bool named, json_t *(*report)(const struct connection *connection, enum report_view view));
+
+void walk_outlets(struct rpc_call *call, struct gateway *gateway);
+
+/* Of one outlet, or of all: NULL. */
+void walk_subscribers(struct rpc_call *call, struct gateway *gateway, const struct outlet *only);
+
+/* The queued warnings with a number above `after`, of one connection or of all: NULL. `take` drops
+ * each from its queue as it goes into the answer. */
+void walk_warnings(struct rpc_call *call, struct gateway *gateway, struct connection *only,
+	uint64_t after, bool take);
+
+#endif

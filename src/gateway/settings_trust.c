@@ -1,0 +1,83 @@
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/settings_private.h"
+
+/*
+ * What a connection may have that somebody adds whom the gateway does not trust: nothing that makes
+ * the daemon read, write or connect where only the daemon may, as the server would get it.
+ */
+
+#define ONLY_TRUSTED SETTINGS_ONLY_TRUSTED " may "
+
+static const struct setting *trust_find(const struct setting *table, const char *name)
+{
+	for (; table->name; table++) {
+		if (strcmp(table->name, name) == 0)
+			return table;
+	}
+	return NULL;
+}
+
+/* Every setting that names files, whatever their number. */
+static void trust_check_files(const struct setting *table, const config_setting_t *group,
+	struct settings_problems *problems)
+{
+	unsigned count = (unsigned)config_setting_length(group);
+
+	for (unsigned i = 0; config_setting_is_group(group) && i < count; i++) {
+		const config_setting_t *value =
+			config_setting_get_elem((config_setting_t *)group, i);
+		const struct setting *setting = trust_find(table, config_setting_name(value));
+
+		if (setting && setting->type == SETTING_GROUP)
+			trust_check_files(setting->group, value, problems);
+		else if (setting && (setting->type == SETTING_FILE ||
+					    setting->type == SETTING_HEADER_FILES))
+			settings_problem(problems, value, ONLY_TRUSTED "name files");
+	}
+}
+
+bool settings_names_variable(const char *message)
+{
+	for (; (message = strchr(message, '%')) && message[1]; message += 2) {
+		if (message[1] == '{')
+			return true;
+	}
+	return false;
+}
+
+static void trust_check_messages(const config_setting_t *group, struct settings_problems *problems)
+{
+	config_setting_t *messages = config_setting_get_member(group, "on_open");
+	unsigned count = messages && config_setting_is_aggregate(messages)
+		? (unsigned)config_setting_length(messages) : 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const config_setting_t *message = config_setting_get_elem(messages, i);
+		const char *text = config_setting_get_string(message);
+
+		if (text && settings_names_variable(text))
+			settings_problem(problems, message,
+				ONLY_TRUSTED "use the environment, as %%{VARIABLE} does");
+	}
+}
+
+void settings_check_untrusted(const config_setting_t *group, struct settings_problems *problems)
+{
+	static const char local[] = "ws+unix:";
+	const char *url = NULL, *proxy = NULL;
+
+	trust_check_files(connection_settings_table, group, problems);
+	trust_check_messages(group, problems);
+	config_setting_lookup_string(group, "url", &url);
+	if (url && strncasecmp(url, local, strlen(local)) == 0)
+		settings_problem(problems, settings_problem_place(group, "url"),
+			ONLY_TRUSTED "name local sockets");
+	if (config_setting_get_member(group, "proxy"))
+		config_setting_lookup_string(
+			config_setting_get_member(group, "proxy"), "url", &proxy);
+	if (proxy && strcmp(proxy, "environment") == 0)
+		settings_problem(problems, settings_problem_place(group, "proxy.url"),
+			ONLY_TRUSTED "use the environment");
+}
