@@ -248,10 +248,28 @@ static void outlet_tell_attended(struct outlet *outlet)
 		outlet->callbacks->attended(outlet, outlet->callbacks->context);
 }
 
+/* Those that are gone, as long as there is time: each may have left much to read. */
+static void outlet_reap(struct outlet *outlet)
+{
+	struct subscriber_list *gone = &outlet->subscribers[SUBSCRIBER_GONE];
+	uint64_t end = clock_monotonic() + OUTLET_SEND_TIME;
+	struct subscriber *subscriber;
+
+	while ((subscriber = TAILQ_FIRST(gone))) {
+		if (clock_monotonic() >= end) {
+			outlet_schedule_flush(outlet);
+			return;
+		}
+		if (!subscriber_reap(subscriber)) {
+			TAILQ_REMOVE(gone, subscriber, link);
+			TAILQ_INSERT_TAIL(gone, subscriber, link);
+		}
+	}
+}
+
 void outlet_on_flush(evutil_socket_t fd, short what, void *context)
 {
 	struct outlet *outlet = context;
-	struct subscriber *subscriber;
 
 	(void)fd;
 	(void)what;
@@ -261,8 +279,7 @@ void outlet_on_flush(evutil_socket_t fd, short what, void *context)
 		outlet_schedule_flush(outlet);
 	outlet_end_drained(outlet);
 	outlet_report(outlet);
-	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_GONE])))
-		subscriber_reap(subscriber);
+	outlet_reap(outlet);
 	mapped_left(outlet);
 	outlet_update_encodes(outlet);
 	outlet_give_room(outlet);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/packet.h"
 #include "base/text.h"
 #include "outlet/frames.h"
@@ -17,9 +18,14 @@
 
 enum {
 	INPUT_READ = 16 << 10,
-	INPUT_PACKETS = 16, /* taken in one go, so that a flood holds up nobody else */
+	INPUT_PACKETS = 16, /* taken in one go, so that a flood holds up nobody else, */
+	INPUT_MESSAGES = 256, /* or so many of a stream */
+	INPUT_VALUES_MAX = 10000, /* JSON values of a line: each costs memory and time */
 	INPUT_ALL = -1, /* as source: all of the outlet's */
 };
+
+/* How long messages are taken at a time: one may go to thousands of connections. */
+#define INPUT_TIME (2 * CLOCK_NS_PER_MS)
 
 /* What became of the front of the input. */
 enum input_outcome {
@@ -144,12 +150,15 @@ static enum input_outcome input_take_object(struct subscriber *subscriber, const
 static enum input_outcome input_take_json(struct subscriber *subscriber, const uint8_t *line,
 	size_t length)
 {
-	json_error_t fault;
-	json_t *object = json_loadb((const char *)line, length,
-		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault);
-	enum input_outcome outcome;
 	char text[JSON_ERROR_TEXT_LENGTH + 32];
+	enum input_outcome outcome;
+	json_error_t fault;
+	json_t *object;
 
+	if (text_count_json_values((const char *)line, length) > INPUT_VALUES_MAX)
+		return input_wrong(subscriber, "a line has more than 10000 JSON values");
+	object = json_loadb((const char *)line, length,
+		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault);
 	if (!object) {
 		snprintf(text, sizeof(text), "a line is not JSON: %s", fault.text);
 		return input_wrong(subscriber, text);
@@ -228,23 +237,38 @@ static enum input_outcome input_next_frame(struct subscriber *subscriber, const 
 	return input_take_frame(subscriber, &header, data + sizeof(header));
 }
 
-/* Takes all the messages that are complete off the front, as long as the owner accepts them. */
+/* Takes messages off the front, as long as they are complete, the owner accepts them, and there is
+ * time; `done`: the bytes that they had. */
+static enum input_outcome input_take_some(struct subscriber *subscriber, size_t *done)
+{
+	const struct buffer *input = &subscriber->input;
+	bool frames = subscriber->outlet->settings.format == OUTLET_FRAMES;
+	uint64_t end = clock_monotonic() + INPUT_TIME;
+	enum input_outcome outcome = INPUT_TAKEN;
+
+	for (int i = 0; outcome == INPUT_TAKEN && *done < input->length; i++) {
+		const uint8_t *data = buffer_data(input) + *done;
+		size_t left = input->length - *done, taken = 0;
+
+		if (i == INPUT_MESSAGES || clock_monotonic() >= end)
+			break;
+		outcome = frames ? input_next_frame(subscriber, data, left, &taken)
+				 : input_next_line(subscriber, data, left, &taken);
+		if (outcome == INPUT_TAKEN)
+			*done += taken;
+	}
+	return outcome;
+}
+
+/* What is left when the time is over has to wait for a later turn. */
 static void input_take(struct subscriber *subscriber)
 {
 	struct buffer *input = &subscriber->input;
-	bool frames = subscriber->outlet->settings.format == OUTLET_FRAMES;
-	enum input_outcome outcome = INPUT_TAKEN;
+	enum input_outcome outcome;
 	size_t done = 0;
 
-	while (outcome == INPUT_TAKEN && done < input->length) {
-		const uint8_t *data = buffer_data(input) + done;
-		size_t taken = 0;
-
-		outcome = frames ? input_next_frame(subscriber, data, input->length - done, &taken)
-				 : input_next_line(subscriber, data, input->length - done, &taken);
-		if (outcome == INPUT_TAKEN)
-			done += taken;
-	}
+	subscriber->unfinished = false;
+	outcome = input_take_some(subscriber, &done);
 	if (done)
 		buffer_consume(input, done);
 	if (outcome == INPUT_BROKEN) {
@@ -252,7 +276,10 @@ static void input_take(struct subscriber *subscriber)
 		return;
 	}
 	subscriber->paused = outcome == INPUT_REFUSED;
+	subscriber->unfinished = outcome == INPUT_TAKEN && input->length > 0;
 	subscriber_update_reading(subscriber);
+	if (subscriber->unfinished)
+		subscriber_resume_input(subscriber);
 }
 
 /* A piece of a message is not sent on: the subscriber may have died in the middle of it. */
@@ -322,6 +349,10 @@ bool input_read(struct subscriber *subscriber)
 		return false;
 	if (subscriber->outlet->format->packets)
 		return input_read_packets(subscriber);
+	if (subscriber->unfinished) {
+		input_take(subscriber);
+		return true;
+	}
 	got = recv(subscriber->fd, buffer_reserve(input, INPUT_READ), INPUT_READ, MSG_DONTWAIT);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
 		if (input->length == 0)
@@ -339,7 +370,7 @@ bool input_read(struct subscriber *subscriber)
 
 void input_resume(struct subscriber *subscriber)
 {
-	if (!subscriber->paused)
+	if (!subscriber->paused && !subscriber->unfinished)
 		return;
 	subscriber->paused = false;
 	if (subscriber->outlet->format->packets)

@@ -18,7 +18,7 @@
 
 enum {
 	SUBSCRIBER_FINISH_SECONDS = 10, /* for reading the last of it */
-	SUBSCRIBER_LAST_READS = 64,     /* of the input of one that is gone */
+	SUBSCRIBER_LAST_READS = 4096,   /* of the input of one that is gone */
 };
 
 static void subscriber_on_input(evutil_socket_t fd, short what, void *context);
@@ -178,6 +178,8 @@ static void subscriber_watch(struct subscriber *subscriber, bool reading)
 	if (awaiting)
 		subscriber_await_output(subscriber);
 	subscriber->reading = reading;
+	if (subscriber->unfinished)
+		subscriber_resume_input(subscriber);
 }
 
 /* Who reads the ring itself may ask to be told of records. */
@@ -356,22 +358,27 @@ void subscriber_free(struct subscriber *subscriber)
 	free(subscriber);
 }
 
-/* Who sends a message and leaves at once may be found gone before the message has been read. */
-static void subscriber_read_last(struct subscriber *subscriber)
+/*
+ * Who sends a message and leaves at once may be found gone before the message has been read. False:
+ * there is more to read.
+ */
+static bool subscriber_read_last(struct subscriber *subscriber)
 {
 	if (!subscriber->outlet->settings.writable || !subscriber->joined)
-		return;
+		return true;
 	if (subscriber->paused)
 		input_resume(subscriber);
-	for (int i = 0; i < SUBSCRIBER_LAST_READS && input_read(subscriber); i++)
-		;
-	if (subscriber->paused)
+	if (input_read(subscriber) && ++subscriber->last_reads < SUBSCRIBER_LAST_READS)
+		return false;
+	if (subscriber->paused || subscriber->unfinished)
 		input_error(subscriber, "left before its input could be taken");
+	return true;
 }
 
-void subscriber_reap(struct subscriber *subscriber)
+bool subscriber_reap(struct subscriber *subscriber)
 {
-	subscriber_read_last(subscriber);
+	if (!subscriber_read_last(subscriber))
+		return false;
 	if (subscriber_has_losses(subscriber))
 		subscriber_report_losses(subscriber);
 	if (subscriber->joined)
@@ -379,6 +386,7 @@ void subscriber_reap(struct subscriber *subscriber)
 			"\"reason\":\"%s\",\"sent\":%llu,\"lost\":%llu", subscriber->parting,
 			(unsigned long long)subscriber->sent, (unsigned long long)subscriber->lost);
 	subscriber_free(subscriber);
+	return true;
 }
 
 /* One that has only shut down its sending side still reads. */
@@ -397,6 +405,8 @@ static void subscriber_on_input(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	if (what & EV_TIMEOUT)
 		input_resume(subscriber);
+	if (subscriber->unfinished && (what & EV_TIMEOUT))
+		return; /* enough for one turn */
 	if (subscriber->state == SUBSCRIBER_JOINING)
 		join_read(subscriber);
 	else if (subscriber->reading)
@@ -423,7 +433,8 @@ static void subscriber_on_output(evutil_socket_t fd, short what, void *context)
 void subscriber_resume_input(struct subscriber *subscriber)
 {
 	/* Nothing else makes this event time out. */
-	if (subscriber->paused)
+	if ((subscriber->paused || subscriber->unfinished) &&
+		subscriber->state != SUBSCRIBER_GONE && !subscriber->ended)
 		event_active(&subscriber->input_event, EV_TIMEOUT, 0);
 }
 

@@ -68,11 +68,13 @@ struct subscriber {
 	struct event input_event;
 	bool reading; /* input is read as it comes; else only the subscriber's end is noticed */
 	bool paused;  /* the owner has refused the message at the front of the input */
+	bool unfinished; /* complete messages may be left in the input, for a later turn */
 	bool ended;   /* there will be no more input, or it is not wanted */
 	struct buffer input;
 	size_t scanned; /* bytes of the input known to hold no newline */
 	uint64_t inputs;
 	uint64_t input_errors;
+	unsigned last_reads; /* of the input, since it is gone */
 
 	/* `frames` only. */
 	unsigned named;   /* the number of sources when it got its hello */
@@ -115,7 +117,7 @@ void subscriber_drop(struct subscriber *subscriber);
 /* Whether input is to be read, by what it is allowed and able to send. */
 void subscriber_update_reading(struct subscriber *subscriber);
 
-/* The owner takes input again: has the event loop go on with it. */
+/* The owner takes input again, or a turn has left some: has the event loop go on with it. */
 void subscriber_resume_input(struct subscriber *subscriber);
 
 /* `packets`: a message of that length is lost to it, because its socket cannot take it. */
@@ -126,8 +128,9 @@ void subscriber_report(const struct subscriber *subscriber, const char *what,
 	const char *details, ...) __attribute__((format(printf, 3, 4)));
 void subscriber_report_losses(struct subscriber *subscriber);
 
-/* Takes the last input of one that is gone, tells the owner, and frees it. */
-void subscriber_reap(struct subscriber *subscriber);
+/* Takes the last input of one that is gone, tells the owner, and frees it. False: there is more of
+ * the input, for another call. */
+bool subscriber_reap(struct subscriber *subscriber);
 
 /* Closes and frees it without a word. */
 void subscriber_free(struct subscriber *subscriber);
@@ -151,10 +154,10 @@ void join_repeat_names(struct subscriber *subscriber);
 /* input.c: messages from subscribers of a writable outlet. */
 enum { INPUT_MESSAGE_MAX = 1 << 20 };
 
-/* Reads once; whether there may be more to read. */
+/* Reads once, or goes on with what has been read before; whether there may be more to read. */
 bool input_read(struct subscriber *subscriber);
 
-/* Goes on with what has been read, when the owner takes input again. */
+/* Goes on with what has been read, when the owner takes input again, or in a later turn. */
 void input_resume(struct subscriber *subscriber);
 
 /*

@@ -141,7 +141,7 @@ def test_a_line_that_is_too_long_is_answered_before_the_end(daemon):
 
 def test_deeply_nested_json_is_refused(daemon):
     rpc = daemon.rpc()
-    assert error_of(rpc, b"[" * 100_000)[0] == -32700
+    assert error_of(rpc, b"[" * 40_000)[0] == -32700
     assert rpc.call("is-open", name="feed") is True
 
 

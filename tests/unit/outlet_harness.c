@@ -25,6 +25,8 @@ static bool harness_on_input(struct outlet *outlet, int source, bool binary, con
 	struct harness *harness = context;
 
 	(void)outlet;
+	if (harness->one_by_one)
+		event_base_loopbreak(harness->base);
 	if (harness->refuse)
 		return false;
 	buffer_append_format(&harness->inputs, "%d %s ", source, binary ? "binary" : "text");

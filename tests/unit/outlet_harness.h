@@ -22,6 +22,7 @@ struct harness {
 	unsigned rooms;                  /* times that it was told of room */
 	struct buffer attended;          /* how many subscribers there were each time, "1 0 " */
 	bool refuse; /* input */
+	bool one_by_one; /* input: the loop ends with the callback that has brought some */
 };
 
 void harness_setup(struct harness *harness, enum outlet_format format);

@@ -292,6 +292,98 @@ START_TEST(test_last_words)
 }
 END_TEST
 
+enum { FLOOD = 10000 }; /* messages, of which the socket takes all */
+
+/* Turns until so many messages have come, or none comes any more; no turn may bring many. */
+static void expect_turns(uint64_t wanted)
+{
+	uint64_t before;
+
+	harness.one_by_one = true;
+	do {
+		before = harness.outlet->stats.inputs;
+		harness_until(&harness, harness.outlet->stats.inputs > before ||
+			harness.outlet->stats.inputs == wanted);
+		ck_assert_uint_le(harness.outlet->stats.inputs - before, 256);
+	} while (harness.outlet->stats.inputs < wanted);
+	harness.one_by_one = false;
+}
+
+/* A newline is a message: the smallest that there can be. Reading them all at once held up all else. */
+START_TEST(test_a_flood_is_taken_in_turns)
+{
+	char *newlines = alloc_zero(1, FLOOD);
+	int fd;
+
+	open_writable(OUTLET_LINES);
+	fd = connect_subscriber();
+	memset(newlines, '\n', FLOOD);
+	ck_assert_int_eq(send(fd, newlines, FLOOD, 0), FLOOD);
+	free(newlines);
+	if (_i)
+		close(fd); /* found gone, it still has said all of it */
+	expect_turns(FLOOD);
+	if (!_i) {
+		send_text(fd, "more\n");
+		harness_until(&harness, harness.outlet->stats.inputs == FLOOD + 1);
+		close(fd);
+	}
+	harness_until(&harness, harness_contains(&harness.events, "unsubscribed"));
+	ck_assert_uint_eq(harness.outlet->stats.input_errors, 0);
+}
+END_TEST
+
+/* What a turn has left is not lost when the owner refuses, nor when writing is forbidden for a while. */
+START_TEST(test_a_flood_that_is_held_up)
+{
+	char *newlines = alloc_zero(1, FLOOD);
+	struct error error;
+	int fd;
+
+	open_writable(OUTLET_LINES);
+	fd = connect_subscriber();
+	memset(newlines, '\n', FLOOD);
+	harness.one_by_one = true;
+	ck_assert_int_eq(send(fd, newlines, FLOOD, 0), FLOOD);
+	free(newlines);
+	harness_until(&harness, harness.outlet->stats.inputs > 0);
+	if (_i) {
+		harness.settings.writable = false;
+		ck_assert(outlet_reconfigure(harness.outlet, &harness.settings, &error));
+		harness.settings.writable = true;
+		ck_assert(outlet_reconfigure(harness.outlet, &harness.settings, &error));
+	} else {
+		harness.refuse = true;
+		harness_until(&harness, harness_newest(&harness)->paused);
+		harness.refuse = false;
+		outlet_resume_input(harness.outlet);
+	}
+	expect_turns(FLOOD);
+	close(fd);
+}
+END_TEST
+
+/* Parsing 50,000 values for one message takes too long. */
+START_TEST(test_json_of_too_many_values)
+{
+	struct buffer line = {0};
+	int fd;
+
+	open_writable(OUTLET_JSON);
+	fd = connect_subscriber();
+	buffer_append_text(&line, "{\"data\":\"one\",\"more\":[0");
+	for (int i = 0; i < 10000; i++)
+		buffer_append_text(&line, ",0");
+	buffer_append_text(&line, "]}\n{\"data\":\"two\"}\n");
+	send_all(fd, buffer_data(&line), line.length);
+	buffer_release(&line);
+	harness_until(&harness, harness.outlet->stats.inputs == 1);
+	harness_expect(&harness.inputs, "-1 text two\n");
+	ck_assert(harness_contains(&harness.events, "a line has more than 10000 JSON values"));
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_last_words_refused)
 {
 	int fd;
@@ -364,6 +456,9 @@ Suite *input_suite(void)
 	tcase_add_loop_test(tests, test_broken_frames, 0, 7);
 	tcase_add_test(tests, test_back_pressure);
 	tcase_add_loop_test(tests, test_last_words, 0, 2);
+	tcase_add_loop_test(tests, test_a_flood_is_taken_in_turns, 0, 2);
+	tcase_add_loop_test(tests, test_a_flood_that_is_held_up, 0, 2);
+	tcase_add_test(tests, test_json_of_too_many_values);
 	tcase_add_test(tests, test_last_words_refused);
 	tcase_add_test(tests, test_input_ends_in_the_middle);
 	tcase_add_test(tests, test_becoming_writable_and_back);
