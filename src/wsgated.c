@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -422,6 +423,15 @@ static int run(const char *file)
 	return opened ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/*
+ * The memory has keys, passwords and tokens: neither a core dump nor a debugger of the daemon's own
+ * user is to have them. Of what is below /proc/self only the process itself can then use.
+ */
+static void keep_memory_private(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 int main(int argc, char **argv)
 {
 	enum { OPTION_HELP = 256, OPTION_VERSION };
@@ -438,6 +448,7 @@ int main(int argc, char **argv)
 
 	ignore_signals();
 	set_signals_kept(true);
+	keep_memory_private();
 	while ((option = getopt_long(argc, argv, "c:t", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':

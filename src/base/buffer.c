@@ -9,6 +9,23 @@
 
 enum { BUFFER_SMALLEST = 256 };
 
+/* realloc() would leave a copy of a secret behind. */
+static void buffer_grow(struct buffer *buffer, size_t capacity)
+{
+	uint8_t *memory;
+
+	if (buffer->secret && buffer->memory) {
+		memory = alloc_zero(1, capacity);
+		memcpy(memory, buffer->memory, buffer->start + buffer->length);
+		explicit_bzero(buffer->memory, buffer->capacity);
+		free(buffer->memory);
+		buffer->memory = memory;
+	} else {
+		buffer->memory = alloc_resize(buffer->memory, capacity);
+	}
+	buffer->capacity = capacity;
+}
+
 uint8_t *buffer_reserve(struct buffer *buffer, size_t length)
 {
 	size_t needed = buffer->length + length;
@@ -25,8 +42,7 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t length)
 
 	while (capacity < buffer->start + needed)
 		capacity *= 2;
-	buffer->memory = alloc_resize(buffer->memory, capacity);
-	buffer->capacity = capacity;
+	buffer_grow(buffer, capacity);
 	return buffer->memory + buffer->start + buffer->length;
 }
 
@@ -51,16 +67,19 @@ void buffer_append_text(struct buffer *buffer, const char *text)
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
 {
 	va_list arguments;
-	char *text;
+	uint8_t *room;
 	int length;
 
 	va_start(arguments, format);
-	length = vasprintf(&text, format, arguments);
+	length = vsnprintf(NULL, 0, format, arguments);
 	va_end(arguments);
 	if (length < 0)
 		abort();
-	buffer_append(buffer, text, (size_t)length);
-	free(text);
+	room = buffer_reserve(buffer, (size_t)length + 1);
+	va_start(arguments, format);
+	vsnprintf((char *)room, (size_t)length + 1, format, arguments);
+	va_end(arguments);
+	buffer_commit(buffer, (size_t)length);
 }
 
 void buffer_consume(struct buffer *buffer, size_t length)
@@ -81,6 +100,8 @@ void buffer_clear(struct buffer *buffer)
 
 void buffer_release(struct buffer *buffer)
 {
+	if (buffer->secret && buffer->memory)
+		explicit_bzero(buffer->memory, buffer->capacity);
 	free(buffer->memory);
-	*buffer = (struct buffer){0};
+	*buffer = (struct buffer){.secret = buffer->secret};
 }

@@ -1,6 +1,7 @@
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct buffer {
 	size_t start;    /* of the content within memory */
 	size_t length;   /* of the content */
 	size_t capacity; /* of memory */
+	bool secret;     /* the memory is wiped before it is given back; stays until it is unset */
 };
 
 /* The content; valid until the next append, reserve or release. NULL if there is no memory. */

@@ -102,6 +102,7 @@ bool call_write_head(struct call *call)
 
 	call->authorization = call_authorization(call);
 	ws_handshake_key(call->key);
+	call->unsent.secret = true;
 	call->request = (struct ws_request){
 		.host = own_host ? settings->host : call->url.authority,
 		.resource = call->url.resource,

@@ -122,7 +122,7 @@ static void on_open_warn_unset(const struct on_open_sender *sender, const char *
 static bool on_open_send_from(const struct on_open_sender *sender, const char *where,
 	const char *message, bool *warned, struct error *error)
 {
-	struct buffer text = {0};
+	struct buffer text = {.secret = true};
 	char *unset;
 	bool sent;
 

@@ -57,9 +57,9 @@ static char *redirect_absolute(const struct url *from, const char *location, siz
 	struct error *error)
 {
 	const char *scheme = redirect_map_scheme(location, scheme_length);
-	char shown[128];
+	char shown[URL_SHOWN_SIZE];
 
-	text_printable(shown, sizeof(shown), location, strlen(location));
+	url_show(location, shown);
 	if (!scheme) {
 		error_set(error, ERROR_WEBSOCKET, "the server redirects to %s, which is no WebSocket",
 			shown);
@@ -114,11 +114,12 @@ char *redirect_target(const struct url *from, const char *location, struct error
 		return NULL;
 	}
 	if (!redirect_is_clean(location)) {
-		char shown[128];
+		char shown[URL_SHOWN_SIZE], clean[128];
 
-		text_printable(shown, sizeof(shown), location, strlen(location));
+		url_show(location, shown);
+		text_printable(clean, sizeof(clean), shown, strcspn(shown, "?"));
 		error_set(error, ERROR_WEBSOCKET, "the server redirects to %s, which is no URL",
-			shown);
+			clean);
 		return NULL;
 	}
 	target = scheme_length ? redirect_absolute(from, location, scheme_length, error)

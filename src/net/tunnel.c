@@ -5,7 +5,7 @@
 bool tunnel_start(struct tunnel *tunnel, const struct proxy *proxy, const struct url *target,
 	struct error *error)
 {
-	*tunnel = (struct tunnel){.proxy = proxy, .target = target};
+	*tunnel = (struct tunnel){.proxy = proxy, .target = target, .out.secret = true};
 	return proxy->kind == PROXY_HTTP ? tunnel_http_start(tunnel, error)
 					 : tunnel_socks_start(tunnel, error);
 }

@@ -40,20 +40,34 @@ static const struct url_scheme *url_find_scheme(const struct url_schemes *scheme
 	return NULL;
 }
 
-/* Names the URL in an error. It may be malformed, so all that could be userinfo is left out. */
-static bool url_error(struct error *error, const char *text, const char *what)
+void url_show(const char *text, char shown[URL_SHOWN_SIZE])
 {
 	const char *authority = strstr(text, "://");
+	const char *query = strchr(text, '?');
 	const char *at = strrchr(text, '@');
 	size_t kept = authority ? (size_t)(authority - text) + 3 : 0;
+	size_t length;
 
-	if (!at)
-		return error_set(error, ERROR_WEBSOCKET, "URL '%.*s': %s",
-			text_cut(text, URL_SHOWN_MAX), text, what);
-	if (kept > (size_t)(at - text) || kept > URL_SCHEME_MAX)
+	if (kept > URL_SCHEME_MAX || (query && query < text + kept) || (at && at < text + kept))
 		kept = 0;
-	return error_set(error, ERROR_WEBSOCKET, "URL '%.*s***%.*s': %s", (int)kept, text,
-		text_cut(at, URL_SHOWN_MAX), at, what);
+	if (at && query && query < at) /* of a password, or the query? */
+		query = at;
+	else if (!at)
+		at = text + kept;
+	length = query ? (size_t)(query - at) : strlen(at);
+	if (length > URL_SHOWN_MAX)
+		length = (size_t)text_cut(at, URL_SHOWN_MAX);
+	snprintf(shown, URL_SHOWN_SIZE, "%.*s%s%.*s%s", (int)kept, text,
+		at == text + kept ? "" : "***", (int)length, at, query ? "?…" : "");
+}
+
+/* Names the URL in an error. */
+static bool url_error(struct error *error, const char *text, const char *what)
+{
+	char shown[URL_SHOWN_SIZE];
+
+	url_show(text, shown);
+	return error_set(error, ERROR_WEBSOCKET, "URL '%s': %s", shown, what);
 }
 
 /* Percent-decodes; NULL when the outcome has control characters (RFC 7617 forbids them too). */
@@ -180,6 +194,7 @@ static bool url_take_port(struct url *url, int port, const struct url_scheme *sc
 static bool url_take_userinfo(struct url *url, const char *userinfo, const char *text,
 	struct error *error)
 {
+	size_t length = userinfo ? strlen(userinfo) : 0;
 	char *user, *colon;
 
 	if (!userinfo)
@@ -191,6 +206,7 @@ static bool url_take_userinfo(struct url *url, const char *userinfo, const char 
 		url->password = url_decode(colon + 1);
 	}
 	url->user = url_decode(user);
+	explicit_bzero(user, length);
 	free(user);
 	if (!url->user || (colon && !url->password))
 		return url_error(error, text, "user name or password has a control character");
@@ -214,9 +230,10 @@ static void url_compose(struct url *url, const struct evhttp_uri *uri,
 		alloc_format("%s%s%s%s", ipv6 ? "[" : "", url->host, ipv6 ? "]" : "", port);
 	url->resource = alloc_format("%s%s%s", path && *path ? path : "/", query ? "?" : "",
 		query ? query : "");
-	url->shown = alloc_format("%s://%.*s%s%s%s%s", scheme->name,
+	url->shown = alloc_format("%s://%.*s%s%s%s%s%s", scheme->name,
 		userinfo ? (int)strcspn(userinfo, ":") : 0, userinfo ? userinfo : "",
-		url->password ? ":***" : "", userinfo ? "@" : "", url->authority, url->resource);
+		url->password ? ":***" : "", userinfo ? "@" : "", url->authority,
+		path && *path ? path : "/", query ? "?…" : "");
 }
 
 bool url_parse_schemes(struct url *url, const char *text, const struct url_schemes *schemes,
@@ -277,6 +294,7 @@ static bool url_take_unix_resource(struct url *url, const char *resource, const 
 	struct error *error)
 {
 	const struct url_scheme *scheme;
+	char shown[URL_SHOWN_SIZE];
 	struct url inner;
 	char *joined;
 	bool ok;
@@ -287,8 +305,10 @@ static bool url_take_unix_resource(struct url *url, const char *resource, const 
 	joined = alloc_format("ws://localhost%s", resource);
 	ok = url_parse_schemes(&inner, joined, &url_websocket, &scheme, error);
 	free(joined);
-	if (!ok)
-		return error_prefix(error, "in '%.*s': ", text_cut(text, URL_SHOWN_MAX), text);
+	if (!ok) {
+		url_show(text, shown);
+		return error_prefix(error, "in '%s': ", shown);
+	}
 	url->host = alloc_string(inner.host);
 	url->authority = alloc_string(inner.host);
 	url->resource = alloc_string(inner.resource);
@@ -314,7 +334,9 @@ static bool url_parse_unix(struct url *url, const char *text, struct error *erro
 		url_release(url);
 		return false;
 	}
-	url->shown = alloc_format("ws+unix://%.*s:%s", (int)length, path, url->resource);
+	url->shown = alloc_format("ws+unix://%.*s:%.*s%s", (int)length, path,
+		(int)strcspn(url->resource, "?"), url->resource,
+		strchr(url->resource, '?') ? "?…" : "");
 	return true;
 }
 
@@ -337,15 +359,20 @@ void url_format_server(const struct url *url, char text[URL_SERVER_SIZE])
 		snprintf(text, URL_SERVER_SIZE, format, url->host, url->port);
 }
 
+static void url_wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 void url_release(struct url *url)
 {
 	free(url->host);
 	free(url->socket_path);
-	free(url->resource);
+	url_wipe(url->resource); /* a query may have a token */
 	free(url->user);
-	if (url->password)
-		explicit_bzero(url->password, strlen(url->password));
-	free(url->password);
+	url_wipe(url->password);
 	free(url->authority);
 	free(url->shown);
 	*url = (struct url){0};

@@ -154,7 +154,7 @@ def test_a_server_on_a_unix_socket(start_daemon, make_server, tmp_path):
     assert peer.path == "/v1?a=b"
     assert peer.headers["Host"] == "localhost"
     assert info["peer"] == str(path)
-    assert info["url"] == f"ws+unix://{path}:/v1?a=b"
+    assert info["url"] == f"ws+unix://{path}:/v1?…"
     with Lines(daemon.path("feed.sock")) as subscriber:
         wait_until(lambda: daemon.call("subscribers"))
         peer.send("x" * 1_000_00)

@@ -22,11 +22,11 @@ static const struct good_url good_urls[] = {
 	{"wss://example.com/v1", true, "example.com", 443, "/v1", NULL, NULL, "example.com",
 		"wss://example.com/v1"},
 	{"WSS://Example.com:8443/a/b?c=d&e", true, "Example.com", 8443, "/a/b?c=d&e", NULL, NULL,
-		"Example.com:8443", "wss://Example.com:8443/a/b?c=d&e"},
+		"Example.com:8443", "wss://Example.com:8443/a/b?…"},
 	{"ws://example.com?token=x", false, "example.com", 80, "/?token=x", NULL, NULL,
-		"example.com", "ws://example.com/?token=x"},
+		"example.com", "ws://example.com/?…"},
 	{"ws://example.com/?", false, "example.com", 80, "/?", NULL, NULL, "example.com",
-		"ws://example.com/?"},
+		"ws://example.com/?…"},
 	{"ws://example.com:/", false, "example.com", 80, "/", NULL, NULL, "example.com",
 		"ws://example.com/"},
 	{"wss://example.com:80/", true, "example.com", 80, "/", NULL, NULL, "example.com:80",
@@ -72,11 +72,11 @@ struct unix_url {
 
 static const struct unix_url unix_urls[] = {
 	{"ws+unix:///run/app.sock:/path?query=1", "/run/app.sock", "/path?query=1",
-		"ws+unix:///run/app.sock:/path?query=1"},
+		"ws+unix:///run/app.sock:/path?…"},
 	{"ws+unix:/run/app.sock:/path", "/run/app.sock", "/path", "ws+unix:///run/app.sock:/path"},
 	{"WS+UNIX:///run/app.sock", "/run/app.sock", "/", "ws+unix:///run/app.sock:/"},
 	{"ws+unix:///run/app.sock:", "/run/app.sock", "/", "ws+unix:///run/app.sock:/"},
-	{"ws+unix:///run/app.sock:?q", "/run/app.sock", "/?q", "ws+unix:///run/app.sock:/?q"},
+	{"ws+unix:///run/app.sock:?q", "/run/app.sock", "/?q", "ws+unix:///run/app.sock:/?…"},
 	{"ws+unix:///run/a%3Ab%20c:/x:y", "/run/a:b c", "/x:y", "ws+unix:///run/a%3Ab%20c:/x:y"},
 };
 
@@ -131,7 +131,7 @@ static const struct bad_url bad_urls[] = {
 		"URL 'ws+unix://host/run/app.sock': the socket's path must be absolute: "
 		"ws+unix:///run/app.sock:/path"},
 	{"ws+unix:///a.sock?q",
-		"URL 'ws+unix:///a.sock?q': a query comes after the socket's path and ':', as in "
+		"URL 'ws+unix:///a.sock?…': a query comes after the socket's path and ':', as in "
 		"ws+unix:///run/app.sock:/?query"},
 	{"ws+unix:///a.sock:x",
 		"URL 'ws+unix:///a.sock:x': after the socket's path comes ':' and a path that "
@@ -142,6 +142,15 @@ static const struct bad_url bad_urls[] = {
 		"in 'ws+unix:///a.sock:/#f': URL 'ws://localhost/#f': a WebSocket URL has no "
 		"fragment ('#'); write %23"},
 	{"ws://u:p w@h/", "URL 'ws://***@h/': it has a space or control character"},
+	{"ws://h:0/?token=secret", "URL 'ws://h:0/?…': the port must be 1 to 65535"},
+	{"ws://h:0/?token=a@secret", "URL 'ws://***?…': the port must be 1 to 65535"},
+	{"ws://u:p?w@h:0/", "URL 'ws://***?…': it is not a well-formed URL"},
+	{"ws://u:pw@h:0/?to=ws://secret", "URL 'ws://***@h:0/?…': the port must be 1 to 65535"},
+	{"ws+unix:///a%00b.sock:/?secret",
+		"URL 'ws+unix:///a%00b.sock:/?…': the socket's path has a control character"},
+	{"ws+unix:///a.sock:/?secret#f",
+		"in 'ws+unix:///a.sock:/?…': URL 'ws://localhost/?…': a WebSocket URL has no "
+		"fragment ('#'); write %23"},
 };
 
 static void assert_text(const char *actual, const char *expected)

@@ -33,6 +33,8 @@ static const struct {
 	{"ws+unix:///run/s.sock:/x", "/y", NULL, "UNIX socket"},
 	{"ws://a/x", "ws://b\xFF/y", NULL, "to ws://b?/y, which is no URL"},
 	{"ws://a/x", "/y\tz", NULL, "to /y?z, which is no URL"},
+	{"ws://a/x", "/y\tz?secret", NULL, "to /y?z, which is no URL"},
+	{"ws://a/x", "ftp://u:secret@b/y?secret", NULL, "to ftp://***@b/y?…, which is no WebSocket"},
 	{"ws://a/x", "/b c", NULL, "no URL"},
 };
 
