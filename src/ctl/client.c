@@ -1,15 +1,40 @@
 #include "ctl/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CLIENT_READ_SIZE = 64 * 1024 };
+#include "base/clock.h"
 
-int client_connect_socket(const char *path, int type, struct error *error)
+enum {
+	CLIENT_READ_SIZE = 64 * 1024,
+	CLIENT_WAIT_MAX = 3600 * 1000, /* ms at a time */
+};
+
+/* The id of the request for a sign of life. */
+#define CLIENT_ALIVE "alive"
+
+/* Connecting and sending wait for no longer. */
+static void client_limit_waits(int fd, uint64_t timeout)
+{
+	struct timeval limit = clock_timeval(timeout);
+
+	if (timeout)
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+static bool client_say_silent(uint64_t timeout, struct error *error)
+{
+	return error_set(error, ERROR_SOCKET_TIMEOUT,
+		"the daemon gives no sign of life: nothing for %g s (--timeout)",
+		(double)timeout / (double)CLOCK_NS_PER_SECOND);
+}
+
+int client_connect_socket(const char *path, int type, uint64_t timeout, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
@@ -20,9 +45,13 @@ int client_connect_socket(const char *path, int type, struct error *error)
 	}
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	client_limit_waits(fd, timeout);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
-	error_set(error, ERROR_SYSTEM, "cannot connect to %s: %s", path, strerror(errno));
+	if (fd >= 0 && errno == EAGAIN)
+		client_say_silent(timeout, error);
+	else
+		error_set(error, ERROR_SYSTEM, "cannot connect to %s: %s", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -30,7 +59,8 @@ int client_connect_socket(const char *path, int type, struct error *error)
 
 bool client_open(struct client *client, const char *path, struct error *error)
 {
-	client->fd = client_connect_socket(path, SOCK_STREAM, error);
+	client->fd = client_connect_socket(path, SOCK_STREAM, client->timeout, error);
+	client->heard = clock_monotonic();
 	return client->fd >= 0;
 }
 
@@ -39,24 +69,59 @@ void client_close(struct client *client)
 	if (client->fd >= 0)
 		close(client->fd);
 	client->fd = -1;
+	client->asked = 0;
+	json_decref(client->kept);
+	client->kept = NULL;
 	buffer_release(&client->input);
 }
 
-/* A daemon that stops reading has refused the request: its answer says why. */
-static void client_send(struct client *client, const struct buffer *line)
+/* False: the daemon takes nothing. One that has closed its side has refused the request: its answer
+ * says why. */
+static bool client_send(struct client *client, const void *data, size_t length)
 {
-	const uint8_t *data = buffer_data(line);
-	size_t left = line->length;
+	const uint8_t *next = data;
 	ssize_t sent;
 
-	while (left) {
-		sent = send(client->fd, data, left, MSG_NOSIGNAL);
+	while (length) {
+		sent = send(client->fd, next, length, MSG_NOSIGNAL);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			return;
-		data += sent;
-		left -= (size_t)sent;
+			return errno != EAGAIN;
+		next += sent;
+		length -= (size_t)sent;
+	}
+	return true;
+}
+
+/* The request for a sign of life is the cheapest that there is. Its id is none of the others'. */
+static bool client_ask_for_life(struct client *client)
+{
+	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":\"" CLIENT_ALIVE
+				      "\",\"method\":\"version\"}\n";
+
+	client->asked = clock_monotonic();
+	return client_send(client, request, sizeof(request) - 1);
+}
+
+/* Waits for bytes: half of the time for any, then as long for an answer to whether it lives. */
+static bool client_await(struct client *client, struct error *error)
+{
+	struct pollfd socket = {.fd = client->fd, .events = POLLIN};
+	uint64_t half = client->timeout / 2, waited;
+	int wait = -1, count;
+
+	for (;;) {
+		if (client->timeout) {
+			waited = clock_monotonic() - (client->asked ? client->asked : client->heard);
+			waited = (half > waited ? half - waited : 0) / CLOCK_NS_PER_MS;
+			wait = waited < CLIENT_WAIT_MAX ? (int)waited : CLIENT_WAIT_MAX;
+		}
+		count = poll(&socket, 1, wait);
+		if (count > 0 || (count < 0 && errno != EINTR))
+			return true;
+		if (wait == 0 && (client->asked || !client_ask_for_life(client)))
+			return client_say_silent(client->timeout, error);
 	}
 }
 
@@ -65,6 +130,8 @@ static bool client_receive(struct client *client, struct error *error)
 	uint8_t *room = buffer_reserve(&client->input, CLIENT_READ_SIZE);
 	ssize_t length;
 
+	if (!client_await(client, error))
+		return false;
 	do
 		length = recv(client->fd, room, CLIENT_READ_SIZE, 0);
 	while (length < 0 && errno == EINTR);
@@ -74,11 +141,13 @@ static bool client_receive(struct client *client, struct error *error)
 	if (length < 0)
 		return error_set(error, ERROR_SYSTEM, "cannot read from the daemon: %s",
 			strerror(errno));
+	client->heard = clock_monotonic();
+	client->asked = 0; /* whatever it was, it is alive */
 	buffer_commit(&client->input, (size_t)length);
 	return true;
 }
 
-json_t *client_next(struct client *client, struct error *error)
+static json_t *client_read(struct client *client, struct error *error)
 {
 	const char *line, *newline;
 	size_t scanned = 0;
@@ -102,6 +171,33 @@ json_t *client_next(struct client *client, struct error *error)
 	return message;
 }
 
+/* The next message that is not only a sign of life. */
+static json_t *client_read_message(struct client *client, struct error *error)
+{
+	json_t *message;
+	const char *id;
+
+	while ((message = client_read(client, error))) {
+		id = json_string_value(json_object_get(message, "id"));
+		if (!id || strcmp(id, CLIENT_ALIVE) != 0)
+			return message;
+		client->asked = 0;
+		json_decref(message);
+	}
+	return NULL;
+}
+
+json_t *client_next(struct client *client, struct error *error)
+{
+	json_t *message;
+
+	if (!json_array_size(client->kept))
+		return client_read_message(client, error);
+	message = json_incref(json_array_get(client->kept, 0));
+	json_array_remove(client->kept, 0);
+	return message;
+}
+
 static int client_append_piece(const char *data, size_t length, void *context)
 {
 	buffer_append(context, data, length);
@@ -116,20 +212,34 @@ static bool client_is_answer(const struct client *client, const json_t *message)
 	return json_is_null(id) || json_integer_value(id) == client->last_id;
 }
 
+static void client_put_by(struct client *client, json_t *message)
+{
+	if (client->keeps && !client->kept)
+		client->kept = json_array();
+	if (client->keeps)
+		json_array_append(client->kept, message);
+	json_decref(message);
+}
+
 json_t *client_call(struct client *client, const char *method, json_t *parameters,
 	struct error *error)
 {
 	json_t *message = json_pack("{s:s,s:I,s:s,s:o}", "jsonrpc", "2.0", "id", ++client->last_id,
 		"method", method, "params", parameters ? parameters : json_object());
 	struct buffer line = {0};
+	bool sent;
 
 	json_dump_callback(message, client_append_piece, &line, JSON_COMPACT);
 	buffer_append_text(&line, "\n");
 	json_decref(message);
-	client_send(client, &line);
+	client->heard = clock_monotonic();
+	sent = client_send(client, buffer_data(&line), line.length);
 	buffer_release(&line);
-
-	while ((message = client_next(client, error)) && !client_is_answer(client, message))
-		json_decref(message);
+	if (!sent) {
+		client_say_silent(client->timeout, error);
+		return NULL;
+	}
+	while ((message = client_read_message(client, error)) && !client_is_answer(client, message))
+		client_put_by(client, message);
 	return message;
 }

@@ -3,27 +3,38 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
 
-/* The daemon's control socket from the other side: one request at a time, and notifications. */
+/*
+ * The daemon's control socket from the other side: one request at a time, and notifications. While it
+ * waits it asks the daemon now and then for a sign of life, as a request may take its time, but a
+ * daemon that is stopped never answers.
+ */
 struct client {
 	int fd; /* -1: not connected */
+	uint64_t timeout; /* ns without a sign of life, until the daemon counts as gone; 0: for ever */
+	uint64_t heard;   /* when the daemon has last sent something, monotonic ns */
+	uint64_t asked;   /* when it was last asked for a sign of life since then; 0: not */
+	bool keeps;       /* notifications that come before an answer, for client_next() */
+	json_t *kept;     /* an array of them; NULL: none */
 	struct buffer input;
 	json_int_t last_id;
 };
 
-/* A connected UNIX socket of the type SOCK_STREAM or SOCK_SEQPACKET, or -1 and the error. */
-int client_connect_socket(const char *path, int type, struct error *error);
+/* A connected UNIX socket of the type SOCK_STREAM or SOCK_SEQPACKET, or -1 and the error; waits for
+ * at most `timeout` ns (0: for ever) where others are before us. */
+int client_connect_socket(const char *path, int type, uint64_t timeout, struct error *error);
 
 bool client_open(struct client *client, const char *path, struct error *error);
 void client_close(struct client *client);
 
 /*
  * Sends the request and waits for its answer: the whole answer object, with "result" or "error",
- * which the caller owns. Notifications that come before it are dropped. Takes `parameters` over.
- * NULL and the error if the daemon is gone.
+ * which the caller owns. Notifications that come before it are dropped, or kept. Takes `parameters`
+ * over. NULL and the error if the daemon is gone.
  */
 json_t *client_call(struct client *client, const char *method, json_t *parameters,
 	struct error *error);

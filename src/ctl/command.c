@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "ctl/print.h"
 
 static void command_usage(FILE *out, const struct command *command)
@@ -20,7 +21,7 @@ static void command_help(const struct command *command)
 	printf("%s.\n", command->summary);
 	if (command->details)
 		printf("\n%s", command->details);
-	puts("\nCommon options: --json, --no-color, --socket=PATH, --help; see wsgatectl(1).");
+	puts("\nCommon options: --json, --no-color, --socket=PATH, --timeout=TIME, --help; see wsgatectl(1).");
 }
 
 void command_misused(struct ctl *ctl, const char *format, ...)
@@ -42,6 +43,31 @@ void command_no_daemon(const struct error *error)
 	exit(CTL_NO_DAEMON);
 }
 
+bool command_duration(const char *text, uint64_t *ns)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {
+		{"ms", CLOCK_NS_PER_MS},
+		{"s", CLOCK_NS_PER_SECOND},
+		{"m", 60 * CLOCK_NS_PER_SECOND},
+	};
+	size_t digits = strspn(text, "0123456789");
+	unsigned long number = strtoul(text, NULL, 10);
+
+	if (!digits || digits > 7)
+		return false;
+	*ns = 0;
+	if (number == 0 && !text[digits])
+		return true;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(text + digits, units[i].name) == 0)
+			*ns = number * units[i].ns;
+	}
+	return *ns || number == 0;
+}
+
 int command_option(struct ctl *ctl, int argc, char **argv, const char *letters,
 	const struct option *options)
 {
@@ -60,6 +86,11 @@ int command_option(struct ctl *ctl, int argc, char **argv, const char *letters,
 			break;
 		case 's':
 			ctl->socket = optarg;
+			break;
+		case COMMAND_TIMEOUT:
+			if (!command_duration(optarg, &ctl->client.timeout))
+				command_misused(ctl, "--timeout is like 500ms, 10s or 2m, not '%s'",
+					optarg);
 			break;
 		case '?':
 			command_usage(stderr, ctl->command);

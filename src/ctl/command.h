@@ -21,6 +21,7 @@ struct ctl {
 	bool color;
 	const struct command *command;
 	const char *only; /* `warnings --follow`: of this connection; NULL: of all */
+	json_t *seen;     /* likewise: the number of the last warning shown, by connection */
 	struct client client;
 };
 
@@ -33,10 +34,13 @@ struct command {
 	int (*run)(struct ctl *ctl, int argc, char **argv);
 };
 
+enum { COMMAND_TIMEOUT = 256 }; /* the "letter" of --timeout */
+
 /* Those that every command takes; they end a command's own list. */
 #define COMMAND_OPTIONS                                                                            \
 	{"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'},                        \
 		{"no-color", no_argument, NULL, 'n'}, {"socket", required_argument, NULL, 's'},    \
+		{"timeout", required_argument, NULL, COMMAND_TIMEOUT},                             \
 	{                                                                                          \
 		NULL, 0, NULL, 0                                                                   \
 	}
@@ -44,6 +48,9 @@ struct command {
 /* The next option of the command's own, or -1; takes care of the common and of wrong ones. */
 int command_option(struct ctl *ctl, int argc, char **argv, const char *letters,
 	const struct option *options);
+
+/* "500ms", "10s", "2m" as ns; "0" is 0. False: the text is none of these. */
+bool command_duration(const char *text, uint64_t *ns);
 
 /* For a command without options of its own. */
 void command_no_options(struct ctl *ctl, int argc, char **argv);

@@ -142,6 +142,7 @@ static int run_unwarn(struct ctl *ctl, int argc, char **argv)
 static void warnings_add(struct table *table, const json_t *warning)
 {
 	table_add(table, print_time(json_object_get(warning, "time")), TABLE_DIM);
+	table_add(table, print_count(warning, "seq"), TABLE_DIM);
 	table_add(table, print_scalar(json_object_get(warning, "connection")), TABLE_PLAIN);
 	table_add(table, print_warning(warning), TABLE_YELLOW);
 	table_add(table, print_scalar(json_object_get(warning, "arg")), TABLE_PLAIN);
@@ -151,6 +152,7 @@ static void warnings_print(struct ctl *ctl, const json_t *result)
 {
 	static const struct table_column columns[] = {
 		{"TIME", false},
+		{"SEQ", true},
 		{"CONNECTION", false},
 		{"WARNING", false},
 		{"ARG", false},
@@ -167,16 +169,30 @@ static void warnings_print(struct ctl *ctl, const json_t *result)
 /* A line of its own for each, as the widths of what is to come are unknown. */
 static void warnings_print_one(struct ctl *ctl, const json_t *warning)
 {
-	static const struct table_column columns[4] = {{0}};
+	static const struct table_column columns[5] = {{0}};
 	struct table *table;
 
 	if (ctl->json) {
 		print_json(warning);
 		return;
 	}
-	table = table_new(columns, 4);
+	table = table_new(columns, 5);
 	warnings_add(table, warning);
 	table_print(table, ctl->color);
+}
+
+/* Each once, though it may come from the queue and as an event: by its number. */
+static bool warnings_is_new(struct ctl *ctl, const json_t *warning)
+{
+	const char *name = json_string_value(json_object_get(warning, "connection"));
+	json_int_t seq = json_integer_value(json_object_get(warning, "seq"));
+
+	if (!ctl->seen)
+		ctl->seen = json_object();
+	if (seq <= json_integer_value(json_object_get(ctl->seen, name)))
+		return false;
+	json_object_set_new(ctl->seen, name, json_integer(seq));
+	return true;
 }
 
 static void warnings_show_event(struct ctl *ctl, const char *method, const json_t *parameters)
@@ -184,9 +200,9 @@ static void warnings_show_event(struct ctl *ctl, const char *method, const json_
 	const json_t *warning = json_object_get(parameters, "warning");
 	const char *name = json_string_value(json_object_get(warning, "connection"));
 
-	if (!method || strcmp(method, "event") != 0 || !warning)
+	if (!method || strcmp(method, "event") != 0 || !name)
 		return;
-	if (!ctl->only || (name && strcmp(name, ctl->only) == 0))
+	if ((!ctl->only || strcmp(name, ctl->only) == 0) && warnings_is_new(ctl, warning))
 		warnings_print_one(ctl, warning);
 }
 
@@ -197,13 +213,16 @@ static int warnings_follow(struct ctl *ctl, json_t *parameters)
 	const json_t *warning;
 	size_t i;
 
+	ctl->client.keeps = true;
 	following = command_call(ctl, "events", NULL);
 	queued = following ? command_call(ctl, "warnings", parameters) : NULL;
 	json_decref(following);
 	if (!queued)
 		return CTL_REFUSED;
-	json_array_foreach(queued, i, warning)
-		warnings_print_one(ctl, warning);
+	json_array_foreach(queued, i, warning) {
+		if (warnings_is_new(ctl, warning))
+			warnings_print_one(ctl, warning);
+	}
 	json_decref(queued);
 	command_flush();
 	return command_follow(ctl, warnings_show_event);
@@ -213,15 +232,30 @@ static int run_warnings(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"follow", no_argument, NULL, 'f'},
+		{"take", no_argument, NULL, 't'},
+		{"after", required_argument, NULL, 'a'},
 		COMMAND_OPTIONS,
 	};
+	json_t *more = json_object();
 	json_t *parameters;
 	bool follow = false;
+	int letter;
 
-	while (command_option(ctl, argc, argv, "fs:h", options) != -1)
-		follow = true;
+	while ((letter = command_option(ctl, argc, argv, "fs:h", options)) != -1) {
+		if (letter == 'f')
+			follow = true;
+		else if (letter == 't')
+			json_object_set_new(more, "take", json_true());
+		else
+			json_object_set_new(more, "after",
+				command_integer(ctl, "--after", optarg));
+	}
+	if (follow && json_object_get(more, "take"))
+		command_misused(ctl, "only one of --follow and --take can be given");
 	ctl->only = *command_arguments(ctl, argc, argv, 0, 1);
 	parameters = ctl->only ? command_name(ctl->only) : json_object();
+	json_object_update(parameters, more);
+	json_decref(more);
 	if (follow)
 		return warnings_follow(ctl, parameters);
 	return command_show(ctl, "warnings", parameters, warnings_print);
@@ -239,7 +273,11 @@ static const char warn_details[] =
 	"      --queue=N       warnings kept, 1 to 100000 [100]\n";
 
 static const char warnings_details[] =
-	"  -f, --follow  then wait for more, until interrupted\n";
+	"Those that are queued; they stay queued unless they are taken. Each has a number, SEQ, of\n"
+	"its connection.\n\n"
+	"  -f, --follow     then wait for more, until interrupted\n"
+	"      --take       take them out of the queue: nobody else gets these\n"
+	"      --after=SEQ  only those with a higher number\n";
 
 const struct command commands_counts[] = {
 	{"stats", group, "[NAME]", "Shows the statistics", NULL, run_stats},
@@ -248,7 +286,7 @@ const struct command commands_counts[] = {
 		"Sets the warning thresholds", warn_details, run_warn},
 	{"unwarn", group, "NAME", "Removes the thresholds and the queued warnings", NULL,
 		run_unwarn},
-	{"warnings", group, "[--follow] [NAME]", "Shows the queued warnings", warnings_details,
+	{"warnings", group, "[--follow|--take] [--after=SEQ] [NAME]", "Shows the queued warnings", warnings_details,
 		run_warnings},
 	{0},
 };

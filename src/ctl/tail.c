@@ -252,11 +252,12 @@ static int tail_frames(const struct tail *tail)
 }
 
 /* `lines`, `json` and `packets`: through a socket of our own. */
-static int tail_socket(struct tail *tail, const char *path, bool packets)
+static int tail_socket(struct ctl *ctl, struct tail *tail, const char *path, bool packets)
 {
 	struct error error;
 
-	tail->fd = client_connect_socket(path, packets ? SOCK_SEQPACKET : SOCK_STREAM, &error);
+	tail->fd = client_connect_socket(path, packets ? SOCK_SEQPACKET : SOCK_STREAM,
+		ctl->client.timeout, &error);
 	if (tail->fd < 0)
 		command_no_daemon(&error);
 	if (packets)
@@ -280,7 +281,7 @@ static int tail_outlet(struct ctl *ctl, struct tail *tail, const json_t *outlet)
 		return tail_frames(tail);
 	if (tail->options.start != WSGATE_START_DEFAULT)
 		command_misused(ctl, "--oldest and --after need an outlet of the format 'frames'");
-	return tail_socket(tail, path, strcmp(format, "packets") == 0);
+	return tail_socket(ctl, tail, path, strcmp(format, "packets") == 0);
 }
 
 static void tail_read_options(struct ctl *ctl, int argc, char **argv,

@@ -6,7 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ctl/command.h"
+
+/* Far longer than a daemon ever is busy with something else. */
+#define CTL_TIMEOUT (10 * CLOCK_NS_PER_SECOND)
 
 static const struct command *const command_tables[] = {
 	commands_connection,
@@ -41,6 +45,8 @@ static void ctl_help(void)
 	     "  -s, --socket=PATH  the daemon's control socket\n"
 	     "                     [$WSGATED_SOCKET, else " RUNSTATEDIR
 	     "/wsgated/control.sock]\n"
+	     "      --timeout=TIME until a daemon without a sign of life counts as gone:\n"
+	     "                     500ms, 10s, 2m; 0: never [10s]\n"
 	     "      --json         print results as JSON, for programs\n"
 	     "      --no-color     no colours, even on a terminal (also: NO_COLOR=1)\n"
 	     "  -h, --help         this text; after a COMMAND: about that command\n"
@@ -68,6 +74,9 @@ static void ctl_options(struct ctl *ctl, int argc, char **argv)
 	while ((letter = getopt_long(argc, argv, "+s:hV", options, NULL)) != -1) {
 		if (letter == 's') {
 			ctl->socket = optarg;
+		} else if (letter == COMMAND_TIMEOUT) {
+			if (!command_duration(optarg, &ctl->client.timeout))
+				ctl_misused("--timeout is like 500ms, 10s or 2m, not ", optarg);
 		} else if (letter == 'j') {
 			ctl->json = true;
 		} else if (letter == 'n') {
@@ -98,7 +107,7 @@ int main(int argc, char **argv)
 	struct ctl ctl = {
 		.socket = socket ? socket : RUNSTATEDIR "/wsgated/control.sock",
 		.color = isatty(STDOUT_FILENO) && !ctl_environment("NO_COLOR"),
-		.client = {.fd = -1},
+		.client = {.fd = -1, .timeout = CTL_TIMEOUT},
 	};
 	int status;
 

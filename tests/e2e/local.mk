@@ -51,6 +51,7 @@ EXTRA_DIST += \
 	tests/e2e/test_life.py \
 	tests/e2e/test_log.py \
 	tests/e2e/test_max_age.py \
+	tests/e2e/test_models.py \
 	tests/e2e/test_on_demand.py \
 	tests/e2e/test_outlets.py \
 	tests/e2e/test_packaging.py \
@@ -63,11 +64,12 @@ EXTRA_DIST += \
 	tests/e2e/test_refused.py \
 	tests/e2e/test_reload.py \
 	tests/e2e/test_ring.py \
-	tests/e2e/test_models.py \
 	tests/e2e/test_sending.py \
 	tests/e2e/test_stats_warnings.py \
 	tests/e2e/test_tail_frames.py \
+	tests/e2e/test_timeout.py \
 	tests/e2e/test_tls.py \
 	tests/e2e/test_tls_more.py \
+	tests/e2e/test_trust.py \
 	tests/e2e/test_turns.py \
 	tests/e2e/test_wait.py

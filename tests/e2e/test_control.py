@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import threading
+import time
 
 import pytest
 
@@ -262,3 +264,93 @@ def test_text_that_is_not_ascii_survives(daemon, server):
     text = "Grüße \u2028 𝄞 \" \\"
     daemon.call("send", name="feed", text=text)
     assert server.accept().receive() == text
+
+
+HEADERS = {
+    "an array": [f"X-{number}: 1" for number in range(65)],
+    "an object": {f"X-{number}": "1" for number in range(65)},
+    "values": {"X": ["1"] * 65},
+    "bytes": {"X": "x" * (32 << 10)},
+}
+
+
+@pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
+def test_a_connect_has_a_limit_of_headers(daemon, server, headers):
+    with pytest.raises(RpcError) as refused:
+        daemon.call("connect", name="feed", headers=headers)
+    assert (refused.value.code, refused.value.err) == (-32602, "WEBSOCKET-ERROR")
+    assert refused.value.message == "connect: 'headers' can have 64 headers of 32768 bytes together"
+    assert daemon.call("is-open", name="feed") and len(server.requests) == 1
+    daemon.call("connect", name="feed", headers=[f"X-{number}: {'x' * 480}" for number in range(64)])
+    assert server.requests[-1][1]["X-63"] == "x" * 480
+
+
+@pytest.mark.parametrize("headers", [7, "X: 1", [7], ["none"], {"X": 7}, {"X": [7]}, {"X": {}}, True])
+def test_headers_of_a_wrong_type(daemon, headers):
+    """As the original names it, in `connect` and in `add`."""
+    with pytest.raises(RpcError) as refused:
+        daemon.call("connect", name="feed", headers=headers)
+    assert (refused.value.code, refused.value.err) == (-32602, "WEBSOCKET-ERROR")
+    with pytest.raises(RpcError) as refused:
+        daemon.call("add", name="x", url="ws://127.0.0.1:1/", headers=headers)
+    assert refused.value.err == "WEBSOCKET-ERROR"
+
+
+@pytest.mark.parametrize("settings", [
+    {"url": "http://h/"}, {"url": "ws://"}, {"url": "ws://h/", "nope": 1}, {"url": "ws://h/", "linger": "x"},
+    {"url": "ws://h/", "tls": {"min_version": "9"}}, {},
+])
+def test_bad_options_have_the_originals_name(daemon, settings):
+    with pytest.raises(RpcError) as refused:
+        daemon.call("add", name="x", **settings)
+    assert refused.value.err == "WEBSOCKET-ERROR"
+
+
+FLOODS = {
+    "requests": b'{"jsonrpc":"2.0","id":1,"method":"status","params":["c0"]}\n' * 200,
+    "notifications": b'{"jsonrpc":"2.0","method":"list"}\n' * 2000,
+    "batches": b"[" + b",".join([b'{"jsonrpc":"2.0","id":1,"method":"stats","params":["c0"]}'] * 1000) + b"]\n",
+    "long answers": b'{"jsonrpc":"2.0","id":1,"method":"list"}\n' * 3,
+    "all statistics": b'{"jsonrpc":"2.0","id":1,"method":"stats"}\n' * 3,
+    "many values": b'{"jsonrpc":"2.0","id":1,"method":"add","params":{"x":[' + b"[]," * 340_000 + b"[]]}}\n",
+    "many headers": b'{"jsonrpc":"2.0","id":1,"method":"connect","params":["c0",{' + b",".join(
+        b'"%x":""' % number for number in range(49_000)) + b"}]}\n",
+    "empty lines": b"\n" * (1 << 20),
+}
+TURN = 0.1  # seconds of CPU time, of which the clock counts hundredths; the daemon's turns are shorter
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_a_flood_holds_up_nobody(start_daemon, flood):
+    """Whatever one client asks for, another one has its answer soon."""
+    daemon = start_daemon({
+        "connections": [{"name": f"c{number}", "url": "ws://127.0.0.1:1/", "when": "manual"} for number in range(1000)],
+    })
+    rude, other = daemon.rpc(), daemon.rpc()
+    stop = threading.Event()
+
+    def send():
+        with contextlib.suppress(OSError):
+            while not stop.is_set():
+                rude.socket.sendall(flood)
+
+    def read():
+        with contextlib.suppress(OSError):
+            while rude.socket.recv(1 << 20):
+                pass
+
+    threads = [threading.Thread(target=target) for target in (send, read)]
+    for thread in threads:
+        thread.start()
+    try:
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            before = daemon.cpu()
+            other.call("version")
+            assert daemon.cpu() - before < TURN
+    finally:
+        stop.set()
+        rude.socket.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()

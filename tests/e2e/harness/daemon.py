@@ -13,7 +13,7 @@ import threading
 
 from . import process
 from .config import libconfig
-from .control import Rpc
+from .control import Rpc, connect_as
 from .wait import PATIENCE, Timeout, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -199,6 +199,16 @@ class Daemon:
         rpc = Rpc(self.path("control.sock"))
         self.rpcs.append(rpc)
         return rpc
+
+    def rpcs_as(self, uid, count, name="control.sock"):
+        """The same, as another user: nobody but root can ask for it."""
+        self.folder.chmod(0o755)
+        rpcs = [Rpc(connection) for connection in connect_as(uid, self.path(name), count)]
+        self.rpcs += rpcs
+        return rpcs
+
+    def rpc_as(self, uid, name="control.sock"):
+        return self.rpcs_as(uid, 1, name)[0]
 
     def call(self, method, **params):
         """One call over a control connection of its own."""
