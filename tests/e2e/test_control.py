@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import statistics
 import threading
 import time
 
@@ -313,11 +314,12 @@ FLOODS = {
     "long answers": b'{"jsonrpc":"2.0","id":1,"method":"list"}\n' * 3,
     "all statistics": b'{"jsonrpc":"2.0","id":1,"method":"stats"}\n' * 3,
     "many values": b'{"jsonrpc":"2.0","id":1,"method":"add","params":{"x":[' + b"[]," * 340_000 + b"[]]}}\n",
-    "many headers": b'{"jsonrpc":"2.0","id":1,"method":"connect","params":["c0",{' + b",".join(
-        b'"%x":""' % number for number in range(49_000)) + b"}]}\n",
+    "many headers": b'{"jsonrpc":"2.0","id":1,"method":"connect","params":["c0",[' + b'"a:",' * 130_000 + b'"a:"]]}\n',
     "empty lines": b"\n" * (1 << 20),
 }
-TURN = 0.1  # seconds of CPU time, of which the clock counts hundredths; the daemon's turns are shorter
+# Seconds of CPU time, which the clock counts in hundredths. The daemon's turns are shorter; but a busy machine
+# does not let those run at once who wait for its answer.
+TURN = 0.03
 
 
 @pytest.mark.heavy
@@ -345,10 +347,12 @@ def test_a_flood_holds_up_nobody(start_daemon, flood):
         thread.start()
     try:
         end = time.monotonic() + 1
+        costs = []
         while time.monotonic() < end:
             before = daemon.cpu()
             other.call("version")
-            assert daemon.cpu() - before < TURN
+            costs.append(daemon.cpu() - before)
+        assert statistics.median(costs) < TURN and max(costs) < 10 * TURN, costs
     finally:
         stop.set()
         rude.socket.shutdown(socket.SHUT_RDWR)
