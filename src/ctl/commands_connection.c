@@ -400,7 +400,8 @@ static int run_remove(struct ctl *ctl, int argc, char **argv)
 static const char connect_details[] =
 	"Answers once the connection is open or has failed: the server's HTTP response, and how\n"
 	"the call went. A connection that is open is closed with 1001 first.\n\n"
-	"  -H, --header='NAME: VALUE'  send this header, too, with this call; may be repeated\n";
+	"  -H, --header='NAME: VALUE'  send this header, too, with this call; may be repeated,\n"
+	"                              up to 64 times and 32 KiB\n";
 
 static const char disconnect_details[] =
 	"CODE is a close code, 1001 unless given: 1000 to 1014 without 1004 to 1006, or 3000\n"
@@ -421,7 +422,8 @@ static const char on_open_details[] =
 static const char add_details[] =
 	"The connection lives until 'remove' or the next 'reload'. A SETTING is one of those in\n"
 	"wsgated.conf(5), with dots for groups: reconnect.max=10s. A VALUE is JSON, or else a\n"
-	"string. 'add -' reads all settings as a JSON object from standard input.\n";
+	"string. 'add -' reads all settings as a JSON object from standard input. Only root and\n"
+	"the daemon's user may name files, local sockets or environment variables.\n";
 
 const struct command commands_connection[] = {
 	{"list", group, "", "Lists the connections", NULL, run_list},

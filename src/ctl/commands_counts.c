@@ -261,6 +261,10 @@ static int run_warnings(struct ctl *ctl, int argc, char **argv)
 	return command_show(ctl, "warnings", parameters, warnings_print);
 }
 
+static const char stats_details[] =
+	"Bytes are those of frames, as they were on the wire: with their headers, and compressed\n"
+	"where messages are.\n";
+
 static const char clear_details[] = "      --all  of every connection\n";
 
 static const char warn_details[] =
@@ -280,7 +284,7 @@ static const char warnings_details[] =
 	"      --after=SEQ  only those with a higher number\n";
 
 const struct command commands_counts[] = {
-	{"stats", group, "[NAME]", "Shows the statistics", NULL, run_stats},
+	{"stats", group, "[NAME]", "Shows the statistics", stats_details, run_stats},
 	{"clear", group, "NAME... | --all", "Resets the statistics", clear_details, run_clear},
 	{"warn", group, "--warning-ms=N --warning-bs=N [OPTION]... NAME",
 		"Sets the warning thresholds", warn_details, run_warn},

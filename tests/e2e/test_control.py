@@ -184,17 +184,19 @@ def test_a_client_that_leaves_while_its_call_waits(start_daemon, bad_server):
 
 
 def test_two_wait_for_the_same_connection(start_daemon, bad_server):
+    """The second call takes the place of the first, with its headers, and both are told of it."""
     daemon = start_daemon({
         "connections": [{"name": "slow", "url": bad_server.url("/slow-head", ms=100), "when": "manual"}],
     })
     one, two = daemon.rpc(), daemon.rpc()
-    first = one.start("connect", name="slow")
-    bad_server.accept()
-    second = two.start("connect", name="slow")
-    assert two.finish(second)["response"]["status"] == 101
-    # The first is told that it was superseded, or that the connection is open; but it is told.
-    with contextlib.suppress(RpcError):
-        one.finish(first)
+    first = one.start("connect", name="slow", headers={"X-One": "1"})
+    assert bad_server.accept().headers["x-one"] == "1"
+    second = two.start("connect", name="slow", headers={"X-Two": "2"})
+    exchange = bad_server.accept()
+    answer = two.finish(second)
+    assert answer["response"]["status"] == 101
+    assert one.finish(first) == answer
+    assert "x-one" not in exchange.headers and exchange.headers["x-two"] == "2"
 
 
 def test_events_tell_the_life_of_a_connection(daemon, server):
