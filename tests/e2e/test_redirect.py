@@ -27,6 +27,11 @@ def refused(daemon):
     return error.value
 
 
+def without_query(url):
+    """As it is shown."""
+    return url.split("?")[0] + "?…"
+
+
 @pytest.fixture
 def from_front(nginx):
     """The URL of a redirect by one of nginx's fronts."""
@@ -47,15 +52,15 @@ def test_to_another_server(start_daemon, server, from_front, status):
     assert peer.path == "/v2?a=b"
     assert peer.headers["Host"] == f"127.0.0.1:{server.port}"
     assert result["response"]["status"] == 101
-    assert result["info"]["redirects"] == [url]
-    assert result["info"]["url"] == server.url("/v2?a=b")
+    assert result["info"]["redirects"] == [without_query(url)]
+    assert result["info"]["url"] == server.url("/v2?…")
     assert result["info"]["peer"] == f"127.0.0.1:{server.port}"
     event = watch.wait("redirect")
     assert (event["connection"], event["from"], event["to"]) == ("feed", url, server.url("/v2?a=b"))
     assert f"redirected from {url} to {server.url('/v2?a=b')}" in daemon.log()
     peer.send("there")
     status = daemon.status("feed")
-    assert (status["state"], status["url"]) == ("open", url), "that of the settings stays"
+    assert (status["state"], status["url"]) == ("open", without_query(url)), "that of the settings stays"
 
 
 @pytest.mark.parametrize("status", ALL)
@@ -68,7 +73,7 @@ def test_to_another_path(start_daemon, server, nginx, authority, from_front, sta
     assert server.accept().path == "/v2"
     scheme = "wss" if front == "good" else "ws"
     assert info["url"] == f"{scheme}://127.0.0.1:{nginx.ports[front]}/{server.port}/v2"
-    assert info["redirects"] == [url]
+    assert info["redirects"] == [without_query(url)]
 
 
 @pytest.mark.parametrize("to, path", [
@@ -115,7 +120,7 @@ def test_several(start_daemon, make_server, from_front):
     daemon = start_daemon(feed(url))
     info = daemon.call("connect", name="feed")["info"]
     assert second.accept().path == "/v3"
-    assert info["redirects"] == [url, first.url("/v1"), first.url("/v2")]
+    assert info["redirects"] == [without_query(url), first.url("/v1"), first.url("/v2")]
 
 
 @pytest.mark.parametrize("to, words", [
