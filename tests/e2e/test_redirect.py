@@ -58,7 +58,7 @@ def test_to_another_server(start_daemon, server, from_front, status):
     event = watch.wait("redirect")
     shown = (without_query(url), server.url("/v2?…"))
     assert (event["connection"], event["from"], event["to"]) == ("feed", *shown)
-    assert "redirected from {} to {}".format(*shown) in daemon.log()
+    daemon.wait_log("redirected from {} to {}".format(*shown))
     peer.send("there")
     status = daemon.status("feed")
     assert (status["state"], status["url"]) == ("open", without_query(url)), "that of the settings stays"
