@@ -1,13 +1,10 @@
 #include "gateway/on_open.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 
 /* --- those that were added ----------------------------------------------------------------- */
 
@@ -154,36 +151,14 @@ static void on_open_send_list(const struct on_open_sender *sender, const char *w
 	}
 }
 
-static bool on_open_read_opened(int fd, struct buffer *text, struct error *error)
-{
-	struct stat status;
-	ssize_t got;
-
-	if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode))
-		return error_set(error, ERROR_SYSTEM, "is not a file");
-	while ((got = read(fd, buffer_reserve(text, 64 * 1024), 64 * 1024)) > 0) {
-		buffer_commit(text, (size_t)got);
-		if (text->length > ON_OPEN_FILE_MAX)
-			return error_set(error, ERROR_SYSTEM, "has more than %d bytes",
-				ON_OPEN_FILE_MAX);
-	}
-	if (got < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot be read: %s", strerror(errno));
-	return true;
-}
-
 static bool on_open_read(const char *path, struct buffer *text, struct error *error)
 {
-	/* O_NONBLOCK: a FIFO must not hold up the daemon. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	bool read;
-
-	if (fd < 0)
-		return error_set(error, ERROR_SYSTEM, "on_open_file %s cannot be opened: %s", path,
-			strerror(errno));
-	read = on_open_read_opened(fd, text, error);
-	close(fd);
-	return read || error_prefix(error, "on_open_file %s ", path);
+	if (!file_read_text(path, FILE_REGULAR, ON_OPEN_FILE_MAX + 1, text, error))
+		return error_prefix(error, "on_open_file %s ", path);
+	if (text->length > ON_OPEN_FILE_MAX)
+		return error_set(error, ERROR_SYSTEM, "on_open_file %s has more than %d bytes",
+			path, ON_OPEN_FILE_MAX);
+	return true;
 }
 
 static bool on_open_send_lines(const struct on_open_sender *sender, const char *path, char *text,

@@ -1,70 +1,80 @@
 #include "gateway/secrets.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/file.h"
 
-enum { SECRETS_LINE_MAX = 16 * 1024 };
+enum {
+	SECRETS_LINE_MAX = 16 * 1024,
+	SECRETS_MORE = 8, /* bytes to read beyond: the end of a line, a byte order mark */
+};
 
-static bool secrets_check_file(int fd, const char *setting, const char *path,
-	const struct connection_config *connection, struct log *log, struct error *error)
+/* Everything that the buffer has had in it. */
+static void secrets_wipe_buffer(struct buffer *buffer)
+{
+	if (buffer->memory)
+		explicit_bzero(buffer->memory, buffer->capacity);
+	buffer_release(buffer);
+}
+
+static bool secrets_take_line(const struct buffer *text, char **line, struct error *error)
+{
+	const char *start = text->length ? (const char *)buffer_data(text) : "";
+	size_t length = 0;
+
+	while (length < text->length && start[length] != '\r' && start[length] != '\n')
+		length++;
+	errno = EINVAL;
+	if (length == 0)
+		return error_set(error, ERROR_WEBSOCKET, "has an empty first line");
+	if (length > SECRETS_LINE_MAX)
+		return error_set(error, ERROR_WEBSOCKET, "has a first line of more than %d bytes",
+			SECRETS_LINE_MAX);
+	if (memchr(start, '\0', length))
+		return error_set(error, ERROR_WEBSOCKET, "has a NUL byte in its first line");
+	*line = alloc_zero(1, length + 1);
+	memcpy(*line, start, length);
+	return true;
+}
+
+bool secrets_first_line(const char *path, char **line, struct error *error)
+{
+	struct buffer text = {0};
+	bool taken;
+
+	taken = file_read_text(path, FILE_REGULAR, SECRETS_LINE_MAX + SECRETS_MORE, &text, error) &&
+		secrets_take_line(&text, line, error);
+	secrets_wipe_buffer(&text);
+	if (!taken)
+		error->name = ERROR_WEBSOCKET;
+	return taken;
+}
+
+static void secrets_warn_readable(const char *setting, const char *path,
+	const struct connection_config *connection, struct log *log)
 {
 	const struct log_subject about = {"connection", connection->name};
 	struct stat status;
 
-	if (fstat(fd, &status) < 0)
-		return error_set(error, ERROR_WEBSOCKET, "%s: cannot look at %s: %s", setting, path,
-			strerror(errno));
-	if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode))
-		return error_set(error, ERROR_WEBSOCKET, "%s: %s is not a file", setting, path);
-	if (status.st_mode & S_IROTH)
+	if (log && stat(path, &status) == 0 && (status.st_mode & S_IROTH))
 		log_write(log, LOG_WARNING, &about, "%s: everybody can read %s", setting, path);
-	return true;
-}
-
-/* The caller owns the line; it has no newline, and is not empty. */
-static bool secrets_read_line(int fd, const char *setting, const char *path, char **line,
-	struct error *error)
-{
-	char *text = alloc_zero(1, SECRETS_LINE_MAX + 1);
-	ssize_t length = read(fd, text, SECRETS_LINE_MAX);
-
-	if (length < 0) {
-		free(text);
-		return error_set(error, ERROR_WEBSOCKET, "%s: cannot read %s: %s", setting, path,
-			strerror(errno));
-	}
-	text[strcspn(text, "\r\n")] = '\0';
-	if (!text[0]) {
-		free(text);
-		return error_set(error, ERROR_WEBSOCKET, "%s: the first line of %s is empty",
-			setting, path);
-	}
-	*line = text;
-	return true;
 }
 
 static bool secrets_read(const char *setting, const char *path, char **line,
 	const struct connection_config *connection, struct log *log, struct error *error)
 {
-	bool read;
-	int fd;
-
 	if (!path)
 		return true;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return error_set(error, ERROR_WEBSOCKET, "%s: cannot open %s: %s", setting, path,
-			strerror(errno));
-	read = secrets_check_file(fd, setting, path, connection, log, error) &&
-		secrets_read_line(fd, setting, path, line, error);
-	close(fd);
-	return read;
+	secrets_warn_readable(setting, path, connection, log);
+	if (secrets_first_line(path, line, error))
+		return true;
+	return error_prefix(error, "%s: %s ", setting, path);
 }
 
 static bool secrets_read_headers(struct secrets *secrets,
@@ -88,6 +98,26 @@ static bool secrets_read_headers(struct secrets *secrets,
 	return true;
 }
 
+/* What OpenSSL will open by name: it would wait for the writer of a FIFO. */
+static bool secrets_check_tls_file(const char *setting, const char *path, struct error *error)
+{
+	int fd = path ? file_open(path, FILE_REGULAR, error) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	if (!path || fd >= 0)
+		return true;
+	error->name = ERROR_SOCKET_SSL;
+	return error_prefix(error, "%s: %s ", setting, path);
+}
+
+static bool secrets_check_tls(const struct tls_settings *tls, struct error *error)
+{
+	return secrets_check_tls_file("tls.ca_file", tls->ca_file, error) &&
+		secrets_check_tls_file("tls.cert_file", tls->cert_file, error) &&
+		secrets_check_tls_file("tls.key_file", tls->key_file, error);
+}
+
 bool secrets_load(struct secrets *secrets, const struct connection_config *connection,
 	struct log *log, struct error *error)
 {
@@ -102,10 +132,11 @@ bool secrets_load(struct secrets *secrets, const struct connection_config *conne
 			&secrets->proxy_password, connection, log, error) &&
 		secrets_read("tls.key_passphrase_file", settings->tls_extra.key_passphrase_file,
 			&secrets->key_passphrase, connection, log, error) &&
-		secrets_read_headers(secrets, connection, log, error);
+		secrets_read_headers(secrets, connection, log, error) &&
+		secrets_check_tls(&settings->tls, error);
 }
 
-static void secrets_wipe(char *text)
+void secrets_wipe(char *text)
 {
 	if (text)
 		explicit_bzero(text, strlen(text));

@@ -3,11 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/names.h"
 #include "base/text.h"
@@ -438,6 +443,81 @@ START_TEST(test_log_level_names)
 }
 END_TEST
 
+static char *read_text(const char *path, enum file_kinds kinds, size_t most)
+{
+	struct buffer text = {0};
+	struct error error;
+	char *copy;
+
+	if (!file_read_text(path, kinds, most, &text, &error)) {
+		buffer_release(&text);
+		return alloc_format("error: %s", error.text);
+	}
+	buffer_append(&text, "", 1);
+	copy = alloc_string((const char *)buffer_data(&text));
+	buffer_release(&text);
+	return copy;
+}
+
+static void expect_text(const char *path, enum file_kinds kinds, size_t most, const char *expected)
+{
+	char *text = read_text(path, kinds, most);
+
+	ck_assert_str_eq(text, expected);
+	free(text);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+START_TEST(test_files)
+{
+	char folder[] = "/tmp/test-files-XXXXXX";
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ends[2];
+	char path[32];
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chdir(folder), 0);
+	write_text("plain", "some text");
+	write_text("marked", "\xef\xbb\xbftext");
+	write_text("utf16", "\xfe\xff");
+	ck_assert_int_eq(mkfifo("fifo", 0600), 0);
+	ck_assert_int_eq(symlink("fifo", "link"), 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	expect_text("plain", FILE_REGULAR, 100, "some text");
+	expect_text("plain", FILE_REGULAR, 4, "some");
+	expect_text("marked", FILE_REGULAR, 100, "text");
+	expect_text("utf16", FILE_REGULAR, 100, "error: is in UTF-16, not in UTF-8");
+	expect_text("none", FILE_REGULAR, 100, "error: cannot be read: No such file or directory");
+	expect_text(".", FILE_REGULAR, 100, "error: is a directory, not a regular file");
+	expect_text("fifo", FILE_REGULAR, 100, "error: is a FIFO, not a regular file");
+	expect_text("link", FILE_OR_PIPE, 100, "error: is a FIFO, not a regular file");
+	expect_text("socket", FILE_REGULAR, 100, "error: is not a regular file");
+	expect_text("/dev/zero", FILE_OR_PIPE, 100, "error: is a device, not a regular file");
+
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(write(ends[1], "piped", 5), 5);
+	close(ends[1]);
+	snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+	expect_text(path, FILE_REGULAR, 100, "error: is a FIFO, not a regular file");
+	expect_text(path, FILE_OR_PIPE, 100, "piped");
+	close(ends[0]);
+	close(fd);
+	for (const char *const *name = (const char *const[]){"plain", "marked", "utf16", "fifo",
+			"link", "socket", NULL}; *name; name++)
+		unlink(*name);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int main(void)
@@ -471,6 +551,7 @@ int main(void)
 	tcase_add_test(rest, test_log_level);
 	tcase_add_test(rest, test_log_json);
 	tcase_add_test(rest, test_log_level_names);
+	tcase_add_test(rest, test_files);
 	suite_add_tcase(suite, rest);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

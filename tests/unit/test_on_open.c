@@ -218,17 +218,17 @@ START_TEST(tells_why_a_file_cannot_be_read)
 {
 	char *path = alloc_format("%s/file", folder);
 
-	expect_unreadable(path, "cannot be opened: No such file or directory");
+	expect_unreadable(path, "cannot be read: No such file or directory");
 	free(path);
 }
 END_TEST
 
 START_TEST(takes_nothing_but_files)
 {
-	expect_unreadable(folder, "is not a file");
+	expect_unreadable(folder, "is a directory, not a regular file");
 	buffer_release(&sent);
 	buffer_release(&failed);
-	expect_unreadable("/dev/zero", "is not a file");
+	expect_unreadable("/dev/zero", "is a device, not a regular file");
 }
 END_TEST
 

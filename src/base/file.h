@@ -1,0 +1,36 @@
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+/*
+ * Reading files that a person names. Only regular ones are opened, so that no FIFO or device holds
+ * up the caller, and what is read is what has been looked at. The texts of errors go behind the
+ * name: "is a FIFO, not a regular file", "cannot be read: Permission denied"; errno says which.
+ */
+
+enum file_kinds {
+	FILE_REGULAR,
+	FILE_OR_PIPE, /* one without a name too: standard input, <(command) */
+};
+
+/* A descriptor for reading; -1: an error. */
+int file_open(const char *path, enum file_kinds kinds, struct error *error);
+
+/*
+ * Appends the content to the buffer, at most `most` bytes: who wants to know whether there are more
+ * asks for one more. A UTF-8 byte order mark in front is left out; one of UTF-16 is an error. What
+ * has been read before an error stays in the buffer.
+ */
+bool file_read_text(const char *path, enum file_kinds kinds, size_t most, struct buffer *text,
+	struct error *error);
+
+/* "a directory", "a FIFO", …: of a mode that stat() gives. */
+const char *file_kind(mode_t mode);
+
+#endif
