@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "control/control.h"
 #include "gateway/gateway.h"
+#include "gateway/reload.h"
 #include "gateway/settings.h"
 
 #define DEFAULT_FILE SYSCONFDIR "/wsgated/wsgated.conf"
@@ -34,6 +35,7 @@ struct daemon {
 	struct log *log;
 	struct gateway *gateway;
 	struct control *control;
+	struct reload *reload;
 	struct gateway_listener listener;
 	struct event *terminate;
 	struct event *interrupt;
@@ -59,21 +61,21 @@ static void print_usage(FILE *out)
 
 /* --- the configuration --------------------------------------------------------------------- */
 
-static struct settings *load_or_complain(const char *file)
+static void complain(const struct settings_problems *problems)
 {
-	struct settings_problems problems = {0};
-	struct settings *settings = settings_load(file, &problems);
-
-	for (size_t i = 0; i < problems.count; i++)
-		fprintf(stderr, "%s\n", problems.texts[i]);
-	settings_problems_release(&problems);
-	return settings;
+	for (size_t i = 0; i < problems->warning_count; i++)
+		fprintf(stderr, "warning: %s\n", problems->warnings[i]);
+	for (size_t i = 0; i < problems->count; i++)
+		fprintf(stderr, "%s\n", problems->texts[i]);
 }
 
 static int check_configuration(const char *file)
 {
-	struct settings *settings = load_or_complain(file);
+	struct settings_problems problems = {.testing = true};
+	struct settings *settings = settings_prepare(file, NULL, &problems);
 
+	complain(&problems);
+	settings_problems_release(&problems);
 	if (!settings)
 		return EXIT_FAILURE;
 	printf("%s: fine: %zu connections, %zu outlets\n", file, settings->connection_count,
@@ -82,63 +84,53 @@ static int check_configuration(const char *file)
 	return EXIT_SUCCESS;
 }
 
-/* What a person who edits the file expects of a reload, but only a restart can do. */
-static void daemon_note_restart(struct daemon *daemon, const struct gateway_settings *before,
-	const struct gateway_settings *after)
+static void daemon_on_reload_begun(void *context)
 {
-	if (strcmp(before->runtime_dir, after->runtime_dir) != 0)
-		log_write(daemon->log, LOG_WARNING, NULL,
-			"gateway.runtime_dir: a change takes effect with the next restart");
-	if (strcmp(before->control.path, after->control.path) != 0)
-		log_write(daemon->log, LOG_WARNING, NULL,
-			"gateway.control.path: a change takes effect with the next restart");
-	if (strcmp(before->observe.path ? before->observe.path : "",
-		    after->observe.path ? after->observe.path : "") != 0)
-		log_write(daemon->log, LOG_WARNING, NULL,
-			"gateway.observe.path: a change takes effect with the next restart");
+	(void)context;
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading the configuration",
+		(unsigned long long)(clock_monotonic() / CLOCK_NS_PER_US));
 }
 
-static bool daemon_apply(struct daemon *daemon, struct settings *settings,
-	struct gateway_changes *changes, struct error *error)
+/* All of it or, of what can fail, nothing. */
+static bool daemon_apply(struct settings *settings, struct gateway_changes *changes,
+	struct settings_problems *problems, void *context)
 {
-	struct error refused;
+	struct daemon *daemon = context;
+	const struct gateway_settings *before = &gateway_settings(daemon->gateway)->gateway;
+	struct gateway_plan *plan = gateway_prepare(daemon->gateway, settings, problems);
+	bool access = control_set_access(daemon->control, &settings->gateway, problems);
 
-	daemon_note_restart(daemon, &gateway_settings(daemon->gateway)->gateway,
-		&settings->gateway);
-	if (!gateway_apply(daemon->gateway, settings, changes, error)) {
-		settings_free(settings);
+	if (!plan || !access) {
+		if (plan)
+			gateway_withdraw(plan);
+		if (access)
+			control_set_access(daemon->control, before, problems);
 		return false;
 	}
-	if (!control_update_access(daemon->control, &refused))
-		log_write(daemon->log, LOG_ERR, NULL, "control: %s", refused.text);
+	gateway_commit(plan, changes);
 	log_set_level(daemon->log, settings->gateway.log.level);
 	log_set_format(daemon->log, settings->gateway.log.format);
 	return true;
 }
 
-static bool daemon_load_and_apply(struct daemon *daemon, struct gateway_changes *changes,
-	struct settings_problems *problems, struct error *error)
+static void daemon_log_problems(struct daemon *daemon, const struct settings_problems *problems)
 {
-	struct settings *settings = settings_load(daemon->file, problems);
-
-	if (settings)
-		return daemon_apply(daemon, settings, changes, error);
+	for (size_t i = 0; i < problems->warning_count; i++)
+		log_write(daemon->log, LOG_WARNING, NULL, "%s", problems->warnings[i]);
 	for (size_t i = 0; i < problems->count; i++)
 		log_write(daemon->log, LOG_ERR, NULL, "%s", problems->texts[i]);
-	return error_set(error, ERROR_SETTINGS, "%s is not a valid configuration", daemon->file);
 }
 
-static bool daemon_reload(struct gateway_changes *changes, struct settings_problems *problems,
-	struct error *error, void *context)
+static void daemon_log_reload(struct daemon *daemon, const struct reload_outcome *outcome)
 {
-	struct daemon *daemon = context;
-	bool done;
+	const struct gateway_changes *changes = &outcome->changes;
 
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading the configuration",
-		(unsigned long long)(clock_monotonic() / CLOCK_NS_PER_US));
-	done = daemon_load_and_apply(daemon, changes, problems, error);
-	malloc_trim(0); /* of thousands of connections the parsed file takes more than they do */
-	if (done)
+	daemon_log_problems(daemon, &outcome->problems);
+	for (size_t i = 0; i < outcome->restart.count; i++)
+		log_write(daemon->log, LOG_WARNING, NULL,
+			"%s: the change takes effect with the next restart",
+			outcome->restart.items[i]);
+	if (outcome->done)
 		log_write(daemon->log, LOG_NOTICE, NULL,
 			"configuration reloaded: connections: %u added, %u removed, %u changed, "
 			"%u untouched; outlets: %u added, %u removed, %u changed",
@@ -146,10 +138,32 @@ static bool daemon_reload(struct gateway_changes *changes, struct settings_probl
 			changes->outlets_added, changes->outlets_removed, changes->outlets_changed);
 	else
 		log_write(daemon->log, LOG_ERR, NULL,
-			"configuration not reloaded, the one before stays: %s", error->text);
+			"configuration not reloaded, the one before stays: %s",
+			outcome->error.text);
+}
+
+static void daemon_on_reload_ended(const struct reload_outcome *outcome, void *context)
+{
+	struct daemon *daemon = context;
+
+	malloc_trim(0); /* of thousands of connections the parsed file takes more than they do */
+	daemon_log_reload(daemon, outcome);
 	sd_notify(0, "READY=1");
 	event_active(daemon->status, EV_TIMEOUT, 0);
-	return done;
+}
+
+static void daemon_request_reload(struct reload_waiter *waiter, void *context)
+{
+	struct daemon *daemon = context;
+
+	reload_request(daemon->reload, waiter);
+}
+
+static void daemon_forget_reload(struct reload_waiter *waiter, void *context)
+{
+	struct daemon *daemon = context;
+
+	reload_forget(daemon->reload, waiter);
 }
 
 /* --- what systemd sees --------------------------------------------------------------------- */
@@ -229,20 +243,16 @@ static void daemon_on_terminate(evutil_socket_t number, short what, void *contex
 	daemon->stopping = true;
 	log_write(daemon->log, LOG_NOTICE, NULL, "stopping on SIG%s", sigabbrev_np(number));
 	daemon_tell_stopping(gateway_settings(daemon->gateway)->gateway.drain_timeout);
+	reload_stop(daemon->reload);
 	gateway_stop(daemon->gateway, daemon_on_stopped, daemon);
 }
 
 static void daemon_on_hangup(evutil_socket_t number, short what, void *context)
 {
-	struct settings_problems problems = {0};
-	struct gateway_changes changes;
 	struct daemon *daemon = context;
-	struct error error;
 
 	(void)number, (void)what;
-	if (!daemon->stopping)
-		daemon_reload(&changes, &problems, &error, daemon);
-	settings_problems_release(&problems);
+	reload_request(daemon->reload, NULL);
 }
 
 /* Those that would end a process for no fault of it, though they say nothing to this one. */
@@ -342,26 +352,36 @@ static bool make_runtime_directory(const char *path, struct error *error)
 		strerror(errno));
 }
 
-static bool daemon_open(struct daemon *daemon, struct settings *settings, struct error *error)
+static bool daemon_open(struct daemon *daemon, struct settings *settings,
+	struct settings_problems *problems)
 {
 	const struct control_callbacks callbacks = {
 		.context = daemon,
-		.reload = daemon_reload,
+		.reload = daemon_request_reload,
+		.forget_reload = daemon_forget_reload,
 	};
+	const struct reload_callbacks reload_callbacks = {
+		.context = daemon,
+		.begun = daemon_on_reload_begun,
+		.apply = daemon_apply,
+		.ended = daemon_on_reload_ended,
+	};
+	struct error error;
 
-	daemon_open_log(daemon, &settings->gateway);
-	daemon->base = loop_new();
-	daemon->status = evtimer_new(daemon->base, daemon_on_status, daemon);
-	if (!make_runtime_directory(settings->gateway.runtime_dir, error)) {
+	if (!make_runtime_directory(settings->gateway.runtime_dir, &error)) {
+		settings_problem_plain(problems, "%s", error.text);
 		settings_free(settings);
 		return false;
 	}
-	daemon->gateway = gateway_new(daemon->base, daemon->log, settings, error);
+	daemon->gateway = gateway_new(daemon->base, daemon->log, settings, problems);
 	if (!daemon->gateway) {
 		settings_free(settings);
 		return false;
 	}
-	daemon->control = control_new(daemon->gateway, &callbacks, error);
+	daemon->reload = reload_new(daemon->base, daemon->file, daemon->gateway, &reload_callbacks);
+	daemon->control = control_new(daemon->gateway, &callbacks, &error);
+	if (!daemon->control)
+		settings_problem_at(problems, settings->gateway.control.place, error.text);
 	return daemon->control != NULL;
 }
 
@@ -397,6 +417,7 @@ static void daemon_close(struct daemon *daemon)
 	free_event(daemon->status);
 	if (daemon->control)
 		control_free(daemon->control);
+	reload_free(daemon->reload);
 	if (daemon->gateway)
 		gateway_free(daemon->gateway);
 	if (daemon->base)
@@ -407,18 +428,24 @@ static void daemon_close(struct daemon *daemon)
 static int run(const char *file)
 {
 	struct daemon daemon = {.file = file};
-	struct settings *settings = load_or_complain(file);
-	struct error error;
+	struct settings_problems problems = {0};
+	struct settings *settings = settings_prepare(file, NULL, &problems);
 	bool opened;
 
-	if (!settings)
+	if (!settings) {
+		complain(&problems);
+		settings_problems_release(&problems);
 		return EXIT_FAILURE;
+	}
 	raise_descriptor_limit();
-	opened = daemon_open(&daemon, settings, &error);
+	daemon_open_log(&daemon, &settings->gateway);
+	daemon.base = loop_new();
+	daemon.status = evtimer_new(daemon.base, daemon_on_status, &daemon);
+	opened = daemon_open(&daemon, settings, &problems);
+	daemon_log_problems(&daemon, &problems);
+	settings_problems_release(&problems);
 	if (opened)
 		daemon_run(&daemon);
-	else
-		log_write(daemon.log, LOG_ERR, NULL, "%s", error.text);
 	daemon_close(&daemon);
 	return opened ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -364,6 +364,8 @@ static struct listener_access socket_access(const struct socket_settings *settin
 		.mode = settings->mode,
 		.owner = settings->owner,
 		.group = settings->group,
+		.uid = settings->uid,
+		.gid = settings->gid,
 	};
 }
 
@@ -425,15 +427,31 @@ struct control *control_new(struct gateway *gateway, const struct control_callba
 	return NULL;
 }
 
-bool control_update_access(struct control *control, struct error *error)
+/* True if there is no such socket; one that the settings name then needs a restart. */
+static bool socket_set_access(struct control_socket *socket, const struct socket_settings *settings,
+	struct settings_problems *problems)
 {
-	const struct gateway_settings *settings = &gateway_settings(control->gateway)->gateway;
-	const struct listener_access access = socket_access(&settings->control);
-	const struct listener_access observe = socket_access(&settings->observe);
+	const struct listener_access access = socket_access(settings);
+	struct error error;
 
-	return listener_set_access(control->control.listener, &access, error) &&
-		(!control->observe.listener || !settings->observe.path ||
-			listener_set_access(control->observe.listener, &observe, error));
+	if (!socket->listener || !settings->path ||
+		listener_set_access(socket->listener, &access, &error))
+		return true;
+	settings_problem_at(problems, settings->place, error.text);
+	return false;
+}
+
+bool control_set_access(struct control *control, const struct gateway_settings *settings,
+	struct settings_problems *problems)
+{
+	const struct gateway_settings *before = &gateway_settings(control->gateway)->gateway;
+	bool set = socket_set_access(&control->control, &settings->control, problems);
+
+	if (socket_set_access(&control->observe, &settings->observe, problems))
+		return set;
+	if (set)
+		socket_set_access(&control->control, &before->control, problems);
+	return false;
 }
 
 void control_free(struct control *control)

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "gateway/gateway.h"
+#include "gateway/reload.h"
 
 /*
  * The control socket: JSON-RPC 2.0, one object a line (wsgated-protocol(7)). And, where the settings
@@ -15,18 +16,19 @@ struct control;
 /* What the control socket asks of the program around the gateway. */
 struct control_callbacks {
 	void *context;
-	/* Reads the configuration again. When it is the configuration that is wrong, `problems` has
-	 * all of it; the caller releases them. */
-	bool (*reload)(struct gateway_changes *changes, struct settings_problems *problems,
-		struct error *error, void *context);
+	/* Has the configuration be read again, as reload_request() and reload_forget(). */
+	void (*reload)(struct reload_waiter *waiter, void *context);
+	void (*forget_reload)(struct reload_waiter *waiter, void *context);
 };
 
 /* Listens at the paths of the settings. Borrows the gateway. */
 struct control *control_new(struct gateway *gateway, const struct control_callbacks *callbacks,
 	struct error *error);
 
-/* Gives the sockets the mode and owner that the gateway's settings say now. */
-bool control_update_access(struct control *control, struct error *error);
+/* Gives the sockets the mode and owner that the settings say; if it cannot, the problems say why,
+ * and nothing has changed. */
+bool control_set_access(struct control *control, const struct gateway_settings *settings,
+	struct settings_problems *problems);
 
 void control_free(struct control *control);
 

@@ -2,8 +2,10 @@
 
 #include "control/methods.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "control/report.h"
@@ -78,19 +80,44 @@ void methods_fail_settings(struct rpc_call *call, const char *name,
 	rpc_fail(call, &first, json_pack("{s:o}", "problems", texts));
 }
 
+/* A call that waits for the outcome of a reload. */
+struct methods_reload {
+	struct reload_waiter waiter;
+	const struct control_callbacks *callbacks;
+	struct rpc_call *call;
+};
+
+static void methods_reload_cancel(void *context)
+{
+	struct methods_reload *wait = context;
+
+	wait->callbacks->forget_reload(&wait->waiter, wait->callbacks->context);
+	free(wait);
+}
+
+static void methods_reload_done(struct reload_waiter *waiter, const struct reload_outcome *outcome)
+{
+	struct methods_reload *wait = waiter->context;
+
+	if (outcome->done)
+		rpc_answer(wait->call, report_reload(outcome));
+	else
+		methods_fail_settings(wait->call, ERROR_SETTINGS, &outcome->problems,
+			&outcome->error);
+	free(wait);
+}
+
 static void methods_reload(struct rpc_call *call, json_t *parameters)
 {
-	const struct control_callbacks *callbacks = methods_context(call)->callbacks;
-	struct settings_problems problems = {0};
-	struct gateway_changes changes = {0};
-	struct error error;
+	struct methods_reload *wait = alloc_zero(1, sizeof(*wait));
 
 	(void)parameters;
-	if (callbacks->reload(&changes, &problems, &error, callbacks->context))
-		rpc_answer(call, report_changes(&changes));
-	else
-		methods_fail_settings(call, ERROR_SETTINGS, &problems, &error);
-	settings_problems_release(&problems);
+	wait->waiter.done = methods_reload_done;
+	wait->waiter.context = wait;
+	wait->callbacks = methods_context(call)->callbacks;
+	wait->call = call;
+	rpc_on_cancel(call, methods_reload_cancel, wait);
+	wait->callbacks->reload(&wait->waiter, wait->callbacks->context);
 }
 
 static void methods_log(struct rpc_call *call, json_t *parameters)

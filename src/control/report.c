@@ -460,8 +460,18 @@ json_t *report_subscriber(const struct outlet_subscriber_info *info, const char 
 	return subscriber;
 }
 
-json_t *report_changes(const struct gateway_changes *changes)
+static json_t *report_texts(char *const *texts, size_t count)
 {
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, rpc_text(texts[i]));
+	return array;
+}
+
+json_t *report_reload(const struct reload_outcome *outcome)
+{
+	const struct gateway_changes *changes = &outcome->changes;
 	json_t *report = json_object();
 
 	json_object_set_new(report, "added", json_integer(changes->added));
@@ -471,6 +481,10 @@ json_t *report_changes(const struct gateway_changes *changes)
 	json_object_set_new(report, "outlets_added", json_integer(changes->outlets_added));
 	json_object_set_new(report, "outlets_removed", json_integer(changes->outlets_removed));
 	json_object_set_new(report, "outlets_changed", json_integer(changes->outlets_changed));
+	json_object_set_new(report, "restart",
+		report_texts(outcome->restart.items, outcome->restart.count));
+	json_object_set_new(report, "warnings",
+		report_texts(outcome->problems.warnings, outcome->problems.warning_count));
 	return report;
 }
 

@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "gateway/gateway.h"
+#include "gateway/reload.h"
 
 /*
  * The gateway's state as JSON, as wsgated-protocol(7) describes it. Each returns a new value that
@@ -31,7 +32,7 @@ json_t *report_warning(const struct warning *warning, const char *connection);
 json_t *report_outlet(const struct outlet *outlet);
 json_t *report_subscriber(const struct outlet_subscriber_info *info, const char *outlet);
 
-json_t *report_changes(const struct gateway_changes *changes);
+json_t *report_reload(const struct reload_outcome *outcome);
 
 /* The parameters of an `event` notification. */
 json_t *report_event(const struct gateway_event *event, enum report_view view);

@@ -120,11 +120,31 @@ static void daemon_print(struct ctl *ctl, const json_t *result)
 	print_object(result, ctl->color);
 }
 
+/* What does not stand in the way, but somebody should know, goes where errors go. */
+static void reload_print(struct ctl *ctl, const json_t *result)
+{
+	json_t *counts = json_copy((json_t *)result);
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "warnings"), i, item) {
+		fprintf(stderr, "wsgatectl: warning: %s\n", json_string_value(item));
+	}
+	json_array_foreach(json_object_get(result, "restart"), i, item) {
+		fprintf(stderr, "wsgatectl: %s: the change takes effect with the next restart\n",
+			json_string_value(item));
+	}
+	json_object_del(counts, "warnings");
+	json_object_del(counts, "restart");
+	print_object(counts, ctl->color);
+	json_decref(counts);
+}
+
 static int run_reload(struct ctl *ctl, int argc, char **argv)
 {
 	command_no_options(ctl, argc, argv);
 	command_arguments(ctl, argc, argv, 0, 0);
-	return command_show(ctl, "reload", NULL, daemon_print);
+	return command_show(ctl, "reload", NULL, reload_print);
 }
 
 static int run_log(struct ctl *ctl, int argc, char **argv)

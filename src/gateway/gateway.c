@@ -1,62 +1,19 @@
 #include "gateway/gateway.h"
 
-#include <event2/event_struct.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "base/names.h"
 #include "base/text.h"
-#include "gateway/admission.h"
-#include "gateway/session.h"
-#include "net/net.h"
-#include "outlet/listener.h"
+#include "gateway/gateway_private.h"
 
-enum { GATEWAY_POLL_MS = 10 }; /* how often draining outlets are looked at */
-
-struct gateway_outlet {
-	struct outlet *outlet;
-	struct string_list from; /* as in struct outlet_config, whose settings the outlet has */
-	bool implicit;           /* likewise */
-};
-
-/* An outlet that is on its way out: it delivers what it has, until the deadline. */
-struct gateway_leaving {
-	struct outlet *outlet;
-	uint64_t deadline; /* monotonic ns */
-};
-
-TAILQ_HEAD(gateway_listeners, gateway_listener);
-
-struct gateway {
-	struct event_base *base;
-	struct log *log;
-	struct net *net;
-	struct admission *admission;
-	struct settings *settings; /* its connections and outlets have moved to where they are used */
-	struct session_shared shared;
-	struct connection_host host;
-	struct outlet_callbacks outlet_callbacks;
-	struct listeners *outlet_listeners;
-
-	struct connection **connections; /* in the order of the configuration */
-	size_t connection_count;
-	struct names connections_by_name;
-	struct connection **retiring; /* removed, but not closed yet */
-	size_t retiring_count;
-	struct gateway_outlet **outlets; /* in the order of the configuration */
-	size_t outlet_count;
-	struct names outlets_by_name;
-	struct gateway_leaving *leaving;
-	size_t leaving_count;
-
-	struct gateway_listeners listeners;
-	struct event poll; /* while outlets are leaving, and at the end */
-	uint64_t stop_deadline; /* monotonic ns */
-	void (*stopped)(void *context); /* NULL: not stopping */
-	void *stopped_context;
+enum {
+	GATEWAY_POLL_MS = 10, /* how often draining outlets are looked at */
+	GATEWAY_RESERVE = 64, /* descriptors for control clients, files, helpers, besides: */
+	GATEWAY_RESERVE_EACH = 2, /* of a connection, which may be renewed, and of an outlet */
 };
 
 static const struct log_subject *gateway_about(const char *kind, const char *name,
@@ -78,7 +35,7 @@ void gateway_unlisten(struct gateway *gateway, struct gateway_listener *listener
 	TAILQ_REMOVE(&gateway->listeners, listener, entry);
 }
 
-static void gateway_emit(struct gateway *gateway, const struct gateway_event *event)
+void gateway_emit(struct gateway *gateway, const struct gateway_event *event)
 {
 	struct gateway_listener *listener, *next;
 
@@ -88,7 +45,7 @@ static void gateway_emit(struct gateway *gateway, const struct gateway_event *ev
 	}
 }
 
-static void gateway_emit_connection(struct gateway *gateway, const char *type, const char *name)
+void gateway_emit_connection(struct gateway *gateway, const char *type, const char *name)
 {
 	const struct gateway_event event = {
 		.type = type,
@@ -171,7 +128,7 @@ static bool gateway_on_input(struct outlet *outlet, int source, bool binary, con
 	return true;
 }
 
-static struct outlet *gateway_make_outlet(struct gateway *gateway,
+struct outlet *gateway_make_outlet(struct gateway *gateway,
 	const struct outlet_config *config, struct error *error)
 {
 	return outlet_new(gateway->base, gateway->log, gateway->outlet_listeners, &config->outlet,
@@ -238,6 +195,18 @@ struct log *gateway_log(const struct gateway *gateway)
 	return gateway->log;
 }
 
+/*
+ * So that subscribers cannot use up what a lost connection needs to come back, or the control socket to
+ * answer.
+ */
+void gateway_update_reserve(struct gateway *gateway)
+{
+	size_t things = gateway->connection_count + gateway->outlet_count;
+
+	listeners_reserve(gateway->outlet_listeners,
+		(unsigned)(GATEWAY_RESERVE + GATEWAY_RESERVE_EACH * things));
+}
+
 /* --- leaving ------------------------------------------------------------------------------- */
 
 static void gateway_poll_soon(struct gateway *gateway)
@@ -286,7 +255,7 @@ static void gateway_free_left(struct gateway *gateway, uint64_t now)
 }
 
 /* Not the outlet itself. */
-static void gateway_free_entry(struct gateway_outlet *entry)
+void gateway_free_entry(struct gateway_outlet *entry)
 {
 	for (size_t i = 0; i < entry->from.count; i++)
 		free(entry->from.items[i]);
@@ -295,7 +264,7 @@ static void gateway_free_entry(struct gateway_outlet *entry)
 }
 
 /* What the outlet was made from; its strings are borrowed. */
-static struct outlet_config gateway_outlet_config(const struct gateway_outlet *entry)
+struct outlet_config gateway_outlet_config(const struct gateway_outlet *entry)
 {
 	return (struct outlet_config){
 		.outlet = *outlet_settings(entry->outlet),
@@ -305,7 +274,7 @@ static struct outlet_config gateway_outlet_config(const struct gateway_outlet *e
 }
 
 /* The caller has taken the entry out of the array and the index. */
-static void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry)
+void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry)
 {
 	gateway_let_outlet_leave(gateway, entry->outlet);
 	gateway_free_entry(entry);
@@ -322,7 +291,7 @@ static void gateway_on_retired(struct connection *connection, void *context)
 	connection_free(connection);
 }
 
-static void gateway_retire(struct gateway *gateway, struct connection *connection)
+void gateway_retire(struct gateway *gateway, struct connection *connection)
 {
 	gateway->retiring = alloc_resize(gateway->retiring,
 		(gateway->retiring_count + 1) * sizeof(*gateway->retiring));
@@ -399,7 +368,7 @@ static void gateway_attach_matching(struct gateway *gateway, struct outlet *outl
 }
 
 /* Attaches the connections that the outlet takes; plain names without looking at all of them. */
-static void gateway_attach_outlet(struct gateway *gateway, const struct gateway_outlet *entry)
+void gateway_attach_outlet(struct gateway *gateway, const struct gateway_outlet *entry)
 {
 	const struct string_list *from = &entry->from;
 
@@ -414,7 +383,7 @@ static void gateway_attach_outlet(struct gateway *gateway, const struct gateway_
 }
 
 /* Detaches the connections that the outlet takes no longer. */
-static void gateway_detach_outlet(const struct gateway_outlet *entry)
+void gateway_detach_outlet(const struct gateway_outlet *entry)
 {
 	const struct outlet_config config = gateway_outlet_config(entry);
 
@@ -426,7 +395,7 @@ static void gateway_detach_outlet(const struct gateway_outlet *entry)
 	}
 }
 
-static void gateway_insert_connection(struct gateway *gateway, struct connection *connection)
+void gateway_insert_connection(struct gateway *gateway, struct connection *connection)
 {
 	gateway->connections = alloc_resize(gateway->connections,
 		(gateway->connection_count + 1) * sizeof(*gateway->connections));
@@ -435,7 +404,7 @@ static void gateway_insert_connection(struct gateway *gateway, struct connection
 }
 
 /* Takes the outlet and its configuration over. */
-static void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet,
+void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet,
 	struct outlet_config *config)
 {
 	struct gateway_outlet *entry = alloc_zero(1, sizeof(*entry));
@@ -447,201 +416,6 @@ static void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet
 	gateway->outlets[gateway->outlet_count++] = entry;
 	names_add(&gateway->outlets_by_name, outlet_settings(outlet)->name, entry);
 	outlet_config_free(config);
-}
-
-/* --- changing over to other settings ------------------------------------------------------- */
-
-/*
- * Makes the outlets whose paths are free: what can fail, before anything has changed. `made` has
- * one for each of the settings' outlets, NULL where the path belongs to an outlet of ours.
- */
-static bool gateway_make_outlets(struct gateway *gateway, const struct settings *settings,
-	const struct names *paths, struct outlet **made, struct error *error)
-{
-	for (size_t i = 0; i < settings->outlet_count; i++) {
-		const struct outlet_config *config = settings->outlets[i];
-
-		if (names_find(paths, config->outlet.path))
-			continue;
-		made[i] = gateway_make_outlet(gateway, config, error);
-		if (!made[i]) {
-			while (i > 0)
-				outlet_free(made[--i]);
-			return error_prefix(error, "outlet '%s': ", config->outlet.name);
-		}
-	}
-	return true;
-}
-
-/* Changes an outlet in place; or lets it leave and makes it anew, which is the one thing that can
- * still fail: then it is missing, and the log says why. */
-static struct outlet *gateway_change_outlet(struct gateway *gateway, struct gateway_outlet *entry,
-	const struct outlet_config *config, struct gateway_changes *changes)
-{
-	const struct outlet_config before = gateway_outlet_config(entry);
-	struct outlet *outlet = entry->outlet;
-	struct log_subject about;
-	struct error error;
-
-	changes->outlets_changed += !outlet_config_same(&before, config);
-	if (outlet_reconfigure(outlet, &config->outlet, &error)) {
-		gateway_free_entry(entry);
-		return outlet;
-	}
-	gateway_drop_outlet(gateway, entry);
-	outlet = gateway_make_outlet(gateway, config, &error);
-	if (!outlet)
-		log_write(gateway->log, LOG_ERR,
-			gateway_about("outlet", config->outlet.name, &about),
-			"could not be made again: %s", error.text);
-	return outlet;
-}
-
-/* Where each outlet of ours stands, by its path: a pointer to its place in the array. */
-static void gateway_index_paths(const struct gateway *gateway, struct names *paths)
-{
-	for (size_t i = 0; i < gateway->outlet_count; i++)
-		names_add(paths, outlet_settings(gateway->outlets[i]->outlet)->path, &gateway->outlets[i]);
-}
-
-/* Takes the outlets' configurations out of the settings. */
-static void gateway_apply_outlets(struct gateway *gateway, struct settings *settings,
-	const struct names *paths, struct outlet **made, struct gateway_changes *changes)
-{
-	struct gateway_outlet **before = gateway->outlets;
-	size_t before_count = gateway->outlet_count;
-
-	gateway->outlets = NULL;
-	gateway->outlet_count = 0;
-	names_release(&gateway->outlets_by_name);
-	for (size_t i = 0; i < settings->outlet_count; i++) {
-		struct outlet_config *config = settings->outlets[i];
-		struct gateway_outlet **old = names_find(paths, config->outlet.path);
-
-		if (old) {
-			made[i] = gateway_change_outlet(gateway, *old, config, changes);
-			*old = NULL;
-		} else {
-			changes->outlets_added++;
-		}
-		if (made[i])
-			gateway_insert_outlet(gateway, made[i], config);
-		else
-			outlet_config_free(config);
-	}
-	settings->outlet_count = 0;
-	free(settings->outlets);
-	settings->outlets = NULL;
-
-	for (size_t i = 0; i < before_count; i++) {
-		if (!before[i])
-			continue;
-		changes->outlets_removed++;
-		gateway_drop_outlet(gateway, before[i]);
-	}
-	free(before);
-}
-
-static void gateway_change_connection(struct gateway *gateway, struct connection *connection,
-	struct connection_config *config, struct gateway_changes *changes)
-{
-	enum settings_change change =
-		connection_config_compare(connection_config(connection), config);
-
-	changes->unchanged += change == SETTINGS_SAME;
-	if (change != SETTINGS_SAME) {
-		changes->changed++;
-		gateway_emit_connection(gateway, "changed", config->name);
-	}
-	connection_change(connection, config, change);
-}
-
-/* Takes the connections out of the settings. New ones are started when their outlets are there. */
-static void gateway_apply_connections(struct gateway *gateway, struct settings *settings,
-	struct gateway_changes *changes)
-{
-	struct connection **before = gateway->connections;
-	size_t before_count = gateway->connection_count;
-	struct names by_name = gateway->connections_by_name;
-
-	gateway->connections = NULL;
-	gateway->connection_count = 0;
-	gateway->connections_by_name = (struct names){0};
-	for (size_t i = 0; i < settings->connection_count; i++) {
-		struct connection_config *wanted = settings->connections[i];
-		struct connection *connection = names_find(&by_name, wanted->name);
-
-		if (connection) {
-			names_remove(&by_name, wanted->name);
-			gateway_change_connection(gateway, connection, wanted, changes);
-		} else {
-			changes->added++;
-			gateway_emit_connection(gateway, "added", wanted->name);
-			connection = connection_new(&gateway->host, wanted);
-		}
-		gateway_insert_connection(gateway, connection);
-	}
-	settings->connection_count = 0;
-	free(settings->connections);
-	settings->connections = NULL;
-
-	for (size_t i = 0; i < before_count; i++) {
-		if (!names_find(&by_name, connection_name(before[i])))
-			continue;
-		changes->removed++;
-		gateway_emit_connection(gateway, "removed", connection_name(before[i]));
-		gateway_retire(gateway, before[i]);
-	}
-	names_release(&by_name);
-	free(before);
-}
-
-static void gateway_emit_reload(struct gateway *gateway, const struct gateway_changes *changes)
-{
-	char *details = alloc_format("{\"added\":%u,\"removed\":%u,\"changed\":%u,"
-				     "\"unchanged\":%u,\"outlets_added\":%u,"
-				     "\"outlets_removed\":%u,\"outlets_changed\":%u}",
-		changes->added, changes->removed, changes->changed, changes->unchanged,
-		changes->outlets_added, changes->outlets_removed, changes->outlets_changed);
-	const struct gateway_event event = {
-		.type = "reload",
-		.time = clock_realtime(),
-		.details = details,
-	};
-
-	gateway_emit(gateway, &event);
-	free(details);
-}
-
-bool gateway_apply(struct gateway *gateway, struct settings *settings,
-	struct gateway_changes *changes, struct error *error)
-{
-	struct outlet **made = alloc_zero(settings->outlet_count, sizeof(*made));
-	struct names paths = {0};
-	bool ready;
-
-	*changes = (struct gateway_changes){0};
-	gateway_index_paths(gateway, &paths);
-	ready = gateway_make_outlets(gateway, settings, &paths, made, error);
-	if (ready) {
-		admission_limit(gateway->admission, settings->gateway.connecting.at_once,
-			settings->gateway.connecting.per_second);
-		gateway_apply_outlets(gateway, settings, &paths, made, changes);
-		gateway_apply_connections(gateway, settings, changes);
-		for (size_t i = 0; i < gateway->outlet_count; i++) {
-			gateway_detach_outlet(gateway->outlets[i]);
-			gateway_attach_outlet(gateway, gateway->outlets[i]);
-		}
-		settings_free(gateway->settings);
-		gateway->settings = settings;
-		gateway->shared.drain_timeout = settings->gateway.drain_timeout;
-		for (size_t i = 0; i < gateway->connection_count; i++)
-			connection_start(gateway->connections[i]);
-		gateway_emit_reload(gateway, changes);
-	}
-	names_release(&paths);
-	free(made);
-	return ready;
 }
 
 /* --- one connection more, or less ---------------------------------------------------------- */
@@ -703,6 +477,7 @@ bool gateway_add(struct gateway *gateway, struct connection_config *config,
 		if (outlet_config_takes(&taker, config->name))
 			connection_attach(connection, gateway->outlets[i]->outlet);
 	}
+	gateway_update_reserve(gateway);
 	gateway_emit_connection(gateway, "added", config->name);
 	connection_start(connection);
 	return true;
@@ -740,17 +515,19 @@ bool gateway_remove(struct gateway *gateway, const char *name, struct error *err
 	gateway_emit_connection(gateway, "removed", connection_name(connection));
 	gateway_remove_implicit_outlet(gateway, connection_name(connection));
 	gateway_retire(gateway, connection);
+	gateway_update_reserve(gateway);
 	return true;
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
 
 struct gateway *gateway_new(struct event_base *base, struct log *log, struct settings *settings,
-	struct error *error)
+	struct settings_problems *problems)
 {
 	struct gateway *gateway = alloc_zero(1, sizeof(*gateway));
 	const struct string_list *dns = &settings->gateway.dns;
 	struct gateway_changes changes;
+	struct gateway_plan *plan;
 
 	gateway->base = base;
 	gateway->log = log;
@@ -775,10 +552,12 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 		.attended = gateway_on_attended,
 		.event = gateway_on_outlet_event,
 	};
-	if (!gateway_apply(gateway, settings, &changes, error)) {
+	plan = gateway_prepare(gateway, settings, problems);
+	if (!plan) {
 		gateway_free(gateway);
 		return NULL;
 	}
+	gateway_commit(plan, &changes);
 	return gateway;
 }
 

@@ -38,7 +38,7 @@ void gateway_unlisten(struct gateway *gateway, struct gateway_listener *listener
 
 /* Makes everything that the settings name; takes them over on success. Borrows base and log. */
 struct gateway *gateway_new(struct event_base *base, struct log *log, struct settings *settings,
-	struct error *error);
+	struct settings_problems *problems);
 void gateway_free(struct gateway *gateway);
 
 /* What a reload has done, for the answer and the log. */
@@ -53,11 +53,17 @@ struct gateway_changes {
 };
 
 /*
- * Changes over to other settings: only what differs is touched. Takes the settings over on success;
- * on failure nothing has changed.
+ * Changes over to other settings, of which only what differs is touched, in two steps. The first does
+ * all that can fail, for everything that there is: if anything does, `problems` has all of it,
+ * nothing has changed, and the settings stay the caller's. The second cannot fail, and takes the
+ * settings over; gateway_withdraw() instead of it undoes the first. The two belong into one turn of the
+ * event loop.
  */
-bool gateway_apply(struct gateway *gateway, struct settings *settings,
-	struct gateway_changes *changes, struct error *error);
+struct gateway_plan;
+struct gateway_plan *gateway_prepare(struct gateway *gateway, struct settings *settings,
+	struct settings_problems *problems);
+void gateway_commit(struct gateway_plan *plan, struct gateway_changes *changes);
+void gateway_withdraw(struct gateway_plan *plan);
 
 /* Adds one connection, with its outlet if no outlet takes it; takes the settings over on success. */
 bool gateway_add(struct gateway *gateway, struct connection_config *config,

@@ -11,13 +11,15 @@ libgateway_a_SOURCES = \
 	src/gateway/connection_private.h \
 	src/gateway/connection_renewal.c \
 	src/gateway/connection_sending.c \
-	src/gateway/gateway.c src/gateway/gateway.h \
+	src/gateway/gateway.c src/gateway/gateway.h src/gateway/gateway_private.h \
+	src/gateway/gateway_apply.c \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/secrets.c src/gateway/secrets.h \
 	src/gateway/hold.c src/gateway/hold.h \
 	src/gateway/message_queue.c src/gateway/message_queue.h \
 	src/gateway/on_open.c src/gateway/on_open.h \
 	src/gateway/rate.c src/gateway/rate.h \
+	src/gateway/reload.c src/gateway/reload.h \
 	src/gateway/session.c src/gateway/session.h src/gateway/session_private.h \
 	src/gateway/session_receiving.c \
 	src/gateway/settings.c src/gateway/settings.h \
@@ -26,6 +28,8 @@ libgateway_a_SOURCES = \
 	src/gateway/settings_private.h \
 	src/gateway/settings_problem.c \
 	src/gateway/settings_read.c \
+	src/gateway/settings_source.c src/gateway/settings_source.h \
+	src/gateway/settings_system.c \
 	src/gateway/settings_tables.c \
 	src/gateway/settings_trust.c \
 	src/gateway/settings_values.c \

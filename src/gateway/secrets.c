@@ -114,6 +114,7 @@ static bool secrets_check_tls_file(const char *setting, const char *path, struct
 static bool secrets_check_tls(const struct tls_settings *tls, struct error *error)
 {
 	return secrets_check_tls_file("tls.ca_file", tls->ca_file, error) &&
+		secrets_check_tls_file("tls.crl_file", tls->crl_file, error) &&
 		secrets_check_tls_file("tls.cert_file", tls->cert_file, error) &&
 		secrets_check_tls_file("tls.key_file", tls->key_file, error);
 }

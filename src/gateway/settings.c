@@ -4,28 +4,31 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "gateway/settings_private.h"
+#include "gateway/settings_source.h"
 
 enum {
-	INCLUDES_DEEPEST = 10, /* as deep as libconfig goes */
-	RECORD_OVERHEAD = 64,  /* bytes in a ring beside the payload: header, padding, the end */
+	RECORD_OVERHEAD = 64, /* bytes in a ring beside the payload: header, padding, the end */
+};
+
+struct load_file {
+	struct settings_source source;
+	config_t config;
 };
 
 /* A load under way. What problems point at lives in the parsed files: they stay until its end. */
 struct load {
 	struct settings *settings;
 	struct settings_problems *problems;
-	config_t **files; /* the first one is the main file */
+	const struct gateway_settings *running; /* NULL: at the start */
+	struct load_file **files; /* the first one is the main file */
 	size_t file_count;
 	struct settings_places places;
 };
@@ -39,85 +42,45 @@ static char *directory_of(const char *file)
 	return directory;
 }
 
-/* Whether there is a file of that kind: S_IFREG, S_IFDIR. */
-static bool is_kind(const char *path, mode_t kind)
+/* A pipe only where a person tests what it brings: a reload could not read it again. */
+static enum file_kinds load_kinds(const struct load *load)
 {
-	struct stat status;
-
-	return stat(path, &status) == 0 && (status.st_mode & S_IFMT) == kind;
+	return load->problems->testing && load->file_count == 1 ? FILE_OR_PIPE : FILE_REGULAR;
 }
 
-/*
- * libconfig ends the process when a directory is included, so that is looked for beforehand, in the
- * included files too. Whatever else may be wrong with them it says itself. Only regular files are
- * looked into: a pipe can be read but once.
- */
-static bool includes_readable(const char *file, const char *directory, int depth,
-	struct settings_problems *problems)
+static bool load_parse_file(struct load *load, struct load_file *parsed, const char *file)
 {
-	FILE *stream = is_kind(file, S_IFREG) ? fopen(file, "r") : NULL;
-	char *line = NULL;
-	size_t capacity = 0;
-	bool readable = true;
+	unsigned number;
+	const char *where;
 
-	for (int number = 1; stream && readable && getline(&line, &capacity, stream) >= 0;
-		number++) {
-		char name[PATH_MAX];
-		char *path;
-
-		if (sscanf(line, " @include \"%4095[^\"]", name) != 1)
-			continue;
-		path = alloc_format("%s/%s", directory, name);
-		readable = depth < INCLUDES_DEEPEST && !is_kind(path, S_IFDIR);
-		if (readable)
-			readable = includes_readable(path, directory, depth + 1, problems);
-		else
-			settings_problem_plain(problems, "%s:%d: cannot include %s: %s", file,
-				number, path,
-				depth < INCLUDES_DEEPEST ? "is a directory" : "nested too deep");
-		free(path);
+	config_init(&parsed->config);
+	if (!settings_source_read(&parsed->source, file, load_kinds(load), load->problems))
+		return false;
+	config_setting_set_hook(config_root_setting(&parsed->config), &parsed->source);
+	if (config_read_string(&parsed->config,
+		    (const char *)buffer_data(&parsed->source.text))) {
+		/* Reading has made a new root. */
+		config_setting_set_hook(config_root_setting(&parsed->config), &parsed->source);
+		return true;
 	}
-	free(line);
-	if (stream)
-		fclose(stream);
-	return readable;
-}
-
-static bool file_readable(const char *file, const char *directory,
-	struct settings_problems *problems)
-{
-	if (access(file, R_OK) != 0)
-		settings_problem_plain(problems, "%s: cannot be read: %s", file, strerror(errno));
-	else if (is_kind(file, S_IFDIR))
-		settings_problem_plain(problems, "%s: is a directory", file);
-	else
-		return includes_readable(file, directory, 0, problems);
+	where = settings_source_place(&parsed->source,
+		(unsigned)config_error_line(&parsed->config), &number);
+	settings_problem_plain(load->problems, "%s:%u: %s", where, number,
+		config_error_text(&parsed->config));
 	return false;
 }
 
 /* NULL if it cannot be parsed. */
 static const config_setting_t *load_parse(struct load *load, const char *file)
 {
-	char *directory = directory_of(file);
-	config_t *config;
-	bool parsed = false;
+	struct load_file *added = alloc_zero(1, sizeof(*added));
+	bool parsed;
 
-	if (file_readable(file, directory, load->problems)) {
-		config = alloc_zero(1, sizeof(*config));
-		config_init(config);
-		config_set_include_dir(config, directory);
-		load->files =
-			alloc_resize(load->files, (load->file_count + 1) * sizeof(*load->files));
-		load->files[load->file_count++] = config;
-		parsed = config_read_file(config, file);
-		if (!parsed)
-			settings_problem_plain(load->problems, "%s:%d: %s",
-				config_error_file(config) ? config_error_file(config) : file,
-				config_error_line(config), config_error_text(config));
-	}
-	free(directory);
+	load->files = alloc_resize(load->files, (load->file_count + 1) * sizeof(*load->files));
+	load->files[load->file_count++] = added;
+	parsed = load_parse_file(load, added, file);
 	load->places.complete = load->places.complete && parsed;
-	return parsed ? config_root_setting(config) : NULL;
+	return parsed ? config_root_setting(&added->config) : NULL;
 }
 
 static struct connection_config *connection_config_new(void)
@@ -210,6 +173,7 @@ static void load_take_outlet(struct load *load, struct outlet_config *outlet,
 	settings->outlets = alloc_resize(
 		settings->outlets, settings->outlet_count * sizeof(*settings->outlets));
 	settings->outlets[count] = outlet;
+	outlet->place = settings_place(where);
 	load->places.outlets = alloc_resize(
 		load->places.outlets, settings->outlet_count * sizeof(*load->places.outlets));
 	load->places.outlets[count] = where;
@@ -277,6 +241,49 @@ static void load_check_parts(struct load *load, const config_setting_t *root,
 	}
 }
 
+/* The path becomes absolute. Without a mode, a group that is named may use the socket, and else only
+ * the daemon's user: its group is the one that reads outlets. */
+static void gateway_resolve_socket(const struct gateway_settings *gateway,
+	struct socket_settings *socket)
+{
+	char *given = socket->path;
+
+	if (given && given[0] != '/') {
+		socket->path = alloc_format("%s/%s", gateway->runtime_dir, given);
+		free(given);
+	}
+	if (!socket->mode)
+		socket->mode = socket->group ? 0660 : 0600;
+}
+
+static void gateway_resolve_sockets(struct gateway_settings *gateway)
+{
+	if (!gateway->control.path)
+		gateway->control.path = alloc_string("control.sock");
+	gateway_resolve_socket(gateway, &gateway->control);
+	gateway_resolve_socket(gateway, &gateway->observe);
+}
+
+/*
+ * What only a restart can change stays as it runs, so that nothing is half moved. The runtime
+ * directory first: paths are relative to it.
+ */
+static void load_gateway(struct load *load)
+{
+	struct settings *settings = load->settings;
+	struct gateway_settings *gateway = &settings->gateway;
+
+	if (load->running)
+		settings_keep_running(gateway, load->running, "runtime_dir", &settings->restart);
+	gateway_resolve_sockets(gateway);
+	if (load->running)
+		settings_keep_running(gateway, load->running, NULL, &settings->restart);
+	gateway->control.place =
+		settings_place(settings_problem_place(load->places.gateway, "control"));
+	gateway->observe.place =
+		settings_place(settings_problem_place(load->places.gateway, "observe"));
+}
+
 /* What comes first, because connections and outlets build on it. */
 static void load_main(struct load *load, const config_setting_t *root)
 {
@@ -290,6 +297,7 @@ static void load_main(struct load *load, const config_setting_t *root)
 	if (gateway)
 		settings_read_group(gateway_settings_table, &load->settings->gateway, gateway, 0,
 			load->problems);
+	load_gateway(load);
 	if (defaults)
 		connection_config_read(load->settings->defaults, defaults, SETTING_OWN,
 			load->problems);
@@ -359,29 +367,6 @@ static void gateway_settings_init(struct gateway_settings *gateway)
 	gateway->runtime_dir = alloc_format("%.*s", (int)strcspn(directory, ":"), directory);
 }
 
-/* The path becomes absolute. Without a mode, a group that is named may use the socket, and else only
- * the daemon's user: its group is the one that reads outlets. */
-static void gateway_resolve_socket(const struct gateway_settings *gateway,
-	struct socket_settings *socket)
-{
-	char *given = socket->path;
-
-	if (given && given[0] != '/') {
-		socket->path = alloc_format("%s/%s", gateway->runtime_dir, given);
-		free(given);
-	}
-	if (!socket->mode)
-		socket->mode = socket->group ? 0660 : 0600;
-}
-
-static void gateway_resolve_sockets(struct gateway_settings *gateway)
-{
-	if (!gateway->control.path)
-		gateway->control.path = alloc_string("control.sock");
-	gateway_resolve_socket(gateway, &gateway->control);
-	gateway_resolve_socket(gateway, &gateway->observe);
-}
-
 /* Which connections the outlets take: those with these names, and those that match a pattern. */
 struct takers {
 	struct names named;
@@ -443,7 +428,8 @@ static struct settings *settings_new(void)
 static void load_release(struct load *load)
 {
 	for (size_t i = 0; i < load->file_count; i++) {
-		config_destroy(load->files[i]);
+		config_destroy(&load->files[i]->config);
+		settings_source_release(&load->files[i]->source);
 		free(load->files[i]);
 	}
 	free(load->files);
@@ -451,28 +437,63 @@ static void load_release(struct load *load)
 	free(load->places.outlets);
 }
 
-struct settings *settings_load(const char *file, struct settings_problems *problems)
+static struct settings *load_all(const char *file, const struct gateway_settings *running,
+	bool system, struct settings_problems *problems)
 {
 	struct load load = {
 		.settings = settings_new(),
 		.problems = problems,
+		.running = running,
 		.places.complete = true,
 	};
 	const config_setting_t *root = load_parse(&load, file);
 
 	if (root) {
 		load_main(&load, root);
-		gateway_resolve_sockets(&load.settings->gateway);
 		load_items(&load, root);
 		load_conf_d(&load, file);
 		load_implicit_outlets(&load);
 		settings_check(load.settings, &load.places, problems);
+		if (system)
+			settings_check_system(load.settings, &load.places, problems);
 	}
 	load_release(&load);
 	if (problems->count == 0)
 		return load.settings;
 	settings_free(load.settings);
 	return NULL;
+}
+
+struct settings *settings_load(const char *file, struct settings_problems *problems)
+{
+	return load_all(file, NULL, false, problems);
+}
+
+struct settings *settings_prepare(const char *file, const struct gateway_settings *running,
+	struct settings_problems *problems)
+{
+	return load_all(file, running, true, problems);
+}
+
+static void gateway_settings_release(struct gateway_settings *gateway)
+{
+	settings_table_release(gateway_settings_table, gateway);
+	free(gateway->control.place);
+	free(gateway->observe.place);
+}
+
+struct gateway_settings *gateway_settings_copy(const struct gateway_settings *gateway)
+{
+	struct gateway_settings *copy = alloc_zero(1, sizeof(*copy));
+
+	settings_table_copy(gateway_settings_table, copy, gateway);
+	return copy;
+}
+
+void gateway_settings_free(struct gateway_settings *gateway)
+{
+	gateway_settings_release(gateway);
+	free(gateway);
 }
 
 void settings_free(struct settings *settings)
@@ -486,7 +507,8 @@ void settings_free(struct settings *settings)
 	free(settings->connections);
 	free(settings->outlets);
 	connection_config_free(settings->defaults);
-	settings_table_release(gateway_settings_table, &settings->gateway);
+	gateway_settings_release(&settings->gateway);
+	setting_replace_strings(&settings->restart, (struct string_list){0});
 	free(settings);
 }
 
@@ -503,6 +525,8 @@ struct connection_config *settings_connection(const config_setting_t *group,
 	}
 	connection = connection_config_make(reduced ? reduced : settings->defaults, group, problems);
 	connection_config_free(reduced);
+	if (problems->count == 0)
+		connection_config_check_system(connection, group, problems);
 	if (problems->count == 0)
 		return connection;
 	connection_config_free(connection);
@@ -535,6 +559,7 @@ void outlet_config_free(struct outlet_config *outlet)
 	if (!outlet)
 		return;
 	settings_table_release(outlet_config_table, outlet);
+	free(outlet->place);
 	free(outlet);
 }
 

@@ -158,13 +158,18 @@ struct outlet_config {
 	struct outlet_settings outlet;
 	struct string_list from; /* names or globs of connections */
 	bool implicit;           /* made for the connection of its name, which no other takes */
+	char *place;             /* where it stands, "FILE:LINE: outlets[0]"; NULL: in no file */
 };
 
+/* A listening socket besides the outlets. */
 struct socket_settings {
 	char *path; /* absolute; NULL: there is none */
 	mode_t mode;
-	char *owner;
+	char *owner; /* NULL: as it comes */
 	char *group;
+	uid_t uid; /* of the owner, where there is one */
+	gid_t gid;
+	char *place; /* where its group of settings stands; NULL: nowhere */
 };
 
 struct gateway_settings {
@@ -190,13 +195,26 @@ struct settings {
 	size_t connection_count; /* a taker of the items sets this to 0 */
 	struct outlet_config **outlets; /* the implicit ones included */
 	size_t outlet_count; /* likewise */
+	struct string_list restart; /* settings that have changed, but need a restart */
 };
 
 /* What is wrong with a configuration: one message a line, "FILE:LINE: connections[0].url: …". */
 struct settings_problems {
 	char **texts;
 	size_t count;
+	char **warnings; /* likewise, but no reason to refuse it */
+	size_t warning_count;
+	/* The caller's, for -t: the file may be a pipe, and what only the service can see is said to be
+	 * unchecked. */
+	bool testing;
 };
+
+/* Adds "PLACE: " and the text; `place` as in struct outlet_config. */
+void settings_problem_at(struct settings_problems *problems, const char *place, const char *text);
+
+/* One that has no setting: the text is the whole. */
+void settings_problem_plain(struct settings_problems *problems, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /*
  * Reads the file and conf.d/ *.conf beside it. NULL if anything is wrong: then `problems`, which
@@ -204,6 +222,21 @@ struct settings_problems {
  * settings_problems_release().
  */
 struct settings *settings_load(const char *file, struct settings_problems *problems);
+
+/*
+ * The same for settings that are to be put to use: looks, too, whether the system has what they need,
+ * and sets the ids of owners and groups. It may take its time: names and files may come from a
+ * network. Shares nothing with other threads.
+ *
+ * `running`: those that a reload finds; what only a restart can change stays as it is there, and
+ * its name is put into `restart` of the settings. NULL at the start.
+ */
+struct settings *settings_prepare(const char *file, const struct gateway_settings *running,
+	struct settings_problems *problems);
+
+/* For a thread of its own. */
+struct gateway_settings *gateway_settings_copy(const struct gateway_settings *gateway);
+void gateway_settings_free(struct gateway_settings *gateway);
 void settings_free(struct settings *settings);
 void settings_problems_release(struct settings_problems *problems);
 

@@ -83,15 +83,33 @@ static void check_say_missing(struct check *check, const char *name, const confi
 		"no connection named '%s'%s", name, text);
 }
 
-/* A plain name that no connection has is a typing error, most of the time. */
+static bool check_matches_any(const struct settings *settings, const char *glob)
+{
+	for (size_t i = 0; i < settings->connection_count; i++) {
+		const char *name = settings->connections[i]->name;
+
+		if (name && text_matches(glob, name))
+			return true;
+	}
+	return false;
+}
+
+/* A plain name that no connection has is a typing error, most of the time; a pattern may wait for
+ * connections to come. */
 static void check_from(struct check *check, const struct outlet_config *outlet,
 	const config_setting_t *where)
 {
 	for (size_t i = 0; i < outlet->from.count; i++) {
 		const char *name = outlet->from.items[i];
 
-		if (!text_is_glob(name) && !names_find(&check->connections, name))
+		if (text_is_glob(name)) {
+			if (!check_matches_any(check->settings, name))
+				settings_warning(check->problems,
+					settings_problem_place(where, "from"),
+					"no connection matches '%s'", name);
+		} else if (!names_find(&check->connections, name)) {
 			check_say_missing(check, name, where);
+		}
 	}
 }
 

@@ -38,7 +38,13 @@ enum setting_flags {
 	SETTING_LIVE = 1 << 1, /* a change takes effect without a new connection */
 	SETTING_OWN = 1 << 2, /* cannot have a common value in `defaults` */
 	SETTING_SECRET = 1 << 3, /* its value is never shown, not even in a problem */
-	SETTING_LOGIN = 1 << 10, /* part of how the gateway logs in, though not secret by itself */
+	SETTING_LOGIN = 1 << 8, /* part of how the gateway logs in, though not secret by itself */
+	SETTING_RESTART = 1 << 4, /* of the gateway: a change needs a restart */
+
+	/* What a SETTING_FILE names is read whole, unless it is … */
+	SETTING_FOLDER = 1 << 5,  /* … a folder */
+	SETTING_LINE = 1 << 6,    /* … a secret in its first line: secrets_first_line() */
+	SETTING_WRITTEN = 1 << 7, /* … written */
 };
 
 struct setting_choice {
@@ -80,6 +86,13 @@ void settings_table_copy(const struct setting *table, void *target, const void *
 void settings_table_release(const struct setting *table, void *target);
 enum settings_change settings_table_compare(const struct setting *table, const void *before,
 	const void *after);
+
+/*
+ * Of the settings that need a restart, gives those that differ the value that runs, and puts their
+ * names into `restart`. `only`: the one of that name; NULL: all.
+ */
+void settings_keep_running(struct gateway_settings *gateway, const struct gateway_settings *running,
+	const char *only, struct string_list *restart);
 
 /* Parses what a user may write for a duration, size, mode or integer. */
 bool setting_parse_amount(enum setting_type type, const char *text, uint64_t *amount);
@@ -137,6 +150,18 @@ struct settings_places {
 	bool complete; /* every file could be parsed */
 };
 
+/*
+ * settings_system.c: what depends on the system. Sets the ids of owners and groups, and looks whether
+ * there is, and can be used, what the settings name: users, groups, folders of sockets, files, TLS
+ * material. Nothing is changed.
+ */
+void settings_check_system(struct settings *settings, const struct settings_places *places,
+	struct settings_problems *problems);
+
+/* The part of it that one connection has. */
+void connection_config_check_system(const struct connection_config *connection,
+	const config_setting_t *where, struct settings_problems *problems);
+
 /* What the parts are to each other: names and paths already taken, missing connections. */
 void settings_check(const struct settings *settings, const struct settings_places *places,
 	struct settings_problems *problems);
@@ -147,9 +172,12 @@ void settings_check(const struct settings *settings, const struct settings_place
 void settings_problem(struct settings_problems *problems, const config_setting_t *where,
 	const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same for a problem that has no setting: the text is the whole. */
-void settings_problem_plain(struct settings_problems *problems, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+/* The same for what is no reason to refuse the configuration. */
+void settings_warning(struct settings_problems *problems, const config_setting_t *where,
+	const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* "FILE:LINE: connections[0].url", for the caller to free; empty where neither is known. */
+char *settings_place(const config_setting_t *where);
 
 /* The member of that name, or the group itself for what it does not have: a place to point at. */
 const config_setting_t *settings_problem_place(const config_setting_t *group, const char *member);

@@ -7,16 +7,24 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "gateway/settings_private.h"
+#include "gateway/settings_source.h"
 
 /* Longer names get no hint: no setting has one. */
 enum { HINT_NAME_MAX = 64 };
 
-/* Of the text, which the file may have given any bytes. */
-static void problem_take(struct settings_problems *problems, const char *text)
+/* Takes over the text, which the file may have given any bytes. */
+static void texts_take(char ***texts, size_t *count, char *text)
 {
-	problems->texts =
-		alloc_resize(problems->texts, (problems->count + 1) * sizeof(*problems->texts));
-	problems->texts[problems->count++] = text_clean_copy(text, strlen(text));
+	*texts = alloc_resize(*texts, (*count + 1) * sizeof(**texts));
+	(*texts)[(*count)++] = text_clean_copy(text, strlen(text));
+	free(text);
+}
+
+static void texts_release(char **texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(texts[i]);
+	free(texts);
 }
 
 /* "connections[0].ping.interval". */
@@ -36,29 +44,75 @@ static void problem_path(struct buffer *out, const config_setting_t *setting)
 			out, "%s%s", out->length > before ? "." : "", config_setting_name(setting));
 }
 
+/* The text that the setting was parsed from; NULL: it comes from elsewhere, as with `add`. */
+static const struct settings_source *problem_source(const config_setting_t *where)
+{
+	return config_setting_get_hook(config_root_setting(where->config));
+}
+
+char *settings_place(const config_setting_t *where)
+{
+	const struct settings_source *source = problem_source(where);
+	struct buffer text = {0};
+	unsigned number;
+	const char *file;
+	char *place;
+
+	if (source) {
+		file = settings_source_place(source, config_setting_source_line(where), &number);
+		buffer_append_text(&text, file);
+		if (number)
+			buffer_append_format(&text, ":%u", number);
+	}
+	if (!config_setting_is_root(where)) {
+		buffer_append_text(&text, source ? ": " : "");
+		problem_path(&text, where);
+	}
+	buffer_append(&text, "", 1);
+	place = alloc_string((const char *)buffer_data(&text));
+	buffer_release(&text);
+	return place;
+}
+
+/* The whole text, for the caller to free. */
+static char *problem_text(const config_setting_t *where, const char *format, va_list arguments)
+{
+	char *place = settings_place(where);
+	char *message, *text;
+
+	if (vasprintf(&message, format, arguments) < 0)
+		abort();
+	text = alloc_format("%s%s%s", place, *place ? ": " : "", message);
+	free(message);
+	free(place);
+	return text;
+}
+
 void settings_problem(struct settings_problems *problems, const config_setting_t *where,
 	const char *format, ...)
 {
-	struct buffer text = {0};
 	va_list arguments;
-	char *message;
-
-	if (config_setting_source_file(where))
-		buffer_append_format(&text, "%s:%u: ", config_setting_source_file(where),
-			(unsigned)config_setting_source_line(where));
-	if (!config_setting_is_root(where)) {
-		problem_path(&text, where);
-		buffer_append_text(&text, ": ");
-	}
 
 	va_start(arguments, format);
-	if (vasprintf(&message, format, arguments) < 0)
-		abort();
+	texts_take(&problems->texts, &problems->count, problem_text(where, format, arguments));
 	va_end(arguments);
-	buffer_append(&text, message, strlen(message) + 1);
-	free(message);
-	problem_take(problems, (const char *)buffer_data(&text));
-	buffer_release(&text);
+}
+
+void settings_warning(struct settings_problems *problems, const config_setting_t *where,
+	const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	texts_take(&problems->warnings, &problems->warning_count,
+		problem_text(where, format, arguments));
+	va_end(arguments);
+}
+
+void settings_problem_at(struct settings_problems *problems, const char *place, const char *text)
+{
+	texts_take(&problems->texts, &problems->count,
+		alloc_format("%s%s%s", place ? place : "", place && *place ? ": " : "", text));
 }
 
 void settings_problem_plain(struct settings_problems *problems, const char *format, ...)
@@ -70,8 +124,7 @@ void settings_problem_plain(struct settings_problems *problems, const char *form
 	if (vasprintf(&text, format, arguments) < 0)
 		abort();
 	va_end(arguments);
-	problem_take(problems, text);
-	free(text);
+	texts_take(&problems->texts, &problems->count, text);
 }
 
 const config_setting_t *settings_problem_place(const config_setting_t *group, const char *member)
@@ -129,8 +182,7 @@ void settings_hint_text(const struct settings_hint *hint, char text[SETTINGS_HIN
 
 void settings_problems_release(struct settings_problems *problems)
 {
-	for (size_t i = 0; i < problems->count; i++)
-		free(problems->texts[i]);
-	free(problems->texts);
+	texts_release(problems->texts, problems->count);
+	texts_release(problems->warnings, problems->warning_count);
 	*problems = (struct settings_problems){0};
 }

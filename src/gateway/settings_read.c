@@ -248,17 +248,29 @@ static void read_name(const struct reading *reading)
 	setting_replace_text(reading->setting, reading->target, alloc_string(text));
 }
 
-/* The text with ${CREDENTIALS_DIRECTORY} in front expanded; NULL if there is no such directory. */
+static const char credentials[] = "${CREDENTIALS_DIRECTORY}";
+
+static bool is_credential(const char *text)
+{
+	return strncmp(text, credentials, sizeof(credentials) - 1) == 0;
+}
+
+/* The text with ${CREDENTIALS_DIRECTORY} in front expanded; NULL if there is no such directory. A test
+ * takes it as it is, as no more than the service has the directory. */
 static char *file_expanded(const struct reading *reading, const config_setting_t *value,
 	const char *text)
 {
-	static const char variable[] = "${CREDENTIALS_DIRECTORY}";
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");
 
-	if (strncmp(text, variable, sizeof(variable) - 1) != 0)
+	if (!is_credential(text))
 		return alloc_string(text);
 	if (directory)
-		return alloc_format("%s%s", directory, text + sizeof(variable) - 1);
+		return alloc_format("%s%s", directory, text + sizeof(credentials) - 1);
+	if (reading->problems->testing) {
+		settings_warning(reading->problems, value,
+			"unchecked: only the service has CREDENTIALS_DIRECTORY");
+		return alloc_string(text);
+	}
 	settings_problem(reading->problems, value,
 		"needs the environment variable CREDENTIALS_DIRECTORY, which is not set; systemd "
 		"sets it for a unit with LoadCredential=");
@@ -271,7 +283,7 @@ static char *file_path(
 {
 	char *file = file_expanded(reading, value, text);
 
-	if (!file || file[0] == '/')
+	if (!file || file[0] == '/' || is_credential(file))
 		return file;
 	problem_must_be(reading, value, "an absolute path");
 	free(file);

@@ -82,7 +82,8 @@ static const struct setting_choice starts[] = {
 };
 
 static const struct setting control_table[] = {
-	{"path", SETTING_STRING, GATEWAY(control.path), .standard = "control.sock"},
+	{"path", SETTING_STRING, GATEWAY(control.path), .standard = "control.sock",
+		.flags = SETTING_RESTART},
 	{"mode", SETTING_MODE, GATEWAY(control.mode)},
 	{"owner", SETTING_STRING, GATEWAY(control.owner)},
 	{"group", SETTING_STRING, GATEWAY(control.group)},
@@ -90,7 +91,7 @@ static const struct setting control_table[] = {
 };
 
 static const struct setting observe_table[] = {
-	{"path", SETTING_STRING, GATEWAY(observe.path)},
+	{"path", SETTING_STRING, GATEWAY(observe.path), .flags = SETTING_RESTART},
 	{"mode", SETTING_MODE, GATEWAY(observe.mode)},
 	{"owner", SETTING_STRING, GATEWAY(observe.owner)},
 	{"group", SETTING_STRING, GATEWAY(observe.group)},
@@ -112,11 +113,12 @@ static const struct setting connecting_table[] = {
 };
 
 const struct setting gateway_settings_table[] = {
-	{"runtime_dir", SETTING_FILE, GATEWAY(runtime_dir), .standard = RUNSTATEDIR "/wsgated"},
+	{"runtime_dir", SETTING_FILE, GATEWAY(runtime_dir), .standard = RUNSTATEDIR "/wsgated",
+		.flags = SETTING_RESTART},
 	{"control", SETTING_GROUP, .group = control_table},
 	{"observe", SETTING_GROUP, .group = observe_table},
 	{"log", SETTING_GROUP, .group = log_table},
-	{"dns", SETTING_STRINGS, GATEWAY(dns)},
+	{"dns", SETTING_STRINGS, GATEWAY(dns), .flags = SETTING_RESTART},
 	{"connecting", SETTING_GROUP, .group = connecting_table},
 	{"drain_timeout", SETTING_DURATION, GATEWAY(drain_timeout), .standard = "5s",
 		RANGE("0", LONGEST)},
@@ -190,7 +192,8 @@ static const struct setting compression_table[] = {
 static const struct setting proxy_table[] = {
 	{"url", SETTING_STRING, CONNECTION(proxy.url), .flags = SETTING_SECRET},
 	{"username", SETTING_STRING, CONNECTION(proxy.username), .flags = SETTING_LOGIN},
-	{"password_file", SETTING_FILE, CONNECTION(proxy.password_file), .flags = SETTING_SECRET},
+	{"password_file", SETTING_FILE, CONNECTION(proxy.password_file),
+		.flags = SETTING_SECRET | SETTING_LINE},
 	{0},
 };
 
@@ -238,7 +241,7 @@ static const struct setting reconnect_table[] = {
 static const struct setting tls_table[] = {
 	{"verify", SETTING_BOOL, CONNECTION(tls.verify), .standard = "true"},
 	{"ca_file", SETTING_FILE, CONNECTION(tls.ca_file)},
-	{"ca_path", SETTING_FILE, CONNECTION(tls.ca_path)},
+	{"ca_path", SETTING_FILE, CONNECTION(tls.ca_path), .flags = SETTING_FOLDER},
 	{"crl_file", SETTING_FILE, CONNECTION(tls.crl_file)},
 	{"cert_file", SETTING_FILE, CONNECTION(tls.cert_file), .flags = SETTING_LOGIN},
 	{"key_file", SETTING_FILE, CONNECTION(tls.key_file), .flags = SETTING_SECRET},
@@ -248,9 +251,9 @@ static const struct setting tls_table[] = {
 	{"ciphers", SETTING_STRING, CONNECTION(tls.ciphers)},
 	{"pins", SETTING_STRINGS, CONNECTION(tls_extra.pins)},
 	{"resume", SETTING_BOOL, CONNECTION(tls_extra.resume), .standard = "true"},
-	{"keylog_file", SETTING_FILE, CONNECTION(tls_extra.keylog_file)},
+	{"keylog_file", SETTING_FILE, CONNECTION(tls_extra.keylog_file), .flags = SETTING_WRITTEN},
 	{"key_passphrase_file", SETTING_FILE, CONNECTION(tls_extra.key_passphrase_file),
-		.flags = SETTING_SECRET},
+		.flags = SETTING_SECRET | SETTING_LINE},
 	{0},
 };
 
@@ -280,7 +283,8 @@ const struct setting connection_settings_table[] = {
 	{"linger", SETTING_DURATION, CONNECTION(linger), .standard = "30s", RANGE("0", LONGEST),
 		.flags = SETTING_LIVE},
 	{"headers", SETTING_HEADERS, CONNECTION(headers), .flags = SETTING_SECRET},
-	{"header_files", SETTING_HEADER_FILES, CONNECTION(header_files), .flags = SETTING_SECRET},
+	{"header_files", SETTING_HEADER_FILES, CONNECTION(header_files),
+		.flags = SETTING_SECRET | SETTING_LINE},
 	{"protocols", SETTING_STRINGS, CONNECTION(protocols), .flags = SETTING_LOGIN},
 	{"on_open", SETTING_STRINGS, CONNECTION(on_open), .flags = SETTING_LIVE | SETTING_SECRET},
 	{"on_open_file", SETTING_FILE, CONNECTION(on_open_file),
@@ -289,8 +293,10 @@ const struct setting connection_settings_table[] = {
 	{"origin", SETTING_STRING, CONNECTION(origin)},
 	{"user_agent", SETTING_STRING, CONNECTION(user_agent), .standard = "wsgated/" PACKAGE_VERSION},
 	{"username", SETTING_STRING, CONNECTION(username), .flags = SETTING_LOGIN},
-	{"password_file", SETTING_FILE, CONNECTION(password_file), .flags = SETTING_SECRET},
-	{"bearer_file", SETTING_FILE, CONNECTION(bearer_file), .flags = SETTING_SECRET},
+	{"password_file", SETTING_FILE, CONNECTION(password_file),
+		.flags = SETTING_SECRET | SETTING_LINE},
+	{"bearer_file", SETTING_FILE, CONNECTION(bearer_file),
+		.flags = SETTING_SECRET | SETTING_LINE},
 	{"max_redirects", SETTING_INTEGER, CONNECTION(max_redirects), .standard = "5",
 		RANGE("0", "20"), .flags = SETTING_LIVE},
 	{"redirect_hosts", SETTING_STRINGS, CONNECTION(redirect_hosts), .flags = SETTING_LIVE},

@@ -348,3 +348,29 @@ enum settings_change settings_table_compare(
 	}
 	return change;
 }
+
+static void settings_keep(const struct setting *table, const char *prefix, void *target,
+	const void *running, const char *only, struct string_list *restart)
+{
+	for (const struct setting *setting = table; setting->name; setting++) {
+		char *name = alloc_format("%s.%s", prefix, setting->name);
+
+		if (setting->type == SETTING_GROUP) {
+			settings_keep(setting->group, name, target, running, only, restart);
+		} else if ((setting->flags & SETTING_RESTART) &&
+			(!only || strcmp(only, setting->name) == 0) &&
+			!setting_equal(setting, target, running)) {
+			setting_copy(setting, target, running);
+			restart->items = alloc_resize(restart->items,
+				(restart->count + 1) * sizeof(*restart->items));
+			restart->items[restart->count++] = alloc_string(name);
+		}
+		free(name);
+	}
+}
+
+void settings_keep_running(struct gateway_settings *gateway, const struct gateway_settings *running,
+	const char *only, struct string_list *restart)
+{
+	settings_keep(gateway_settings_table, "gateway", gateway, running, only, restart);
+}

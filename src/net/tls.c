@@ -180,12 +180,12 @@ static bool tls_context_configure(struct tls_context *context,
 		tls_trust_load(&context->trust, ssl, settings, error);
 }
 
-static struct tls_context *tls_context_new(const struct tls_cache *cache,
-	const struct tls_settings *settings, struct error *error)
+static struct tls_context *tls_context_new(int client_index, const struct tls_settings *settings,
+	struct error *error)
 {
 	struct tls_context *context = alloc_zero(1, sizeof(*context));
 
-	context->client_index = cache->client_index;
+	context->client_index = client_index;
 	context->min_version = tls_copy(settings->min_version);
 	context->ciphers = tls_copy(settings->ciphers);
 	context->keylog = settings->keylog_file != NULL;
@@ -276,7 +276,7 @@ static struct tls_context *tls_cache_get(struct tls_cache *cache,
 	struct tls_context *context = tls_cache_take(cache, settings);
 
 	if (!context)
-		context = tls_context_new(cache, settings, error);
+		context = tls_context_new(cache->client_index, settings, error);
 	if (!context)
 		return NULL;
 	context->next = cache->newest;
@@ -362,6 +362,29 @@ static bool tls_use_keylog(struct tls_client *client, const char *path, struct e
 	close(fd);
 	client->keylog_file = alloc_string(path);
 	return true;
+}
+
+bool tls_check(const struct tls_settings *settings, struct error *error)
+{
+	struct tls_settings named = *settings;
+	struct tls_context *context;
+	bool usable = false;
+	SSL *ssl;
+
+	ERR_clear_error();
+	if (!named.ca_file && !named.ca_path && !named.crl_file)
+		named.verify = false; /* the system's certificates are no setting */
+	context = tls_context_new(-1, &named, error);
+	if (!context)
+		return false;
+	ssl = SSL_new(context->ssl);
+	if (ssl)
+		usable = tls_use_client_certificate(ssl, settings, error);
+	else
+		error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
+	SSL_free(ssl);
+	tls_context_free(context);
+	return usable;
 }
 
 /* A resumed handshake checks neither the server's name nor our own certificate again: a session is

@@ -45,6 +45,10 @@ struct tls_report {
 /* Whether a pin is well-formed; else ERROR_WEBSOCKET. */
 bool tls_check_pin(const char *pin, struct error *error);
 
+/* Whether OpenSSL can use the files and ciphers that the settings name; `pins` aside. The files have
+ * to be regular ones. Needs no cache, and may be called from any thread. */
+bool tls_check(const struct tls_settings *settings, struct error *error);
+
 /* What follows is for this room. */
 
 /*

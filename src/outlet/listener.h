@@ -13,8 +13,8 @@ struct listener;
 
 /*
  * What waits for connections to any of them: an epoll of its own, which is one descriptor for
- * libevent, as an event for each of thousands of sockets would be most of what they cost. When
- * descriptors run out it stops accepting for a second at a time, and says so once.
+ * libevent, as an event for each of thousands of sockets would be most of what they cost. A listener
+ * that cannot accept, because descriptors have run out, pauses for a second, which is said once.
  */
 struct listeners;
 
@@ -24,10 +24,26 @@ struct listeners *listeners_new(struct event_base *base, struct log *log);
 /* The listeners must be gone. */
 void listeners_free(struct listeners *listeners);
 
+/*
+ * So many descriptors are kept from the sockets that are accepted, but at most half of the limit, for
+ * what matters more. The kernel gives the lowest number that is free: so an accepted socket
+ * with one of the highest is not kept, and what has nothing to do with listeners always finds those
+ * free. 0, as at first: no reserve.
+ */
+void listeners_reserve(struct listeners *listeners, unsigned descriptors);
+
+/* Accepted sockets may have the numbers below this one. Looks at the limit of the process anew. */
+unsigned listeners_ceiling(const struct listeners *listeners);
+
+/* Whether an accepted socket may be kept; if not it is logged, now and then. */
+bool listeners_may_keep(struct listeners *listeners, const struct log_subject *about, int fd);
+
 struct listener_access {
 	mode_t mode;
-	const char *owner; /* user name; NULL: as it comes */
-	const char *group;
+	const char *owner; /* for the text of an error; NULL: as it comes */
+	const char *group; /* likewise */
+	uid_t uid; /* of the owner, where there is one */
+	gid_t gid; /* likewise */
 };
 
 /* Takes an accepted socket, which is non-blocking and closed on exec; the callee owns it. The
@@ -43,10 +59,27 @@ struct listener *listener_new(struct listeners *listeners, const struct log_subj
 	const char *path, int type, const struct listener_access *access, listener_accept *accept,
 	void *context, struct error *error);
 
+/*
+ * One that is to take the place of a listening socket of this process at `path`, without a moment at
+ * which there is none: first under a name beside it; listener_exchange() swaps the two, and
+ * once more swaps them back; after the swap listener_settle() removes the other. Freed before that, it
+ * leaves the other where it stands. listener_in_place() tells beforehand, of the other, whether what
+ * is at its path is its own.
+ */
+struct listener *listener_new_beside(struct listeners *listeners, const struct log_subject *about,
+	const char *path, int type, const struct listener_access *access, listener_accept *accept,
+	void *context, struct error *error);
+bool listener_in_place(const struct listener *listener, struct error *error);
+bool listener_exchange(struct listener *listener, struct error *error);
+void listener_settle(struct listener *listener);
+
 /* Stops listening; removes the socket from the file system if it is still the one made here. */
 void listener_free(struct listener *listener);
 
-/* Changes mode and ownership of the socket; on failure as much as possible is as it was. */
+/*
+ * Changes mode and ownership of the socket, of the very one that was bound: what else may stand at
+ * its path by now is left alone. On failure as much as possible is as it was.
+ */
 bool listener_set_access(struct listener *listener, const struct listener_access *access,
 	struct error *error);
 

@@ -46,7 +46,8 @@ static void outlet_release_settings(struct outlet_settings *settings)
 
 static struct listener_access outlet_access(const struct outlet_settings *settings)
 {
-	return (struct listener_access){settings->mode, settings->owner, settings->group};
+	return (struct listener_access){settings->mode, settings->owner, settings->group,
+		settings->uid, settings->gid};
 }
 
 static struct outlet *outlet_create(struct event_base *base, struct log *log,
@@ -74,12 +75,13 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	return outlet;
 }
 
-struct outlet *outlet_new(struct event_base *base, struct log *log, struct listeners *listeners,
-	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
-	struct error *error)
+static struct outlet *outlet_make(struct event_base *base, struct log *log,
+	struct listeners *listeners, const struct outlet_settings *settings,
+	const struct outlet_callbacks *callbacks, bool beside, struct error *error)
 {
 	struct listener_access access = outlet_access(settings);
 	struct outlet *outlet;
+	int type;
 
 	if (settings->ring > OUTLET_RING_MAX) {
 		error_set(error, ERROR_SETTINGS, "a ring of %llu bytes is larger than 4G",
@@ -87,14 +89,53 @@ struct outlet *outlet_new(struct event_base *base, struct log *log, struct liste
 		return NULL;
 	}
 	outlet = outlet_create(base, log, settings, callbacks);
-	outlet->listener = listener_new(listeners, &outlet->subject, outlet->settings.path,
-		outlet->format->packets ? SOCK_SEQPACKET : SOCK_STREAM, &access, subscriber_accept,
-		outlet, error);
+	outlet->listeners = listeners;
+	type = outlet->format->packets ? SOCK_SEQPACKET : SOCK_STREAM;
+	outlet->listener = (beside ? listener_new_beside : listener_new)(listeners,
+		&outlet->subject, outlet->settings.path, type, &access, subscriber_accept, outlet,
+		error);
 	if (!outlet->listener) {
 		outlet_free(outlet);
 		return NULL;
 	}
 	return outlet;
+}
+
+struct outlet *outlet_new(struct event_base *base, struct log *log, struct listeners *listeners,
+	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
+	struct error *error)
+{
+	return outlet_make(base, log, listeners, settings, callbacks, false, error);
+}
+
+struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
+	struct error *error)
+{
+	struct outlet *outlet = outlet_make(old->base, old->log, old->listeners, settings,
+		old->callbacks, true, error);
+
+	if (!outlet)
+		return NULL;
+	if ((!old->ring.memory || ring_open(&outlet->ring, error)) &&
+		listener_in_place(old->listener, error) &&
+		listener_exchange(outlet->listener, error))
+		return outlet;
+	outlet_free(outlet);
+	return NULL;
+}
+
+void outlet_withdraw(struct outlet *outlet)
+{
+	struct error error;
+
+	if (!listener_exchange(outlet->listener, &error))
+		log_write(outlet->log, LOG_ERR, &outlet->subject, "%s", error.text);
+	outlet_free(outlet);
+}
+
+void outlet_settle(struct outlet *outlet)
+{
+	listener_settle(outlet->listener);
 }
 
 void outlet_free(struct outlet *outlet)
@@ -163,15 +204,17 @@ static const char *outlet_fixed_difference(const struct outlet *outlet,
 	return NULL;
 }
 
-static bool outlet_same_text(const char *a, const char *b)
+bool outlet_can_become(const struct outlet *outlet, const struct outlet_settings *settings)
 {
-	return a == b || (a && b && strcmp(a, b) == 0);
+	return outlet_fixed_difference(outlet, settings) == NULL;
 }
 
-static bool outlet_same_access(const struct outlet_settings *a, const struct outlet_settings *b)
+bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *settings,
+	struct error *error)
 {
-	return a->mode == b->mode && outlet_same_text(a->owner, b->owner) &&
-		outlet_same_text(a->group, b->group);
+	struct listener_access access = outlet_access(settings);
+
+	return !outlet->listener || listener_set_access(outlet->listener, &access, error);
 }
 
 /* Takes over what concerns subscribers that are already there. */
@@ -193,15 +236,13 @@ bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *set
 	struct error *error)
 {
 	const char *difference = outlet_fixed_difference(outlet, settings);
-	struct listener_access access = outlet_access(settings);
 	struct outlet_settings before = outlet->settings;
 
 	if (difference)
 		return error_set(error, ERROR_SETTINGS,
 			"outlet '%s': its %s cannot change while it is in use",
 			outlet->settings.name, difference);
-	if (outlet->listener && !outlet_same_access(&before, settings) &&
-		!listener_set_access(outlet->listener, &access, error))
+	if (!outlet_set_access(outlet, settings, error))
 		return false;
 
 	outlet_copy_settings(&outlet->settings, settings);
@@ -258,8 +299,12 @@ bool outlet_open_ring(struct outlet *outlet)
 {
 	struct error error;
 
-	if (outlet->ring.memory || ring_open(&outlet->ring, &error))
+	if (outlet->ring.memory)
 		return true;
+	if (ring_open(&outlet->ring, &error)) {
+		outlet->ring_failed = false;
+		return true;
+	}
 	if (!outlet->ring_failed)
 		log_write(outlet->log, LOG_ERR, &outlet->subject, "messages are lost: %s",
 			error.text);
@@ -364,6 +409,8 @@ static inline bool outlet_records(struct outlet *outlet, const struct outlet_mes
 		return false;
 	if (outlet->encodes && (outlet->ring.memory || outlet_open_ring(outlet)))
 		return true;
+	if (outlet->encodes)
+		outlet->stats.lost += outlet->subscriber_count;
 	ring_skip(&outlet->ring);
 	return false;
 }

@@ -33,6 +33,8 @@ struct outlet_settings {
 	mode_t mode;
 	const char *owner; /* user name; NULL: as it comes */
 	const char *group;
+	uid_t uid; /* of the owner, where there is one */
+	gid_t gid;
 	bool writable;
 	unsigned max_subscribers;
 };
@@ -102,6 +104,16 @@ struct outlet *outlet_new(struct event_base *base, struct log *log, struct liste
 	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
 	struct error *error);
 
+/*
+ * One that takes the place of another at the same path, whose settings it cannot become, as if by one
+ * step: from now on whoever comes, comes to it. Either outlet_settle() makes that final, and the other
+ * can be drained; or outlet_withdraw() frees it, and the other is where it was.
+ */
+struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
+	struct error *error);
+void outlet_settle(struct outlet *outlet);
+void outlet_withdraw(struct outlet *outlet);
+
 /* Closes all subscribers at once and removes the socket. */
 void outlet_free(struct outlet *outlet);
 
@@ -114,6 +126,12 @@ bool outlet_drained(const struct outlet *outlet);
 /* The settings that can change while subscribers stay: on_lag, start, max_subscribers, mode, owner,
  * group, writable. Fails, with nothing changed, if the others differ. */
 bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *settings,
+	struct error *error);
+
+/* Whether outlet_reconfigure() can; then it fails only if mode, owner or group cannot be changed, for
+ * which these alone can be changed beforehand. */
+bool outlet_can_become(const struct outlet *outlet, const struct outlet_settings *settings);
+bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error);
 
 const struct outlet_settings *outlet_settings(const struct outlet *outlet);
@@ -184,7 +202,7 @@ struct outlet_stats {
 	uint64_t oversize;  /* messages larger than the ring */
 	uint64_t inputs;    /* messages from subscribers */
 	uint64_t input_errors; /* what subscribers sent that cannot be a message */
-	uint64_t refused;   /* subscribers turned away at max_subscribers */
+	uint64_t refused;   /* subscribers turned away: max_subscribers, or no descriptors for them */
 	uint64_t accepted;  /* subscribers ever */
 	unsigned subscribers; /* now */
 	bool waiting;       /* is full, and somebody waits for room */

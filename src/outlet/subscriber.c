@@ -487,7 +487,8 @@ void subscriber_accept(int fd, void *context)
 	struct outlet *outlet = context;
 	struct subscriber *subscriber;
 
-	if (outlet->subscriber_count >= outlet->settings.max_subscribers) {
+	if (outlet->subscriber_count >= outlet->settings.max_subscribers ||
+		!listeners_may_keep(outlet->listeners, &outlet->subject, fd)) {
 		outlet->stats.refused++;
 		close(fd);
 		return;

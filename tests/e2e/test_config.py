@@ -58,10 +58,15 @@ outlets = (
 """
 
 
-def test_every_setting_of_the_manual(check):
-    status, text, _ = check(GOOD)
+def test_every_setting_of_the_manual(check, authority, client_certificate, tmp_path):
+    (tmp_path / "token").write_text("a-token\n")
+    text = GOOD.replace("/run/token", str(tmp_path / "token")).replace("/etc/ca.pem", str(authority.ca_file))
+    for name, file in zip(("/c.pem", "/k.pem"), client_certificate):
+        text = text.replace(name, str(file))
+    status, text, _ = check(text)
     assert (status, text) == (0, text), text
     assert "error" not in text.lower()
+    assert "no connection matches 'binance-*'" in text
 
 
 def test_an_empty_configuration_is_good(check):
@@ -122,7 +127,6 @@ def test_a_missing_file(make_daemon, tmp_path):
     ('connections = ( { name = "a"; url = "ws://x/"; protocols = [ "a b" ]; } );', "subprotocol"),
     ('connections = ( { name = "a"; url = "ws://x/"; warn = { queue = 0; warning_ms = 1; }; } );', "queue"),
     ('connections = ( { name = "a"; url = "ws://x/"; tls = { key_file = "/k"; }; } );', "cert_file"),
-    ('connections = ( { name = "a"; url = "ws://x/"; bearer_file = "${CREDENTIALS_DIRECTORY}/t"; } );', "CREDENTIALS_DIRECTORY"),
     ('outlets = ( { name = "o"; from = [ "*" ]; mode = "rw"; } );', "mode"),
     ('outlets = ( { name = "o"; from = [ "*" ]; ring = "1K"; } );', "ring"),
     ('outlets = ( { name = "o"; } );', "from"),

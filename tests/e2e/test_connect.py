@@ -96,12 +96,16 @@ def test_the_bearer_token_is_read_at_each_connect(start_daemon, server, tmp_path
 
 def test_a_missing_bearer_file_is_a_clear_error_and_tried_again(start_daemon, server, tmp_path):
     token = tmp_path / "token"
+    token.write_text("before")
     daemon = start_daemon({
         "connections": [{"name": "feed", "url": server.url(), "bearer_file": str(token)}],
     })
-    error = wait_until(lambda: daemon.status("feed")["last_error"])
-    assert str(token) in error["desc"] and "No such file" in error["desc"]
-    assert not server.requests
+    peer = server.accept()
+    token.unlink()
+    peer.abort()
+    error = wait_until(lambda: (error := daemon.status("feed")["last_error"]) and str(token) in error["desc"] and error)
+    assert "No such file" in error["desc"]
+    assert len(server.requests) == 1
     token.write_text("there-now")
     assert server.accept().headers["Authorization"] == "Bearer there-now"
 

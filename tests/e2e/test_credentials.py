@@ -1,6 +1,7 @@
 """Credentials from files, checked by nginx and python3-websockets, and shown nowhere."""
 
 import base64
+import os
 
 import pytest
 
@@ -111,21 +112,21 @@ def settings_with(server, nginx, authority, encrypted_key):
     """A connection whose `setting` is from that file."""
     certificate, key, _ = encrypted_key
 
-    def settings_with(setting, file):
+    def settings_with(setting, file, **more):
         if setting == "header_files.X-Api-Key":
-            return feed(server.url(), header_files={"X-Api-Key": str(file)})
+            return feed(server.url(), header_files={"X-Api-Key": str(file)}, **more)
         if setting == "password_file":
-            return feed(server.url(), username="ann", password_file=str(file))
+            return feed(server.url(), username="ann", password_file=str(file), **more)
         if setting == "proxy.password_file":
             return feed(server.url(), proxy={
                 "url": "http://127.0.0.1:9", "username": "ann", "password_file": str(file),
-            })
+            }, **more)
         if setting == "tls.key_passphrase_file":
             return feed(nginx.url("client", server.port), tls={
                 "ca_file": str(authority.ca_file), "cert_file": str(certificate), "key_file": str(key),
                 "key_passphrase_file": str(file),
-            })
-        return feed(server.url(), **{setting: str(file)})
+            }, **more)
+        return feed(server.url(), **{setting: str(file)}, **more)
 
     return settings_with
 
@@ -136,32 +137,79 @@ SETTINGS = [
 ]
 
 
+SPOILED = {
+    "missing": (None, "No such file"),
+    "empty": (b"", "empty"),
+    "blank": (b"\nsecond line\n", "empty"),
+    "folder": (os.mkdir, "is a directory"),
+    "pipe": (os.mkfifo, "is a FIFO"),
+    "long": (b"x" * (16 * 1024 + 1), "more than 16384 bytes"),
+    "nul": (b"sec\0ret\n", "NUL"),
+    "utf-16": ("secret\n".encode("utf-16"), "UTF-16"),
+}
+
+
+def spoil(file, how):
+    """Puts something there that cannot be used; returns what is to be said of it."""
+    content, words = SPOILED[how]
+    if file.exists():
+        file.unlink()
+    if callable(content):
+        content(file)
+    elif content is not None:
+        file.write_bytes(content)
+    return words
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("how, words", [
-    ("missing", "No such file"), ("empty", "empty"), ("folder", ""), ("blank", "empty"),
-])
+@pytest.mark.parametrize("how", SPOILED)
 def test_a_file_that_cannot_be_used_is_a_clear_error(
-    start_daemon, server, settings_with, tmp_path, secret_file, setting, how, words
+    start_daemon, server, settings_with, secret_file, encrypted_key, setting, how
 ):
-    file = tmp_path / "secret"
-    if how == "folder":
-        file.mkdir()
-    elif how != "missing":
-        secret_file("secret", "" if how == "empty" else "\nsecond line\n")
-    daemon = start_daemon(settings_with(setting, file))
-    status = wait_until(lambda: (s := daemon.status("feed"))["stats"]["failures"] >= 2 and s)
-    error = status["last_error"]["desc"]
-    assert setting in error and str(file) in error and words in error
+    file = secret_file("secret", encrypted_key[2] + "\n")
+    daemon = start_daemon(settings_with(setting, file, when="manual"))
+    words = spoil(file, how)
+    with pytest.raises(RpcError) as error:
+        daemon.call("connect", name="feed")
+    assert setting in error.value.message and str(file) in error.value.message and words in error.value.message
     assert not server.requests
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("how", ["missing", "empty", "pipe", "long"])
+def test_nothing_starts_or_is_reloaded_with_a_file_that_cannot_be_used(
+    make_daemon, settings_with, secret_file, encrypted_key, setting, how
+):
+    """Nor does the test say that it would."""
+    file = secret_file("secret", encrypted_key[2] + "\n")
+    daemon = make_daemon(settings_with(setting, file, when="manual")).start()
+    words = spoil(file, how)
+    said = [daemon.ctl("reload", status=1).stderr, daemon.run("-t", status=1).stderr]
+    assert [line["name"] for line in daemon.call("list")] == ["feed"]
+    daemon.stop()
+    said.append(daemon.run(status=1).stderr)
+    for text in said:
+        assert f"{daemon.file}:" in text and setting.split(".")[0] in text
+        assert str(file) in text and words in text
+        assert encrypted_key[2] not in text
+
+
+def test_a_secret_is_what_stands_behind_a_byte_order_mark(start_daemon, server, secret_file):
+    start_daemon(feed(server.url(), bearer_file=str(secret_file("token", "\ufefftoken-1\r\nmore\n"))))
+    assert server.accept().headers["Authorization"] == "Bearer token-1"
 
 
 @pytest.mark.parametrize("setting", ["password_file", "bearer_file", "header_files.X-Api-Key", "tls.key_passphrase_file"])
 def test_it_is_tried_again_until_the_file_is_there(
-    start_daemon, server, settings_with, tmp_path, encrypted_key, secret_file, setting
+    start_daemon, server, settings_with, encrypted_key, secret_file, setting
 ):
-    daemon = start_daemon(settings_with(setting, tmp_path / "secret"))
+    file = secret_file("secret", encrypted_key[2] + "\n")
+    daemon = start_daemon(settings_with(setting, file))
+    peer = server.accept()
+    file.unlink()
+    peer.abort()
     wait_until(lambda: daemon.status("feed")["stats"]["failures"] >= 1)
-    secret_file("secret.new", encrypted_key[2] + "\n").rename(tmp_path / "secret")
+    secret_file("secret.new", encrypted_key[2] + "\n").rename(file)
     server.accept()
     daemon.wait_state("feed", "open")
 
@@ -202,9 +250,13 @@ def test_without_a_service_manager_there_are_no_credentials(make_daemon, server)
 
 
 def test_a_passphrase_from_a_file(start_daemon, server, settings_with, secret_file, encrypted_key):
-    file = secret_file("passphrase", "a-wrong-one\n")
+    file = secret_file("passphrase", encrypted_key[2] + "\n")
     daemon = start_daemon(settings_with("tls.key_passphrase_file", file))
+    peer = server.accept()
+    daemon.wait_state("feed", "open")
     watch = Watch(daemon)
+    file.write_text("a-wrong-one\n")
+    peer.abort()
     error = watch.wait("error")
     assert str(encrypted_key[1]) in error["desc"] and "passphrase" in error["desc"]
     file.write_text(encrypted_key[2] + "\n")

@@ -80,7 +80,7 @@ def test_reload_says_what_it_did(daemon, servers):
     })
     assert daemon.ctl_json("reload") == {
         "added": 1, "removed": 1, "changed": 1, "unchanged": 0,
-        "outlets_added": 1, "outlets_removed": 0, "outlets_changed": 0,
+        "outlets_added": 1, "outlets_removed": 0, "outlets_changed": 0, "restart": [], "warnings": [],
     }
 
 

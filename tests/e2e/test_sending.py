@@ -241,13 +241,15 @@ def test_the_file_is_read_at_each_open(start_daemon, server, tmp_path):
 
 def test_a_file_that_cannot_be_read_leaves_the_connection_open(start_daemon, server, tmp_path):
     file = tmp_path / "missing"
+    file.touch()
     daemon = start_daemon(feed(server, when="manual", on_open=["zero"], on_open_file=str(file)))
+    file.unlink()
     rpc = daemon.rpc()
     rpc.call("events")
     rpc.call("connect", name="feed")
     event = rpc.event("on-open-error")
     assert event["connection"] == "feed" and event["err"] == "SYSTEM-ERROR"
-    assert event["desc"] == f"on_open_file {file} cannot be opened: No such file or directory"
+    assert event["desc"] == f"on_open_file {file} cannot be read: No such file or directory"
     daemon.wait_log(event["desc"])
     peer = server.accept()
     rpc.call("send", name="feed", text="still open")

@@ -117,11 +117,12 @@ def test_a_server_that_never_answers_the_tls_handshake(start_daemon, bad_server)
     assert "100ms" in error.value.message
 
 
-def test_a_missing_ca_file_is_a_clear_error(connect, tmp_path):
+def test_a_missing_ca_file_is_a_clear_error(make_daemon, tmp_path):
     missing = str(tmp_path / "none.pem")
-    with pytest.raises(RpcError) as error:
-        connect("good", ca_file=missing)
-    assert missing in error.value.message
+    daemon = make_daemon({"connections": [{"name": "feed", "url": "wss://localhost/", "tls": {"ca_file": missing}}]})
+    for arguments in ["-t"], []:
+        said = daemon.run(*arguments, status=1).stderr
+        assert f"tls.ca_file: {missing} cannot be read: No such file" in said
 
 
 def test_a_revoked_certificate(start_daemon, make_nginx, server, tmp_path):

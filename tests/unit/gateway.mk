@@ -9,7 +9,9 @@ unit_gateway_SOURCES = \
 	tests/unit/test_hold.c \
 	tests/unit/test_on_open.c \
 	tests/unit/test_rate.c \
+	tests/unit/test_reload.c \
 	tests/unit/test_settings.c \
+	tests/unit/test_settings_system.c \
 	tests/unit/test_timer.c \
 	tests/unit/test_warnings.c
 unit_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'

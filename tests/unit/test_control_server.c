@@ -35,19 +35,37 @@ struct peer {
 	bool ended;
 };
 
-static bool test_reload(struct gateway_changes *changes, struct settings_problems *problems,
-	struct error *error, void *context)
+static struct reload_waiter *reload_pending; /* not answered yet, if `reload_waits` */
+static bool reload_waits;
+
+static void test_reload(struct reload_waiter *waiter, void *context)
+{
+	char *texts[] = {"line 1", "line 2"};
+	char *restart[] = {"gateway.dns"};
+	struct reload_outcome outcome = {.done = !reload_fails};
+
+	(void)context;
+	if (reload_waits) {
+		reload_pending = waiter;
+		return;
+	}
+	outcome.changes = (struct gateway_changes){.added = 1, .outlets_changed = 7};
+	outcome.problems.warnings = texts;
+	outcome.problems.warning_count = 1;
+	outcome.restart = (struct string_list){restart, 1};
+	if (reload_fails) {
+		outcome.problems.texts = texts;
+		outcome.problems.count = 2;
+		error_set(&outcome.error, ERROR_SETTINGS, "not valid");
+	}
+	waiter->done(waiter, &outcome);
+}
+
+static void test_forget_reload(struct reload_waiter *waiter, void *context)
 {
 	(void)context;
-	if (reload_fails) {
-		problems->count = 2;
-		problems->texts = alloc_zero(2, sizeof(*problems->texts));
-		problems->texts[0] = alloc_string("line 1");
-		problems->texts[1] = alloc_string("line 2");
-		return error_set(error, ERROR_SETTINGS, "not valid");
-	}
-	*changes = (struct gateway_changes){.added = 1, .outlets_changed = 7};
-	return true;
+	ck_assert_ptr_eq(waiter, reload_pending);
+	reload_pending = NULL;
 }
 
 static char *path_of(const char *name)
@@ -88,7 +106,10 @@ static void write_configuration(const char *path, unsigned port)
 
 static void setup(void)
 {
-	const struct control_callbacks callbacks = {.reload = test_reload};
+	const struct control_callbacks callbacks = {
+		.reload = test_reload,
+		.forget_reload = test_forget_reload,
+	};
 	struct settings_problems problems = {0};
 	struct settings *settings;
 	struct error error;
@@ -106,11 +127,14 @@ static void setup(void)
 
 	base = event_base_new();
 	log_ = log_new(LOG_FORMAT_TEXT, LOG_CRIT);
-	gateway = gateway_new(base, log_, settings, &error);
-	ck_assert_msg(gateway != NULL, "%s", error.text);
+	gateway = gateway_new(base, log_, settings, &problems);
+	ck_assert_msg(gateway != NULL, "%s", problems.count ? problems.texts[0] : "");
+	settings_problems_release(&problems);
 	control = control_new(gateway, &callbacks, &error);
 	ck_assert_msg(control != NULL, "%s", error.text);
 	reload_fails = false;
+	reload_waits = false;
+	reload_pending = NULL;
 }
 
 static void teardown(void)
@@ -469,10 +493,28 @@ START_TEST(reload_tells_what_the_program_says)
 
 	check_call(peer, "reload", "{}",
 		"{\"added\":1,\"removed\":0,\"changed\":0,\"unchanged\":0,\"outlets_added\":0,"
-		"\"outlets_removed\":0,\"outlets_changed\":7}");
+		"\"outlets_removed\":0,\"outlets_changed\":7,\"restart\":[\"gateway.dns\"],"
+		"\"warnings\":[\"line 1\"]}");
 	reload_fails = true;
 	check_call(peer, "reload", "{}", "-32000 SETTINGS-ERROR: line 1 (and 1 more)");
 	peer_free(peer);
+}
+END_TEST
+
+START_TEST(who_leaves_waits_for_no_reload)
+{
+	struct peer *peer = peer_new();
+	uint64_t deadline = clock_monotonic() + PATIENCE_SECONDS * CLOCK_NS_PER_SECOND;
+
+	reload_waits = true;
+	peer_write(peer, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"reload\"}\n", 44);
+	while (!reload_pending && clock_monotonic() < deadline)
+		turn();
+	ck_assert_ptr_nonnull(reload_pending);
+	peer_free(peer);
+	while (reload_pending && clock_monotonic() < deadline)
+		turn();
+	ck_assert_ptr_null(reload_pending);
 }
 END_TEST
 
@@ -704,6 +746,7 @@ Suite *server_suite(void)
 	tcase_add_test(tests, an_argument_has_a_limit);
 	tcase_add_test(tests, list_and_status_agree);
 	tcase_add_test(tests, reload_tells_what_the_program_says);
+	tcase_add_test(tests, who_leaves_waits_for_no_reload);
 	tcase_add_test(tests, a_follower_is_told_of_events);
 	tcase_add_test(tests, a_follower_that_does_not_read_is_told_how_many_it_lost);
 	tcase_add_test(tests, a_client_may_leave_before_its_answer);

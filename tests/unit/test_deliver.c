@@ -789,6 +789,24 @@ START_TEST(test_drain)
 }
 END_TEST
 
+/* The socket is moved away, and something else stands where it was. */
+static void replace_path_by_link(const char *path)
+{
+	char moved[128];
+
+	snprintf(moved, sizeof(moved), "%s.moved", path);
+	ck_assert_int_eq(rename(path, moved), 0);
+	ck_assert_int_eq(symlink("/dev/null", path), 0);
+}
+
+static void put_path_back(const char *path)
+{
+	char moved[128];
+
+	snprintf(moved, sizeof(moved), "%s.moved", path);
+	ck_assert_int_eq(rename(moved, path), 0);
+}
+
 START_TEST(test_reconfigure)
 {
 	struct outlet_settings changed;
@@ -805,12 +823,12 @@ START_TEST(test_reconfigure)
 	changed.ring *= 2;
 	ck_assert(!outlet_reconfigure(harness.outlet, &changed, &error));
 	changed = harness.settings;
-	changed.group = "no-such-group";
 	changed.start = OUTLET_OLDEST;
+	changed.mode = 0640;
+	replace_path_by_link(harness.path);
 	ck_assert(!outlet_reconfigure(harness.outlet, &changed, &error));
 	ck_assert_int_eq(outlet_settings(harness.outlet)->start, OUTLET_LIVE);
-	changed.group = NULL;
-	changed.mode = 0640;
+	put_path_back(harness.path);
 	ck_assert(outlet_reconfigure(harness.outlet, &changed, &error));
 	ck_assert_int_eq(outlet_settings(harness.outlet)->start, OUTLET_OLDEST);
 	ck_assert_int_eq(stat(harness.path, &status), 0);

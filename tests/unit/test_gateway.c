@@ -13,7 +13,9 @@ int main(void)
 	srunner_add_suite(runner, on_open_suite());
 	srunner_add_suite(runner, rate_suite());
 	srunner_add_suite(runner, admission_suite());
+	srunner_add_suite(runner, reload_suite());
 	srunner_add_suite(runner, settings_suite());
+	srunner_add_suite(runner, settings_system_suite());
 	srunner_add_suite(runner, timer_suite());
 	srunner_add_suite(runner, warnings_suite());
 	srunner_run_all(runner, CK_NORMAL);

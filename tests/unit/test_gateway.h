@@ -11,7 +11,9 @@ Suite *redirect_suite(void);
 Suite *hold_suite(void);
 Suite *on_open_suite(void);
 Suite *rate_suite(void);
+Suite *reload_suite(void);
 Suite *settings_suite(void);
+Suite *settings_system_suite(void);
 Suite *timer_suite(void);
 Suite *warnings_suite(void);
 

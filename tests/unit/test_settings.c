@@ -553,7 +553,7 @@ END_TEST
 
 START_TEST(an_included_file_stands_beside_and_keeps_its_lines)
 {
-	char file[64];
+	char file[64], expected[160];
 	struct settings_problems problems = {0};
 
 	write_file("wsgated.conf", "gateway = { };\n@include \"included.conf\"\n");
@@ -563,9 +563,100 @@ START_TEST(an_included_file_stands_beside_and_keeps_its_lines)
 	ck_assert_ptr_null(settings_load(file, &problems));
 	ck_assert_int_eq(chdir(folder), 0);
 	ck_assert_uint_eq(problems.count, 1);
-	ck_assert_str_eq(
-		problems.texts[0], "included.conf:3: connections[0].url: must be a string");
+	snprintf(expected, sizeof(expected),
+		"%s/included.conf:3: connections[0].url: must be a string", folder);
+	ck_assert_str_eq(problems.texts[0], expected);
 	settings_problems_release(&problems);
+}
+END_TEST
+
+START_TEST(lines_are_counted_through_included_files)
+{
+	write_file("wsgated.conf", "# 1\n\t@include  \"one.conf\" # the rest\ncolour = 1;\n"
+				   "/* @include \"none.conf\"\n@include \"none.conf\"\n*/\n"
+				   "@include \"two.conf\"\nshape = ;\n");
+	write_file("one.conf", "\nsize = 1;");
+	write_file("two.conf", "# nothing");
+	assert_problems((const char *const[]){"wsgated.conf:8: syntax error", NULL});
+	write_file("wsgated.conf", "# 1\n\t@include  \"one.conf\" # the rest\ncolour = 1;\n"
+				   "/* @include \"none.conf\"\n@include \"none.conf\"\n*/\n"
+				   "@include \"two.conf\"\nshape = 1;\n");
+	assert_problems((const char *const[]){
+		"./one.conf:2: size: unknown setting 'size'",
+		"wsgated.conf:3: colour: unknown setting 'colour'",
+		"wsgated.conf:8: shape: unknown setting 'shape'",
+		NULL,
+	});
+}
+END_TEST
+
+START_TEST(a_string_keeps_its_nul_or_is_a_problem)
+{
+	write_file("wsgated.conf", "# \\x00 \"\\x00\"\n/* \"\\x00\n*/ // \"\\x00\n"
+				   "connections = ( { name = \"a\"; url = \"ws://h/\";\n"
+				   "  on_open = [ \"\\\\x00\", \"\\x41\"\n"
+				   "    \"a\\\"\\x00b\" ]; } );\n@include \"more.conf\"\n");
+	write_file("more.conf", "\n\noutlets = ( { name = \"o\\x00\"; from = [ \"a\" ]; } );\n");
+	assert_problems((const char *const[]){
+		"wsgated.conf:6: a string cannot have a NUL character (\\x00)",
+		"./more.conf:3: a string cannot have a NUL character (\\x00)",
+		NULL,
+	});
+}
+END_TEST
+
+static void write_bytes(const char *path, const void *bytes, size_t length)
+{
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fwrite(bytes, 1, length, file), length);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(other_bytes_than_text_are_problems)
+{
+	static const char nul[] = "# one\n# t\0wo\ncolour = 1;\n";
+	static const char utf16[] = "\xff\xfe#\0\n\0";
+
+	write_bytes("wsgated.conf", nul, sizeof(nul) - 1);
+	assert_problems((const char *const[]){"wsgated.conf:2: there is a NUL byte", NULL});
+	write_bytes("wsgated.conf", utf16, sizeof(utf16) - 1);
+	assert_problems((const char *const[]){"wsgated.conf: is in UTF-16, not in UTF-8", NULL});
+}
+END_TEST
+
+START_TEST(a_byte_order_mark_is_no_part_of_the_text)
+{
+	struct settings *settings;
+
+	write_file("more.conf", "\xef\xbb\xbf" ONE_CONNECTION);
+	settings = load("\xef\xbb\xbf@include \"more.conf\"\n");
+	ck_assert_uint_eq(settings->connection_count, 1);
+	settings_free(settings);
+}
+END_TEST
+
+/* None of them may be waited for. */
+START_TEST(only_regular_files_are_read)
+{
+	ck_assert_int_eq(mkfifo("pipe", 0600), 0);
+	ck_assert_int_eq(symlink("pipe", "wsgated.conf"), 0);
+	assert_problems((const char *const[]){
+		"wsgated.conf: is a FIFO, not a regular file", NULL});
+	ck_assert_int_eq(unlink("wsgated.conf"), 0);
+	ck_assert_int_eq(symlink("/dev/zero", "wsgated.conf"), 0);
+	assert_problems((const char *const[]){
+		"wsgated.conf: is a device, not a regular file", NULL});
+	ck_assert_int_eq(unlink("wsgated.conf"), 0);
+	write_file("wsgated.conf", "\n@include \"pipe\"\n");
+	assert_problems((const char *const[]){
+		"wsgated.conf:2: cannot include ./pipe: is a FIFO, not a regular file", NULL});
+	write_file("wsgated.conf", "");
+	ck_assert_int_eq(mkdir("conf.d", 0700), 0);
+	ck_assert_int_eq(mkfifo("conf.d/a.conf", 0600), 0);
+	assert_problems((const char *const[]){
+		"./conf.d/a.conf: is a FIFO, not a regular file", NULL});
 }
 END_TEST
 
@@ -574,14 +665,19 @@ START_TEST(a_file_that_cannot_be_read_is_a_problem)
 	assert_problems((const char *const[]){
 		"wsgated.conf: cannot be read: No such file or directory", NULL});
 	ck_assert_int_eq(mkdir("wsgated.conf", 0700), 0);
-	assert_problems((const char *const[]){"wsgated.conf: is a directory", NULL});
+	assert_problems((const char *const[]){
+		"wsgated.conf: is a directory, not a regular file", NULL});
 	ck_assert_int_eq(rmdir("wsgated.conf"), 0);
 	write_file("wsgated.conf", "@include \"included.conf\"\n");
-	assert_problems((const char *const[]){"wsgated.conf:1: cannot open include file", NULL});
+	assert_problems((const char *const[]){
+		"wsgated.conf:1: cannot include ./included.conf: cannot be read: No such file "
+		"or directory",
+		NULL});
 	write_file("included.conf", "\n  @include \"/\"\n");
 	assert_problems((const char *const[]){
-		"./included.conf:2: cannot include .//: is a directory", NULL});
-	write_file("included.conf", "@include \"included.conf\"\n");
+		"./included.conf:2: cannot include /: is a directory, not a regular file", NULL});
+	write_file("included.conf", "@include \"included.conf\"\n"
+				    "@include \"included.conf\"\n@include \"included.conf\"\n");
 	assert_problems((const char *const[]){
 		"./included.conf:1: cannot include ./included.conf: nested too deep", NULL});
 }
@@ -1278,6 +1374,11 @@ Suite *settings_suite(void)
 	tcase_add_test(problems, problems_in_conf_d_name_their_file);
 	tcase_add_test(problems, an_included_file_stands_beside_and_keeps_its_lines);
 	tcase_add_test(problems, a_file_that_cannot_be_read_is_a_problem);
+	tcase_add_test(problems, lines_are_counted_through_included_files);
+	tcase_add_test(problems, a_string_keeps_its_nul_or_is_a_problem);
+	tcase_add_test(problems, other_bytes_than_text_are_problems);
+	tcase_add_test(problems, a_byte_order_mark_is_no_part_of_the_text);
+	tcase_add_test(problems, only_regular_files_are_read);
 	tcase_add_test(problems, all_problems_are_told_in_one_go);
 	tcase_add_loop_test(problems, a_wrong_setting_is_refused, 0, COUNT(wrong_settings));
 	tcase_add_loop_test(problems, a_right_setting_is_taken, 0, COUNT(right_settings));

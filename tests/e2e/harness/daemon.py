@@ -113,6 +113,15 @@ class Daemon:
                 prepare=self.prepare, stderr=stderr if self.stderr is None else self.stderr, env=environment,
             )
 
+    def run(self, *arguments, status=None, **options):
+        """Runs the program to its end, as with -t; checks its exit status if one is given."""
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 20, **options}
+        done = subprocess.run([self.program, "-c", str(self.file), *arguments], **options)
+        assert not REPORT.search(done.stderr), done.stderr
+        if status is not None:
+            assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+        return done
+
     def start(self):
         seen = len(self.notify.messages)
         self.spawn()

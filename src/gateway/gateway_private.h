@@ -1,0 +1,88 @@
+#ifndef GATEWAY_GATEWAY_PRIVATE_H
+#define GATEWAY_GATEWAY_PRIVATE_H
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+
+#include "base/names.h"
+#include "gateway/admission.h"
+#include "gateway/gateway.h"
+#include "gateway/session.h"
+#include "net/net.h"
+#include "outlet/listener.h"
+
+/* The inside of the gateway, for gateway.c and gateway_apply.c. */
+
+struct gateway_outlet {
+	struct outlet *outlet;
+	struct string_list from; /* as in struct outlet_config, whose settings the outlet has */
+	bool implicit;           /* likewise */
+};
+
+/* An outlet that is on its way out: it delivers what it has, until the deadline. */
+struct gateway_leaving {
+	struct outlet *outlet;
+	uint64_t deadline; /* monotonic ns */
+};
+
+TAILQ_HEAD(gateway_listeners, gateway_listener);
+
+struct gateway {
+	struct event_base *base;
+	struct log *log;
+	struct net *net;
+	struct admission *admission;
+	struct settings *settings; /* its connections and outlets have moved to where they are used */
+	struct session_shared shared;
+	struct connection_host host;
+	struct outlet_callbacks outlet_callbacks;
+	struct listeners *outlet_listeners;
+
+	struct connection **connections; /* in the order of the configuration */
+	size_t connection_count;
+	struct names connections_by_name;
+	struct connection **retiring; /* removed, but not closed yet */
+	size_t retiring_count;
+	struct gateway_outlet **outlets; /* in the order of the configuration */
+	size_t outlet_count;
+	struct names outlets_by_name;
+	struct gateway_leaving *leaving;
+	size_t leaving_count;
+
+	struct gateway_listeners listeners;
+	struct event poll; /* while outlets are leaving, and at the end */
+	uint64_t stop_deadline; /* monotonic ns */
+	void (*stopped)(void *context); /* NULL: not stopping */
+	void *stopped_context;
+};
+
+/* One that is in no array or index any more, or not yet. */
+struct outlet *gateway_make_outlet(struct gateway *gateway, const struct outlet_config *config,
+	struct error *error);
+
+/* What the outlet was made from; its strings are borrowed. */
+struct outlet_config gateway_outlet_config(const struct gateway_outlet *entry);
+void gateway_free_entry(struct gateway_outlet *entry); /* not the outlet itself */
+
+/* The caller has taken the entry out of the array and the index: it delivers what it has. */
+void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry);
+
+/* The caller has taken the connection out of the array: it closes, and is freed. */
+void gateway_retire(struct gateway *gateway, struct connection *connection);
+
+/* Each takes over what it inserts. */
+void gateway_insert_connection(struct gateway *gateway, struct connection *connection);
+void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet,
+	struct outlet_config *config);
+
+/* Attaches the connections that the outlet takes; detaches those that it takes no longer. */
+void gateway_attach_outlet(struct gateway *gateway, const struct gateway_outlet *entry);
+void gateway_detach_outlet(const struct gateway_outlet *entry);
+
+/* Keeps descriptors for what there is now. */
+void gateway_update_reserve(struct gateway *gateway);
+
+void gateway_emit(struct gateway *gateway, const struct gateway_event *event);
+void gateway_emit_connection(struct gateway *gateway, const char *type, const char *name);
+
+#endif

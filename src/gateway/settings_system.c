@@ -1,0 +1,422 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/names.h"
+#include "gateway/secrets.h"
+#include "gateway/settings_private.h"
+
+enum { SYSTEM_ID_SPACE = 64 * 1024, SYSTEM_GROUPS_MAX = 65536 };
+
+/* A name that has been looked up, or a folder that has been looked at. */
+struct system_answer {
+	char *name;
+	unsigned id;
+	char *fault; /* NULL: there is none */
+	bool unsure; /* the fault is one of who looks */
+	bool said;
+	struct system_answer *next;
+};
+
+/* A check under way. What it has asked the system, of thousands of sockets, it asks once. */
+struct system_check {
+	struct settings_problems *problems;
+	const char *runtime_dir; /* NULL: sockets are not looked at */
+	bool stranger; /* a test by another user than the daemon's: what it cannot see may be fine */
+	struct names users;
+	struct names groups;
+	struct names folders;
+	struct system_answer *answers;
+	const config_setting_t *where; /* the connection whose files are looked at */
+	bool unread; /* of its files one could not be read */
+};
+
+/* --- saying it ------------------------------------------------------------------------------ */
+
+static bool system_is_denied(int failure)
+{
+	return failure == EACCES || failure == EPERM;
+}
+
+static void system_say(struct system_check *check, const config_setting_t *where, bool unsure,
+	const char *text)
+{
+	if (unsure && check->stranger)
+		settings_warning(check->problems, where, "unchecked, as user %u: %s",
+			(unsigned)geteuid(), text);
+	else
+		settings_problem(check->problems, where, "%s", text);
+}
+
+static struct system_answer *system_note(struct system_check *check, struct names *names,
+	const char *name)
+{
+	struct system_answer *answer = alloc_zero(1, sizeof(*answer));
+
+	answer->name = alloc_string(name);
+	answer->next = check->answers;
+	check->answers = answer;
+	names_add(names, answer->name, answer);
+	return answer;
+}
+
+/* --- owners of sockets ---------------------------------------------------------------------- */
+
+/* Whether sockets can be given to others. */
+static bool system_may_give_away(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return syscall(SYS_capget, &header, data) == 0 &&
+		(data[0].effective & (1u << CAP_CHOWN));
+}
+
+static bool system_is_member(gid_t group)
+{
+	gid_t *groups = alloc_zero(SYSTEM_GROUPS_MAX, sizeof(*groups));
+	int count = getgroups(SYSTEM_GROUPS_MAX, groups);
+	bool member = group == getegid();
+
+	for (int i = 0; i < count && !member; i++)
+		member = groups[i] == group;
+	free(groups);
+	return member;
+}
+
+static void system_look_up_user(struct system_answer *answer)
+{
+	char *space = alloc_zero(1, SYSTEM_ID_SPACE);
+	struct passwd entry, *found = NULL;
+	int failure = getpwnam_r(answer->name, &entry, space, SYSTEM_ID_SPACE, &found);
+
+	if (found)
+		answer->id = found->pw_uid;
+	if (!found && failure)
+		answer->fault = alloc_format("cannot look up the user '%s': %s", answer->name,
+			strerror(failure));
+	else if (!found)
+		answer->fault = alloc_format("there is no user '%s'", answer->name);
+	else if (answer->id != geteuid() && !system_may_give_away())
+		answer->fault = alloc_format("a daemon of user %u cannot give a socket to '%s'",
+			(unsigned)geteuid(), answer->name);
+	answer->unsure = found;
+	free(space);
+}
+
+static void system_look_up_group(struct system_answer *answer)
+{
+	char *space = alloc_zero(1, SYSTEM_ID_SPACE);
+	struct group entry, *found = NULL;
+	int failure = getgrnam_r(answer->name, &entry, space, SYSTEM_ID_SPACE, &found);
+
+	if (found)
+		answer->id = found->gr_gid;
+	if (!found && failure)
+		answer->fault = alloc_format("cannot look up the group '%s': %s", answer->name,
+			strerror(failure));
+	else if (!found)
+		answer->fault = alloc_format("there is no group '%s'", answer->name);
+	else if (!system_is_member(answer->id) && !system_may_give_away())
+		answer->fault = alloc_format(
+			"a daemon of user %u, who is not in the group '%s', cannot give it a socket",
+			(unsigned)geteuid(), answer->name);
+	answer->unsure = found;
+	free(space);
+}
+
+/* The id that the name stands for; a problem if it cannot be used. 0 where there is no name. */
+static unsigned system_id(struct system_check *check, struct names *names,
+	void (*look_up)(struct system_answer *answer), const char *name,
+	const config_setting_t *where, const char *setting)
+{
+	struct system_answer *answer;
+
+	if (!name)
+		return 0;
+	answer = names_find(names, name);
+	if (!answer) {
+		answer = system_note(check, names, name);
+		look_up(answer);
+	}
+	if (answer->fault)
+		system_say(check, settings_problem_place(where, setting), answer->unsure,
+			answer->fault);
+	return answer->id;
+}
+
+/* --- sockets -------------------------------------------------------------------------------- */
+
+/* The runtime directory is made at the start; only the last part of its path. */
+static bool system_will_be_made(const struct system_check *check, const char *folder)
+{
+	char *copy = alloc_string(folder);
+	bool made = strcmp(folder, check->runtime_dir) == 0 &&
+		faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) == 0;
+
+	free(copy);
+	return made;
+}
+
+static void system_look_at_folder(const struct system_check *check, struct system_answer *answer)
+{
+	const char *folder = answer->name;
+	struct stat status;
+
+	if (stat(folder, &status) < 0) {
+		if (errno == ENOENT && system_will_be_made(check, folder))
+			return;
+		answer->unsure = system_is_denied(errno) || strcmp(folder, check->runtime_dir) == 0;
+		answer->fault = alloc_format("the folder of the socket, %s, cannot be used: %s",
+			folder, strerror(errno));
+	} else if (!S_ISDIR(status.st_mode)) {
+		answer->fault = alloc_format("%s is %s, not a folder", folder,
+			file_kind(status.st_mode));
+	} else if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0) {
+		answer->unsure = system_is_denied(errno);
+		answer->fault = alloc_format("cannot make a socket in %s: %s", folder,
+			strerror(errno));
+	}
+}
+
+static void system_check_path(struct system_check *check, const char *path,
+	const config_setting_t *where)
+{
+	char *copy = alloc_string(path);
+	const char *folder = dirname(copy);
+	struct system_answer *answer = names_find(&check->folders, folder);
+	struct stat status;
+	char *text;
+
+	if (!answer) {
+		answer = system_note(check, &check->folders, folder);
+		system_look_at_folder(check, answer);
+	}
+	if (answer->fault) {
+		if (!answer->said)
+			system_say(check, where, answer->unsure, answer->fault);
+		answer->said = true;
+	} else if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
+		text = alloc_format("%s is %s, not a socket", path, file_kind(status.st_mode));
+		system_say(check, where, false, text);
+		free(text);
+	}
+	free(copy);
+}
+
+static void system_check_outlet(struct system_check *check, struct outlet_settings *outlet,
+	const config_setting_t *where)
+{
+	outlet->uid = system_id(check, &check->users, system_look_up_user, outlet->owner, where,
+		"owner");
+	outlet->gid = system_id(check, &check->groups, system_look_up_group, outlet->group, where,
+		"group");
+	if (outlet->path)
+		system_check_path(check, outlet->path, settings_problem_place(where, "path"));
+}
+
+static void system_check_socket(struct system_check *check, struct socket_settings *socket,
+	const config_setting_t *where)
+{
+	socket->uid = system_id(check, &check->users, system_look_up_user, socket->owner, where,
+		"owner");
+	socket->gid = system_id(check, &check->groups, system_look_up_group, socket->group, where,
+		"group");
+	system_check_path(check, socket->path, settings_problem_place(where, "path"));
+}
+
+/* --- files of a connection ------------------------------------------------------------------ */
+
+static bool system_read_line(const char *path, struct error *error)
+{
+	char *line = NULL;
+	bool read = secrets_first_line(path, &line, error);
+	int failure = errno;
+
+	secrets_wipe(line);
+	errno = failure;
+	return read;
+}
+
+static bool system_look_at_file(const char *path, unsigned flags, struct error *error)
+{
+	struct stat status;
+	int fd;
+
+	if (flags & SETTING_LINE)
+		return system_read_line(path, error);
+	if (flags & SETTING_WRITTEN) {
+		if (access(path, F_OK) < 0 || faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
+			return true; /* where it is missing it is made when it is needed */
+		return error_set(error, ERROR_SYSTEM, "cannot be written: %s", strerror(errno));
+	}
+	if (flags & SETTING_FOLDER) {
+		if (stat(path, &status) < 0)
+			return error_set(error, ERROR_SYSTEM, "cannot be read: %s",
+				strerror(errno));
+		return S_ISDIR(status.st_mode) ||
+			error_set(error, ERROR_SYSTEM, "is %s, not a folder",
+				file_kind(status.st_mode));
+	}
+	fd = file_open(path, FILE_REGULAR, error);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* `name`, dotted, is said where the file does not stand with the connection itself. */
+static void system_check_file(struct system_check *check, const char *name, const char *path,
+	unsigned flags)
+{
+	const config_setting_t *place = settings_problem_place(check->where, name);
+	struct error error;
+	char *text;
+
+	if (!path)
+		return;
+	if (path[0] != '/') { /* a credential, in a test: it has been said */
+		check->unread = true;
+		return;
+	}
+	errno = 0;
+	if (system_look_at_file(path, flags, &error))
+		return;
+	check->unread = true;
+	text = alloc_format("%s%s%s %s", place == check->where ? name : "",
+		place == check->where ? ": " : "", path, error.text);
+	system_say(check, place, system_is_denied(errno), text);
+	free(text);
+}
+
+static void system_check_files(struct system_check *check, const struct setting *table,
+	const char *prefix, const void *target)
+{
+	for (const struct setting *setting = table; setting->name; setting++) {
+		char *name = alloc_format("%s%s", prefix, setting->name);
+		const struct header_list *list = (const void *)((const char *)target +
+			setting->offset);
+		char *inside = alloc_format("%s.", name);
+
+		if (setting->type == SETTING_GROUP)
+			system_check_files(check, setting->group, inside, target);
+		else if (setting->type == SETTING_FILE)
+			system_check_file(check, name, setting_text(setting, target),
+				setting->flags);
+		for (size_t i = 0; setting->type == SETTING_HEADER_FILES && i < list->count; i++)
+			system_check_file(check, name, list->items[i].value, setting->flags);
+		free(inside);
+		free(name);
+	}
+}
+
+/* With the files that are there: whether OpenSSL can use them. */
+static void system_check_tls(struct system_check *check, const struct connection_settings *settings)
+{
+	struct tls_settings tls = settings->tls;
+	char *passphrase = NULL;
+	struct error error;
+
+	if (!tls.ca_file && !tls.ca_path && !tls.crl_file && !tls.cert_file && !tls.ciphers)
+		return;
+	if (settings->tls_extra.key_passphrase_file &&
+		!secrets_first_line(settings->tls_extra.key_passphrase_file, &passphrase, &error))
+		return; /* it was there a moment ago */
+	tls.key_passphrase = passphrase;
+	if (!tls_check(&tls, &error))
+		settings_problem(check->problems, settings_problem_place(check->where, "tls"), "%s",
+			error.text);
+	secrets_wipe(passphrase);
+}
+
+static void system_check_connection(struct system_check *check,
+	const struct connection_config *connection, const config_setting_t *where)
+{
+	check->where = where;
+	check->unread = false;
+	system_check_files(check, connection_settings_table, "", connection->settings);
+	if (!check->unread)
+		system_check_tls(check, connection->settings);
+}
+
+/* Those that are alike share their settings, and are looked at once. */
+static void system_check_connections(struct system_check *check, const struct settings *settings,
+	const struct settings_places *places)
+{
+	const struct connection_settings *before = NULL;
+	bool common = false;
+
+	for (size_t i = 0; i < settings->connection_count; i++) {
+		const struct connection_config *connection = settings->connections[i];
+		bool is_common = connection->settings == settings->defaults->settings;
+
+		if (connection->settings != before && !(is_common && common))
+			system_check_connection(check, connection, places->connections[i]);
+		before = connection->settings;
+		common |= is_common;
+	}
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+/* Whoever tests as the user that the daemon runs as sees what the daemon will see. */
+static bool system_is_stranger(const char *runtime_dir)
+{
+	struct stat status;
+
+	return stat(runtime_dir, &status) < 0 || status.st_uid != geteuid();
+}
+
+static void system_release(struct system_check *check)
+{
+	struct system_answer *answer;
+
+	names_release(&check->users);
+	names_release(&check->groups);
+	names_release(&check->folders);
+	while ((answer = check->answers)) {
+		check->answers = answer->next;
+		free(answer->name);
+		free(answer->fault);
+		free(answer);
+	}
+}
+
+void settings_check_system(struct settings *settings, const struct settings_places *places,
+	struct settings_problems *problems)
+{
+	const char *runtime_dir = settings->gateway.runtime_dir;
+	struct system_check check = {
+		.problems = problems,
+		.runtime_dir = runtime_dir,
+		.stranger = problems->testing && system_is_stranger(runtime_dir),
+	};
+
+	system_check_socket(&check, &settings->gateway.control,
+		settings_problem_place(places->gateway, "control"));
+	if (settings->gateway.observe.path)
+		system_check_socket(&check, &settings->gateway.observe,
+			settings_problem_place(places->gateway, "observe"));
+	system_check_connections(&check, settings, places);
+	for (size_t i = 0; i < settings->outlet_count; i++)
+		system_check_outlet(&check, &settings->outlets[i]->outlet, places->outlets[i]);
+	system_release(&check);
+}
+
+void connection_config_check_system(const struct connection_config *connection,
+	const config_setting_t *where, struct settings_problems *problems)
+{
+	struct system_check check = {.problems = problems};
+
+	system_check_connection(&check, connection, where);
+	system_release(&check);
+}
