@@ -165,11 +165,14 @@ void methods_connect(struct rpc_call *call, json_t *parameters)
 {
 	struct connection *connection = methods_connection(call, parameters);
 	struct methods_headers headers = {0};
+	struct error error;
 
 	if (!connection)
 		return;
 	if (!methods_headers_parse(&headers, json_object_get(parameters, "headers")))
 		rpc_refuse_error(call, &headers.error);
+	else if (!connection_check_connect(connection, &headers.list, &error))
+		rpc_fail(call, &error, NULL);
 	else
 		connection_connect(connection, &headers.list,
 			&methods_wait_new(call, connection, methods_connect_done)->waiter);

@@ -64,6 +64,11 @@ struct call_host {
 	struct log *log;
 };
 
+/* Whether there is all that a call takes, before an open connection goes for it: headers that can
+ * be sent, files that can be read, TLS material that OpenSSL can use. */
+bool call_check(const struct connection_config *config, const struct header_list *extra,
+	struct error *error);
+
 /* What is to be called; what it points to is borrowed until the end of the call. */
 struct call_order {
 	const struct connection_config *config;

@@ -118,6 +118,32 @@ bool call_write_head(struct call *call)
 	return ws_handshake_request(&call->unsent, &call->request, call->key, &call->error);
 }
 
+static bool call_check_headers(const struct header_list *headers, struct error *error)
+{
+	for (size_t i = 0; i < headers->count; i++) {
+		if (!ws_handshake_check_header(&headers->items[i], error))
+			return false;
+	}
+	return true;
+}
+
+bool call_check(const struct connection_config *config, const struct header_list *extra,
+	struct error *error)
+{
+	struct tls_settings tls = config->settings->tls;
+	struct secrets secrets;
+	bool good;
+
+	if (!call_check_headers(extra, error))
+		return false;
+	good = secrets_load(&secrets, config, NULL, error) &&
+		call_check_headers(&secrets.headers, error);
+	tls.key_passphrase = secrets.key_passphrase;
+	good = good && tls_check(&tls, error);
+	secrets_release(&secrets);
+	return good;
+}
+
 /* --- where to, and how --------------------------------------------------------------------- */
 
 static bool call_choose_proxy(struct call *call, bool *proxied)

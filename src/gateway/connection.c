@@ -478,6 +478,12 @@ static void connection_open(struct connection *connection)
 	session_close(connection->session, WS_CLOSE_GOING_AWAY, "");
 }
 
+bool connection_check_connect(const struct connection *connection, const struct header_list *extra,
+	struct error *error)
+{
+	return call_check(connection->config, extra, error);
+}
+
 void connection_connect(struct connection *connection, const struct header_list *extra,
 	struct connection_waiter *waiter)
 {

@@ -75,6 +75,10 @@ struct connection_waiter {
 	bool for_open;                        /* private */
 };
 
+/* Whether connection_connect() has all that it takes; ask before it closes what is open. */
+bool connection_check_connect(const struct connection *connection, const struct header_list *extra,
+	struct error *error);
+
 /*
  * Connects now, whatever the state, ahead of connections that do so by themselves; an open one is
  * first closed with 1001. The extra headers go with this one call. `waiter` may be NULL.

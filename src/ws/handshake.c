@@ -81,7 +81,7 @@ static bool request_check_value(const char *name, const char *value, struct erro
 	return true;
 }
 
-static bool request_check_header(const struct ws_header *header, struct error *error)
+bool ws_handshake_check_header(const struct ws_header *header, struct error *error)
 {
 	char quote[HANDSHAKE_QUOTE_SIZE];
 
@@ -141,7 +141,7 @@ static bool request_check(const struct ws_request *request, struct error *error)
 		return error_set(error, ERROR_WEBSOCKET, "the path '%s' does not begin with '/'",
 			request->resource);
 	for (size_t i = 0; i < request->header_count; i++) {
-		if (!request_check_header(&request->headers[i], error))
+		if (!ws_handshake_check_header(&request->headers[i], error))
 			return false;
 	}
 	return request_check_value("User-Agent", request->user_agent, error) &&

@@ -42,6 +42,9 @@ bool ws_handshake_request(struct buffer *out, const struct ws_request *request, 
  */
 bool ws_handshake_owns_header(const char *name);
 
+/* Whether a header of the user's can be in a request. */
+bool ws_handshake_check_header(const struct ws_header *header, struct error *error);
+
 /* What was agreed on. */
 struct ws_agreement {
 	const char *protocol; /* one of the request's; NULL: none */
