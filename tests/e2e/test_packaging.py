@@ -3,6 +3,9 @@
 import pathlib
 import re
 import shutil
+import subprocess
+
+import pytest
 
 from harness.daemon import ROOT
 from harness.install import run
@@ -34,10 +37,25 @@ def test_the_units_are_well_formed(installed):
     assert names == {"wsgated.service", "wsgated@.service"}
     for unit in units(installed):
         text = unit.read_text()
-        assert "@sbindir@" not in text
-        program = re.search(r"^ExecStart=(\S+)", text, re.M).group(1)
-        assert (root / program.lstrip("/")).is_file()
+        assert "@sbindir@" not in text and "@bindir@" not in text
+        for program in re.findall(r"^Exec(?:Start|Reload)=(\S+)", text, re.M):
+            assert (root / program.lstrip("/")).is_file()
         assert "Type=notify" in text
+
+
+@pytest.mark.parametrize("name, below", [("wsgated.service", ""), ("wsgated@.service", "/feeds")])
+def test_the_unit_reloads_by_a_command_that_tells_the_outcome(installed, start_daemon, name, below):
+    """A unit's own command, with what systemd would put in, against a good and a bad file."""
+    root, _ = installed
+    (unit,) = [unit for unit in units(installed) if unit.name == name]
+    daemon = start_daemon()
+    command = re.search(r"^ExecReload=(.*)", unit.read_text(), re.M).group(1).split()
+    assert command[1:] == ["-s", "%t/wsgated" + ("/%i" if below else "") + "/control.sock", "reload"]
+    command = [str(root / command[0].lstrip("/")), "-s", daemon.path("control.sock"), "reload"]
+    assert subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+    daemon.file.write_text("colour = 1;\n")
+    done = subprocess.run(command, capture_output=True, timeout=30, text=True)
+    assert done.returncode == 1 and "colour" in done.stderr
 
 
 def test_systemd_finds_nothing_wrong_with_the_unit(installed, tmp_path):
@@ -45,7 +63,8 @@ def test_systemd_finds_nothing_wrong_with_the_unit(installed, tmp_path):
     for unit in units(installed):
         # The programs are in the folder, not in the system.
         copy = tmp_path / unit.name.replace("@.", "@test.")
-        copy.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={prefix}/sbin/wsgated", unit.read_text(), flags=re.M))
+        text = re.sub(r"^ExecStart=\S+", f"ExecStart={prefix}/sbin/wsgated", unit.read_text(), flags=re.M)
+        copy.write_text(re.sub(r"^ExecReload=\S+", f"ExecReload={prefix}/bin/wsgatectl", text, flags=re.M))
         said = run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", copy)
         assert "wsgated" not in said, said
 
