@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	tests/e2e/test_control.py \
 	tests/e2e/test_credentials.py \
 	tests/e2e/test_ctl.py \
+	tests/e2e/test_descriptors.py \
 	tests/e2e/test_disconnect.py \
 	tests/e2e/test_floods.py \
 	tests/e2e/test_frames.py \
@@ -57,6 +58,7 @@ EXTRA_DIST += \
 	tests/e2e/test_packaging.py \
 	tests/e2e/test_packets.py \
 	tests/e2e/test_policy.py \
+	tests/e2e/test_prepare.py \
 	tests/e2e/test_protocol.py \
 	tests/e2e/test_proxy.py \
 	tests/e2e/test_reconnect.py \
