@@ -217,7 +217,8 @@ static void daemon_start_watchdog(struct daemon *daemon)
 
 /* --- signals ------------------------------------------------------------------------------- */
 
-/* TimeoutStopSec= of the unit need not know of drain_timeout: systemd is asked for what it takes. */
+/* TimeoutStopSec= of the unit need not know of drain_timeout: systemd is asked for what it
+ * takes. */
 static void daemon_tell_stopping(uint64_t drain_timeout)
 {
 	sd_notifyf(0, "STOPPING=1\nSTATUS=Closing the connections\nEXTEND_TIMEOUT_USEC=%llu",
@@ -333,7 +334,8 @@ static void daemon_close_log(struct daemon *daemon)
 	log_free(daemon->log);
 }
 
-/* Thousands of connections and subscribers are descriptors; the hard limit is the administrator's. */
+/* Thousands of connections and subscribers are descriptors; the hard limit is the
+ * administrator's. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;

@@ -28,7 +28,8 @@ const char *file_kind(mode_t mode)
 	}
 }
 
-/* A FIFO with a name reads as empty while nobody writes: that is not to be taken for its content. */
+/* A FIFO with a name reads as empty while nobody writes: that is not to be taken for its
+ * content. */
 static bool file_is_pipe(int fd)
 {
 	struct statfs system;

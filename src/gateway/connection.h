@@ -102,8 +102,8 @@ bool connection_is_open(const struct connection *connection);
 bool connection_send(struct connection *connection, enum ws_opcode opcode, const void *data,
 	size_t length, struct error *error);
 
-/* Whether a message of that size can be sent, or dropped, now. If not, the outlets' input is resumed
- * when it can. */
+/* Whether a message of that size can be sent, or dropped, now. If not, the outlets' input is
+ * resumed when it can. */
 bool connection_has_room(struct connection *connection, size_t length);
 
 /*
@@ -153,7 +153,8 @@ void connection_free(struct connection *connection);
 /* Opens the connection if its settings say that it opens by itself; only the first time. */
 void connection_start(struct connection *connection);
 
-/* Changes over to another configuration, which it takes over, reconnecting if `change` asks for it. */
+/* Changes over to another configuration, which it takes over, reconnecting if `change`
+ * asks for it. */
 void connection_change(struct connection *connection, struct connection_config *config,
 	enum settings_change change);
 

@@ -196,8 +196,8 @@ struct log *gateway_log(const struct gateway *gateway)
 }
 
 /*
- * So that subscribers cannot use up what a lost connection needs to come back, or the control socket to
- * answer.
+ * So that subscribers cannot use up what a lost connection needs to come back, or the control
+ * socket to answer.
  */
 void gateway_update_reserve(struct gateway *gateway)
 {

@@ -53,11 +53,11 @@ struct gateway_changes {
 };
 
 /*
- * Changes over to other settings, of which only what differs is touched, in two steps. The first does
- * all that can fail, for everything that there is: if anything does, `problems` has all of it,
+ * Changes over to other settings, of which only what differs is touched, in two steps. The first
+ * does all that can fail, for everything that there is: if anything does, `problems` has all of it,
  * nothing has changed, and the settings stay the caller's. The second cannot fail, and takes the
- * settings over; gateway_withdraw() instead of it undoes the first. The two belong into one turn of the
- * event loop.
+ * settings over; gateway_withdraw() instead of it undoes the first. The two belong into one turn of
+ * the event loop.
  */
 struct gateway_plan;
 struct gateway_plan *gateway_prepare(struct gateway *gateway, struct settings *settings,
@@ -65,15 +65,16 @@ struct gateway_plan *gateway_prepare(struct gateway *gateway, struct settings *s
 void gateway_commit(struct gateway_plan *plan, struct gateway_changes *changes);
 void gateway_withdraw(struct gateway_plan *plan);
 
-/* Adds one connection, with its outlet if no outlet takes it; takes the settings over on success. */
+/* Adds one connection, with its outlet if no outlet takes it; takes the settings over on
+ * success. */
 bool gateway_add(struct gateway *gateway, struct connection_config *config,
 	struct error *error);
 bool gateway_remove(struct gateway *gateway, const char *name, struct error *error);
 
 /*
- * Closes every connection with 1001, delivers what comes until the servers have closed too, and lets
- * the subscribers have what is in the rings, all within `drain_timeout`; then calls `done`. What is
- * lost is told.
+ * Closes every connection with 1001, delivers what comes until the servers have closed too, and
+ * lets the subscribers have what is in the rings, all within `drain_timeout`; then calls `done`.
+ * What is lost is told.
  */
 void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *context);
 

@@ -135,12 +135,23 @@ struct reload *reload_new(struct event_base *base, const char *file, const struc
 	return reload;
 }
 
+static void reload_refuse(struct reload *reload)
+{
+	struct reload_outcome outcome = {0};
+
+	error_set(&outcome.error, ERROR_SYSTEM, "the daemon is stopping");
+	reload_answer(&reload->present, &outcome);
+	reload_answer(&reload->next, &outcome);
+}
+
 void reload_request(struct reload *reload, struct reload_waiter *waiter)
 {
 	if (waiter)
 		TAILQ_INSERT_TAIL(&reload->next, waiter, entry);
 	reload->again = true;
-	if (!reload->worker && !reload->stopped)
+	if (reload->stopped)
+		reload_refuse(reload);
+	else if (!reload->worker)
 		event_active(reload->begin, EV_TIMEOUT, 0);
 }
 
@@ -159,16 +170,12 @@ void reload_forget(struct reload *reload, struct reload_waiter *waiter)
 
 void reload_stop(struct reload *reload)
 {
-	struct reload_outcome outcome = {0};
-
-	error_set(&outcome.error, ERROR_SYSTEM, "the daemon is stopping");
 	reload->stopped = true;
 	event_del(reload->begin);
 	if (reload->worker)
 		worker_abandon(reload->worker);
 	reload->worker = NULL;
-	reload_answer(&reload->present, &outcome);
-	reload_answer(&reload->next, &outcome);
+	reload_refuse(reload);
 }
 
 void reload_free(struct reload *reload)

@@ -9,8 +9,8 @@
 
 /*
  * Reads the configuration again while the gateway runs: files and look-ups, which may take their
- * time, on a thread of its own; then changes over on the loop. One at a time: who asks during one gets the
- * outcome of another that begins afterwards.
+ * time, on a thread of its own; then changes over on the loop. One at a time: who asks during one
+ * gets the outcome of another that begins afterwards.
  */
 struct reload;
 
@@ -33,7 +33,8 @@ struct reload_waiter {
 struct reload_callbacks {
 	void *context;
 	void (*begun)(void *context);
-	/* Changes over to the settings, which it takes over on success; else the problems say why not. */
+	/* Changes over to the settings, which it takes over on success; else the problems say why
+	 * not. */
 	bool (*apply)(struct settings *settings, struct gateway_changes *changes,
 		struct settings_problems *problems, void *context);
 	void (*ended)(const struct reload_outcome *outcome, void *context);
@@ -43,7 +44,7 @@ struct reload_callbacks {
 struct reload *reload_new(struct event_base *base, const char *file, const struct gateway *gateway,
 	const struct reload_callbacks *callbacks);
 
-/* `waiter` may be NULL. It is not called from within. */
+/* `waiter` may be NULL. After reload_stop() it is answered at once. */
 void reload_request(struct reload *reload, struct reload_waiter *waiter);
 void reload_forget(struct reload *reload, struct reload_waiter *waiter);
 

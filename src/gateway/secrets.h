@@ -20,17 +20,17 @@ struct secrets {
 };
 
 /*
- * The first line of a regular file, which must be neither empty nor longer than 16 KiB nor have a NUL
- * in it; the caller gives it to secrets_wipe(). The text of an error goes behind the path, and never
- * has the content; errno says why it could not be read.
+ * The first line of a regular file, which must be neither empty nor longer than 16 KiB nor have a
+ * NUL in it; the caller gives it to secrets_wipe(). The text of an error goes behind the path, and
+ * never has the content; errno says why it could not be read.
  */
 bool secrets_first_line(const char *path, char **line, struct error *error);
 void secrets_wipe(char *text); /* and frees it; NULL is ignored */
 
 /*
  * Reads the first line of each file. A file that everybody can read gets a line in the log; one
- * that cannot be read is an error, whose text has the setting and the path, never the content. So is
- * a file for TLS that is not a regular one. `log` may be NULL.
+ * that cannot be read is an error, whose text has the setting and the path, never the content. So
+ * is a file for TLS that is not a regular one. `log` may be NULL.
  */
 bool secrets_load(struct secrets *secrets, const struct connection_config *connection,
 	struct log *log, struct error *error);

@@ -204,8 +204,8 @@ struct settings_problems {
 	size_t count;
 	char **warnings; /* likewise, but no reason to refuse it */
 	size_t warning_count;
-	/* The caller's, for -t: the file may be a pipe, and what only the service can see is said to be
-	 * unchecked. */
+	/* The caller's, for -t: the file may be a pipe, and what only the service can see is said
+	 * to be unchecked. */
 	bool testing;
 };
 
@@ -224,9 +224,9 @@ void settings_problem_plain(struct settings_problems *problems, const char *form
 struct settings *settings_load(const char *file, struct settings_problems *problems);
 
 /*
- * The same for settings that are to be put to use: looks, too, whether the system has what they need,
- * and sets the ids of owners and groups. It may take its time: names and files may come from a
- * network. Shares nothing with other threads.
+ * The same for settings that are to be put to use: looks, too, whether the system has what they
+ * need, and sets the ids of owners and groups. It may take its time: names and files may come from
+ * a network. Shares nothing with other threads.
  *
  * `running`: those that a reload finds; what only a restart can change stays as it is there, and
  * its name is put into `restart` of the settings. NULL at the start.

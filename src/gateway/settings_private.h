@@ -151,9 +151,9 @@ struct settings_places {
 };
 
 /*
- * settings_system.c: what depends on the system. Sets the ids of owners and groups, and looks whether
- * there is, and can be used, what the settings name: users, groups, folders of sockets, files, TLS
- * material. Nothing is changed.
+ * settings_system.c: what depends on the system. Sets the ids of owners and groups, and looks
+ * whether there is, and can be used, what the settings name: users, groups, folders of sockets,
+ * files, TLS material. Nothing is changed.
  */
 void settings_check_system(struct settings *settings, const struct settings_places *places,
 	struct settings_problems *problems);

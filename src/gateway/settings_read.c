@@ -255,8 +255,8 @@ static bool is_credential(const char *text)
 	return strncmp(text, credentials, sizeof(credentials) - 1) == 0;
 }
 
-/* The text with ${CREDENTIALS_DIRECTORY} in front expanded; NULL if there is no such directory. A test
- * takes it as it is, as no more than the service has the directory. */
+/* The text with ${CREDENTIALS_DIRECTORY} in front expanded; NULL if there is no such directory. A
+ * test takes it as it is, as no more than the service has the directory. */
 static char *file_expanded(const struct reading *reading, const config_setting_t *value,
 	const char *text)
 {

@@ -113,8 +113,8 @@ static void source_scan(struct source_reading *reading, const char *line, size_t
 	}
 }
 
-/* The name that an @include line has, for the caller to free, and the length of the directive; NULL:
- * the line is none. */
+/* The name that an @include line has, for the caller to free, and the length of the directive;
+ * NULL: the line is none. */
 static char *source_included(const char *line, size_t length, size_t *taken)
 {
 	static const char directive[] = "@include";

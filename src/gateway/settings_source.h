@@ -22,7 +22,8 @@ struct settings_source {
 	size_t run_count;
 };
 
-/* False, and the problems say why: a file that cannot be read, or has what libconfig would misread. */
+/* False, and the problems say why: a file that cannot be read, or has what libconfig would
+ * misread. */
 bool settings_source_read(struct settings_source *source, const char *file, enum file_kinds kinds,
 	struct settings_problems *problems);
 void settings_source_release(struct settings_source *source);

@@ -32,7 +32,8 @@ struct tls_settings {
 	                              made with mode 0600. For debugging */
 };
 
-/* What the handshake agreed on, and the server's certificate. An empty text, or 0: there is none. */
+/* What the handshake agreed on, and the server's certificate. An empty text, or 0: there
+ * is none. */
 struct tls_report {
 	char version[16]; /* "TLSv1.3" */
 	char cipher[64];
@@ -45,8 +46,8 @@ struct tls_report {
 /* Whether a pin is well-formed; else ERROR_WEBSOCKET. */
 bool tls_check_pin(const char *pin, struct error *error);
 
-/* Whether OpenSSL can use the files and ciphers that the settings name; `pins` aside. The files have
- * to be regular ones. Needs no cache, and may be called from any thread. */
+/* Whether OpenSSL can use the files and ciphers that the settings name; `pins` aside. The files
+ * have to be regular ones. Needs no cache, and may be called from any thread. */
 bool tls_check(const struct tls_settings *settings, struct error *error);
 
 /* What follows is for this room. */

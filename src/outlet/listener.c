@@ -416,8 +416,14 @@ unsigned listeners_ceiling(const struct listeners *listeners)
 	return (unsigned)(limit.rlim_cur - reserve);
 }
 
-bool listeners_may_keep(struct listeners *listeners, const struct log_subject *about, int fd)
+struct listeners *listener_listeners(const struct listener *listener)
 {
+	return listener->listeners;
+}
+
+bool listener_may_keep(const struct listener *listener, int fd)
+{
+	struct listeners *listeners = listener->listeners;
 	const unsigned ceiling = listeners_ceiling(listeners);
 	uint64_t now;
 
@@ -428,7 +434,7 @@ bool listeners_may_keep(struct listeners *listeners, const struct log_subject *a
 	if (listeners->refused_said &&
 		now - listeners->refused_said < LISTENER_SAY_SECONDS * CLOCK_NS_PER_SECOND)
 		return false;
-	log_write(listeners->log, LOG_WARNING, about,
+	log_write(listeners->log, LOG_WARNING, listener->about,
 		"subscribers refused: %llu; no more than %u descriptors are theirs, the others are "
 		"kept for connections and control (LimitNOFILE=, ulimit -n)",
 		(unsigned long long)listeners->refused, ceiling);

@@ -13,8 +13,9 @@ struct listener;
 
 /*
  * What waits for connections to any of them: an epoll of its own, which is one descriptor for
- * libevent, as an event for each of thousands of sockets would be most of what they cost. A listener
- * that cannot accept, because descriptors have run out, pauses for a second, which is said once.
+ * libevent, as an event for each of thousands of sockets would be most of what they cost. A
+ * listener that cannot accept, because descriptors have run out, pauses for a second, which is said
+ * once.
  */
 struct listeners;
 
@@ -25,8 +26,8 @@ struct listeners *listeners_new(struct event_base *base, struct log *log);
 void listeners_free(struct listeners *listeners);
 
 /*
- * So many descriptors are kept from the sockets that are accepted, but at most half of the limit, for
- * what matters more. The kernel gives the lowest number that is free: so an accepted socket
+ * So many descriptors are kept from the sockets that are accepted, but at most half of the limit,
+ * for what matters more. The kernel gives the lowest number that is free: so an accepted socket
  * with one of the highest is not kept, and what has nothing to do with listeners always finds those
  * free. 0, as at first: no reserve.
  */
@@ -34,9 +35,6 @@ void listeners_reserve(struct listeners *listeners, unsigned descriptors);
 
 /* Accepted sockets may have the numbers below this one. Looks at the limit of the process anew. */
 unsigned listeners_ceiling(const struct listeners *listeners);
-
-/* Whether an accepted socket may be kept; if not it is logged, now and then. */
-bool listeners_may_keep(struct listeners *listeners, const struct log_subject *about, int fd);
 
 struct listener_access {
 	mode_t mode;
@@ -51,8 +49,8 @@ struct listener_access {
 typedef void listener_accept(int fd, void *context);
 
 /*
- * Binds and listens; `type` is SOCK_STREAM or SOCK_SEQPACKET. The socket that a dead process left at
- * `path` is replaced; that of a living one, or any other kind of file, is an error. Borrows
+ * Binds and listens; `type` is SOCK_STREAM or SOCK_SEQPACKET. The socket that a dead process left
+ * at `path` is replaced; that of a living one, or any other kind of file, is an error. Borrows
  * everything but `access`.
  */
 struct listener *listener_new(struct listeners *listeners, const struct log_subject *about,
@@ -60,11 +58,11 @@ struct listener *listener_new(struct listeners *listeners, const struct log_subj
 	void *context, struct error *error);
 
 /*
- * One that is to take the place of a listening socket of this process at `path`, without a moment at
- * which there is none: first under a name beside it; listener_exchange() swaps the two, and
- * once more swaps them back; after the swap listener_settle() removes the other. Freed before that, it
- * leaves the other where it stands. listener_in_place() tells beforehand, of the other, whether what
- * is at its path is its own.
+ * One that is to take the place of a listening socket of this process at `path`, without a moment
+ * at which there is none: first under a name beside it; listener_exchange() swaps the two, and once
+ * more swaps them back; after the swap listener_settle() removes the other. Freed before that, it
+ * leaves the other where it stands. listener_in_place() tells beforehand, of the other, whether
+ * what is at its path is its own.
  */
 struct listener *listener_new_beside(struct listeners *listeners, const struct log_subject *about,
 	const char *path, int type, const struct listener_access *access, listener_accept *accept,
@@ -72,6 +70,13 @@ struct listener *listener_new_beside(struct listeners *listeners, const struct l
 bool listener_in_place(const struct listener *listener, struct error *error);
 bool listener_exchange(struct listener *listener, struct error *error);
 void listener_settle(struct listener *listener);
+
+/* What it is one of. */
+struct listeners *listener_listeners(const struct listener *listener);
+
+/* Whether a socket that it has accepted may be kept, because of the reserve; if not it is logged,
+ * now and then. */
+bool listener_may_keep(const struct listener *listener, int fd);
 
 /* Stops listening; removes the socket from the file system if it is still the one made here. */
 void listener_free(struct listener *listener);

@@ -89,7 +89,6 @@ static struct outlet *outlet_make(struct event_base *base, struct log *log,
 		return NULL;
 	}
 	outlet = outlet_create(base, log, settings, callbacks);
-	outlet->listeners = listeners;
 	type = outlet->format->packets ? SOCK_SEQPACKET : SOCK_STREAM;
 	outlet->listener = (beside ? listener_new_beside : listener_new)(listeners,
 		&outlet->subject, outlet->settings.path, type, &access, subscriber_accept, outlet,
@@ -111,8 +110,8 @@ struct outlet *outlet_new(struct event_base *base, struct log *log, struct liste
 struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
 	struct error *error)
 {
-	struct outlet *outlet = outlet_make(old->base, old->log, old->listeners, settings,
-		old->callbacks, true, error);
+	struct outlet *outlet = outlet_make(old->base, old->log, listener_listeners(old->listener),
+		settings, old->callbacks, true, error);
 
 	if (!outlet)
 		return NULL;
@@ -415,7 +414,8 @@ static inline bool outlet_records(struct outlet *outlet, const struct outlet_mes
 	return false;
 }
 
-/* Who has not asked for room of a `wait` outlet finds the reserve used up before messages are lost. */
+/* Who has not asked for room of a `wait` outlet finds the reserve used up before messages
+ * are lost. */
 static bool outlet_spares_subscribers(struct outlet *outlet, size_t length)
 {
 	if (outlet->settings.on_lag != OUTLET_WAIT || ring_fits(&outlet->ring, length) ||

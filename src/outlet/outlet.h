@@ -105,9 +105,9 @@ struct outlet *outlet_new(struct event_base *base, struct log *log, struct liste
 	struct error *error);
 
 /*
- * One that takes the place of another at the same path, whose settings it cannot become, as if by one
- * step: from now on whoever comes, comes to it. Either outlet_settle() makes that final, and the other
- * can be drained; or outlet_withdraw() frees it, and the other is where it was.
+ * One that takes the place of another at the same path, whose settings it cannot become, as if by
+ * one step: from now on whoever comes, comes to it. Either outlet_settle() makes that final, and
+ * the other can be drained; or outlet_withdraw() frees it, and the other is where it was.
  */
 struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
 	struct error *error);
@@ -128,8 +128,8 @@ bool outlet_drained(const struct outlet *outlet);
 bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error);
 
-/* Whether outlet_reconfigure() can; then it fails only if mode, owner or group cannot be changed, for
- * which these alone can be changed beforehand. */
+/* Whether outlet_reconfigure() can; then it fails only if mode, owner or group cannot be changed,
+ * for which these alone can be changed beforehand. */
 bool outlet_can_become(const struct outlet *outlet, const struct outlet_settings *settings);
 bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error);
@@ -168,7 +168,8 @@ void outlet_forget_waiter(struct outlet_waiter *waiter);
 
 /*
  * Whether somebody waits for room. Who has no message yet had then better not read one, but wait as
- * well: if all read at once, the first would fill the room, and the others sit on what they have read.
+ * well: if all read at once, the first would fill the room, and the others sit on what they have
+ * read.
  */
 bool outlet_has_waiters(const struct outlet *outlet);
 

@@ -29,7 +29,6 @@ struct outlet {
 	const struct outlet_callbacks *callbacks;
 	const struct encode_format *format;
 	struct encode_clock *clock; /* NULL: the format tells no time */
-	struct listeners *listeners;
 	struct listener *listener; /* NULL once drained */
 	struct ring ring;
 	uint64_t begun; /* when it began to count its records, microseconds since 1970 */

@@ -488,7 +488,7 @@ void subscriber_accept(int fd, void *context)
 	struct subscriber *subscriber;
 
 	if (outlet->subscriber_count >= outlet->settings.max_subscribers ||
-		!listeners_may_keep(outlet->listeners, &outlet->subject, fd)) {
+		!listener_may_keep(outlet->listener, fd)) {
 		outlet->stats.refused++;
 		close(fd);
 		return;

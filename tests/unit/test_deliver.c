@@ -522,7 +522,8 @@ START_TEST(test_wait_loses_no_message_to_opening_and_closing)
 }
 END_TEST
 
-/* Turns come in the order of the queue; when the first one leaves it, the next one's may have come. */
+/* Turns come in the order of the queue; when the first one leaves it, the next one's may
+ * have come. */
 START_TEST(test_wait_gives_turns_in_order)
 {
 	static char large[12 << 10];

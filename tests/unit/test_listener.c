@@ -217,7 +217,8 @@ START_TEST(test_only_its_own_socket_is_removed)
 }
 END_TEST
 
-/* Somebody who can write to the folder has put a link to a victim's file in the place of the socket. */
+/* Somebody who can write to the folder has put a link to a victim's file in the place of the
+ * socket. */
 START_TEST(test_a_link_at_the_path_is_not_followed)
 {
 	struct listener_access access = {.mode = 0600};
@@ -368,21 +369,23 @@ END_TEST
 START_TEST(test_the_highest_descriptors_are_not_for_subscribers)
 {
 	struct listeners *listeners = fixture.listeners;
+	struct listener *listener = open_listener();
 	struct rlimit limit, low;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	low = limit;
 	low.rlim_cur = 64;
 	setrlimit(RLIMIT_NOFILE, &low);
-	ck_assert(listeners_may_keep(listeners, &subject, 63)); /* no reserve yet */
+	ck_assert(listener_may_keep(listener, 63)); /* no reserve yet */
 	listeners_reserve(listeners, 10);
 	ck_assert_uint_eq(listeners_ceiling(listeners), 54);
-	ck_assert(listeners_may_keep(listeners, &subject, 53));
-	ck_assert(!listeners_may_keep(listeners, &subject, 54));
+	ck_assert(listener_may_keep(listener, 53));
+	ck_assert(!listener_may_keep(listener, 54));
 	listeners_reserve(listeners, 1000); /* half of them at most */
 	ck_assert_uint_eq(listeners_ceiling(listeners), 32);
 	setrlimit(RLIMIT_NOFILE, &limit);
-	ck_assert(listeners_may_keep(listeners, &subject, 54) == (limit.rlim_cur > 108));
+	ck_assert(listener_may_keep(listener, 54) == (limit.rlim_cur > 108));
+	listener_free(listener);
 }
 END_TEST
 

@@ -14,8 +14,8 @@
 enum { PATIENCE_SECONDS = 30 };
 
 /*
- * Stands for the C library's: a group whose name begins with "slow" is known once `release` is posted,
- * as if a directory service did not answer.
+ * Stands for the C library's: a group whose name begins with "slow" is known once `release` is
+ * posted, as if a directory service did not answer.
  */
 static sem_t release, asked;
 
@@ -235,7 +235,9 @@ START_TEST(the_end_waits_for_none)
 	reload_stop(fixture.reload);
 	ck_assert_int_eq(answers[0], -1);
 	ck_assert_int_eq(answers[1], -1);
-	reload_request(fixture.reload, NULL);
+	answers[0] = 0;
+	reload_request(fixture.reload, &present);
+	ck_assert_int_eq(answers[0], -1);
 	turn();
 	ck_assert_uint_eq(fixture.begun, 1);
 	ck_assert_uint_eq(fixture.ended, 0);
