@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -26,6 +27,8 @@ enum {
 	LISTENER_SAY_SECONDS = 60,   /* between lines on refusals */
 	LISTENER_MODE_MAX = 0777,
 	LISTENER_BESIDE_TRIES = 1000,
+	LISTENER_TRIES = 20, /* while another daemon starts at the same moment */
+	LISTENER_WAIT_US = 1000,
 };
 
 TAILQ_HEAD(listener_list, listener);
@@ -114,27 +117,55 @@ static bool listener_name_beside(const char *path, char beside[sizeof(struct soc
 }
 
 /*
- * Removes the file that has been looked at, and no other: a second daemon that has found the same
- * stale socket may have put its own there since. So it is moved away first, and looked at again.
+ * Held from the look at what stands at the path until the socket listens: of two daemons that find the
+ * same stale one, the second would else remove what the first has just bound. A file in the folder,
+ * which is removed again.
  */
-static bool listener_remove(const char *path, const struct stat *wanted, struct error *error)
-{
-	char beside[sizeof(struct sockaddr_un)];
-	struct stat status;
+struct listener_lock {
+	int fd; /* -1: not held */
+	char path[sizeof(struct sockaddr_un) + 16];
+};
 
-	if (!listener_name_beside(path, beside, error))
-		return false;
-	if (rename(path, beside) < 0)
-		return errno == ENOENT || error_set(error, ERROR_SYSTEM,
-			"%s: cannot remove the stale socket: %s", path, strerror(errno));
-	if (lstat(beside, &status) == 0 && status.st_dev == wanted->st_dev &&
-		status.st_ino == wanted->st_ino) {
-		unlink(beside);
-		return true;
+static bool listener_is_file(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	return fstat(fd, &ours) == 0 && lstat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+		ours.st_ino == there.st_ino;
+}
+
+/* Whoever has it does not take long. */
+static bool listener_take_lock(struct listener_lock *lock, const char *path, struct error *error)
+{
+	int folder = (int)(strrchr(path, '/') + 1 - path);
+
+	snprintf(lock->path, sizeof(lock->path), "%.*s.wsgated.lock", folder, path);
+	for (int i = 0; i < LISTENER_TRIES; i++) {
+		lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			S_IRUSR | S_IWUSR);
+		if (lock->fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+			return error_set(error, ERROR_SETTINGS, "%s: the directory does not exist",
+				path);
+		if (lock->fd < 0)
+			return error_set(error, ERROR_SYSTEM, "%s: cannot make %s: %s", path,
+				lock->path, strerror(errno));
+		if (flock(lock->fd, LOCK_EX | LOCK_NB) == 0 &&
+			listener_is_file(lock->fd, lock->path))
+			return true;
+		close(lock->fd);
+		lock->fd = -1;
+		usleep(LISTENER_WAIT_US);
 	}
-	renameat2(AT_FDCWD, beside, AT_FDCWD, path, RENAME_NOREPLACE);
 	return error_set(error, ERROR_SYSTEM, "%s: another process is starting to listen there",
 		path);
+}
+
+static void listener_drop_lock(struct listener_lock *lock)
+{
+	if (lock->fd < 0)
+		return;
+	unlink(lock->path);
+	close(lock->fd);
 }
 
 /* Has the path free to bind, by removing a socket that nobody listens to. */
@@ -148,7 +179,12 @@ static bool listener_clear_path(const struct sockaddr_un *address, struct error 
 	if (!S_ISSOCK(status.st_mode))
 		return error_set(error, ERROR_SETTINGS,
 			"%s: there is a file of that name which is not a socket", path);
-	return listener_is_stale(address, error) && listener_remove(path, &status, error);
+	if (!listener_is_stale(address, error))
+		return false;
+	if (unlink(path) < 0)
+		return error_set(error, ERROR_SYSTEM, "%s: cannot remove the stale socket: %s",
+			path, strerror(errno));
+	return true;
 }
 
 /* --- mode and owner ------------------------------------------------------------------------- */
@@ -301,26 +337,36 @@ static bool listener_watch(struct listener *listener, struct error *error)
 	return error_set(error, ERROR_SYSTEM, "%s: epoll: %s", listener->path, strerror(errno));
 }
 
-static bool listener_open(struct listener *listener, int type,
+static bool listener_listen(struct listener *listener, const struct sockaddr_un *address, int type,
 	const struct listener_access *access, struct error *error)
 {
-	struct sockaddr_un address;
-
-	if (!listener_address(&address, listener_place(listener), error))
-		return false;
-	if (listener->placed && !listener_clear_path(&address, error))
-		return false;
 	listener->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)
 		return error_set(error, ERROR_SYSTEM, "%s: socket: %s", listener->path,
 			strerror(errno));
-	if (!listener_bind(listener, &address, access, error) ||
+	if (!listener_bind(listener, address, access, error) ||
 		!listener_note_file(listener, access, error))
 		return false;
 	if (listen(listener->fd, LISTENER_BACKLOG) < 0)
 		return error_set(error, ERROR_SYSTEM, "%s: listen: %s", listener->path,
 			strerror(errno));
 	return listener_watch(listener, error);
+}
+
+static bool listener_open(struct listener *listener, int type,
+	const struct listener_access *access, struct error *error)
+{
+	struct listener_lock lock = {.fd = -1};
+	struct sockaddr_un address;
+	bool opened;
+
+	if (!listener_address(&address, listener_place(listener), error))
+		return false;
+	opened = !listener->placed || (listener_take_lock(&lock, listener->path, error) &&
+		listener_clear_path(&address, error));
+	opened = opened && listener_listen(listener, &address, type, access, error);
+	listener_drop_lock(&lock);
+	return opened;
 }
 
 /* --- accepting ------------------------------------------------------------------------------ */
