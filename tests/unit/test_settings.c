@@ -967,8 +967,8 @@ static const char *const right_settings[] = {
 	"proxy = { url = \"socks5://[::1]:1\"; username = \"u\"; password_file = \"/p\"; };",
 	"reconnect = { give_up = ( 400, 599, 1000, 4999 ); };",
 	"reconnect = { give_up = [ ]; };",
-	"address = { family = \"ipv4\"; source = \"127.0.0.1\"; interface = \"0123456789abcde\"; "
-	"};",
+	("address = { family = \"ipv4\"; source = \"127.0.0.1\"; "
+	 "interface = \"0123456789abcde\"; };"),
 	"on_open = [ \"%n %{HOME} %{_a1} 100%%\" ];",
 	"heartbeat = { every = \"1s\"; message = \"\\n\"; };",
 	"send_rate = { messages = 0.001; };",
