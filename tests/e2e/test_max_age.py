@@ -4,7 +4,7 @@ import asyncio
 import itertools
 
 import pytest
-import websockets
+from websockets.exceptions import ConnectionClosed
 
 from harness.subscriber import Json, Lines
 from harness.wait import wait_until
@@ -81,7 +81,7 @@ async def talk(peer, name, sent):
             await peer.socket.send(f"{name}-{number}")
             sent.append(f"{name}-{number}".encode())
             await asyncio.sleep(0.0005)
-    except websockets.ConnectionClosed:
+    except ConnectionClosed:
         pass
 
 

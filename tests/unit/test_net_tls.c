@@ -1,3 +1,4 @@
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -39,7 +40,10 @@ static void teardown(void)
 	fixture_stop(&fixture);
 }
 
-/* "%P" is the port, "%D" the directory, in what is expected. */
+/*
+ * "%P" is the port, "%D" the directory, in what is expected; "%A" what this OpenSSL calls the alert
+ * handshake_failure, which versions do not agree on.
+ */
 static void assert_error(const char *expected, uint16_t port)
 {
 	char text[512] = "";
@@ -51,6 +55,11 @@ static void assert_error(const char *expected, uint16_t port)
 			snprintf(text + used, sizeof(text) - used, "%u", port), c++;
 		else if (c[0] == '%' && c[1] == 'D')
 			snprintf(text + used, sizeof(text) - used, "%s", directory), c++;
+		else if (c[0] == '%' && c[1] == 'A')
+			snprintf(text + used, sizeof(text) - used, "%s",
+				ERR_reason_error_string(ERR_PACK(
+					ERR_LIB_SSL, 0, SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE))),
+				c++;
 		else
 			text[used] = *c;
 	}
@@ -141,7 +150,7 @@ static const struct failure_case failure_cases[] = {
 	{SCRIPT_ECHO, {.cert_file = "/nonexistent/crt"}, ERROR_SOCKET_SSL,
 		"cannot use the client certificate '/nonexistent/crt': No such file or directory"},
 	{SCRIPT_ECHO, {0}, ERROR_SOCKET_SSL, /* the server wants a client certificate */
-		"TLS handshake with 127.0.0.1:%P failed: sslv3 alert handshake failure"},
+		"TLS handshake with 127.0.0.1:%P failed: %A"},
 };
 
 /* With a server that speaks only TLS 1.2 and asks for a client certificate. */

@@ -86,7 +86,7 @@ class Plan:
 
 
 async def _serve(plan):
-    import websockets
+    from websockets.legacy.server import serve
 
     async def handle(socket, path=None):
         for kind, pieces in plan.fragments():
@@ -95,7 +95,7 @@ async def _serve(plan):
             await socket.send(pieces if len(pieces) > 1 else pieces[0])
         await socket.wait_closed()
 
-    async with websockets.serve(
+    async with serve(
         handle, "127.0.0.1", 0, compression=None, ping_interval=None, max_size=None
     ) as server:
         print(server.sockets[0].getsockname()[1], flush=True)

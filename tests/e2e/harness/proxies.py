@@ -1,6 +1,7 @@
 """Proxies: tinyproxy for HTTP, microsocks for SOCKS5, and one for names that nobody knows."""
 
 import contextlib
+import os
 import pathlib
 import socket
 import subprocess
@@ -23,8 +24,15 @@ class Proxy:
         self.log_file.touch()
         with open(self.log_file, "ab") as log:
             self.process, (self.port,) = start_listening(
-                1, lambda port: self.command(port, login), stdout=log, stderr=subprocess.STDOUT
+                1, lambda port: self.command(port, login), stdout=log, stderr=subprocess.STDOUT,
+                env={**os.environ, **self.names()},
             )
+
+    def names(self):
+        """What has the proxy know one name, whatever the host's /etc/hosts says: nss_wrapper(1)."""
+        hosts = self.folder / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n")
+        return {"LD_PRELOAD": "libnss_wrapper.so", "NSS_WRAPPER_HOSTS": str(hosts)}
 
     def command(self, port, login):
         raise NotImplementedError

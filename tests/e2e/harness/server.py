@@ -6,7 +6,9 @@ import logging
 import queue
 import threading
 
-import websockets
+# In the newest versions only under its old name; in Debian 12 there is no other.
+from websockets.exceptions import ConnectionClosed
+from websockets.legacy.server import serve, unix_serve
 
 from .wait import PATIENCE, Timeout, wait_until
 
@@ -102,9 +104,9 @@ class WsServer:
         async def listen():
             options = {"process_request": self._request, **self.options}
             if self.unix:
-                return await websockets.unix_serve(self._handle, str(self.unix), **options)
+                return await unix_serve(self._handle, str(self.unix), **options)
             port_or_any = port or self.port or 0
-            return await websockets.serve(self._handle, self.host, port_or_any, **options)
+            return await serve(self._handle, self.host, port_or_any, **options)
 
         self.server = self.run(listen())
         if not self.unix:
@@ -134,7 +136,7 @@ class WsServer:
         try:
             async for message in socket:
                 peer.messages.put(message)
-        except websockets.ConnectionClosed:
+        except ConnectionClosed:
             pass
         received = getattr(socket, "close_rcvd", None)
         if received:
