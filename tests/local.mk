@@ -5,3 +5,4 @@ include tests/bench/local.mk
 include tests/e2e/local.mk
 include tests/conformance/local.mk
 include tests/model/local.mk
+include tests/chaos/local.mk

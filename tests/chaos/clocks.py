@@ -1,0 +1,87 @@
+"""
+Whose fault a delay is. The machine is shared: a daemon that is runnable but not run, or a probe that is,
+cannot help it. What is left of a delay after that is the daemon's: it computed, or it was blocked.
+"""
+
+import os
+import pathlib
+import time
+from typing import NamedTuple
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Sample(NamedTuple):
+    """All in seconds, all counting from some time in the past."""
+
+    now: float
+    ran: float  # the daemon's loop has used so much CPU
+    queued: float  # and has waited so long for a CPU
+    own_queued: float  # the same of the probe
+    paused: float  # what the probe overslept without having been in a queue
+    stolen: float  # by the hypervisor, of all CPUs
+
+
+def _scheduled(path):
+    ran, queued, _ = path.read_text().split()
+    return int(ran) / 1e9, int(queued) / 1e9
+
+
+class Clocks:
+    def __init__(self, pid):
+        # The first thread is the loop: helpers may compute or wait as they like.
+        self.daemon = pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat")
+        self.own = pathlib.Path("/proc/thread-self/schedstat")
+        self.paused = 0.0
+        self.asleep = None
+
+    def sample(self):
+        ran, queued = _scheduled(self.daemon)
+        return Sample(
+            time.monotonic(), ran, queued, _scheduled(self.own)[1], self.paused, self._stolen()
+        )
+
+    @staticmethod
+    def _stolen():
+        with open("/proc/stat") as stat:
+            return int(stat.readline().split()[8]) / TICK
+
+    def sleeps(self, until):
+        """The probe is about to sleep until then, unless something comes."""
+        self.asleep = until, _scheduled(self.own)[1]
+
+    def slept(self):
+        """It slept to the end, nothing came: what it is late by is the machine's."""
+        until, queued = self.asleep
+        late = time.monotonic() - until - (_scheduled(self.own)[1] - queued)
+        self.paused += max(0.0, late)
+
+
+class Verdict(NamedTuple):
+    delay: float
+    busy: float  # CPU time of the daemon meanwhile
+    machine: float  # what the machine is responsible for
+    blocked: float  # neither: it slept though there was something to do
+    late: float  # the probe itself, in looking: what the daemon did meanwhile may be after the answer
+
+    @property
+    def held(self):
+        """Seconds for which the daemon itself held things up."""
+        return max(0.0, min(self.delay - self.late, self.busy + self.blocked))
+
+
+def judge(start, end):
+    """What happened between two samples."""
+    delay = end.now - start.now
+    busy = end.ran - start.ran
+    late = end.own_queued - start.own_queued + end.paused - start.paused
+    machine = late + end.queued - start.queued + end.stolen - start.stolen
+    return Verdict(delay, busy, machine, max(0.0, delay - busy - machine), late)
+
+
+def be_punctual():
+    """Above all others, where that is allowed: then the probe is rarely late itself."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        pass

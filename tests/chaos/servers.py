@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+"""
+The servers of a round, as one program: the path of a URL names the connection, its specification (the
+argument, JSON) says how it is served. Says its ports first; "go" and "hold" on standard input let all talk
+and be quiet, "open" asks how many sessions are open, "report" what became of each, and ends it.
+"""
+
+import itertools
+import json
+import os
+import random
+import select
+import socket
+import ssl
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "../e2e")]
+
+from harness.frame import CONTINUATION, PING, PONG, TEXT, close_frame, frame  # noqa: E402
+from harness.misbehave import Exchange  # noqa: E402
+from message import Fillers, make  # noqa: E402
+
+MOST_QUEUED = 1 << 17  # bytes that a session has made and the client has not taken
+
+
+class Hall:
+    """What the sessions have in common."""
+
+    def __init__(self, spec):
+        self.spec = spec
+        self.talking = threading.Event()
+        self.stopping = threading.Event()
+        self.numbers = itertools.count(1)
+        self.sessions = []
+
+
+class Session:
+    """An open WebSocket: one thread, one socket that never blocks it."""
+
+    def __init__(self, hall, sock, name):
+        self.hall = hall
+        self.spec = hall.spec["servers"][name]
+        self.sock = sock
+        self.name = name.encode()
+        self.number = next(hall.numbers)
+        self.random = random.Random(f"{hall.spec['seed']} {name} {self.number}")
+        self.fillers = Fillers(self.spec["sizes"], self.number)
+        self.out = bytearray()
+        self.received = bytearray()
+        self.made = 0  # messages
+        self.opened = time.monotonic()
+        self.close_received = self.close_sent = self.ended = None
+        self.ending = False
+        self.how = "open"  # closed: in the RFC's way, to the end; cut: by the client; reset: by us
+        self.due = time.monotonic()
+        self.last = self.random.randint(*self.spec["messages"]) if self.spec.get("messages") else None
+        hall.sessions.append(self)
+
+    # What it says.
+
+    def quiet(self):
+        return self.close_sent or self.close_received or not self.hall.talking.is_set()
+
+    def talk(self):
+        """Makes the messages that are due, as far as there is room."""
+        rate = self.spec.get("rate")
+        while not self.quiet() and len(self.out) < MOST_QUEUED:
+            if self.last is not None and self.made >= self.last:
+                return self.finish_early()
+            if rate:
+                if self.due > time.monotonic():
+                    return None
+                self.due = max(self.due + 1 / rate, time.monotonic() - 0.1)
+            self.say()
+        return None
+
+    def say(self):
+        payload = make(self.name, self.number, self.made, self.fillers.pick())
+        self.made += 1
+        if self.made % 50 == 0 and self.spec.get("fragments"):
+            half = len(payload) // 2
+            self.out += frame(TEXT, payload[:half], fin=False) + frame(PING, b"between")
+            self.out += frame(CONTINUATION, payload[half:])
+        else:
+            self.out += frame(TEXT, payload)
+        if self.spec.get("pings"):
+            self.out += frame(PING, b"x" * 100) * self.spec["pings"]
+
+    def finish_early(self):
+        """The end that the specification wants after so many messages."""
+        if self.spec["end"] == "reset":
+            self.how = "reset"
+            Exchange.reset(self)
+            raise ConnectionError
+        if self.spec["end"] == "close":
+            self.close(self.spec["code"])
+
+    def close(self, code):
+        self.out += close_frame(code)
+        self.close_sent = time.monotonic()
+
+    # What it hears.
+
+    def hear(self, data):
+        self.received += data
+        while (got := self.take_frame()) is not None:
+            opcode, payload = got
+            if opcode == PING:
+                self.out += frame(PONG, payload)
+            elif opcode == 8:
+                self.close_received = time.monotonic()
+                if not self.close_sent:
+                    self.close(1000)
+
+    def take_frame(self):
+        """(opcode, payload) of the next whole frame of the client. Only the payloads of pings matter."""
+        received = self.received
+        if len(received) < 2:
+            return None
+        length, head = received[1] & 0x7F, 6
+        if length >= 126:
+            head += 2 if length == 126 else 8
+            length = int.from_bytes(received[2 : head - 4], "big")
+        if len(received) < head + length:
+            return None
+        opcode, mask = received[0] & 0xF, received[head - 4 : head]
+        payload = bytes(b ^ mask[i % 4] for i, b in enumerate(received[head : head + length])) if opcode == PING else b""
+        del received[: head + length]
+        return opcode, payload
+
+    # The socket.
+
+    def run(self):
+        self.sock.setblocking(False)
+        try:
+            while self.turn():
+                pass
+        except (ConnectionError, ssl.SSLError, OSError) as error:
+            if self.how == "open":
+                self.how = "cut"
+                self.why = str(error)
+        finally:
+            self.ended = time.monotonic()
+            self.sock.close()
+
+    def turn(self):
+        self.talk()
+        wait = 0.05
+        if self.spec.get("rate") and not self.quiet():
+            wait = min(wait, max(0.0, self.due - time.monotonic()))
+        pending = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
+        readable, writable, _ = select.select([self.sock], [self.sock] if self.out else [], [], 0 if pending else wait)
+        if readable or pending:
+            try:
+                data = self.sock.recv(1 << 16)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                data = None
+            if data == b"":
+                self.how = "closed" if self.ending else "cut"
+                return False
+            self.hear(data or b"")
+        if writable:
+            self.write()
+        if self.close_received and self.close_sent and not self.out and not self.ending:
+            self.ending = True  # the server is the first to end TCP: RFC 6455, section 7.1.1
+            self.sock.shutdown(socket.SHUT_WR)
+        return not self.hall.stopping.is_set()
+
+    def write(self):
+        try:
+            sent = self.sock.send(self.out[: 1 << 16])
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        del self.out[:sent]
+
+    def report(self):
+        names = ("number", "made", "opened", "close_received", "close_sent", "ended", "how")
+        return {"name": self.name.decode(), **{name: getattr(self, name) for name in names}}
+
+
+class Client(Exchange):
+    """A TCP connection up to the opening handshake."""
+
+    def __init__(self, hall, sock):
+        super().__init__(None, sock)
+        self.hall = hall
+
+    def read_exactly(self, count):
+        """The same over TLS, where a socket has no MSG_WAITALL."""
+        data = b""
+        while len(data) < count:
+            if not (more := self.sock.recv(count - len(data))):
+                raise EOFError
+            data += more
+        return data
+
+    def serve(self):
+        try:
+            self.sock.settimeout(30)
+            self.read_request()
+            name = self.path[1:]
+            getattr(self, self.hall.spec["servers"][name]["kind"])(name)
+        except (EOFError, OSError, ssl.SSLError):
+            self.sock.close()
+
+    def talk(self, name):
+        if "SNDBUF" in self.query:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(self.query["SNDBUF"]))
+        self.answer()
+        Session(self.hall, self.sock, name).run()
+
+    def redirect(self, name):
+        if "hop" in self.query:
+            return self.talk(name)
+        self.send(f"HTTP/1.1 302 Found\r\nLocation: /{name}?hop=1\r\nContent-Length: 0\r\n\r\n".encode())
+        self.sock.close()
+        return None
+
+    def refuse(self, _name):
+        self.send(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 4\r\n\r\nbusy")
+        self.sock.close()
+
+    def silent(self, _name):
+        self.hall.stopping.wait(60)
+        self.sock.close()
+
+    def flood(self, _name):
+        """Pings without end, and never a message."""
+        self.answer()
+        burst = frame(PING, b"p" * 125) * 100
+        while not self.hall.stopping.is_set():
+            self.sock.sendall(burst)
+            readable, _, _ = select.select([self.sock], [], [], 0)
+            if readable and not self.sock.recv(1 << 16):
+                break
+        self.sock.close()
+
+
+def listen(hall, context=None, void=False):
+    """A listener; its port. `void`: accepts, and never says anything."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
+    kept = []
+
+    def serve(sock):
+        try:
+            sock.settimeout(30)
+            client = Client(hall, context.wrap_socket(sock, server_side=True) if context else sock)
+        except (OSError, ssl.SSLError):
+            sock.close()
+            return
+        client.serve()
+
+    def accept():
+        while True:
+            sock, _ = listener.accept()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if void:
+                kept.append(sock)
+            else:
+                threading.Thread(target=serve, args=[sock], daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def main():
+    hall = Hall(json.loads(sys.argv[1]))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(hall.spec["certificate"], hall.spec["key"])
+    print(json.dumps({"plain": listen(hall), "tls": listen(hall, context), "void": listen(hall, void=True)}), flush=True)
+    for line in sys.stdin:
+        if line.strip() == "go":
+            hall.talking.set()
+        elif line.strip() == "hold":
+            hall.talking.clear()
+        elif line.strip() == "open":
+            print(sum(session.ended is None for session in list(hall.sessions)), flush=True)
+        elif line.strip() == "report":
+            break
+    hall.stopping.set()
+    print(json.dumps([session.report() for session in list(hall.sessions)]), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
