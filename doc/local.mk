@@ -6,7 +6,7 @@ MAN_PAGES = \
 	doc/wsgated.8 \
 	doc/wsgated.conf.5
 
-EXTRA_DIST += $(MAN_PAGES:=.scd) doc/architecture.md doc/performance.md doc/performance.svg \
+EXTRA_DIST += $(MAN_PAGES:=.scd) doc/architecture.md doc/performance.md doc/performance.svg doc/testing.md \
 	doc/examples/wsgate.py doc/examples/wsgate_loop.c
 
 if HAVE_SCDOC
