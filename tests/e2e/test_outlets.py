@@ -373,16 +373,17 @@ def test_goes_on_without_a_full_outlet_that_is_removed(start_daemon, server, sub
         }
 
     full = ("full", {"on_lag": "wait", "ring": "16K"})
-    daemon = start_daemon(settings(full, ("other", {})))
+    other = ("other", {"ring": "32M"})  # all of it: once nobody waits, a slow reader would lag
+    daemon = start_daemon(settings(full, other))
     subscribe(daemon, name="full.sock", receive_buffer=4096)
-    other = subscribe(daemon, name="other.sock")
+    reader = subscribe(daemon, name="other.sock")
     wait_subscribers(daemon, 2)
     count = 20_000
     sending = send_numbered(server.accept(), count)
     wait_until(lambda: outlet(daemon, "full")["waiting"])
-    daemon.configure(settings(("other", {})))
+    daemon.configure(settings(other))
     daemon.call("reload")
-    assert check_lines(other.read_lines(count)) == list(range(count))
+    assert check_lines(reader.read_lines(count)) == list(range(count))
     sending.result(10)
 
 
