@@ -353,6 +353,7 @@ struct real {
 	pid_t pid; /* 0: not installed */
 	uint16_t port;
 	char config[160];
+	char hosts[160]; /* its /etc/hosts, through nss_wrapper(1): the host's own may say anything */
 };
 
 static void real_exec(const struct real *real, const char *program, const char *login)
@@ -368,11 +369,13 @@ static void real_exec(const struct real *real, const char *program, const char *
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
 		_exit(126);
+	setenv("LD_PRELOAD", "libnss_wrapper.so", 1);
+	setenv("NSS_WRAPPER_HOSTS", real->hosts, 1);
 	execvp(program, (char *const *)(uintptr_t)(!socks ? http : login ? with_login : without));
 	_exit(127);
 }
 
-static void real_write_config(struct real *real, const char *login)
+static void real_write_files(struct real *real, const char *login)
 {
 	FILE *file;
 
@@ -383,6 +386,10 @@ static void real_write_config(struct real *real, const char *login)
 	if (login)
 		fprintf(file, "BasicAuth ann pass\n");
 	fclose(file);
+	snprintf(real->hosts, sizeof(real->hosts), "%s/hosts", directory);
+	file = fopen(real->hosts, "w");
+	fprintf(file, "127.0.0.1 localhost\n");
+	fclose(file);
 }
 
 /* False when it is not installed. */
@@ -392,7 +399,7 @@ static bool real_start(struct real *real, const char *program, const char *login
 
 	*real = (struct real){0};
 	close(listen_on(AF_INET, &real->port, 1));
-	real_write_config(real, login);
+	real_write_files(real, login);
 	real->pid = fork();
 	if (real->pid == 0)
 		real_exec(real, program, login);
@@ -400,6 +407,7 @@ static bool real_start(struct real *real, const char *program, const char *login
 		if (waitpid(real->pid, &status, WNOHANG) == real->pid) {
 			ck_assert_int_eq(WEXITSTATUS(status), 127);
 			unlink(real->config);
+			unlink(real->hosts);
 			fprintf(stderr, "skipped: %s is not installed\n", program);
 			return false;
 		}
@@ -417,6 +425,7 @@ static void real_stop(struct real *real)
 	kill(real->pid, SIGKILL);
 	waitpid(real->pid, NULL, 0);
 	unlink(real->config);
+	unlink(real->hosts);
 }
 
 struct real_case {
