@@ -351,12 +351,13 @@ def test_what_shares_a_full_outlet_takes_turns(start_daemon, make_server, subscr
     wait_subscribers(daemon, 1)
     count = 4000
     peers = {name: server.accept() for name, server in servers.items()}
-    sendings = [peer.send_later([f"{name}{i:07}" * 8 for i in range(count)]) for name, peer in peers.items()]
-    wait_until(lambda: outlet(daemon, "all")["waiting"])
+    sendings = [peer.send_later([f"{name}{i:07}" * 80 for i in range(count)]) for name, peer in peers.items()]
+    wait_until(lambda: all(daemon.status(name)["paused"] for name in names))
     lines = subscriber.read_lines(count * len(names))
     for name in names:
         mine = [line for line in lines if line.startswith(name.encode())]
-        assert mine == [f"{name}{i:07}".encode() * 8 for i in range(count)]
+        assert mine == [f"{name}{i:07}".encode() * 80 for i in range(count)]
+    # A turn is at most what is read at once, half a megabyte.
     assert {line[:1] for line in lines[: len(lines) // 3]} == {name.encode() for name in names}
     for sending in sendings:
         sending.result(10)
