@@ -287,7 +287,6 @@ static struct event *daemon_catch(struct daemon *daemon, int number, event_callb
 {
 	struct event *event = evsignal_new(daemon->base, number, callback, daemon);
 
-	signal(number, SIG_IGN); /* what it is again once the loop has ended */
 	event_add(event, NULL);
 	return event;
 }

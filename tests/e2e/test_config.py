@@ -61,6 +61,8 @@ outlets = (
 def test_every_setting_of_the_manual(check, authority, client_certificate, tmp_path):
     (tmp_path / "token").write_text("a-token\n")
     text = GOOD.replace("/run/token", str(tmp_path / "token")).replace("/etc/ca.pem", str(authority.ca_file))
+    authority.revoke(tmp_path / "crl.pem")
+    text = text.replace('"/crl.pem"', f'"{tmp_path}/crl.pem"')
     for name, file in zip(("/c.pem", "/k.pem"), client_certificate):
         text = text.replace(name, str(file))
     status, text, _ = check(text)

@@ -61,7 +61,7 @@ def test_an_unknown_group_takes_nothing_away(daemon, server, subscriber, change)
     (problem,) = error.value.data["problems"]
     assert problem.startswith(f"{daemon.file}:") and problem.endswith(
         f"outlets[0].group: there is no group '{UNKNOWN}'")
-    assert problem in daemon.log()
+    daemon.wait_log(problem)
     check_untouched(daemon, server, subscriber)
     daemon.stop()
     assert daemon.run("-t", status=1).stderr == problem + "\n"
@@ -80,7 +80,7 @@ def test_all_that_is_wrong_is_told_at_once(daemon, server, subscriber):
     assert len(problems) == 4
     for problem, words in zip(problems, ["outlets[0].owner", "outlets[1].group", "outlets[2]", "outlets[3].path"]):
         assert problem.startswith(f"{daemon.file}:") and words in problem
-        assert problem in daemon.log()
+        daemon.wait_log(problem)
     check_untouched(daemon, server, subscriber)
 
 
@@ -140,7 +140,7 @@ def test_what_needs_a_restart_is_said_and_stays(daemon, server, subscriber):
     done = daemon.ctl("reload", status=0)
     for name in ("gateway.runtime_dir", "gateway.control.path", "gateway.dns"):
         assert f"{name}: the change takes effect with the next restart" in done.stderr
-        assert f"{name}: the change takes effect with the next restart" in daemon.log()
+        daemon.wait_log(f"{name}: the change takes effect with the next restart")
     assert "no connection matches 'none*'" in done.stderr
     result = daemon.call("reload")
     assert result["restart"] == ["gateway.runtime_dir", "gateway.control.path", "gateway.dns"]

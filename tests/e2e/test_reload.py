@@ -190,6 +190,7 @@ def test_every_problem_of_a_reload_is_told_and_in_the_log(daemon):
     done = daemon.ctl("reload", status=1)
     assert all(f"{daemon.file}:{line}:" in done.stderr for line in range(2, 42))
     daemon.wait_log("configuration not reloaded")
+    daemon.wait_log(f"{daemon.file}:41:")
     assert all(f"{daemon.file}:{line}:" in daemon.log() for line in range(2, 42))
 
 
