@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/notify.h"
 #include "control/control.h"
 #include "gateway/gateway.h"
 #include "gateway/reload.h"
@@ -33,6 +34,7 @@ struct daemon {
 	const char *file;
 	struct event_base *base;
 	struct log *log;
+	struct notify *notify; /* the service manager */
 	struct gateway *gateway;
 	struct control *control;
 	struct reload *reload;
@@ -86,8 +88,9 @@ static int check_configuration(const char *file)
 
 static void daemon_on_reload_begun(void *context)
 {
-	(void)context;
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading the configuration",
+	const struct daemon *daemon = context;
+
+	notify_send(daemon->notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading the configuration",
 		(unsigned long long)(clock_monotonic() / CLOCK_NS_PER_US));
 }
 
@@ -148,7 +151,7 @@ static void daemon_on_reload_ended(const struct reload_outcome *outcome, void *c
 
 	malloc_trim(0); /* of thousands of connections the parsed file takes more than they do */
 	daemon_log_reload(daemon, outcome);
-	sd_notify(0, "READY=1");
+	notify_send(daemon->notify, "READY=1");
 	event_active(daemon->status, EV_TIMEOUT, 0);
 }
 
@@ -179,7 +182,7 @@ static void daemon_on_status(evutil_socket_t fd, short what, void *context)
 		return;
 	for (size_t i = 0; i < count; i++)
 		open += connection_is_open(connections[i]);
-	sd_notifyf(0, "STATUS=%zu of %zu connections open, %zu outlets", open, count,
+	notify_send(daemon->notify, "STATUS=%zu of %zu connections open, %zu outlets", open, count,
 		gateway_outlet_count(daemon->gateway));
 }
 
@@ -198,8 +201,10 @@ static void daemon_on_event(const struct gateway_event *event, void *context)
 
 static void daemon_on_watchdog(evutil_socket_t fd, short what, void *context)
 {
-	(void)fd, (void)what, (void)context;
-	sd_notify(0, "WATCHDOG=1");
+	const struct daemon *daemon = context;
+
+	(void)fd, (void)what;
+	notify_send(daemon->notify, "WATCHDOG=1");
 }
 
 /* Half of what systemd allows, as sd_watchdog_enabled(3) recommends. */
@@ -219,9 +224,11 @@ static void daemon_start_watchdog(struct daemon *daemon)
 
 /* TimeoutStopSec= of the unit need not know of drain_timeout: systemd is asked for what it
  * takes. */
-static void daemon_tell_stopping(uint64_t drain_timeout)
+static void daemon_tell_stopping(const struct daemon *daemon)
 {
-	sd_notifyf(0, "STOPPING=1\nSTATUS=Closing the connections\nEXTEND_TIMEOUT_USEC=%llu",
+	uint64_t drain_timeout = gateway_settings(daemon->gateway)->gateway.drain_timeout;
+
+	notify_send(daemon->notify, "STOPPING=1\nSTATUS=Closing the connections\nEXTEND_TIMEOUT_USEC=%llu",
 		(unsigned long long)((drain_timeout + STOP_MARGIN) / CLOCK_NS_PER_US));
 }
 
@@ -243,7 +250,7 @@ static void daemon_on_terminate(evutil_socket_t number, short what, void *contex
 	}
 	daemon->stopping = true;
 	log_write(daemon->log, LOG_NOTICE, NULL, "stopping on SIG%s", sigabbrev_np(number));
-	daemon_tell_stopping(gateway_settings(daemon->gateway)->gateway.drain_timeout);
+	daemon_tell_stopping(daemon);
 	reload_stop(daemon->reload);
 	gateway_stop(daemon->gateway, daemon_on_stopped, daemon);
 }
@@ -397,7 +404,7 @@ static void daemon_run(struct daemon *daemon)
 	set_signals_kept(false);
 	daemon_start_watchdog(daemon);
 	log_write(daemon->log, LOG_NOTICE, NULL, "wsgated " PACKAGE_VERSION " started");
-	sd_notify(0, "READY=1");
+	notify_send(daemon->notify, "READY=1");
 	event_active(daemon->status, EV_TIMEOUT, 0);
 	event_base_dispatch(daemon->base);
 	log_write(daemon->log, LOG_NOTICE, NULL, "stopped");
@@ -422,6 +429,7 @@ static void daemon_close(struct daemon *daemon)
 	reload_free(daemon->reload);
 	if (daemon->gateway)
 		gateway_free(daemon->gateway);
+	notify_free(daemon->notify);
 	if (daemon->base)
 		event_base_free(daemon->base);
 	daemon_close_log(daemon);
@@ -442,6 +450,7 @@ static int run(const char *file)
 	raise_descriptor_limit();
 	daemon_open_log(&daemon, &settings->gateway);
 	daemon.base = loop_new();
+	daemon.notify = notify_new(daemon.base);
 	daemon.status = evtimer_new(daemon.base, daemon_on_status, &daemon);
 	opened = daemon_open(&daemon, settings, &problems);
 	daemon_log_problems(&daemon, &problems);

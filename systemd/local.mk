@@ -10,7 +10,7 @@ EXTRA_DIST += systemd/wsgated.service.in $(sysusers_DATA) systemd/tmpfiles.d/wsg
 	systemd/check-exposure
 CLEANFILES += $(SYSTEMD_UNITS) $(tmpfiles_DATA)
 
-SYSTEMD_SUBST = $(SED) -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g'
+SYSTEMD_SUBST = $(SED) -e 's|@stop_seconds[@]|$(UNIT_STOP_SECONDS)|g' -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g'
 
 systemd/wsgated.service: systemd/wsgated.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && \

@@ -461,6 +461,8 @@ bool gateway_add(struct gateway *gateway, struct connection_config *config,
 	struct connection *connection;
 	bool taken;
 
+	if (gateway->stopped)
+		return error_set(error, ERROR_SYSTEM, "the daemon is stopping");
 	if (gateway_connection(gateway, config->name))
 		return error_set(error, ERROR_EXISTS, "there is a connection '%s' already",
 			config->name);

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "gateway/settings_private.h"
@@ -216,12 +217,24 @@ static void check_outlets(struct check *check)
 	}
 }
 
+/* systemd is asked for more time; whoever else runs the daemon may end it before. */
+static void check_drain_timeout(uint64_t drain_timeout, const config_setting_t *gateway,
+	struct settings_problems *problems)
+{
+	if (drain_timeout > UNIT_STOP_SECONDS * CLOCK_NS_PER_SECOND)
+		settings_warning(problems, settings_problem_place(gateway, "drain_timeout"),
+			"is longer than TimeoutStopSec=%d of the unit; systemd is asked for more "
+			"when the daemon stops",
+			UNIT_STOP_SECONDS);
+}
+
 void settings_check(const struct settings *settings, const struct settings_places *places,
 	struct settings_problems *problems)
 {
 	struct check check = {.settings = settings, .places = places, .problems = problems};
 
 	check_dns(&settings->gateway.dns, places->gateway, problems);
+	check_drain_timeout(settings->gateway.drain_timeout, places->gateway, problems);
 	check_sockets(&settings->gateway, places->gateway, problems);
 	check_connections(&check);
 	check_outlets(&check);

@@ -296,3 +296,19 @@ def test_a_second_signal_ends_it_at_once(start_daemon, bad_server):
     daemon.notify.wait_for("STOPPING=1")
     daemon.signal(signal.SIGTERM)
     assert daemon.process.wait(10) == 0
+
+
+def test_a_service_manager_that_does_not_read_holds_nothing_up(make_daemon, server, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        daemon = make_daemon(feed(server), environment={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        daemon.spawn()
+        daemon.wait_log("started")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+            filler.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                while True:
+                    filler.sendto(b"STATUS=", manager.getsockname())
+        for _ in range(20):
+            daemon.call("reload")
+            assert daemon.call("is-open", name="feed") is True

@@ -307,3 +307,10 @@ def test_of_two_daemons_one_gets_the_sockets_of_a_dead_one(make_daemon, server):
                 other.terminate()
             other.wait(20)
             other.stderr.close()
+
+
+def test_a_drain_timeout_beyond_that_of_the_unit_is_pointed_out(make_daemon):
+    daemon = make_daemon({"gateway": {"drain_timeout": "31s"}})
+    assert "drain_timeout: is longer than TimeoutStopSec=30 of the unit" in daemon.run("-t", status=0).stderr
+    daemon.configure({"gateway": {"drain_timeout": "30s"}})
+    assert daemon.run("-t", status=0).stderr == ""
