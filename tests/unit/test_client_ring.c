@@ -32,7 +32,7 @@ static void open_ring(enum wsgate_mode mode, bool in_place)
 {
 	struct wsgate_options options = WSGATE_OPTIONS_INIT;
 
-	options.mode = mode;
+	options.mode = (int)mode;
 	options.in_place = in_place;
 	fake_answer_ring(&fake, &writer);
 	gate = fake_open_well(&fake, options);
