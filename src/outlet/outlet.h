@@ -158,7 +158,8 @@ bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message
 
 /*
  * Waits for room for the message that has been refused, or without one (NULL) for the turn to read
- * one, behind all that wait already. The waiter must wait nowhere.
+ * one, behind all that wait for the same. Those that have a message, and so sit on memory, go first.
+ * The waiter must wait nowhere.
  */
 void outlet_await_room(struct outlet *outlet, struct outlet_waiter *waiter,
 	const struct outlet_message *message);

@@ -60,9 +60,16 @@ bool outlet_has_waiters(const struct outlet *outlet)
 void outlet_await_room(struct outlet *outlet, struct outlet_waiter *waiter,
 	const struct outlet_message *message)
 {
+	struct outlet_waiter *behind = message ? TAILQ_FIRST(&outlet->waiters) : NULL;
+
 	waiter->outlet = outlet;
 	waiter->wanted = message ? outlet_record_length(outlet, message) : 0;
-	TAILQ_INSERT_TAIL(&outlet->waiters, waiter, entry);
+	while (behind && behind->wanted)
+		behind = TAILQ_NEXT(behind, entry);
+	if (behind)
+		TAILQ_INSERT_BEFORE(behind, waiter, entry);
+	else
+		TAILQ_INSERT_TAIL(&outlet->waiters, waiter, entry);
 }
 
 /* The turn may now be that of one that was behind it, and needs less. */

@@ -92,7 +92,9 @@ class Step:
     def wait(self, c, o, wanted):
         """outlet_await_room, and the session pauses."""
         outlet = self.outlets[o]
-        self.outlets[o] = outlet._replace(waiters=outlet.waiters + ((c, wanted),))
+        ahead = [waiter for waiter in outlet.waiters if waiter[1] or not wanted]
+        behind = [waiter for waiter in outlet.waiters if not waiter[1] and wanted]
+        self.outlets[o] = outlet._replace(waiters=(*ahead, (c, wanted), *behind))
         self.change(c, at=o, turn=False)
         if ("io", c) in self.active:
             self.active.remove(("io", c))

@@ -546,8 +546,8 @@ START_TEST(test_wait_gives_turns_in_order)
 		harness_turn(&harness);
 	}
 	outlet_forget_waiter(&harness.waiter);
-	outlet_await_room(harness.outlet, &first, &message);
 	outlet_await_room(harness.outlet, &second, NULL);
+	outlet_await_room(harness.outlet, &first, &message);
 	harness_until(&harness, (harness_read(fd, &got, 1000), got.length > 6000));
 	ck_assert_uint_eq(harness.rooms, 0); /* enough for the second, but it is not its turn */
 	outlet_forget_waiter(&first);
