@@ -158,7 +158,8 @@ START_TEST(a_shortage_in_a_handshake_is_not_remembered)
 	fixture_dial(&fixture, &settings, 2000, 50, "wss://127.0.0.1:%u/", port);
 	ck_assert(!fixture_wait(&fixture)); /* but now there is a context */
 	descriptors_take_all_but(&descriptors, 1);
-	assert_refused(&settings, "Too many open files");
+	/* Up to version 3.4 OpenSSL also says why it has not found the issuer. */
+	assert_refused(&settings, "unable to get local issuer certificate");
 	descriptors_release(&descriptors);
 	assert_accepted(&settings);
 	fixture_close(&fixture);
