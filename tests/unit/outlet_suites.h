@@ -4,6 +4,7 @@
 #include <check.h>
 
 Suite *ring_suite(void);
+Suite *room_suite(void);
 Suite *encode_suite(void);
 Suite *listener_suite(void);
 Suite *deliver_suite(void);

@@ -11,6 +11,7 @@ int main(void)
 	srunner_add_suite(runner, encode_suite());
 	srunner_add_suite(runner, listener_suite());
 	srunner_add_suite(runner, deliver_suite());
+	srunner_add_suite(runner, room_suite());
 	srunner_add_suite(runner, join_suite());
 	srunner_add_suite(runner, input_suite());
 	srunner_add_suite(runner, mapped_suite());
