@@ -107,7 +107,8 @@ static void control_await_turn(struct control *control)
 {
 	const struct timeval now = {0};
 
-	if (!TAILQ_EMPTY(&control->turns))
+	/* Once it is due, to add it again would put it off: every new client does so. */
+	if (!TAILQ_EMPTY(&control->turns) && !event_pending(&control->turn, EV_TIMEOUT, NULL))
 		event_add(&control->turn, &now);
 }
 

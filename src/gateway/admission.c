@@ -120,10 +120,8 @@ static bool admission_take_in(struct admission *admission, struct admission_tick
 /* A place, or the limits, may have changed: the queues are looked at in the next turn. */
 static void admission_look_again(struct admission *admission)
 {
-	static const struct timeval next_turn;
-
 	if (admission_next(admission))
-		event_add(&admission->timer, &next_turn);
+		event_active(&admission->timer, EV_TIMEOUT, 0);
 }
 
 static void admission_on_timer(evutil_socket_t fd, short what, void *context)

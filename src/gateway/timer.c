@@ -11,6 +11,7 @@ struct timer_alarm {
 	struct timer *timer;
 	void (*callback)(void *context);
 	void *context;
+	uint64_t due; /* monotonic ns */
 };
 
 /* The callback may free the timer, or set it anew. */
@@ -28,7 +29,12 @@ void timer_set(struct timer *timer, struct event_base *base, uint64_t ns,
 {
 	/* What is cut off below a microsecond must not make it early. */
 	struct timeval delay = clock_timeval(ns + CLOCK_NS_PER_US);
+	uint64_t now = clock_monotonic();
 
+	/* One that is due may be about to run: event_add() would put it off to the next poll, and whoever
+	 * sets it before each poll, for ever. */
+	if (timer->alarm && timer->alarm->due <= now && ns == 0)
+		return;
 	if (!timer->alarm) {
 		timer->alarm = alloc_zero(1, sizeof(*timer->alarm));
 		timer->alarm->timer = timer;
@@ -36,6 +42,7 @@ void timer_set(struct timer *timer, struct event_base *base, uint64_t ns,
 		timer->alarm->context = context;
 		evtimer_assign(&timer->alarm->event, base, timer_on_alarm, timer->alarm);
 	}
+	timer->alarm->due = now + ns;
 	event_add(&timer->alarm->event, &delay);
 }
 

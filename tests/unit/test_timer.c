@@ -1,6 +1,7 @@
 #include "test_gateway.h"
 
 #include <event2/event.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "gateway/timer.h"
@@ -77,6 +78,38 @@ START_TEST(can_be_set_from_its_callback)
 }
 END_TEST
 
+enum { POLLS = 200000 }; /* many times what libevent takes to see that time has passed */
+
+static unsigned polls;
+
+static void set_at_once(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	if (calls || ++polls == POLLS)
+		event_del(context);
+	else
+		timer_set(&timer, base, 0, count, &calls);
+}
+
+/* Nor is one that is due put off by who sets it anew after each poll. */
+START_TEST(what_is_due_is_not_put_off)
+{
+	struct event *readable;
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	readable = event_new(base, fds[0], EV_READ | EV_PERSIST, set_at_once, event_self_cbarg());
+	event_add(readable, NULL);
+	event_base_dispatch(base);
+	ck_assert_uint_eq(calls, 1);
+	ck_assert_uint_lt(polls, POLLS);
+	event_free(readable);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 Suite *timer_suite(void)
 {
 	Suite *suite = suite_create("timer");
@@ -87,6 +120,7 @@ Suite *timer_suite(void)
 	tcase_add_test(tests, the_time_set_last_counts);
 	tcase_add_test(tests, does_nothing_once_cleared);
 	tcase_add_test(tests, can_be_set_from_its_callback);
+	tcase_add_test(tests, what_is_due_is_not_put_off);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
