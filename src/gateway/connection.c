@@ -773,7 +773,13 @@ void connection_change(struct connection *connection, struct connection_config *
 void connection_retire(struct connection *connection)
 {
 	connection->retired = true;
+	connection_drop_held(connection);
 	connection_disconnect(connection, WS_CLOSE_GOING_AWAY, "", NULL);
+}
+
+bool connection_is_retired(const struct connection *connection)
+{
+	return connection->retired;
 }
 
 void connection_abort(struct connection *connection)

@@ -161,6 +161,8 @@ void connection_change(struct connection *connection, struct connection_config *
 /* Closes with 1001 for good, then calls `retired` (never from within this call). */
 void connection_retire(struct connection *connection);
 
+bool connection_is_retired(const struct connection *connection);
+
 /* Of a retired one that has taken too long: ends its sessions at once, and tells what is lost. */
 void connection_abort(struct connection *connection);
 

@@ -150,6 +150,9 @@ void connection_send_on_open(struct connection *connection);
 /* Sends what is held as far as there is room; connection_on_writable() goes on. */
 void connection_send_held(struct connection *connection);
 
+/* What is held will never be sent: drops it, and tells. */
+void connection_drop_held(struct connection *connection);
+
 /* Messages were held for too long. */
 void connection_on_expired(size_t messages, void *context);
 

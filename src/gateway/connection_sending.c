@@ -78,20 +78,39 @@ void connection_send_held(struct connection *connection)
 	}
 }
 
-void connection_on_expired(size_t messages, void *context)
+/* `since`: why they are no longer held. */
+static void connection_tell_dropped(struct connection *connection, const char *since,
+	size_t messages)
 {
-	struct connection *connection = context;
-	char age[TEXT_DURATION_SIZE];
 	struct buffer details = {0};
 
 	connection->stats.send_expired += messages;
-	text_format_duration(age, connection->hold->age_max);
 	connection_log(connection, LOG_WARNING,
-		"messages to the server were held for %s and are dropped: %zu", age, messages);
+		"messages to the server were held %s and are dropped: %zu", since, messages);
 	buffer_append_format(&details, "{\"messages\":%zu", messages);
 	connection_end_object(&details);
 	connection_emit(connection, "expired", &details);
 	buffer_release(&details);
+}
+
+void connection_on_expired(size_t messages, void *context)
+{
+	struct connection *connection = context;
+	char since[TEXT_DURATION_SIZE + sizeof("for ")] = "for ";
+
+	text_format_duration(since + strlen(since), connection->hold->age_max);
+	connection_tell_dropped(connection, since, messages);
+}
+
+void connection_drop_held(struct connection *connection)
+{
+	size_t messages = connection->hold ? connection->hold->messages.count : 0;
+
+	if (!messages)
+		return;
+	connection_tell_dropped(connection, "until the connection ended", messages);
+	while (connection->hold->messages.count)
+		hold_drop_first(connection->hold);
 }
 
 static bool connection_send_on_open_message(const char *text, size_t length, struct error *error,

@@ -217,15 +217,21 @@ static void gateway_poll_soon(struct gateway *gateway)
 		event_add(&gateway->poll, &soon);
 }
 
-/* The outlet delivers what its subscribers still have to get, but takes nothing any more. */
-static void gateway_let_outlet_leave(struct gateway *gateway, struct outlet *outlet)
+static void gateway_detach_all(struct outlet *outlet, bool retired_too)
 {
 	for (unsigned source = 0; source < outlet_source_count(outlet); source++) {
 		struct connection *connection = outlet_source(outlet, source);
 
-		if (connection)
+		if (connection && (retired_too || !connection_is_retired(connection)))
 			connection_detach(connection, outlet);
 	}
+}
+
+/* The outlet delivers what its subscribers still have to get, and what connections that go as well
+ * receive until they have closed. */
+static void gateway_let_outlet_leave(struct gateway *gateway, struct outlet *outlet)
+{
+	gateway_detach_all(outlet, false);
 	outlet_drain(outlet);
 	gateway->leaving = alloc_resize(gateway->leaving,
 		(gateway->leaving_count + 1) * sizeof(*gateway->leaving));
@@ -248,6 +254,7 @@ static void gateway_free_left(struct gateway *gateway, uint64_t now)
 			gateway->leaving[kept++] = *leaving;
 			continue;
 		}
+		gateway_detach_all(leaving->outlet, true);
 		outlet_give_up(leaving->outlet);
 		outlet_free(leaving->outlet);
 	}
@@ -515,8 +522,8 @@ bool gateway_remove(struct gateway *gateway, const char *name, struct error *err
 	memmove(&gateway->connections[index], &gateway->connections[index + 1],
 		(gateway->connection_count - index) * sizeof(*gateway->connections));
 	gateway_emit_connection(gateway, "removed", connection_name(connection));
-	gateway_remove_implicit_outlet(gateway, connection_name(connection));
 	gateway_retire(gateway, connection);
+	gateway_remove_implicit_outlet(gateway, connection_name(connection));
 	gateway_update_reserve(gateway);
 	return true;
 }

@@ -135,12 +135,11 @@ static struct outlet *plan_commit_outlet(struct gateway_plan *plan, struct plan_
 }
 
 /* Takes the outlets' configurations out of the settings. */
+/* Leaves those in `before` that are there no longer. */
 static void plan_commit_outlets(struct gateway_plan *plan, struct gateway_changes *changes)
 {
 	struct gateway *gateway = plan->gateway;
 	struct settings *settings = plan->settings;
-	struct gateway_outlet **before = gateway->outlets;
-	size_t before_count = gateway->outlet_count;
 	struct outlet *outlet;
 
 	gateway->outlets = NULL;
@@ -153,8 +152,13 @@ static void plan_commit_outlets(struct gateway_plan *plan, struct gateway_change
 	settings->outlet_count = 0;
 	free(settings->outlets);
 	settings->outlets = NULL;
+}
 
-	for (size_t i = 0; i < before_count; i++) {
+/* After the connections that go have begun to close: what they still deliver is for these as well. */
+static void plan_drop_outlets(struct gateway *gateway, struct gateway_outlet **before, size_t count,
+	struct gateway_changes *changes)
+{
+	for (size_t i = 0; i < count; i++) {
 		if (!before[i])
 			continue;
 		changes->outlets_removed++;
@@ -255,12 +259,15 @@ void gateway_commit(struct gateway_plan *plan, struct gateway_changes *changes)
 {
 	struct gateway *gateway = plan->gateway;
 	struct settings *settings = plan->settings;
+	struct gateway_outlet **before = gateway->outlets;
+	size_t before_count = gateway->outlet_count;
 
 	*changes = (struct gateway_changes){0};
 	admission_limit(gateway->admission, settings->gateway.connecting.at_once,
 		settings->gateway.connecting.per_second);
 	plan_commit_outlets(plan, changes);
 	gateway_apply_connections(gateway, settings, changes);
+	plan_drop_outlets(gateway, before, before_count, changes);
 	for (size_t i = 0; i < gateway->outlet_count; i++) {
 		gateway_detach_outlet(gateway->outlets[i]);
 		gateway_attach_outlet(gateway, gateway->outlets[i]);

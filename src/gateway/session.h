@@ -104,7 +104,7 @@ bool session_is_open(const struct session *session);
 bool session_paused(const struct session *session);
 
 /* Messages that have been received and that the owner has not had yet. */
-size_t session_undelivered(const struct session *session);
+size_t session_undelivered(struct session *session);
 
 size_t session_queued(const struct session *session); /* bytes to the server */
 size_t session_unsent(const struct session *session); /* messages that have not left whole */

@@ -57,6 +57,8 @@ struct session {
 	bool paused;
 	bool turn;                /* reads once without asking whether it is held up */
 	struct buffer backlog;    /* input not parsed yet */
+	bool backlog_counted;     /* `backlog_messages` is how many messages it has */
+	size_t backlog_messages;
 	uint64_t message_start;   /* of the message under way; monotonic ns */
 	uint64_t received_at;     /* of the batch being parsed, ns since 1970 */
 

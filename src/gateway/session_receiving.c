@@ -16,7 +16,7 @@ enum {
 
 /* How long a session parses at a time: all that it has read could take far longer, as half a
  * megabyte of empty messages, or of compressed ones, into many outlets. */
-#define SESSION_PARSE_TIME (5 * CLOCK_NS_PER_MS)
+#define SESSION_PARSE_TIME (CLOCK_NS_PER_MS / 2)
 
 /*
  * RFC 6455, section 7.1.7. Closing the socket at once, with input unread, would reset the
@@ -211,6 +211,7 @@ static void session_keep_rest(struct session *session, const struct ws_input *re
 {
 	struct session_shared *shared = session->shared;
 
+	session->backlog_counted = false;
 	if (rest->length < SESSION_READ_SIZE / 4 || session->backlog.length) {
 		buffer_append(&session->backlog, rest->data, rest->length);
 		return;
@@ -230,6 +231,7 @@ static void session_parse_backlog(struct session *session)
 	struct buffer *backlog = &session->backlog;
 	struct ws_input input = {buffer_data(backlog), backlog->length};
 
+	session->backlog_counted = false;
 	session_parse(session, &input, clock_monotonic());
 	if (input.length == 0 && !shared->read_buffer && backlog->capacity == SESSION_READ_SIZE) {
 		shared->read_buffer = backlog->memory;
@@ -323,12 +325,16 @@ bool session_receive(struct session *session)
 	return session->paused || session_read(session);
 }
 
-size_t session_undelivered(const struct session *session)
+/* The backlog is counted once: many outlets may ask, and it can be a quarter of a million messages. */
+size_t session_undelivered(struct session *session)
 {
 	const struct buffer *backlog = &session->backlog;
 	const struct ws_input rest = {buffer_data(backlog), backlog->length};
 
-	return (session->held.opcode != 0) + ws_receiver_count(&session->receiver, rest);
+	if (!session->backlog_counted)
+		session->backlog_messages = ws_receiver_count(&session->receiver, rest);
+	session->backlog_counted = true;
+	return (session->held.opcode != 0) + session->backlog_messages;
 }
 
 bool session_paused(const struct session *session)

@@ -9,7 +9,7 @@
 enum { OUTLET_CLOCK_EVERY = 16 }; /* subscribers sent to, between looks at the clock */
 
 /* How long subscribers are sent to at a time: thousands of them would hold up all else. */
-#define OUTLET_SEND_TIME (5 * CLOCK_NS_PER_MS)
+#define OUTLET_SEND_TIME CLOCK_NS_PER_MS
 
 void outlet_schedule_flush(struct outlet *outlet)
 {
@@ -138,11 +138,20 @@ void outlet_update_encodes(struct outlet *outlet)
 		!TAILQ_EMPTY(&outlet->subscribers[SUBSCRIBER_BLOCKED]);
 }
 
+static bool outlet_has_sources(const struct outlet *outlet)
+{
+	for (unsigned i = 0; i < outlet->source_count; i++) {
+		if (outlet->sources[i].thing)
+			return true;
+	}
+	return false;
+}
+
 static void outlet_end_drained(struct outlet *outlet)
 {
 	struct subscriber *next;
 
-	if (!outlet->draining)
+	if (!outlet->draining || outlet_has_sources(outlet))
 		return;
 	mapped_end(outlet, "drained"); /* the ring stays with them */
 	for (struct subscriber *s = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY]); s; s = next) {

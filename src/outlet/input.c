@@ -20,12 +20,12 @@ enum {
 	INPUT_READ = 16 << 10,
 	INPUT_PACKETS = 16, /* taken in one go, so that a flood holds up nobody else, */
 	INPUT_MESSAGES = 256, /* or so many of a stream */
-	INPUT_VALUES_MAX = 10000, /* JSON values of a line: each costs memory and time */
+	INPUT_VALUES_MAX = 100, /* JSON values of a line, which needs three */
 	INPUT_ALL = -1, /* as source: all of the outlet's */
 };
 
 /* How long messages are taken at a time: one may go to thousands of connections. */
-#define INPUT_TIME (2 * CLOCK_NS_PER_MS)
+#define INPUT_TIME (CLOCK_NS_PER_MS / 4)
 
 /* What became of the front of the input. */
 enum input_outcome {
@@ -156,7 +156,7 @@ static enum input_outcome input_take_json(struct subscriber *subscriber, const u
 	json_t *object;
 
 	if (text_count_json_values((const char *)line, length) > INPUT_VALUES_MAX)
-		return input_wrong(subscriber, "a line has more than 10000 JSON values");
+		return input_wrong(subscriber, "a line has more than 100 JSON values");
 	object = json_loadb((const char *)line, length,
 		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault);
 	if (!object) {

@@ -282,6 +282,8 @@ void outlet_remove_source(struct outlet *outlet, unsigned source)
 	outlet->sources[source].name = NULL;
 	outlet->sources[source].thing = NULL;
 	outlet->sources[source].length = 0;
+	if (outlet->draining)
+		outlet_schedule_flush(outlet);
 }
 
 unsigned outlet_source_count(const struct outlet *outlet)

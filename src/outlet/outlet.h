@@ -117,7 +117,8 @@ void outlet_withdraw(struct outlet *outlet);
 /* Closes all subscribers at once and removes the socket. */
 void outlet_free(struct outlet *outlet);
 
-/* Stops listening. From now on a subscriber that has everything in the ring is closed. */
+/* Stops listening. Once there is no source any more, a subscriber that has everything in the ring is
+ * closed. */
 void outlet_drain(struct outlet *outlet);
 
 /* Whether a drained outlet has no subscriber left. */

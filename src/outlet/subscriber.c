@@ -297,7 +297,7 @@ void subscriber_drop(struct subscriber *subscriber)
 
 	subscriber_set_aside(subscriber, ring_seq_from(ring, subscriber->cursor));
 	subscriber->gap_from = 0;
-	subscriber_count_lag(subscriber, 0);
+	subscriber_count_lag(subscriber, ring->next - ring_seq_from(ring, subscriber->cursor));
 	subscriber_finish(subscriber, subscriber_lagged);
 }
 
@@ -482,13 +482,19 @@ static struct subscriber *subscriber_new(struct outlet *outlet, int fd)
 	return subscriber;
 }
 
+/* A `wait` outlet that had no memory for its ring would lose what it promises not to. */
+static bool subscriber_can_be_promised(struct outlet *outlet)
+{
+	return outlet->settings.on_lag != OUTLET_WAIT || outlet_open_ring(outlet);
+}
+
 void subscriber_accept(int fd, void *context)
 {
 	struct outlet *outlet = context;
 	struct subscriber *subscriber;
 
 	if (outlet->subscriber_count >= outlet->settings.max_subscribers ||
-		!listener_may_keep(outlet->listener, fd)) {
+		!listener_may_keep(outlet->listener, fd) || !subscriber_can_be_promised(outlet)) {
 		outlet->stats.refused++;
 		close(fd);
 		return;

@@ -21,7 +21,7 @@ class Verdict:
         self.sessions = sessions
         self.sittings = sittings
         self.steady = steady
-        self.missing = collections.Counter()  # outlet: messages that its readers did not get
+        self.missing = collections.Counter()  # "reader of outlet": messages that it did not get
         self.violations = []
 
     def violation(self, text):
@@ -85,25 +85,25 @@ class Verdict:
             return  # an outlet that is taken away takes nothing more
         lost = session["made"] - 1 - last
         if lost and session["how"] == "closed":
-            self.missing[sitting["outlet"]] += lost
-            self.check_told(f"{who}: {what} was closed in order, the last {lost} of {session['made']} are missing",
+            self.missing[who] += lost
+            self.check_told(who, f"{what} was closed in order, the last {lost} of {session['made']} are missing",
                             sitting["outlet"])
-        elif lost and session["how"] == "cut":
+        elif lost and session["how"] == "cut" and (last >= 0 or session["close_received"]):
             self.check_cut(f"{who}: {what} was cut off, the last {lost} of {session['made']} are missing", session)
 
-    def check_told(self, what, outlet):
+    def check_told(self, who, what, outlet):
         """What the daemon had received and could not deliver in time it counts, and tells."""
         told = sum(int(count) for count in re.findall(f"outlet {outlet}: messages lost: (\\d+)", self.log))
-        if told < self.missing[outlet]:
-            self.violation(f"{what}; {told} were told as lost, {self.missing[outlet]} are")
+        if told < self.missing[who]:
+            self.violation(f"{who}: {what}; {told} were told as lost, {self.missing[who]} are")
 
     def check_cut(self, what, session):
-        """The daemon has cut the session off: after the time that it has, and it says so."""
-        begun = session["close_received"] or session["close_sent"]
-        if begun is None:
+        """
+        The daemon has cut the session off, and says why: its time was over, in which a server on a busy machine may
+        not even have read the close frame. One that got neither a close frame nor a reader was never open: the daemon
+        ended its call.
+        """
+        if session["close_received"] is None and session["close_sent"] is None:
             return
-        took = session["ended"] - begun
-        if took < self.topology.drain * 0.9:
-            self.violation(f"{what}: {took:.1f} s after the close began")
-        elif not re.search(f"connection {session['name']}: closed: .*(did not end in time|held up for too long)", self.log):
+        if not re.search(f"connection {session['name']}: closed: .*(did not end in time|held up for too long)", self.log):
             self.violation(f"{what}: the log says nothing of it")

@@ -249,3 +249,52 @@ def test_what_a_removed_outlet_does_not_get_is_told(held_up, bad_server):
     told = events.event("undelivered")
     assert told["outlet"] == "held" and told["connection"] == "feed"
     assert subscriber.read_to_end().count(b"\n") + told["messages"] == received
+
+
+@pytest.fixture
+def last_words(start_daemon, bad_server):
+    """A server that says all it has when it is told to close; `own`: the connection has an outlet of its own."""
+    subscribers = []
+
+    def last_words(own):
+        rest = flood("rest", bad_server.url("/hold"))
+        outlets = [waiting("other", "rest")] + ([] if own else [waiting("held", "feed")])
+        daemon = start_daemon({
+            "gateway": {"drain_timeout": "20s"},
+            "connections": [flood("feed", bad_server.url("/last-words", count=1000, size=SIZE)), rest],
+            "outlets": outlets,
+        })
+        subscribers.extend(subscribe(daemon, "feed" if own else "held"))
+        daemon.call("connect", name="feed")
+        without = {"gateway": {"drain_timeout": "20s"}, "connections": [rest], "outlets": outlets[:1]}
+        return daemon, subscribers[0], without
+
+    yield last_words
+    for subscriber in subscribers:
+        subscriber.close()
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["outlet", "own outlet"])
+@pytest.mark.parametrize("how", ["reload", "remove"])
+def test_a_connection_that_goes_with_its_outlet_delivers_first(last_words, own, how):
+    daemon, subscriber, without = last_words(own)
+    if how == "reload":
+        daemon.configure(without)
+        daemon.call("reload")
+    else:
+        daemon.call("remove", name="feed")
+    expect_all(subscriber)
+    if how == "reload" or own:
+        subscriber.wait_end()
+
+
+@pytest.mark.parametrize("how", ["remove", "term"])
+def test_messages_that_were_held_for_a_server_are_not_dropped_unsaid(start_daemon, bad_server, how):
+    daemon = start_daemon({"connections": [flood("feed", bad_server.url("/hold"), hold={"bytes": "64K", "age": "1h"})]})
+    events = daemon.rpc()
+    events.call("events")
+    for _ in range(3):
+        daemon.call("send", name="feed", text="held")
+    daemon.call("remove", name="feed") if how == "remove" else daemon.signal(signal.SIGTERM)
+    assert events.event("expired")["messages"] == 3
+    daemon.wait_log("messages to the server were held until the connection ended and are dropped: 3")

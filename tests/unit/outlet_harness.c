@@ -100,6 +100,13 @@ void harness_teardown(struct harness *harness)
 	ck_assert_int_eq(rmdir(harness->directory), 0);
 }
 
+void harness_drain_outlet(struct harness *harness)
+{
+	for (unsigned source = 0; source < outlet_source_count(harness->outlet); source++)
+		outlet_remove_source(harness->outlet, source);
+	outlet_drain(harness->outlet);
+}
+
 void harness_turn(struct harness *harness)
 {
 	event_base_loop(harness->base, EVLOOP_NONBLOCK);

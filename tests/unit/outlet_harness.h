@@ -29,6 +29,9 @@ void harness_setup(struct harness *harness, enum outlet_format format);
 void harness_open(struct harness *harness);
 void harness_teardown(struct harness *harness);
 
+/* It is to end, and has no source any more. */
+void harness_drain_outlet(struct harness *harness);
+
 /* Lets all that is ready happen. */
 void harness_turn(struct harness *harness);
 

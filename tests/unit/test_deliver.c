@@ -603,7 +603,7 @@ START_TEST(test_drain)
 	quick = connect_subscriber();
 	for (uint64_t number = 1; number <= 50; number++)
 		publish_numbered(number, 1000);
-	outlet_drain(harness.outlet);
+	harness_drain_outlet(&harness);
 	ck_assert_int_lt(stat(harness.path, &status), 0);
 	harness_expect_end(&harness, quick, &stream);
 	ck_assert(!outlet_drained(harness.outlet));

@@ -222,7 +222,7 @@ START_TEST(test_lapped_thousands_of_times)
 			TAILQ_EMPTY(&harness.outlet->subscribers[SUBSCRIBER_JOINING]));
 	while (!readers_lapped())
 		next = publish_batch(next);
-	outlet_drain(harness.outlet);
+	harness_drain_outlet(&harness);
 	wait_readers(readers);
 	for (int i = 0; i < READERS; i++) {
 		ck_assert_uint_gt(account->readers[i].records, 0);

@@ -398,7 +398,7 @@ START_TEST(test_end)
 	harness_open(&harness);
 	mapping = join(FRAMES_MODE_RING, FRAMES_START_DEFAULT, NEW);
 	harness_publish_text(&harness, 0, "last");
-	outlet_drain(harness.outlet);
+	harness_drain_outlet(&harness);
 	harness_expect_end(&harness, mapping.socket, &stream);
 	ck_assert_uint_eq(stream.length, 0);
 	ck_assert(outlet_drained(harness.outlet));

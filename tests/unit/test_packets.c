@@ -114,7 +114,7 @@ START_TEST(test_a_message_is_a_packet)
 	ck_assert_mem_eq(data, "\0\xff", 2);
 	ck_assert_int_eq(receive(fd, data, sizeof(data)), -1);
 	ck_assert_uint_eq(harness_newest(&harness)->sent, 3 + 12 + 2);
-	outlet_drain(harness.outlet);
+	harness_drain_outlet(&harness);
 	harness_until(&harness, outlet_drained(harness.outlet));
 	harness_turn(&harness);
 	ck_assert_int_eq(receive(fd, data, sizeof(data)), -2);

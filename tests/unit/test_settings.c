@@ -73,6 +73,7 @@ static struct settings *load(const char *text)
 	settings = settings_load("wsgated.conf", &problems);
 	ck_assert_msg(settings != NULL, "%s", problems.count ? problems.texts[0] : "no problem");
 	ck_assert_uint_eq(problems.count, 0);
+	settings_problems_release(&problems); /* there may be warnings */
 	return settings;
 }
 

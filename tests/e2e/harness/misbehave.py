@@ -427,6 +427,17 @@ def _repeat(client):
         client.send(data)
 
 
+@behaviour("/last-words")
+def _last_words(client):
+    """Says nothing until the client closes; then `count` numbered messages of `size` bytes, and closes too."""
+    client.answer()
+    client.read_frames()
+    size = client.option("size", 100)
+    client.send(b"".join(frame(TEXT, b"%08d" % number + b"." * (size - 8))
+                         for number in range(client.option("count", 1000))))
+    client.send(frame(CLOSE, client.frames[-1].payload))
+
+
 @behaviour("/plan")
 def _plan(client):
     """The messages of a plan (plan.py), with pings between the fragments."""
