@@ -4,7 +4,7 @@
 #include <event2/event.h>
 
 /* How long the event loop runs callbacks before it polls again. */
-enum { LOOP_DISPATCH_MS = 10 };
+enum { LOOP_DISPATCH_MS = 2 };
 
 /*
  * An event loop that always comes back to the poll: callbacks may make events active as often as

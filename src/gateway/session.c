@@ -544,6 +544,7 @@ void session_free(struct session *session)
 {
 	if (!session)
 		return;
+	session_set_busy(session, false);
 	event_del(&session->io);
 	if (session->writable)
 		event_free(session->writable);

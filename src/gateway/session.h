@@ -26,6 +26,7 @@ enum { SESSION_READ_SIZE = 512 * 1024 };
 struct session_shared {
 	struct event_base *base;
 	uint8_t *read_buffer; /* of SESSION_READ_SIZE; NULL until a session reads */
+	unsigned busy; /* sessions that had no time to parse all that they have read */
 	uint64_t drain_timeout; /* ns; for the end of a session that is held up */
 	struct ws_mask_pool masks;
 };

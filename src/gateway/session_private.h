@@ -55,6 +55,7 @@ struct session {
 	struct ws_message held;   /* refused by the owner; all 0 if there is none */
 	uint64_t held_us;
 	bool paused;
+	bool busy;                /* counted in the shared `busy` */
 	bool turn;                /* reads once without asking whether it is held up */
 	struct buffer backlog;    /* input not parsed yet */
 	bool backlog_counted;     /* `backlog_messages` is how many messages it has */
@@ -126,5 +127,8 @@ const void *session_ping_payload(const struct session *session, size_t *length);
  * latter. At most one read. False: the session is over. */
 bool session_receive(struct session *session);
 bool session_read(struct session *session);
+
+/* Counts it among those that had no time, or no longer. */
+void session_set_busy(struct session *session, bool busy);
 
 #endif

@@ -14,9 +14,13 @@ enum {
 	SESSION_INFLATE_MAX = 4096,    /* bytes at a time: they can become a thousand times as many */
 };
 
-/* How long a session parses at a time: all that it has read could take far longer, as half a
- * megabyte of empty messages, or of compressed ones, into many outlets. */
-#define SESSION_PARSE_TIME (CLOCK_NS_PER_MS / 2)
+/*
+ * How long sessions parse at a time, those together that have more to parse than there is time for: all that
+ * one has read could take far longer, as half a megabyte of empty messages, or of compressed ones, into many
+ * outlets; and turns add up with the number of those who take them.
+ */
+#define SESSION_PARSE_TIME       (2 * CLOCK_NS_PER_MS)
+#define SESSION_PARSE_TIME_LEAST (CLOCK_NS_PER_MS / 20)
 
 /*
  * RFC 6455, section 7.1.7. Closing the socket at once, with input unread, would reset the
@@ -130,13 +134,28 @@ static void session_count_inflated(struct session *session)
 
 /* Looks at the clock only now and then: a message, and each KiB of it, is a unit of work. */
 static inline bool session_has_time(const struct session *session, const struct ws_message *last,
-	long *credit, uint64_t since)
+	long *credit, uint64_t end)
 {
 	*credit -= 1 + (long)(last->length / 1024);
 	if (*credit > 0)
 		return true;
 	*credit = session->inflater ? 0 : SESSION_CLOCK_EVERY;
-	return clock_monotonic() - since < SESSION_PARSE_TIME;
+	return clock_monotonic() < end;
+}
+
+static uint64_t session_parse_time(const struct session_shared *shared)
+{
+	uint64_t share = SESSION_PARSE_TIME / (shared->busy + 1);
+
+	return share > SESSION_PARSE_TIME_LEAST ? share : SESSION_PARSE_TIME_LEAST;
+}
+
+void session_set_busy(struct session *session, bool busy)
+{
+	if (busy == session->busy)
+		return;
+	session->busy = busy;
+	session->shared->busy += busy ? 1 : -1U;
 }
 
 /* As ws_receiver_next(), but does not inflate much at a time. */
@@ -177,10 +196,12 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 	struct ws_message message = {0};
 	struct ws_failure failure;
 	enum ws_received received;
+	uint64_t end = now + session_parse_time(session->shared);
 	long credit = SESSION_CLOCK_EVERY;
+	bool in_time = true;
 
 	while (session_takes_input(session) &&
-		session_has_time(session, &message, &credit, now)) {
+		(in_time = session_has_time(session, &message, &credit, end))) {
 		if (session->inflater)
 			received = session_inflate_next(session, input, &message, &failure);
 		else
@@ -194,6 +215,7 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 		else if (input->length == 0)
 			break;
 	}
+	session_set_busy(session, !in_time);
 	session->stats->frames_recv += session->receiver.frames;
 	session->receiver.frames = 0;
 	session_count_inflated(session);
