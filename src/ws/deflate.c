@@ -12,6 +12,11 @@ enum {
 	DEFLATE_ROOM_MIN = 1024,     /* zlib's fast loops want a few hundred bytes free */
 	DEFLATE_MEMORY_LEVEL = 8,
 	DEFLATE_TAIL = 4,
+	/* A message is compressed in one go, so that the largest must not take long. Beyond level 6 zlib
+	 * searches up to 32 times as far, which some messages make it do at every byte. */
+	DEFLATE_LEVEL_QUICK = 6,
+	DEFLATE_MOST_QUICK = 256 << 10,
+	DEFLATE_MOST_SLOW = 16 << 10,
 	INFLATE_AT_ONCE_MAX = 1024,  /* up to here, copying costs less than calling zlib twice */
 };
 
@@ -56,6 +61,7 @@ struct ws_deflater {
 	int window_bits;
 	int level;
 	size_t threshold;
+	size_t most; /* bytes of a message */
 	struct ws_deflate_volume volume;
 };
 
@@ -70,6 +76,7 @@ struct ws_deflater *ws_deflater_new(const struct ws_deflate_parameters *agreed, 
 	deflater->window_bits = agreed->client_max_window_bits;
 	deflater->level = level;
 	deflater->threshold = threshold;
+	deflater->most = level > DEFLATE_LEVEL_QUICK ? DEFLATE_MOST_SLOW : DEFLATE_MOST_QUICK;
 	return deflater;
 }
 
@@ -84,7 +91,8 @@ void ws_deflater_free(struct ws_deflater *deflater)
 
 bool ws_deflater_wants(const struct ws_deflater *deflater, size_t length)
 {
-	return length > 0 && length >= deflater->threshold && deflater->window_bits > 8;
+	return length > 0 && length >= deflater->threshold && length <= deflater->most &&
+		deflater->window_bits > 8;
 }
 
 /* The parameters have been checked and the memory cannot fail: only a foreign zlib can. */

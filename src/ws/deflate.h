@@ -31,7 +31,8 @@ struct ws_deflate_volume {
  */
 struct ws_deflater;
 
-/* `level`: zlib's, -1 (its default) to 9. A message of less than `threshold` bytes goes as is. */
+/* `level`: zlib's, -1 (its default) to 9. A message of less than `threshold` bytes goes as is, as does
+ * one of more than 256 KiB, or 16 KiB with a level above 6. */
 struct ws_deflater *ws_deflater_new(const struct ws_deflate_parameters *agreed, int level,
 	size_t threshold);
 void ws_deflater_free(struct ws_deflater *deflater);

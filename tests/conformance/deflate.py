@@ -57,7 +57,8 @@ class Agreement:
 
     def compresses(self, length):
         """Whether the client has to compress a message of that length."""
-        return length >= max(self.threshold, 1) and self.client_bits > 8
+        most = 256 << 10 if self.level <= 6 else 16 << 10
+        return max(self.threshold, 1) <= length <= most and self.client_bits > 8
 
 
 class Deflater:

@@ -191,7 +191,7 @@ static void check_round_trip(const struct ws_deflate_parameters *parameters, int
 		make_message(sent, length, (unsigned)i);
 		ws_send(&wire, &masks, deflater, WS_TEXT, sent, length);
 		unmask(&wire);
-		ck_assert_uint_eq(wire.memory[0], length ? 0xC1 : 0x81);
+		ck_assert_uint_eq(wire.memory[0], ws_deflater_wants(deflater, length) ? 0xC1 : 0x81);
 		input = (struct ws_input){.data = wire.memory, .length = wire.length};
 		ck_assert_int_eq(ws_receiver_next(&receiver, &input, &message, &failure),
 			WS_RECEIVED_MESSAGE);
@@ -334,11 +334,30 @@ START_TEST(tells_a_bomb)
 }
 END_TEST
 
+START_TEST(does_not_compress_for_long)
+{
+	static const struct {
+		int level;
+		size_t most;
+	} levels[] = {{-1, 256 << 10}, {6, 256 << 10}, {7, 16 << 10}, {9, 16 << 10}};
+	const struct ws_deflate_parameters agreed = {.client_max_window_bits = 15};
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		struct ws_deflater *deflater = ws_deflater_new(&agreed, levels[i].level, 1);
+
+		ck_assert(ws_deflater_wants(deflater, levels[i].most));
+		ck_assert(!ws_deflater_wants(deflater, levels[i].most + 1));
+		ws_deflater_free(deflater);
+	}
+}
+END_TEST
+
 Suite *suite_deflate(void)
 {
 	Suite *suite = suite_create("ws deflate");
 	TCase *tcase = tcase_create("deflate");
 
+	tcase_add_test(tcase, does_not_compress_for_long);
 	tcase_add_test(tcase, inflates);
 	tcase_add_test(tcase, no_context_takeover);
 	tcase_add_test(tcase, limit_of_inflated);
