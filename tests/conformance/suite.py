@@ -259,6 +259,15 @@ class Suite:
         if got != wanted:
             raise Breach(f"the statistics say {got} instead of {wanted}")
 
+    async def _explain(self, name):
+        """Where a case hangs."""
+        status = (await self.control.call("status", name=name))["result"]
+        outlet, = (await self.control.call("outlets"))["result"]
+        observation = self.observer.watched[name]
+        return (f"{observation.count} of {len(observation.delivers)} delivered; " +
+                ", ".join(f"{key}: {status[key]}" for key in ("state", "paused", "send_queued", "stats")) +
+                f"; outlet: {outlet}")
+
     async def _run_case(self, name, case, slots):
         async with slots:
             begun = time.monotonic()
@@ -267,7 +276,7 @@ class Suite:
             try:
                 await asyncio.wait_for(self._conduct(name, case), patience)
             except asyncio.TimeoutError:
-                fault = f"nothing more happened within {patience} s"
+                fault = f"nothing more happened within {patience} s: {await self._explain(name)}"
             except Breach as breach:
                 fault = str(breach)
             except Exception as error:  # whatever the client made of the peer is its fault, too
