@@ -9,9 +9,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 enum {
 	CLIENT_READ_SIZE = 64 * 1024,
+	CLIENT_ANSWER_MAX = 64 << 20, /* bytes until there is what was asked for */
+	CLIENT_VALUES_MAX = 2000000,  /* in them: a value takes more memory than its text */
+	CLIENT_PART = 64 * 1024,      /* so many bytes of it are a sign of life, fewer are not */
 	CLIENT_WAIT_MAX = 3600 * 1000, /* ms at a time */
 };
 
@@ -104,25 +108,53 @@ static bool client_ask_for_life(struct client *client)
 	return client_send(client, request, sizeof(request) - 1);
 }
 
-/* Waits for bytes: half of the time for any, then as long for an answer to whether it lives. */
+/* The daemon lives, or is to be given the whole time. */
+static void client_restart_time(struct client *client)
+{
+	client->heard = clock_monotonic();
+	client->asked = 0;
+}
+
+/* The ms until something is to be done about its silence: at most half of the time without a sign
+ * of life, then as long for an answer to whether it lives. -1: for ever. */
+static int client_time_left(const struct client *client)
+{
+	uint64_t half = client->timeout / 2, left;
+	uint64_t waited = clock_monotonic() - (client->asked ? client->asked : client->heard);
+
+	if (!client->timeout)
+		return -1;
+	left = (half > waited ? half - waited + CLOCK_NS_PER_MS - 1 : 0) / CLOCK_NS_PER_MS;
+	return left < CLIENT_WAIT_MAX ? (int)left : CLIENT_WAIT_MAX;
+}
+
+/* Waits for bytes; they alone are no sign of life. */
 static bool client_await(struct client *client, struct error *error)
 {
 	struct pollfd socket = {.fd = client->fd, .events = POLLIN};
-	uint64_t half = client->timeout / 2, waited;
-	int wait = -1, count;
+	int wait, count;
 
 	for (;;) {
-		if (client->timeout) {
-			waited = clock_monotonic() - (client->asked ? client->asked : client->heard);
-			waited = (half > waited ? half - waited : 0) / CLOCK_NS_PER_MS;
-			wait = waited < CLIENT_WAIT_MAX ? (int)waited : CLIENT_WAIT_MAX;
-		}
+		wait = client_time_left(client);
+		if (wait == 0 && (client->asked || !client_ask_for_life(client)))
+			return client_say_silent(client->timeout, error);
+		if (wait == 0)
+			continue;
 		count = poll(&socket, 1, wait);
 		if (count > 0 || (count < 0 && errno != EINTR))
 			return true;
-		if (wait == 0 && (client->asked || !client_ask_for_life(client)))
-			return client_say_silent(client->timeout, error);
 	}
+}
+
+/* False: that is too much. */
+static bool client_count(struct client *client, size_t length)
+{
+	size_t parts = client->received / CLIENT_PART;
+
+	client->received += length;
+	if (client->received / CLIENT_PART > parts)
+		client_restart_time(client);
+	return client->received <= CLIENT_ANSWER_MAX;
 }
 
 static bool client_receive(struct client *client, struct error *error)
@@ -141,10 +173,29 @@ static bool client_receive(struct client *client, struct error *error)
 	if (length < 0)
 		return error_set(error, ERROR_SYSTEM, "cannot read from the daemon: %s",
 			strerror(errno));
-	client->heard = clock_monotonic();
-	client->asked = 0; /* whatever it was, it is alive */
+	if (!client_count(client, (size_t)length))
+		return error_set(error, ERROR_SYSTEM, "the daemon's answer is longer than %d MiB",
+			CLIENT_ANSWER_MAX >> 20);
 	buffer_commit(&client->input, (size_t)length);
 	return true;
+}
+
+/* NULL: it is too much, or not JSON. */
+static json_t *client_parse(struct client *client, const char *line, size_t length,
+	struct error *error)
+{
+	json_t *message;
+
+	client->values += text_count_json_values(line, length);
+	if (client->values > CLIENT_VALUES_MAX) {
+		error_set(error, ERROR_SYSTEM, "the daemon's answer has more than %d values",
+			CLIENT_VALUES_MAX);
+		return NULL;
+	}
+	message = json_loadb(line, length, 0, NULL);
+	if (!message)
+		error_set(error, ERROR_SYSTEM, "what the daemon has answered is not JSON");
+	return message;
 }
 
 static json_t *client_read(struct client *client, struct error *error)
@@ -164,10 +215,8 @@ static json_t *client_read(struct client *client, struct error *error)
 		if (!client_receive(client, error))
 			return NULL;
 	}
-	message = json_loadb(line, (size_t)(newline - line), 0, NULL);
+	message = client_parse(client, line, (size_t)(newline - line), error);
 	buffer_consume(&client->input, (size_t)(newline - line) + 1);
-	if (!message)
-		error_set(error, ERROR_SYSTEM, "what the daemon has answered is not JSON");
 	return message;
 }
 
@@ -181,16 +230,24 @@ static json_t *client_read_message(struct client *client, struct error *error)
 		id = json_string_value(json_object_get(message, "id"));
 		if (!id || strcmp(id, CLIENT_ALIVE) != 0)
 			return message;
-		client->asked = 0;
+		client_restart_time(client);
 		json_decref(message);
 	}
 	return NULL;
+}
+
+/* Whatever the caller has done since the last message is not the daemon's time. */
+static void client_begin(struct client *client)
+{
+	client_restart_time(client);
+	client->received = client->values = 0;
 }
 
 json_t *client_next(struct client *client, struct error *error)
 {
 	json_t *message;
 
+	client_begin(client);
 	if (!json_array_size(client->kept))
 		return client_read_message(client, error);
 	message = json_incref(json_array_get(client->kept, 0));
@@ -232,7 +289,7 @@ json_t *client_call(struct client *client, const char *method, json_t *parameter
 	json_dump_callback(message, client_append_piece, &line, JSON_COMPACT);
 	buffer_append_text(&line, "\n");
 	json_decref(message);
-	client->heard = clock_monotonic();
+	client_begin(client);
 	sent = client_send(client, buffer_data(&line), line.length);
 	buffer_release(&line);
 	if (!sent) {

@@ -11,13 +11,16 @@
 /*
  * The daemon's control socket from the other side: one request at a time, and notifications. While it
  * waits it asks the daemon now and then for a sign of life, as a request may take its time, but a
- * daemon that is stopped never answers.
+ * daemon that is stopped never answers. A sign of life is what was asked for: an answer, or a good
+ * part of a long one. At most 64 MiB of 2 million values are read until it is there.
  */
 struct client {
 	int fd; /* -1: not connected */
 	uint64_t timeout; /* ns without a sign of life, until the daemon counts as gone; 0: for ever */
-	uint64_t heard;   /* when the daemon has last sent something, monotonic ns */
-	uint64_t asked;   /* when it was last asked for a sign of life since then; 0: not */
+	uint64_t heard;   /* when it has last given one, or was not waited for yet; monotonic ns */
+	uint64_t asked;   /* when it was last asked for one since then; 0: not */
+	size_t received;  /* bytes, in the call that is under way, */
+	size_t values;    /* and the JSON values in them */
 	bool keeps;       /* notifications that come before an answer, for client_next() */
 	json_t *kept;     /* an array of them; NULL: none */
 	struct buffer input;
@@ -39,7 +42,7 @@ void client_close(struct client *client);
 json_t *client_call(struct client *client, const char *method, json_t *parameters,
 	struct error *error);
 
-/* Waits for the next message of the daemon; as client_call(). */
+/* Waits for the next message of the daemon, whichever it is; as client_call(). */
 json_t *client_next(struct client *client, struct error *error);
 
 #endif

@@ -37,9 +37,32 @@ void command_misused(struct ctl *ctl, const char *format, ...)
 	exit(CTL_USAGE);
 }
 
+void command_tell(const char *format, ...)
+{
+	va_list arguments;
+	char *text, *clean;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return;
+	clean = print_clean(text, (size_t)length);
+	fprintf(stderr, "wsgatectl: %s\n", clean);
+	free(clean);
+	free(text);
+}
+
 void command_no_daemon(const struct error *error)
 {
-	fprintf(stderr, "wsgatectl: %s\n", error->text);
+	command_tell("%s", error->text);
+	exit(CTL_NO_DAEMON);
+}
+
+void command_no_answer(void)
+{
+	command_tell("what the daemon has answered is no answer to that");
 	exit(CTL_NO_DAEMON);
 }
 
@@ -130,17 +153,16 @@ json_t *command_ask(struct ctl *ctl, const char *method, json_t *parameters)
 		json_decref(parameters);
 	if (!answer)
 		command_no_daemon(&error);
+	if (!json_object_get(answer, "result") && !json_is_object(json_object_get(answer, "error")))
+		command_no_answer();
 	return answer;
 }
 
 static void command_complain_line(const json_t *message, const char *name)
 {
-	char *raw = print_scalar(message);
-	char *text = print_clean(raw, strlen(raw));
+	char *text = print_scalar(message);
 
-	free(raw);
-	fprintf(stderr, "wsgatectl: %s%s%s%s\n", text, name ? " (" : "", name ? name : "",
-		name ? ")" : "");
+	command_tell("%s%s%s%s", text, name ? " (" : "", name ? name : "", name ? ")" : "");
 	free(text);
 }
 
@@ -153,8 +175,7 @@ void command_complain(const struct ctl *ctl, const json_t *error)
 
 	fflush(stdout);
 	if (ctl->json) {
-		json_dumpf(error, stderr, JSON_COMPACT | JSON_ENCODE_ANY);
-		fputs("\n", stderr);
+		print_json(stderr, error);
 		return;
 	}
 	if (!json_array_size(problems))
@@ -182,7 +203,7 @@ int command_show(struct ctl *ctl, const char *method, json_t *parameters,
 	if (!result)
 		return CTL_REFUSED;
 	if (ctl->json)
-		print_json(result);
+		print_json(stdout, result);
 	else
 		show(ctl, result);
 	json_decref(result);

@@ -75,6 +75,13 @@ json_t *command_call(struct ctl *ctl, const char *method, json_t *parameters);
 /* The same, but returns the whole answer: with "result" or with "error". */
 json_t *command_ask(struct ctl *ctl, const char *method, json_t *parameters);
 
+/* "wsgatectl: ", the text and a newline, on standard error; what a peer has a hand in is made
+ * harmless for a terminal. */
+void command_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Ends the program: what answers is no daemon of ours. */
+void command_no_answer(void) __attribute__((noreturn));
+
 /* Says why the daemon said no; `error` is that of the answer. */
 void command_complain(const struct ctl *ctl, const json_t *error);
 

@@ -13,9 +13,9 @@ static const char group[] = "Connections";
 
 static void connect_print_headers(const json_t *headers)
 {
+	char *text, *clean_name;
 	const char *name;
 	json_t *value, *item;
-	char *text;
 	size_t i;
 
 	json_object_foreach((json_t *)headers, name, value) {
@@ -23,8 +23,10 @@ static void connect_print_headers(const json_t *headers)
 						      : json_pack("[O]", value);
 
 		json_array_foreach(values, i, item) {
+			clean_name = print_clean(name, strlen(name));
 			text = print_clean(json_string_value(item), json_string_length(item));
-			printf("%s: %s\n", name, text);
+			printf("%s: %s\n", clean_name, text);
+			free(clean_name);
 			free(text);
 		}
 		json_decref(values);
@@ -71,7 +73,7 @@ static int run_connect(struct ctl *ctl, int argc, char **argv)
 	result = json_object_get(answer, "result");
 	error = json_object_get(answer, "error");
 	if (result && ctl->json)
-		print_json(result);
+		print_json(stdout, result);
 	else if (!ctl->json)
 		connect_print(ctl, result ? result : json_object_get(error, "data"));
 	if (error)
@@ -105,6 +107,8 @@ static int run_is_open(struct ctl *ctl, int argc, char **argv)
 		command_name(*command_arguments(ctl, argc, argv, 1, 1)));
 	if (!result)
 		return CTL_REFUSED;
+	if (!json_is_boolean(result))
+		command_no_answer();
 	open = json_is_true(result);
 	puts(open ? "true" : "false");
 	json_decref(result);

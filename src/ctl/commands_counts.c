@@ -173,7 +173,7 @@ static void warnings_print_one(struct ctl *ctl, const json_t *warning)
 	struct table *table;
 
 	if (ctl->json) {
-		print_json(warning);
+		print_json(stdout, warning);
 		return;
 	}
 	table = table_new(columns, 5);

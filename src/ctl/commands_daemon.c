@@ -95,10 +95,10 @@ static void events_print_json(struct ctl *ctl, const char *method, const json_t 
 	if (method && strcmp(method, "lost") == 0) {
 		lost = json_pack("{s:s,s:O}", "type", "lost", "count",
 			json_object_get(parameters, "count"));
-		print_json(lost);
+		print_json(stdout, lost);
 		json_decref(lost);
 	} else if (method) {
-		print_json(parameters);
+		print_json(stdout, parameters);
 	}
 }
 
@@ -128,11 +128,13 @@ static void reload_print(struct ctl *ctl, const json_t *result)
 	size_t i;
 
 	json_array_foreach(json_object_get(result, "warnings"), i, item) {
-		fprintf(stderr, "wsgatectl: warning: %s\n", json_string_value(item));
+		if (json_is_string(item))
+			command_tell("warning: %s", json_string_value(item));
 	}
 	json_array_foreach(json_object_get(result, "restart"), i, item) {
-		fprintf(stderr, "wsgatectl: %s: the change takes effect with the next restart\n",
-			json_string_value(item));
+		if (json_is_string(item))
+			command_tell("%s: the change takes effect with the next restart",
+				json_string_value(item));
 	}
 	json_object_del(counts, "warnings");
 	json_object_del(counts, "restart");

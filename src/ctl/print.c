@@ -207,8 +207,23 @@ char *print_warning(const json_t *warning)
 	return text;
 }
 
-void print_json(const json_t *json)
+/* Jansson leaves C1 and bidirectional controls as they are. They are in strings only, and of four
+ * digits at most. */
+void print_json(FILE *out, const json_t *json)
 {
-	json_dumpf(json, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
-	putchar('\n');
+	char *text = json_dumps(json, JSON_ENCODE_ANY | JSON_COMPACT);
+	size_t length = text ? strlen(text) : 0, plain = 0, size;
+	uint32_t character;
+
+	for (size_t i = 0; i < length; i += size ? size : 1) {
+		size = text_character(text + i, length - i, &character);
+		if (size && text_is_fair(character))
+			continue;
+		fwrite(text + plain, 1, i - plain, out);
+		fprintf(out, "\\u%04x", size ? (unsigned)character : 0xfffd);
+		plain = i + (size ? size : 1);
+	}
+	fwrite(text ? text + plain : "", 1, length - plain, out);
+	fputs("\n", out);
+	free(text);
 }

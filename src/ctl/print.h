@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /*
  * Values in words for a person. What a peer has sent is made harmless for a terminal on the way.
@@ -32,7 +33,7 @@ char *print_warning(const json_t *warning);
  * their unit by the key: bytes, microseconds. */
 void print_object(const json_t *object, bool color);
 
-/* One compact line, as it came. */
-void print_json(const json_t *json);
+/* One compact line. Of what could deceive a reader's eyes or terminal there are escapes, "\u009b". */
+void print_json(FILE *out, const json_t *json);
 
 #endif

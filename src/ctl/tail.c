@@ -184,7 +184,7 @@ static void tail_print_json(const struct wsgate_record *record)
 	} else {
 		tail_set_payload(object, record);
 	}
-	print_json(object);
+	print_json(stdout, object);
 	json_decref(object);
 }
 
@@ -210,7 +210,7 @@ static void tail_print_hello(const struct tail *tail, const struct wsgate_info *
 	if (tail->json) {
 		object = json_pack("{s:I,s:s,s:o*}", "seq", (json_int_t)info->next, "type", "hello",
 			"data", json_loads(info->hello, 0, NULL));
-		print_json(object);
+		print_json(stdout, object);
 		json_decref(object);
 	} else if (info->anew) {
 		fputs("wsgatectl: that record is yet to come: the outlet has begun to count anew\n",
@@ -244,7 +244,7 @@ static int tail_frames(const struct tail *tail)
 		command_flush();
 	}
 	if (result != WSGATE_END)
-		fprintf(stderr, "wsgatectl: %s\n", wsgate_error(gate));
+		command_tell("%s", wsgate_error(gate));
 	wsgate_close(gate);
 	if (result == WSGATE_END)
 		return CTL_DONE;
@@ -330,7 +330,7 @@ int tail_run(struct ctl *ctl, int argc, char **argv)
 	outlet = tail_find(outlets, name);
 	client_close(&ctl->client);
 	if (!outlet)
-		fprintf(stderr, "wsgatectl: there is no outlet '%s' (NOT-FOUND)\n", name);
+		command_tell("there is no outlet '%s' (NOT-FOUND)", name);
 	status = outlet ? tail_outlet(ctl, &tail, outlet) : CTL_REFUSED;
 	json_decref(outlets);
 	return status;

@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	tests/e2e/test_control.py \
 	tests/e2e/test_credentials.py \
 	tests/e2e/test_ctl.py \
+	tests/e2e/test_ctl_hostile.py \
 	tests/e2e/test_descriptors.py \
 	tests/e2e/test_disconnect.py \
 	tests/e2e/test_floods.py \
