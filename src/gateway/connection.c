@@ -750,6 +750,7 @@ void connection_change(struct connection *connection, struct connection_config *
 	bool gave_up = connection->gave_up != NULL;
 
 	if (change == SETTINGS_SAME) {
+		former->untrusted = config->untrusted;
 		connection_config_free(config);
 		return;
 	}

@@ -427,7 +427,21 @@ void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet,
 
 /* --- one connection more, or less ---------------------------------------------------------- */
 
-/* Looks for the outlets that take the connection; fails if one cannot hold its messages. */
+/* What subscribers write goes to the servers of an outlet's connections: not to one that somebody
+ * has named who is not trusted. */
+static bool gateway_may_take(const struct outlet_config *outlet,
+	const struct connection_config *connection, struct error *error)
+{
+	if (!outlet->outlet.writable || !connection->untrusted)
+		return true;
+	return error_set(error, ERROR_SETTINGS,
+		"name: the outlet '%s' takes '%s', and is writable: " SETTINGS_ONLY_TRUSTED
+		" may add connections to it",
+		outlet->outlet.name, connection->name);
+}
+
+/* Looks for the outlets that take the connection; fails if one may not, or cannot hold its
+ * messages. */
 static bool gateway_find_takers(const struct gateway *gateway,
 	const struct connection_config *connection, bool *taken, struct error *error)
 {
@@ -437,7 +451,8 @@ static bool gateway_find_takers(const struct gateway *gateway,
 
 		if (!outlet_config_takes(&config, connection->name))
 			continue;
-		if (!outlet_config_holds(&config, connection, error))
+		if (!gateway_may_take(&config, connection, error) ||
+			!outlet_config_holds(&config, connection, error))
 			return false;
 		*taken = true;
 	}

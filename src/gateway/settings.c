@@ -525,6 +525,7 @@ struct connection_config *settings_connection(const config_setting_t *group,
 	}
 	connection = connection_config_make(reduced ? reduced : settings->defaults, group, problems);
 	connection_config_free(reduced);
+	connection->untrusted = !trusted;
 	if (problems->count == 0)
 		connection_config_check_system(connection, group, problems);
 	if (problems->count == 0)

@@ -152,6 +152,7 @@ struct connection_config {
 	char *name;
 	char *url;
 	struct connection_settings *settings; /* never changed once it may be shared */
+	bool untrusted; /* somebody has added it who is not trusted: settings_connection() */
 };
 
 struct outlet_config {

@@ -63,6 +63,32 @@ def test_what_others_add_does_not_log_in(open_to_all, make_server):
 
 
 @needs_root
+def test_what_subscribers_write_goes_to_no_server_of_others(start_daemon, make_server):
+    ours, theirs = make_server(), make_server()
+    daemon = start_daemon({
+        "gateway": {"control": {"mode": "0666"}},
+        "connections": [{"name": "ex-a", "url": ours.url()}],
+        "outlets": [{"name": "orders", "from": ["ex-*"], "writable": True}, {"name": "all", "from": ["*"]}],
+    })
+    ours.accept()
+    other = daemon.rpc_as(NOBODY)
+    with pytest.raises(RpcError) as refused:
+        other.call("add", name="ex-evil", url=theirs.url())
+    assert refused.value.err == "WEBSOCKET-ERROR"
+    assert refused.value.message == ("name: the outlet 'orders' takes 'ex-evil', and is writable: "
+                                     "only root and the daemon's user may add connections to it")
+    other.call("add", name="evil", url=theirs.url())
+    with Lines(daemon.path("all.sock")) as reader:
+        wait_until(lambda: daemon.call("subscribers", outlet="all"))
+        theirs.accept().send("for those who read")
+        assert reader.read_line() == b"for those who read"
+    other.call("remove", name="ex-a")  # the name is no way in, either
+    with pytest.raises(RpcError):
+        other.call("add", name="ex-a", url=theirs.url())
+    daemon.call("add", name="ex-b", url=ours.url())
+
+
+@needs_root
 def test_others_have_no_environment_sent(open_to_all):
     other = open_to_all.rpc_as(NOBODY)
     with pytest.raises(RpcError) as refused:
