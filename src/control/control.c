@@ -276,14 +276,21 @@ static bool socket_make_room(struct control_socket *socket, uid_t uid)
 	return idlest != NULL;
 }
 
-static void client_turn_away(int fd)
+/* Whether there are descriptors for a client of that user: he leaves some for who is trusted. */
+static bool socket_may_keep(const struct control_socket *socket, int fd, uid_t uid)
 {
-	static const char answer[] =
-		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32001,"
-		"\"message\":\"too many control clients are connected already\"}}\n";
-	ssize_t sent = send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return control_trusts(uid) ||
+		(unsigned)fd < gateway_client_ceiling(socket->control->gateway);
+}
+
+static void client_turn_away(int fd, const char *why)
+{
+	char *answer = alloc_format("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32001,"
+				    "\"message\":\"%s\"}}\n", why);
+	ssize_t sent = send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	(void)sent; /* a courtesy */
+	free(answer);
 	close(fd);
 }
 
@@ -321,10 +328,12 @@ static void socket_on_accept(int fd, void *context)
 	socklen_t length = sizeof(peer);
 
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
-	if (socket_make_room(socket, peer.uid))
+	if (!socket_may_keep(socket, fd, peer.uid))
+		client_turn_away(fd, "there are no more descriptors for control clients");
+	else if (socket_make_room(socket, peer.uid))
 		client_new(socket, fd, peer.uid);
 	else
-		client_turn_away(fd);
+		client_turn_away(fd, "too many control clients are connected already");
 }
 
 /* --- events ---------------------------------------------------------------------------------- */

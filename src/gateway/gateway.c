@@ -459,12 +459,14 @@ static bool gateway_find_takers(const struct gateway *gateway,
 	return true;
 }
 
-static bool gateway_add_implicit_outlet(struct gateway *gateway, const char *name,
-	struct error *error)
+static bool gateway_add_implicit_outlet(struct gateway *gateway,
+	const struct connection_config *connection, struct error *error)
 {
+	const char *name = connection->name;
 	struct outlet_config *config = settings_implicit_outlet(gateway->settings, name);
 	struct outlet *outlet = NULL;
 
+	config->outlet.untrusted = connection->untrusted;
 	if (names_find(&gateway->outlets_by_name, name))
 		error_set(error, ERROR_EXISTS, "there is an outlet '%s' that does not take it", name);
 	else
@@ -488,9 +490,10 @@ bool gateway_add(struct gateway *gateway, struct connection_config *config,
 	if (gateway_connection(gateway, config->name))
 		return error_set(error, ERROR_EXISTS, "there is a connection '%s' already",
 			config->name);
-	if (!gateway_find_takers(gateway, config, &taken, error))
+	if (!gateway_may_add(gateway, config, error) ||
+		!gateway_find_takers(gateway, config, &taken, error))
 		return false;
-	if (!taken && !gateway_add_implicit_outlet(gateway, config->name, error))
+	if (!taken && !gateway_add_implicit_outlet(gateway, config, error))
 		return false;
 
 	connection = connection_new(&gateway->host, config);

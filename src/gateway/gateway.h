@@ -81,6 +81,10 @@ void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *co
 /* Does not wait any longer. `done` is called from the event loop. */
 void gateway_stop_now(struct gateway *gateway);
 
+/* A control client who is not trusted may have a descriptor below this one: he may have some that
+ * subscribers may not, but leaves the most for who is, and for connections. */
+unsigned gateway_client_ceiling(const struct gateway *gateway);
+
 const struct settings *gateway_settings(const struct gateway *gateway);
 struct event_base *gateway_base(const struct gateway *gateway);
 struct log *gateway_log(const struct gateway *gateway);

@@ -11,7 +11,7 @@
 #include "net/net.h"
 #include "outlet/listener.h"
 
-/* The inside of the gateway, for gateway.c and gateway_apply.c. */
+/* The inside of the gateway, for the files that it is made of. */
 
 struct gateway_outlet {
 	struct outlet *outlet;
@@ -78,6 +78,11 @@ void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet,
 /* Attaches the connections that the outlet takes; detaches those that it takes no longer. */
 void gateway_attach_outlet(struct gateway *gateway, const struct gateway_outlet *entry);
 void gateway_detach_outlet(const struct gateway_outlet *entry);
+
+/* gateway_untrusted.c: whether one connection more is within what may be added by those who are not
+ * trusted; always, if somebody is who adds it. */
+bool gateway_may_add(const struct gateway *gateway, const struct connection_config *config,
+	struct error *error);
 
 /* Keeps descriptors for what there is now. */
 void gateway_update_reserve(struct gateway *gateway);

@@ -13,6 +13,7 @@ libgateway_a_SOURCES = \
 	src/gateway/connection_sending.c \
 	src/gateway/gateway.c src/gateway/gateway.h src/gateway/gateway_private.h \
 	src/gateway/gateway_apply.c \
+	src/gateway/gateway_untrusted.c \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/secrets.c src/gateway/secrets.h \
 	src/gateway/hold.c src/gateway/hold.h \

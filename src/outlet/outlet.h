@@ -37,6 +37,7 @@ struct outlet_settings {
 	gid_t gid;
 	bool writable;
 	unsigned max_subscribers;
+	bool untrusted; /* it is there because of somebody who is not trusted */
 };
 
 enum outlet_message_type {

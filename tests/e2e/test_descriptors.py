@@ -7,10 +7,14 @@ import socket
 
 import pytest
 
+from harness.control import RpcError
 from harness.subscriber import Lines
 from harness.wait import wait_until
 
 LIMIT = 256
+NOBODY = 65534
+
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
 
 
 def limited(daemon, limit=LIMIT):
@@ -115,3 +119,78 @@ def test_when_there_are_none_at_all_the_daemon_recovers(daemon, server):
         server.peers[0].send("for who has waited")
         waiting.settimeout(30)
         assert waiting.recv(100) == b"for who has waited\n"
+
+
+@pytest.fixture
+def open_to_all(start_daemon, server):
+    daemon = limited(start_daemon({
+        "gateway": {"control": {"mode": "0666"}, "observe": {"path": "observe.sock", "mode": "0666"}},
+        "connections": [{"name": "feed", "url": server.url()}],
+        "outlets": [{"name": "one", "from": ["feed"], "mode": "0666"}],
+    }))
+    server.accept()
+    daemon.wait_state("feed", "open")
+    return daemon
+
+
+def root_gets_its_answer(daemon):
+    daemon.ctl("--timeout=20s", "version", status=0)
+    daemon.ctl("--timeout=20s", "reload", status=0)
+    daemon.ctl("--timeout=20s", "connect", "feed", status=0)
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["control.sock", "observe.sock"])
+def test_clients_of_others_do_not_keep_root_out(open_to_all, name):
+    with crowd(open_to_all, 400):
+        clients = [client for user in range(3) for client in open_to_all.rpcs_as(NOBODY - user, 64, name)]
+        assert clients[0].call("is-open", name="feed") is True  # subscribers do not keep them out
+        assert clients[-1].read()["error"] == {
+            "code": -32001, "message": "there are no more descriptors for control clients"}
+        assert descriptors(open_to_all) < LIMIT - 40
+        root_gets_its_answer(open_to_all)
+
+
+@needs_root
+def test_connections_of_others_do_not_keep_root_out(open_to_all, server):
+    other = open_to_all.rpc_as(NOBODY)
+    for number in range(LIMIT // 32):
+        other.call("add", name=f"c{number}", url=server.url())
+        server.accept()
+    for _ in range(2):
+        with pytest.raises(RpcError) as refused:
+            other.call("add", name="more", url=server.url())
+        assert refused.value.message == (
+            "others than root and the daemon's user have added 8 connections already, as many as they may")
+        open_to_all.call("add", name="more", url=server.url(), max_message="1G")
+        open_to_all.call("remove", name="more")
+    other.call("remove", name="c0")
+    wait_until(lambda: _added(other, name="more", url=server.url()))
+    clients = open_to_all.rpcs_as(NOBODY, 60)
+    assert clients[-1].call("version")
+    with crowd(open_to_all, 400):
+        root_gets_its_answer(open_to_all)
+
+
+def _added(rpc, **settings):
+    """Not before the one that was removed is gone."""
+    try:
+        return rpc.call("add", **settings)
+    except RpcError:
+        return False
+
+
+@needs_root
+@pytest.mark.parametrize("settings", [
+    {"hold": {"bytes": "511M"}}, {"send_queue": "512M"}, {"max_message": "512M"}, {"hold": {"bytes": "1G"}},
+])
+def test_connections_of_others_have_bounded_memory(open_to_all, settings):
+    other = open_to_all.rpc_as(NOBODY)
+    url = "ws://127.0.0.1:1/"
+    with pytest.raises(RpcError) as refused:
+        other.call("add", name="much", url=url, when="manual", **settings)
+    assert "can be 512 MiB together; with this one they would be " in refused.value.message
+    other.call("add", name="less", url=url, when="manual", hold={"bytes": "509M"})
+    with pytest.raises(RpcError):
+        other.call("add", name="more", url=url, when="manual")
+    open_to_all.call("add", name="more", url=url, when="manual", **settings)
