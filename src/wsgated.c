@@ -311,7 +311,7 @@ static void on_libevent_message(int severity, const char *message)
 		[EVENT_LOG_WARN] = LOG_WARNING,
 		[EVENT_LOG_ERR] = LOG_ERR,
 	};
-	static const struct log_subject about = {"library", "libevent"};
+	static const struct log_subject about = {.kind = "library", .name = "libevent"};
 
 	log_write(libevent_log, priorities[severity], &about, "%s", message);
 }

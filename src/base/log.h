@@ -29,6 +29,7 @@ enum log_format {
 struct log_subject {
 	const char *kind;
 	const char *name;
+	bool crowd; /* one of those that somebody makes at will: all of the kind share a limit */
 };
 
 /* Writes to stderr, or to the journal, what is at least as urgent as `level`. Ends the process if
@@ -54,7 +55,7 @@ bool log_wants(const struct log *log, int priority);
 /*
  * `about` may be NULL. The text is one line without its newline, and is cleaned (text_clean()). Lines
  * with the same subject and format are of one kind, of which 10 a minute are written (1,000 without
- * a subject); at the end of the minute follows the last of the others, and how many there were. So
+ * a subject, 100 of a crowd); at the end of the minute follows the last of the others, and how many there were. So
  * nothing that a peer does can fill the log, and no caller has to think of that. At LOG_DEBUG all
  * lines are written.
  */

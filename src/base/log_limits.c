@@ -24,6 +24,13 @@ void log_limits_release(struct log_limits *limits)
 	names_release(&limits->by_key);
 }
 
+static void log_limit_name(struct log_limit *limit, const char *name)
+{
+	free(limit->name);
+	limit->name = alloc_string(name);
+	limit->about.name = limit->name;
+}
+
 /* Takes the key over. */
 static struct log_limit *log_limit_new(struct log_limits *limits, char *key,
 	const struct log_subject *about, uint64_t now)
@@ -31,7 +38,8 @@ static struct log_limit *log_limit_new(struct log_limits *limits, char *key,
 	struct log_limit *limit = alloc_zero(1, sizeof(*limit));
 
 	limit->key = key;
-	limit->about = (struct log_subject){about->kind, key + strlen(key) - strlen(about->name)};
+	limit->about = *about;
+	log_limit_name(limit, about->name);
 	limit->end = now + LOG_LIMIT_SECONDS * CLOCK_NS_PER_SECOND;
 	names_add(&limits->by_key, limit->key, limit);
 	TAILQ_INSERT_TAIL(&limits->list, limit, entry);
@@ -41,25 +49,30 @@ static struct log_limit *log_limit_new(struct log_limits *limits, char *key,
 void log_limit_free(struct log_limit *limit)
 {
 	free(limit->key);
+	free(limit->name);
 	free(limit->message);
 	free(limit);
 }
 
 static uint64_t log_limit_lines(const struct log_limit *limit)
 {
+	if (limit->about.crowd)
+		return LOG_LIMIT_LINES_CROWD;
 	return *limit->about.kind ? LOG_LIMIT_LINES : LOG_LIMIT_LINES_DAEMON;
 }
 
 bool log_limits_admit(struct log_limits *limits, const struct log_subject *about,
 	const char *format, int priority, const char *message, uint64_t now, uint64_t time)
 {
-	static const struct log_subject nothing = {"", ""};
+	static const struct log_subject nothing = {.kind = "", .name = ""};
 	struct log_limit *limit;
 	char *key;
 
 	if (!about)
 		about = &nothing;
-	key = alloc_format("%p %s %s", (const void *)format, about->kind, about->name);
+	/* no name is empty, so that a crowd is none of the others */
+	key = alloc_format("%p %s %s", (const void *)format, about->kind,
+		about->crowd ? "" : about->name);
 	limit = names_find(&limits->by_key, key);
 	if (limit || limits->by_key.count >= LOG_LIMITS_MAX)
 		free(key);
@@ -69,6 +82,8 @@ bool log_limits_admit(struct log_limits *limits, const struct log_subject *about
 		return true;
 	free(limit->message);
 	limit->message = alloc_string(message);
+	if (about->crowd)
+		log_limit_name(limit, about->name);
 	limit->priority = priority;
 	limit->time = time;
 	return false;

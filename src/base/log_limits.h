@@ -12,14 +12,21 @@
  * How much is written about one subject: a peer that has lines of one kind written fills no log. Of
  * each kind, LOG_LIMIT_LINES go through in LOG_LIMIT_SECONDS, which begin with the first; of those
  * beyond, the last is kept, and how many there were. Lines about nothing in particular, such as the
- * problems of a configuration, are more. A limit exists only that long: what nothing is written
+ * problems of a configuration, are more. Subjects that are a crowd share a limit, lest more of them
+ * are made than can be read of. A limit exists only that long: what nothing is written
  * about costs no memory. No locks, no clock: both are the log's.
  */
-enum { LOG_LIMIT_LINES = 10, LOG_LIMIT_LINES_DAEMON = 1000, LOG_LIMIT_SECONDS = 60 };
+enum {
+	LOG_LIMIT_LINES = 10,
+	LOG_LIMIT_LINES_CROWD = 100,
+	LOG_LIMIT_LINES_DAEMON = 1000,
+	LOG_LIMIT_SECONDS = 60,
+};
 
 struct log_limit {
 	char *key;                /* of the kind, see log_limits_admit() */
-	struct log_subject about; /* the name lies in the key; kind "": about nothing in particular */
+	struct log_subject about; /* kind "": about nothing in particular */
+	char *name;               /* its: of a crowd, that of the last line */
 	uint64_t end;             /* monotonic ns */
 	uint64_t count;           /* of lines, those that went through included */
 	int priority;             /* of the last one that did not */
@@ -39,8 +46,8 @@ void log_limits_init(struct log_limits *limits);
 void log_limits_release(struct log_limits *limits);
 
 /*
- * Whether the line may be written. Two lines are of one kind when subject and format are the same,
- * the format by its address. `about` may be NULL; `now` is monotonic, `time` since 1970, both in ns.
+ * Whether the line may be written. Two lines are of one kind when subject, or crowd, and format are
+ * the same, the format by its address. `about` may be NULL; `now` is monotonic, `time` since 1970, both in ns.
  */
 bool log_limits_admit(struct log_limits *limits, const struct log_subject *about,
 	const char *format, int priority, const char *message, uint64_t now, uint64_t time);

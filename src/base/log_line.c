@@ -78,7 +78,7 @@ void log_line_append(struct buffer *out, enum log_format format, int priority,
 
 	if (about) { /* it may be a path */
 		text_clean(name, sizeof(name), about->name, strlen(about->name));
-		clean = (struct log_subject){about->kind, name};
+		clean = (struct log_subject){.kind = about->kind, .name = name};
 		about = &clean;
 	}
 	if (format == LOG_FORMAT_JOURNAL)

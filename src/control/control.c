@@ -392,8 +392,8 @@ static bool socket_open(struct control_socket *socket, struct control *control,
 		return true;
 	socket->path = alloc_string(settings->path);
 	socket->about = (struct log_subject){
-		view == REPORT_OBSERVED ? "observe" : "control",
-		socket->path,
+		.kind = view == REPORT_OBSERVED ? "observe" : "control",
+		.name = socket->path,
 	};
 	socket->listener = listener_new(control->listeners, &socket->about, socket->path,
 		SOCK_STREAM, &access, socket_on_accept, socket, error);

@@ -133,7 +133,12 @@ static void methods_log(struct rpc_call *call, json_t *parameters)
 			text_cut(name, 64), name);
 		return;
 	}
-	log_set_level(log, level);
+	if (name && !methods_context(call)->trusted) {
+		rpc_refuse(call, "log: " SETTINGS_ONLY_TRUSTED " may change the level");
+		return;
+	}
+	if (name)
+		log_set_level(log, level);
 	rpc_answer(call, json_pack("{s:s}", "level", log_level_name(level)));
 }
 

@@ -73,7 +73,9 @@ struct connection {
 
 #define connection_log(connection, priority, ...)                                                  \
 	log_write((connection)->host->log, (priority),                                             \
-		&(struct log_subject){"connection", connection_name(connection)}, __VA_ARGS__)
+		&(struct log_subject){"connection", connection_name(connection),                    \
+			(connection)->config->untrusted},                                          \
+		__VA_ARGS__)
 
 void connection_enter(struct connection *connection, enum connection_state state);
 

@@ -19,7 +19,7 @@ enum {
 static const struct log_subject *gateway_about(const char *kind, const char *name,
 	struct log_subject *subject)
 {
-	*subject = (struct log_subject){kind, name};
+	*subject = (struct log_subject){.kind = kind, .name = name};
 	return subject;
 }
 

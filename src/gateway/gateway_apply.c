@@ -59,7 +59,7 @@ static void plan_undo_outlet(struct gateway_plan *plan, struct plan_outlet *plan
 		outlet_free(planned->made);
 	if (!planned->changed || outlet_set_access(old, outlet_settings(old), &error))
 		return;
-	about = (struct log_subject){"outlet", outlet_settings(old)->name};
+	about = (struct log_subject){.kind = "outlet", .name = outlet_settings(old)->name};
 	log_write(plan->gateway->log, LOG_ERR, &about, "%s", error.text);
 }
 

@@ -59,7 +59,7 @@ bool secrets_first_line(const char *path, char **line, struct error *error)
 static void secrets_warn_readable(const char *setting, const char *path,
 	const struct connection_config *connection, struct log *log)
 {
-	const struct log_subject about = {"connection", connection->name};
+	const struct log_subject about = {"connection", connection->name, connection->untrusted};
 	struct stat status;
 
 	if (log && stat(path, &status) == 0 && (status.st_mode & S_IROTH))

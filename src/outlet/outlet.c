@@ -58,7 +58,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	outlet->base = base;
 	outlet->log = log;
 	outlet_copy_settings(&outlet->settings, settings);
-	outlet->subject = (struct log_subject){"outlet", outlet->settings.name};
+	outlet->subject = (struct log_subject){"outlet", outlet->settings.name, settings->untrusted};
 	outlet->callbacks = callbacks;
 	outlet->format = outlet_formats[settings->format];
 	if (settings->format == OUTLET_JSON)
@@ -250,6 +250,7 @@ bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *set
 	free((char *)outlet->settings.path);
 	outlet->settings.name = before.name;
 	outlet->settings.path = before.path;
+	outlet->subject.crowd = settings->untrusted;
 	free((char *)before.owner);
 	free((char *)before.group);
 	outlet_settings_changed(outlet);

@@ -281,3 +281,26 @@ def test_a_configuration_that_is_not_utf8_is_told_of(start_daemon, server):
     assert any("\"de\ufffdbug\"" in problem for problem in error.value.data["problems"])
     daemon.wait_log("\"de\ufffdbug\"")
     assert "\"de\ufffdbug\"" in daemon.ctl("reload", status=1).stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_others_cannot_fill_the_log(start_daemon):
+    """Neither with ever new connections, nor by having everything logged."""
+    nobody, url = 65534, "ws://127.0.0.1:1/"
+    daemon = start_daemon({"gateway": {"control": {"mode": "0666"}, "log": {"level": "info"},
+                                       "connecting": {"per_second": 0, "at_once": 0}}})
+    other = daemon.rpc_as(nobody)
+    for level in ("debug", "err"):
+        with pytest.raises(RpcError) as refused:
+            other.call("log", level=level)
+        assert refused.value.message == "log: only root and the daemon's user may change the level"
+    assert other.call("log") == {"level": "info"}
+
+    for number in range(300):
+        other.call("add", name=f"theirs{number}", url=url)
+        wait_until(lambda: daemon.status(f"theirs{number}")["last_error"])
+        other.call("remove", name=f"theirs{number}")
+    daemon.call("add", name="ours", url=url)
+    daemon.wait_log("connection ours: ")
+    lines = [line for line in daemon.log().splitlines() if "connection theirs" in line]
+    assert "connection theirs0: " in daemon.log() and len(lines) <= 200, len(lines)

@@ -396,7 +396,7 @@ static char *capture_log(enum log_format format, int level, int priority,
 
 START_TEST(test_log_text)
 {
-	const struct log_subject about = {"connection", "ticker"};
+	const struct log_subject about = {.kind = "connection", .name = "ticker"};
 	char *text = capture_log(LOG_FORMAT_TEXT, LOG_INFO, LOG_NOTICE, &about, "open");
 
 	ck_assert_str_eq(text, "notice: connection ticker: open\n");
@@ -424,7 +424,7 @@ END_TEST
 
 START_TEST(test_log_json)
 {
-	const struct log_subject about = {"outlet", "trades"};
+	const struct log_subject about = {.kind = "outlet", .name = "trades"};
 	char *text = capture_log(LOG_FORMAT_JSON, LOG_INFO, LOG_INFO, &about, "say \"hi\"");
 
 	ck_assert_ptr_eq(strstr(text, "{\"time\":\"20"), text);

@@ -14,7 +14,7 @@
 #include "outlet/listener.h"
 #include "outlet_suites.h"
 
-static const struct log_subject subject = {"outlet", "test"};
+static const struct log_subject subject = {.kind = "outlet", .name = "test"};
 
 struct fixture {
 	char directory[64];

@@ -151,7 +151,7 @@ static const enum log_format formats[] = {LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_
 /* Whatever is in it, it is one line of UTF-8, and is not cut within a character. */
 START_TEST(test_line_is_clean)
 {
-	const struct log_subject about = {"control", "/tmp/\xff\n.sock"};
+	const struct log_subject about = {.kind = "control", .name = "/tmp/\xff\n.sock"};
 	struct log *log = reader_log(10, LOG_INFO);
 	struct buffer text = {0};
 	size_t lines = formats[_i] == LOG_FORMAT_JOURNAL ? 3 : 1;
@@ -177,7 +177,7 @@ END_TEST
 
 START_TEST(test_journal_fields)
 {
-	const struct log_subject about = {"connection", "ticker"};
+	const struct log_subject about = {.kind = "connection", .name = "ticker"};
 	struct buffer line = {0};
 
 	log_line_append(&line, LOG_FORMAT_JOURNAL, LOG_NOTICE, &about, 0, "open");
@@ -194,7 +194,9 @@ END_TEST
 
 START_TEST(test_limit)
 {
-	const struct log_subject a = {"outlet", "a"}, b = {"outlet", "b"}, c = {"connection", "a"};
+	const struct log_subject a = {.kind = "outlet", .name = "a"};
+	const struct log_subject b = {.kind = "outlet", .name = "b"};
+	const struct log_subject c = {.kind = "connection", .name = "a"};
 	struct log *log = reader_log(100000, LOG_INFO);
 	const char *text;
 
@@ -226,7 +228,7 @@ END_TEST
 /* One line too many is written as it is, later. */
 START_TEST(test_limit_by_one)
 {
-	const struct log_subject about = {"outlet", "a"};
+	const struct log_subject about = {.kind = "outlet", .name = "a"};
 	struct log *log = reader_log(100000, LOG_INFO);
 
 	for (int i = 0; i <= LOG_LIMIT_LINES; i++)
@@ -241,7 +243,7 @@ END_TEST
 /* Whoever looks for a fault wants to see everything. */
 START_TEST(test_no_limit_at_debug)
 {
-	const struct log_subject about = {"outlet", "a"};
+	const struct log_subject about = {.kind = "outlet", .name = "a"};
 	struct log *log = reader_log(100000, LOG_DEBUG);
 
 	for (int i = 0; i < 100; i++)
@@ -251,10 +253,32 @@ START_TEST(test_no_limit_at_debug)
 }
 END_TEST
 
+/* However many somebody makes: one limit, and the rest is told of the last. */
+START_TEST(test_crowd_shares_a_limit)
+{
+	struct log_subject about = {.kind = "outlet", .crowd = true};
+	struct log *log = reader_log(100000, LOG_INFO);
+	char name[16];
+
+	for (int i = 0; i < 500; i++) {
+		about.name = name;
+		snprintf(name, sizeof(name), "n%d", i);
+		log_write(log, LOG_INFO, &about, "number %d", i);
+	}
+	log_write(log, LOG_INFO, &(struct log_subject){.kind = "outlet", .name = "n0"}, "alone");
+	reader_end(log);
+	ck_assert_uint_eq(count_text(reader_text(), ": number "), LOG_LIMIT_LINES_CROWD + 1);
+	ck_assert_ptr_nonnull(strstr(reader_text(), "outlet n99: number 99\n"));
+	ck_assert_ptr_nonnull(
+		strstr(reader_text(), "outlet n499: number 499 (and 399 more like this)\n"));
+	ck_assert_ptr_nonnull(strstr(reader_text(), "outlet n0: alone\n"));
+}
+END_TEST
+
 /* The minute begins with the first line; after it nothing is remembered. */
 START_TEST(test_limit_ends)
 {
-	const struct log_subject about = {"outlet", "a"};
+	const struct log_subject about = {.kind = "outlet", .name = "a"};
 	const uint64_t minute = LOG_LIMIT_SECONDS * CLOCK_NS_PER_SECOND;
 	struct log_limits limits;
 	struct log_limit *limit;
@@ -287,7 +311,7 @@ START_TEST(test_limits_are_bounded)
 	log_limits_init(&limits);
 	for (unsigned i = 0; i < 70000; i++) {
 		snprintf(name, sizeof(name), "n%u", i);
-		ck_assert(log_limits_admit(&limits, &(struct log_subject){"outlet", name}, "x",
+		ck_assert(log_limits_admit(&limits, &(struct log_subject){.kind = "outlet", .name = name}, "x",
 			LOG_INFO, "x", 1, 7));
 	}
 	ck_assert_uint_le(limits.by_key.count, 1 << 16);
@@ -315,6 +339,7 @@ int main(void)
 	tcase_add_test(limit, test_limit);
 	tcase_add_test(limit, test_limit_by_one);
 	tcase_add_test(limit, test_no_limit_at_debug);
+	tcase_add_test(limit, test_crowd_shares_a_limit);
 	tcase_add_test(limit, test_limit_ends);
 	tcase_add_test(limit, test_limits_are_bounded);
 	suite_add_tcase(suite, limit);
