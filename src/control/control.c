@@ -307,8 +307,9 @@ static void client_new(struct control_socket *socket, int fd, uid_t uid)
 	client->context.gateway = control->gateway;
 	client->context.callbacks = &control->callbacks;
 	client->context.started = control->started;
-	client->context.view = socket->view;
 	client->context.trusted = control_trusts(uid);
+	client->context.view = socket->view == REPORT_ALL && !client->context.trusted
+		? REPORT_CONTROL : socket->view;
 	client->session = rpc_session_new(methods, socket->view == REPORT_OBSERVED, &callbacks,
 		&client->context);
 	client->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);

@@ -152,7 +152,7 @@ static void methods_connect_done(struct connection_waiter *waiter,
 	const struct call_report *last, const struct error *error)
 {
 	struct methods_wait *wait = waiter->context;
-	json_t *report = last ? report_call(last) : NULL;
+	json_t *report = last ? report_call(last, methods_context(wait->call)->view) : NULL;
 
 	if (error)
 		rpc_fail(wait->call, error, report);

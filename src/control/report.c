@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
@@ -114,7 +115,7 @@ static json_t *report_url(const char *url, enum report_view view)
 	json_t *json;
 	char *text;
 
-	if (!authority || view == REPORT_ALL)
+	if (!authority || view != REPORT_OBSERVED)
 		return report_text_or_null(url);
 	user = authority + strlen("://");
 	host = memrchr(user, '@', strcspn(user, "/"));
@@ -144,15 +145,18 @@ static void report_counters(json_t *object, const struct report_counter *counter
 }
 
 /* A header that comes more than once has its values in an array. */
-static json_t *report_headers(const struct ws_response *response)
+static json_t *report_headers(const struct ws_response *response, enum report_view view)
 {
 	json_t *headers = json_object();
 
 	for (size_t i = 0; i < response->header_count; i++) {
 		const struct ws_header *header = &response->headers[i];
-		json_t *before = json_object_get(headers, header->name);
-		json_t *value = rpc_text(header->value);
+		json_t *before, *value;
 
+		if (view != REPORT_ALL && strcasecmp(header->name, "Sec-WebSocket-Protocol") == 0)
+			continue;
+		before = json_object_get(headers, header->name);
+		value = rpc_text(header->value);
 		if (json_is_array(before))
 			json_array_append_new(before, value);
 		else if (before)
@@ -194,7 +198,7 @@ static json_t *report_response(const struct call_report *call, enum report_view 
 	if (view == REPORT_OBSERVED)
 		return json_pack("{s:i}", "status", (int)response->status);
 	report = json_pack("{s:i,s:o,s:o}", "status", (int)response->status, "reason",
-		rpc_text(response->reason), "headers", report_headers(response));
+		rpc_text(response->reason), "headers", report_headers(response, view));
 
 	if (call->body)
 		json_object_set_new(report, "body", report_body(call->body));
@@ -261,7 +265,7 @@ static json_t *report_info(const struct call_report *call, enum report_view view
 	return info;
 }
 
-static json_t *report_call_viewed(const struct call_report *call, enum report_view view)
+json_t *report_call(const struct call_report *call, enum report_view view)
 {
 	json_t *report = json_object();
 
@@ -269,11 +273,6 @@ static json_t *report_call_viewed(const struct call_report *call, enum report_vi
 		json_object_set_new(report, "response", report_response(call, view));
 	json_object_set_new(report, "info", report_info(call, view));
 	return report;
-}
-
-json_t *report_call(const struct call_report *call)
-{
-	return report_call_viewed(call, REPORT_ALL);
 }
 
 json_t *report_connection(const struct connection *connection, enum report_view view)
@@ -298,7 +297,7 @@ json_t *report_connection(const struct connection *connection, enum report_view 
 	json_object_set_new(line, "messages_sent", report_number(status.stats->messages_sent));
 	json_object_set_new(line, "messages_recv", report_number(status.stats->messages_recv));
 	json_object_set_new(line, "last_error",
-		rpc_text(view == REPORT_ALL ? status.last_error_text : status.last_error));
+		rpc_text(view != REPORT_OBSERVED ? status.last_error_text : status.last_error));
 	return line;
 }
 
@@ -307,7 +306,7 @@ static json_t *report_last_error(const struct connection_status *status, enum re
 	if (!status->last_error)
 		return json_null();
 	return json_pack("{s:s,s:o,s:o}", "err", status->last_error, "desc",
-		rpc_text(view == REPORT_ALL ? status->last_error_text : NULL), "time",
+		rpc_text(view != REPORT_OBSERVED ? status->last_error_text : NULL), "time",
 		report_time(status->last_error_time));
 }
 
@@ -316,7 +315,7 @@ static json_t *report_last_close(const struct connection_status *status, enum re
 	if (!status->last_close_code)
 		return json_null();
 	return json_pack("{s:i,s:o,s:b}", "code", (int)status->last_close_code, "reason",
-		report_text_or_null(view == REPORT_ALL ? status->last_close_reason : NULL),
+		report_text_or_null(view != REPORT_OBSERVED ? status->last_close_reason : NULL),
 		"remote", status->last_close_remote);
 }
 
@@ -348,7 +347,7 @@ json_t *report_status(const struct connection *connection, enum report_view view
 	json_object_set_new(report, "warnings", report_warning_counts(status.warnings));
 	json_object_set_new(report, "stats", report_stats(connection, view));
 	json_object_set_new(report, "call",
-		status.call && status.call->time ? report_call_viewed(status.call, view)
+		status.call && status.call->time ? report_call(status.call, view)
 						 : json_null());
 	return report;
 }

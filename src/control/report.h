@@ -13,12 +13,13 @@
 
 /* Who is to see it. */
 enum report_view {
-	REPORT_ALL,      /* clients of the control socket */
+	REPORT_ALL,      /* root and the daemon's user, at the control socket */
+	REPORT_CONTROL,  /* its other clients: no subprotocol, which may carry a token */
 	REPORT_OBSERVED, /* those of the observe socket: nothing that a server has written, no logins */
 };
 
 /* {"response":…,"info":…} of a call to the server; "response" is missing if there was none. */
-json_t *report_call(const struct call_report *call);
+json_t *report_call(const struct call_report *call, enum report_view view);
 
 /* A line of `list`, and everything. */
 json_t *report_connection(const struct connection *connection, enum report_view view);

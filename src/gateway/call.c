@@ -25,6 +25,8 @@ void call_report_release(struct call_report *report)
 	dial_report_release(&report->dial);
 	ws_response_release(&report->response);
 	free(report->body);
+	if (report->protocol)
+		explicit_bzero(report->protocol, strlen(report->protocol));
 	free(report->protocol);
 	*report = (struct call_report){0};
 }
@@ -73,6 +75,7 @@ static void call_succeed(struct call *call, const struct ws_agreement *agreement
 
 	failures_forgive(call->failures, &report.dial.address);
 	report.protocol = agreement->protocol ? alloc_string(agreement->protocol) : NULL;
+	report.protocol_number = agreement->protocol_number;
 	report.deflate = agreement->deflate;
 	report.deflate_parameters = agreement->deflate_parameters;
 	call->stream = NULL;

@@ -30,7 +30,8 @@ struct call_report {
 	struct ws_response response; /* status 0: there was none */
 	char *body;                  /* beginning of that of a refusal, any bytes; NULL: none */
 	uint64_t retry_after;        /* ns that the server asks to wait; 0: it does not */
-	char *protocol;              /* agreed on; NULL: none */
+	char *protocol;              /* agreed on, maybe with a secret; NULL: none */
+	size_t protocol_number;      /* which of those offered, from 1; 0: none */
 	bool deflate;                /* agreed on, with these parameters */
 	struct ws_deflate_parameters deflate_parameters;
 };

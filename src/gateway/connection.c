@@ -402,8 +402,9 @@ static void connection_announce_open(struct connection *connection)
 	buffer_append_text(&details, "{");
 	connection_append_member(&details, "url", connection_url(connection));
 	connection_append_member(&details, "peer", dial->peer);
-	if (connection->report.protocol)
-		connection_append_member(&details, "protocol", connection->report.protocol);
+	if (connection->report.protocol_number)
+		buffer_append_format(&details, ",\"protocol_number\":%zu",
+			connection->report.protocol_number);
 	if (connection->renewing)
 		buffer_append_text(&details, ",\"renewed\":true");
 	connection_end_object(&details);

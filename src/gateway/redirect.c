@@ -117,7 +117,7 @@ char *redirect_target(const struct url *from, const char *location, struct error
 		char shown[URL_SHOWN_SIZE], clean[128];
 
 		url_show(location, shown);
-		text_printable(clean, sizeof(clean), shown, strcspn(shown, "?"));
+		text_printable(clean, sizeof(clean), shown, strcspn(shown, "?#"));
 		error_set(error, ERROR_WEBSOCKET, "the server redirects to %s, which is no URL",
 			clean);
 		return NULL;

@@ -136,11 +136,10 @@ static void check_all_headers(const struct connection_settings *connection,
 		settings_problem_place(where, "header_files"), problems);
 	if (connection->host && strpbrk(connection->host, " /?#@"))
 		settings_problem(problems, settings_problem_place(where, "host"),
-			"must be a host with or without a port such as \"example.com:8443\", not "
-			"\"%s\"",
-			connection->host);
+			"must be a host with or without a port such as \"example.com:8443\"");
 }
 
+/* They may carry tokens, as "bearer.TOKEN": none is shown. */
 static void check_protocols(const struct string_list *protocols, const config_setting_t *where,
 	struct settings_problems *problems)
 {
@@ -154,8 +153,8 @@ static void check_protocols(const struct string_list *protocols, const config_se
 				i + 1);
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(protocols->items[i], protocols->items[j]) == 0)
-				settings_problem(problems, place, "'%s' is there twice",
-					protocols->items[i]);
+				settings_problem(problems, place,
+					"number %zu and number %zu are the same", j + 1, i + 1);
 		}
 	}
 }
@@ -171,12 +170,16 @@ static bool is_host_pattern(const char *text)
 static void check_redirect_hosts(const struct string_list *hosts, const config_setting_t *where,
 	struct settings_problems *problems)
 {
+	char shown[URL_SHOWN_SIZE];
+
 	for (size_t i = 0; i < hosts->count; i++) {
-		if (!is_host_pattern(hosts->items[i]))
-			settings_problem(problems, settings_problem_place(where, "redirect_hosts"),
-				"must be hosts or patterns such as \"*.example.com\", without scheme "
-				"and port, not \"%s\"",
-				hosts->items[i]);
+		if (is_host_pattern(hosts->items[i]))
+			continue;
+		url_show(hosts->items[i], shown);
+		settings_problem(problems, settings_problem_place(where, "redirect_hosts"),
+			"must be hosts or patterns such as \"*.example.com\", without scheme and "
+			"port, not \"%s\"",
+			shown);
 	}
 }
 

@@ -44,7 +44,7 @@ struct dial_report {
 	struct address address; /* of the peer; zeroed: not connected, or to a UNIX socket */
 	char *peer;          /* not NULL once connected: "192.0.2.1:443", "[2001:db8::1]:443", "/run/app.sock" */
 	char *local;
-	char *proxy;         /* "socks5://ann:***@proxy.example:1080" */
+	char *proxy;         /* "socks5://proxy.example:1080", as a person may see it */
 	struct tls_report *tls;
 };
 void dial_report_release(struct dial_report *report);

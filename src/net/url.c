@@ -43,7 +43,8 @@ static const struct url_scheme *url_find_scheme(const struct url_schemes *scheme
 void url_show(const char *text, char shown[URL_SHOWN_SIZE])
 {
 	const char *authority = strstr(text, "://");
-	const char *query = strchr(text, '?');
+	const char *query = strpbrk(text, "?#"); /* or a fragment, which may be a token, too */
+	const char mark[] = {query ? *query : '\0', '\0'};
 	const char *at = strrchr(text, '@');
 	size_t kept = authority ? (size_t)(authority - text) + 3 : 0;
 	size_t length;
@@ -57,8 +58,8 @@ void url_show(const char *text, char shown[URL_SHOWN_SIZE])
 	length = query ? (size_t)(query - at) : strlen(at);
 	if (length > URL_SHOWN_MAX)
 		length = (size_t)text_cut(at, URL_SHOWN_MAX);
-	snprintf(shown, URL_SHOWN_SIZE, "%.*s%s%.*s%s", (int)kept, text,
-		at == text + kept ? "" : "***", (int)length, at, query ? "?…" : "");
+	snprintf(shown, URL_SHOWN_SIZE, "%.*s%s%.*s%s%s", (int)kept, text,
+		at == text + kept ? "" : "***", (int)length, at, mark, query ? "…" : "");
 }
 
 /* Names the URL in an error. */
@@ -230,10 +231,8 @@ static void url_compose(struct url *url, const struct evhttp_uri *uri,
 		alloc_format("%s%s%s%s", ipv6 ? "[" : "", url->host, ipv6 ? "]" : "", port);
 	url->resource = alloc_format("%s%s%s", path && *path ? path : "/", query ? "?" : "",
 		query ? query : "");
-	url->shown = alloc_format("%s://%.*s%s%s%s%s%s", scheme->name,
-		userinfo ? (int)strcspn(userinfo, ":") : 0, userinfo ? userinfo : "",
-		url->password ? ":***" : "", userinfo ? "@" : "", url->authority,
-		path && *path ? path : "/", query ? "?…" : "");
+	url->shown = alloc_format("%s://%s%s%s%s", scheme->name, userinfo ? "***@" : "",
+		url->authority, path && *path ? path : "/", query ? "?…" : "");
 }
 
 bool url_parse_schemes(struct url *url, const char *text, const struct url_schemes *schemes,
@@ -371,7 +370,7 @@ void url_release(struct url *url)
 	free(url->host);
 	free(url->socket_path);
 	url_wipe(url->resource); /* a query may have a token */
-	free(url->user);
+	url_wipe(url->user); /* it may be one */
 	url_wipe(url->password);
 	free(url->authority);
 	free(url->shown);

@@ -21,17 +21,18 @@ struct url {
 	char *user;        /* decoded; NULL: none */
 	char *password;    /* decoded; NULL: none */
 	char *authority;   /* for the Host header: "example.com", "[::1]:8080" */
-	char *shown;       /* the URL as a person may see it: without password, the query as "?…" */
+	char *shown;       /* the URL as a person may see it: user and password as "***",
+	                      the query as "?…" */
 };
 
 /* Fails with ERROR_WEBSOCKET on another scheme, a fragment, a missing host, a bad port, …; the text
- * never contains the password or the query. */
+ * never contains user name, password, query or fragment. */
 bool url_parse(struct url *url, const char *text, struct error *error);
 void url_release(struct url *url);
 
 /*
  * What may be shown of a text that is to be a URL, whatever it is: nothing that could be a user name,
- * a password or a query, and at most 256 bytes of the rest, as they are.
+ * a password, a query or a fragment, and at most 256 bytes of the rest, as they are.
  */
 enum { URL_SHOWN_SIZE = 320 };
 void url_show(const char *text, char shown[URL_SHOWN_SIZE]);

@@ -95,23 +95,20 @@ bool ws_handshake_check_header(const struct ws_header *header, struct error *err
 	return request_check_value(header->name, header->value, error);
 }
 
-/* RFC 6455, section 4.1: each a token, and none twice. */
+/* RFC 6455, section 4.1: each a token, and none twice. They may be secrets, too. */
 static bool request_check_protocols(const struct ws_request *request, struct error *error)
 {
 	for (size_t i = 0; i < request->protocol_count; i++) {
 		const char *protocol = request->protocols[i];
 
-		if (!token_is_valid(protocol, strlen(protocol))) {
-			char quote[HANDSHAKE_QUOTE_SIZE];
-
-			text_printable(quote, sizeof(quote), protocol, strlen(protocol));
-			return error_set(error, ERROR_WEBSOCKET, "'%s' is not a subprotocol name",
-				quote);
-		}
+		if (!token_is_valid(protocol, strlen(protocol)))
+			return error_set(error, ERROR_WEBSOCKET,
+				"number %zu of the subprotocols is not a subprotocol name", i + 1);
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(protocol, request->protocols[j]) == 0)
 				return error_set(error, ERROR_WEBSOCKET,
-					"the subprotocol '%s' is there twice", protocol);
+					"numbers %zu and %zu of the subprotocols are the same",
+					j + 1, i + 1);
 		}
 	}
 	return true;
@@ -315,10 +312,12 @@ static bool response_check_protocol(const struct ws_response *response,
 	for (size_t i = 0; i < request->protocol_count; i++) {
 		if (strcmp(value, request->protocols[i]) == 0) {
 			agreement->protocol = request->protocols[i];
+			agreement->protocol_number = i + 1;
 			return true;
 		}
 	}
-	return response_fail(error, "Sec-WebSocket-Protocol", value, ", which was not offered");
+	return error_set(error, ERROR_WEBSOCKET, /* without it: it may be made of one of ours */
+		"the server answered with a subprotocol that was not offered");
 }
 
 static bool response_check_extensions(const struct ws_response *response,

@@ -47,7 +47,8 @@ bool ws_handshake_check_header(const struct ws_header *header, struct error *err
 
 /* What was agreed on. */
 struct ws_agreement {
-	const char *protocol; /* one of the request's; NULL: none */
+	const char *protocol;   /* one of the request's; NULL: none */
+	size_t protocol_number; /* which, from 1; 0: none */
 	bool deflate;
 	struct ws_deflate_parameters deflate_parameters;
 };
@@ -55,7 +56,7 @@ struct ws_agreement {
 /*
  * Checks the answer against the request as RFC 6455, section 4.1, demands: status 101, Upgrade,
  * Connection, Sec-WebSocket-Accept, a subprotocol and extensions only from those offered. The text
- * of the error says what the server sent; its name is ERROR_HTTP_RESPONSE for a status other than
+ * of the error says what the server sent, but no subprotocol, as that may carry a secret; its name is ERROR_HTTP_RESPONSE for a status other than
  * 101, and ERROR_WEBSOCKET for anything else.
  */
 bool ws_handshake_check(const struct ws_response *response, const struct ws_request *request,

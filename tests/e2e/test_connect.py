@@ -78,7 +78,7 @@ def test_basic_authentication_from_the_url_is_sent_and_never_shown(start_daemon,
     for text in [*shown, daemon.log()]:
         assert "cret-word" not in text
         assert expected not in text
-    assert f"ws://user:***@127.0.0.1:{server.port}/" in shown[0]
+    assert f"ws://***@127.0.0.1:{server.port}/" in shown[0]
 
 
 def test_the_bearer_token_is_read_at_each_connect(start_daemon, server, tmp_path):

@@ -111,7 +111,7 @@ HANDSHAKES = {
     "no Connection": ("/missing", {"header": "Connection"}, "Connection"),
     "other Upgrade": ("/header", {"name": "Upgrade", "value": "h2c"}, "h2c"),
     "other Connection": ("/header", {"name": "Connection", "value": "close"}, "close"),
-    "protocol not asked for": ("/header", {"name": "Sec_WebSocket_Protocol", "value": "mqtt"}, "mqtt"),
+    "protocol not asked for": ("/header", {"name": "Sec_WebSocket_Protocol", "value": "mqtt"}, "subprotocol that was not offered"),
     "extension not offered": (
         "/header", {"name": "Sec_WebSocket_Extensions", "value": "permessage-deflate"}, "permessage-deflate"),
     "200": ("/status", {"line": "200 OK"}, "200"),

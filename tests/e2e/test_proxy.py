@@ -50,7 +50,7 @@ def check_both_ways(daemon, peer):
 @pytest.mark.parametrize("login", [None, LOGIN])
 def test_plain(start_daemon, server, make_proxy, kind, login):
     proxy = make_proxy(kind, login=login)
-    shown = proxy.url("ann:***@" if login else "")
+    shown = proxy.url("***@" if login else "")
     daemon = start_daemon(feed(server.url("/v1"), proxy.url("{}:{}@".format(*login) if login else "")))
     result = daemon.call("connect", name="feed")
     peer = server.accept()

@@ -271,7 +271,7 @@ def test_credentials_in_a_location_are_used_but_not_shown(start_daemon, make_ser
     info = daemon.call("connect", name="feed")["info"]
     expected = "Basic " + base64.b64encode(b"bob:pass-word-8").decode()
     assert second.accept().headers["Authorization"] == expected
-    assert info["url"] == second.url("/v2", "bob:***@")
+    assert info["url"] == second.url("/v2", "***@")
     watch.wait("open")
     watch.check_hidden("pass-word-8", "bob:pass-word-8")
 
@@ -310,7 +310,7 @@ def test_another_host_is_not_followed(start_daemon, make_server, hosts):
     daemon = start_daemon(feed(first.url(), **settings))
     error = refused(daemon)
     assert error.err == "WEBSOCKET-ERROR"
-    assert second.url("/v2", "ann:***@", host="localhost") in error.message
+    assert second.url("/v2", "***@", host="localhost") in error.message
     assert "redirect_hosts" in error.message and "pass-word-9" not in error.message
     assert error.data["info"]["redirects"] == []
     assert not second.requests

@@ -196,6 +196,39 @@ def test_queries_are_shown_to_nobody(start_daemon, server, bad_server):
     reader.close()
 
 
+def test_tokens_in_user_names_and_subprotocols_are_shown_to_nobody(start_daemon, make_server):
+    """A server that picks the subprotocol with the token does not spread it."""
+    server = make_server(subprotocols=[f"bearer.{SECRET}"])
+    url = server.url().replace("ws://", f"ws://{SECRET}@")
+    daemon = start_daemon({
+        "gateway": {"control": {"mode": "0666"}, "log": {"level": "debug"}},
+        "connections": [{"name": "feed", "url": url, "protocols": ["v1", f"bearer.{SECRET}"]}],
+        "outlets": [{"name": name, "from": ["*"], "format": name, "start": "oldest"} for name in ("json", "frames")],
+    })
+    follower = daemon.rpc()
+    follower.call("events")
+    assert server.accept().subprotocol == f"bearer.{SECRET}"
+    daemon.wait_state("feed", "open")
+    daemon.call("connect", name="feed")
+    assert follower.event("open")["protocol_number"] == 2
+    reader = Lines(daemon.path("json.sock"))
+    opened = reader.read_line()
+    assert b'"protocol_number":2' in opened
+    problems = daemon.ctl("add", "x", url, f'protocols=["{SECRET}","{SECRET}"]', status=1).stderr
+    assert "number 1 and number 2 are the same" in problems
+    fragment = daemon.ctl("add", "x", f"ws://127.0.0.1/#{SECRET}", status=1).stderr
+    assert "#…" in fragment
+    told = [opened.decode(), daemon.call("list"), follower.notifications, problems, fragment, daemon.log()]
+    assert SECRET not in repr(told)
+    assert daemon.status("feed")["call"]["info"]["protocol"] == f"bearer.{SECRET}"  # root may read the settings
+    reader.close()
+    if os.getuid() == 0:
+        other = daemon.rpc_as(NOBODY)
+        answer = other.call("connect", name="feed")
+        assert answer["info"]["protocol"] is None and answer["response"]["status"] == 101
+        assert SECRET not in repr([answer, other.call("status", name="feed")])
+
+
 def test_warnings_are_taken_once(start_daemon, bad_server):
     daemon = start_daemon({
         "connections": [{"name": "feed", "url": bad_server.url("/slow-head", ms=20), "when": "manual",

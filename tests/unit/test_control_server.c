@@ -399,7 +399,7 @@ START_TEST(a_failed_connect_tells_how_the_call_went)
 	ck_assert_ptr_null(json_object_get(data, "response"));
 	ck_assert_str_eq(
 		json_string_value(json_object_get(json_object_get(data, "info"), "url")),
-		"ws://user:***@127.0.0.1:1/");
+		"ws://***@127.0.0.1:1/");
 	json_decref(answer);
 	check_call(peer, "is-open", "[\"refused\"]", "false");
 	peer_free(peer);
@@ -475,7 +475,7 @@ START_TEST(list_and_status_agree)
 	ck_assert_str_eq(json_string_value(json_object_get(line, "name")), "refused");
 	ck_assert_str_eq(json_string_value(json_object_get(line, "state")), "idle");
 	ck_assert_str_eq(json_string_value(json_object_get(line, "url")),
-		"ws://user:***@127.0.0.1:1/");
+		"ws://***@127.0.0.1:1/");
 	ck_assert(json_equal(json_object_get(line, "since"), json_object_get(status, "since")));
 	ck_assert_str_eq(json_string_value(json_object_get(status, "when")), "manual");
 	ck_assert_str_eq(json_string_value(json_array_get(json_object_get(status, "outlets"), 0)),

@@ -24,10 +24,10 @@ static const struct good_proxy good_proxies[] = {
 	{"proxy.example:8080", PROXY_HTTP, "proxy.example", 8080, NULL, NULL,
 		"http://proxy.example:8080"},
 	{"ann:s%40crt@proxy.example:8080", PROXY_HTTP, "proxy.example", 8080, "ann", "s@crt",
-		"http://ann:***@proxy.example:8080"},
+		"http://***@proxy.example:8080"},
 	{"socks5://[::1]", PROXY_SOCKS5, "::1", 1080, NULL, NULL, "socks5://[::1]"},
 	{"SOCKS5H://ann:x@127.0.0.1:9050/", PROXY_SOCKS5, "127.0.0.1", 9050, "ann", "x",
-		"socks5h://ann:***@127.0.0.1:9050"},
+		"socks5h://***@127.0.0.1:9050"},
 };
 
 static void assert_text(const char *actual, const char *expected)
@@ -65,7 +65,7 @@ static const struct bad_proxy bad_proxies[] = {
 			      "socks5h"},
 	{"", "proxy URL 'http://': it has no host"},
 	{"h:0", "proxy URL 'http://h:0': the port must be 1 to 65535"},
-	{"http://u:pw@h:1/x", "proxy URL 'http://u:***@h:1/x': it has a path"},
+	{"http://u:pw@h:1/x", "proxy URL 'http://***@h:1/x': it has a path"},
 };
 
 START_TEST(bad_proxy)

@@ -237,7 +237,7 @@ START_TEST(unreachable)
 		"proxy 127.0.0.1:%u: cannot connect to 127.0.0.1: 127.0.0.1:%u: Connection refused",
 		port, port);
 	ck_assert_str_eq(fixture.error.text, text);
-	snprintf(text, sizeof(text), "http://ann:***@127.0.0.1:%u", port);
+	snprintf(text, sizeof(text), "http://***@127.0.0.1:%u", port);
 	ck_assert_str_eq(fixture.report.proxy, text);
 
 	use_proxy("http://%sgone.test:%u", "", port);
