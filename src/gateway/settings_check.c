@@ -7,6 +7,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "gateway/settings_private.h"
+#include "outlet/folder.h"
 
 enum { CHECK_HINTS_MAX = 100 }; /* problems beyond which nobody reads suggestions */
 
@@ -165,11 +166,16 @@ static void check_path_length(const char *path, const config_setting_t *where,
 	struct settings_problems *problems)
 {
 	size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	const char *name = path ? strrchr(path, '/') : NULL;
 
 	if (path && strlen(path) > most)
 		settings_problem(problems, where,
 			"the path of a socket can have %zu bytes, '%s' has %zu", most, path,
 			strlen(path));
+	else if (name && strlen(name + 1) > FOLDER_NAME_MAX)
+		settings_problem(problems, where,
+			"the file name of a socket can have %d bytes, '%s' has %zu",
+			FOLDER_NAME_MAX, name + 1, strlen(name + 1));
 }
 
 static void check_sockets(const struct gateway_settings *gateway, const config_setting_t *where,

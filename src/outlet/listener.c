@@ -8,16 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "outlet/folder.h"
 
 enum {
 	LISTENER_BACKLOG = 256,
@@ -27,8 +26,6 @@ enum {
 	LISTENER_SAY_SECONDS = 60,   /* between lines on refusals */
 	LISTENER_MODE_MAX = 0777,
 	LISTENER_BESIDE_TRIES = 1000,
-	LISTENER_TRIES = 20, /* while another daemon starts at the same moment */
-	LISTENER_WAIT_US = 1000,
 };
 
 TAILQ_HEAD(listener_list, listener);
@@ -49,12 +46,14 @@ struct listener {
 	struct listeners *listeners;
 	const struct log_subject *about;
 	const char *path;
-	char *beside; /* where the other socket of an exchange stands; NULL: there is none */
+	char *beside; /* name of the other socket of an exchange, in the same folder; NULL: there is none */
 	listener_accept *accept;
 	void *context;
 	int fd;
+	dev_t folder_device; /* of the folder, as it may be another by now that stands at its path */
+	ino_t folder_inode;  /* 0: not known yet */
 	dev_t device; /* of the file bound, so that only that one is ever changed or removed */
-	ino_t inode;
+	ino_t inode;  /* 0: there is none yet */
 	uid_t uid; /* that the file had when it was made */
 	gid_t gid;
 	mode_t mode_now;
@@ -65,28 +64,31 @@ struct listener {
 	TAILQ_ENTRY(listener) entry; /* of the paused */
 };
 
-static bool listener_address(struct sockaddr_un *address, const char *path, struct error *error)
+/* The name of its file. */
+static const char *listener_name(const struct listener *listener)
 {
-	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(address->sun_path))
-		return error_set(error, ERROR_SETTINGS,
-			"%s: the path of a UNIX socket is limited to %zu bytes, this one has %zu",
-			path, sizeof(address->sun_path) - 1, strlen(path));
-	strcpy(address->sun_path, path);
-	return true;
+	return listener->placed ? folder_name(listener->path) : listener->beside;
+}
+
+/* The folder that it was made in, and no other that stands at the path by now. */
+static bool listener_open_folder(const struct listener *listener, struct folder *folder,
+	struct error *error)
+{
+	if (!folder_open(folder, listener->path, error))
+		return false;
+	if (!listener->folder_inode || (folder->device == listener->folder_device &&
+		folder->inode == listener->folder_inode))
+		return true;
+	folder_close(folder);
+	return error_set(error, ERROR_SYSTEM, "%s: the directory is no longer the one that it was",
+		listener->path);
 }
 
 /* Whether nobody listens there any more. */
-static bool listener_is_stale(const struct sockaddr_un *address, struct error *error)
+static bool listener_is_stale(const char *path, int file, struct error *error)
 {
-	const char *path = address->sun_path;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int failure;
+	int failure = folder_connect(file, SOCK_STREAM);
 
-	if (fd < 0)
-		return error_set(error, ERROR_SYSTEM, "%s: socket: %s", path, strerror(errno));
-	failure = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
-	close(fd);
 	if (failure == ECONNREFUSED)
 		return true;
 	if (failure == 0 || failure == EAGAIN || failure == EPROTOTYPE)
@@ -96,122 +98,64 @@ static bool listener_is_stale(const struct sockaddr_un *address, struct error *e
 		strerror(failure));
 }
 
-/* A name in the folder of `path` that is free, and no longer than what fits. */
-static bool listener_name_beside(const char *path, char beside[sizeof(struct sockaddr_un)],
+/* Has the name free to bind, by removing a socket that nobody listens to. */
+static bool listener_clear_name(const struct folder *folder, const char *name, struct error *error)
+{
+	struct stat status;
+	int file = folder_look(folder, name, &status);
+	bool stale;
+
+	if (file < 0)
+		return true; /* bind() says best what is wrong */
+	if (S_ISSOCK(status.st_mode))
+		stale = listener_is_stale(folder->path, file, error);
+	else
+		stale = error_set(error, ERROR_SETTINGS,
+			"%s: there is a file of that name which is not a socket", folder->path);
+	close(file);
+	if (stale && unlinkat(folder->fd, name, 0) < 0)
+		return error_set(error, ERROR_SYSTEM, "%s: cannot remove the stale socket: %s",
+			folder->path, strerror(errno));
+	return stale;
+}
+
+/* A name that is free. */
+static bool listener_name_beside(struct listener *listener, const struct folder *folder,
 	struct error *error)
 {
-	const size_t size = sizeof(((struct sockaddr_un *)NULL)->sun_path);
-	const char *name = strrchr(path, '/') + 1;
-	int folder = (int)(name - path);
-	struct stat status;
+	char name[FOLDER_NAME_MAX + 1];
 
 	for (unsigned i = 0; i < LISTENER_BESIDE_TRIES; i++) {
-		int length = snprintf(beside, size, "%.*s.%u.%s", folder, path, i, name);
-
-		if (length >= (int)size && folder + 5 > (int)size)
-			break; /* without even the number */
-		if (lstat(beside, &status) < 0 && errno == ENOENT)
-			return true;
+		snprintf(name, sizeof(name), ".%u.%.60s", i, folder_name(listener->path));
+		if (folder_has(folder, name))
+			continue;
+		listener->beside = alloc_string(name);
+		return true;
 	}
-	return error_set(error, ERROR_SYSTEM, "%s: there is no name for a socket beside it", path);
-}
-
-/*
- * Held from the look at what stands at the path until the socket listens: of two daemons that find the
- * same stale one, the second would else remove what the first has just bound. A file in the folder,
- * which is removed again.
- */
-struct listener_lock {
-	int fd; /* -1: not held */
-	char path[sizeof(struct sockaddr_un) + 16];
-};
-
-static bool listener_is_file(int fd, const char *path)
-{
-	struct stat ours, there;
-
-	return fstat(fd, &ours) == 0 && lstat(path, &there) == 0 && ours.st_dev == there.st_dev &&
-		ours.st_ino == there.st_ino;
-}
-
-/* Whoever has it does not take long. */
-static bool listener_take_lock(struct listener_lock *lock, const char *path, struct error *error)
-{
-	int folder = (int)(strrchr(path, '/') + 1 - path);
-
-	snprintf(lock->path, sizeof(lock->path), "%.*s.wsgated.lock", folder, path);
-	for (int i = 0; i < LISTENER_TRIES; i++) {
-		lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-			S_IRUSR | S_IWUSR);
-		if (lock->fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-			return error_set(error, ERROR_SETTINGS, "%s: the directory does not exist",
-				path);
-		if (lock->fd < 0)
-			return error_set(error, ERROR_SYSTEM, "%s: cannot make %s: %s", path,
-				lock->path, strerror(errno));
-		if (flock(lock->fd, LOCK_EX | LOCK_NB) == 0 &&
-			listener_is_file(lock->fd, lock->path))
-			return true;
-		close(lock->fd);
-		lock->fd = -1;
-		usleep(LISTENER_WAIT_US);
-	}
-	return error_set(error, ERROR_SYSTEM, "%s: another process is starting to listen there",
-		path);
-}
-
-static void listener_drop_lock(struct listener_lock *lock)
-{
-	if (lock->fd < 0)
-		return;
-	unlink(lock->path);
-	close(lock->fd);
-}
-
-/* Has the path free to bind, by removing a socket that nobody listens to. */
-static bool listener_clear_path(const struct sockaddr_un *address, struct error *error)
-{
-	const char *path = address->sun_path;
-	struct stat status;
-
-	if (lstat(path, &status) < 0)
-		return true; /* bind() says best what is wrong with the directory */
-	if (!S_ISSOCK(status.st_mode))
-		return error_set(error, ERROR_SETTINGS,
-			"%s: there is a file of that name which is not a socket", path);
-	if (!listener_is_stale(address, error))
-		return false;
-	if (unlink(path) < 0)
-		return error_set(error, ERROR_SYSTEM, "%s: cannot remove the stale socket: %s",
-			path, strerror(errno));
-	return true;
+	return error_set(error, ERROR_SYSTEM, "%s: there is no name for a socket beside it",
+		listener->path);
 }
 
 /* --- mode and owner ------------------------------------------------------------------------- */
 
-static const char *listener_place(const struct listener *listener)
-{
-	return listener->placed ? listener->path : listener->beside;
-}
-
-/* The very file that was bound, whatever stands at its path by now: not to be followed, and not to
- * be mistaken. For the caller to close; -1: an error. */
-static int listener_open_file(const struct listener *listener, struct stat *status,
+/* The very file that was bound, whatever stands there by now: not to be followed, and not to be
+ * mistaken. For the caller to close; -1: an error. */
+static int listener_open_file(const struct listener *listener, const struct folder *folder,
 	struct error *error)
 {
-	const char *path = listener_place(listener);
-	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+	int fd = folder_look(folder, listener_name(listener), &status);
 
 	if (fd < 0) {
-		error_set(error, ERROR_SYSTEM, "%s: %s", path, strerror(errno));
+		error_set(error, ERROR_SYSTEM, "%s: %s", listener->path, strerror(errno));
 		return -1;
 	}
-	if (fstat(fd, status) == 0 && S_ISSOCK(status->st_mode) &&
-		(!listener->inode || (status->st_dev == listener->device &&
-			status->st_ino == listener->inode)))
+	if (S_ISSOCK(status.st_mode) && status.st_dev == listener->device &&
+		status.st_ino == listener->inode)
 		return fd;
 	close(fd);
-	error_set(error, ERROR_SYSTEM, "%s: is no longer the socket that was made there", path);
+	error_set(error, ERROR_SYSTEM, "%s: is no longer the socket that was made there",
+		listener->path);
 	return -1;
 }
 
@@ -250,11 +194,10 @@ static bool listener_chmod(struct listener *listener, int fd, mode_t mode, struc
 }
 
 /* In between nobody may who may not before or after. */
-static bool listener_apply_access(struct listener *listener, const struct listener_access *access,
-	struct error *error)
+static bool listener_apply_access(struct listener *listener, const struct folder *folder,
+	const struct listener_access *access, struct error *error)
 {
-	struct stat status;
-	int fd = listener_open_file(listener, &status, error);
+	int fd = listener_open_file(listener, folder, error);
 	bool applied;
 
 	if (fd < 0)
@@ -266,8 +209,16 @@ static bool listener_apply_access(struct listener *listener, const struct listen
 	return applied;
 }
 
-bool listener_set_access(struct listener *listener, const struct listener_access *access,
-	struct error *error)
+static bool listener_has_access(const struct listener *listener,
+	const struct listener_access *access)
+{
+	return access->mode == listener->mode_now &&
+		(access->owner ? access->uid : listener->uid) == listener->uid_now &&
+		(access->group ? access->gid : listener->gid) == listener->gid_now;
+}
+
+static bool listener_change_access(struct listener *listener, const struct folder *folder,
+	const struct listener_access *access, struct error *error)
 {
 	const struct listener_access before = {
 		.mode = listener->mode_now,
@@ -278,54 +229,49 @@ bool listener_set_access(struct listener *listener, const struct listener_access
 	};
 	struct error again;
 
-	if (access->mode == before.mode &&
-		(access->owner ? access->uid : listener->uid) == before.uid &&
-		(access->group ? access->gid : listener->gid) == before.gid)
+	if (listener_has_access(listener, access) ||
+		listener_apply_access(listener, folder, access, error))
 		return true;
-	if (listener_apply_access(listener, access, error))
-		return true;
-	listener_apply_access(listener, &before, &again);
+	listener_apply_access(listener, folder, &before, &again);
 	return false;
+}
+
+bool listener_set_access(struct listener *listener, const struct listener_access *access,
+	struct error *error)
+{
+	struct folder folder;
+	bool changed;
+
+	if (listener_has_access(listener, access))
+		return true;
+	if (!listener_open_folder(listener, &folder, error))
+		return false;
+	changed = listener_change_access(listener, &folder, access, error);
+	folder_close(&folder);
+	return changed;
 }
 
 /* --- making one ----------------------------------------------------------------------------- */
 
-/* The file gets the mode that is wanted as it is made. Until listen() nobody can connect. */
-static bool listener_bind(struct listener *listener, const struct sockaddr_un *address,
-	const struct listener_access *access, struct error *error)
-{
-	mode_t before = umask(LISTENER_MODE_MAX & ~access->mode);
-	int outcome = bind(listener->fd, (const struct sockaddr *)address, sizeof(*address));
-	int failure = errno;
-
-	umask(before);
-	if (outcome == 0)
-		return true;
-	if (failure == ENOENT)
-		return error_set(error, ERROR_SETTINGS, "%s: the directory does not exist",
-			listener->path);
-	if (failure == EADDRINUSE)
-		return error_set(error, ERROR_SYSTEM,
-			"%s: another process is starting to listen there", listener->path);
-	return error_set(error, ERROR_SYSTEM, "%s: cannot bind the socket: %s", listener->path,
-		strerror(failure));
-}
-
-static bool listener_note_file(struct listener *listener, const struct listener_access *access,
+/* What has just been bound: nobody else can have made a socket that is ours and has no other name. */
+static bool listener_note_file(struct listener *listener, const struct folder *folder,
 	struct error *error)
 {
 	struct stat status;
-	int fd = listener_open_file(listener, &status, error);
+	int fd = folder_look(folder, listener_name(listener), &status);
 
 	if (fd < 0)
-		return false;
+		return error_set(error, ERROR_SYSTEM, "%s: %s", listener->path, strerror(errno));
 	close(fd);
+	if (!S_ISSOCK(status.st_mode) || status.st_uid != geteuid() || status.st_nlink != 1)
+		return error_set(error, ERROR_SYSTEM,
+			"%s: is no longer the socket that was made there", listener->path);
 	listener->device = status.st_dev;
 	listener->inode = status.st_ino;
 	listener->uid = listener->uid_now = status.st_uid;
 	listener->gid = listener->gid_now = status.st_gid;
 	listener->mode_now = status.st_mode & LISTENER_MODE_MAX;
-	return listener_set_access(listener, access, error);
+	return true;
 }
 
 static bool listener_watch(struct listener *listener, struct error *error)
@@ -337,15 +283,17 @@ static bool listener_watch(struct listener *listener, struct error *error)
 	return error_set(error, ERROR_SYSTEM, "%s: epoll: %s", listener->path, strerror(errno));
 }
 
-static bool listener_listen(struct listener *listener, const struct sockaddr_un *address, int type,
+/* The file gets the mode that is wanted as it is made. Until listen() nobody can connect. */
+static bool listener_listen(struct listener *listener, const struct folder *folder, int type,
 	const struct listener_access *access, struct error *error)
 {
 	listener->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)
 		return error_set(error, ERROR_SYSTEM, "%s: socket: %s", listener->path,
 			strerror(errno));
-	if (!listener_bind(listener, address, access, error) ||
-		!listener_note_file(listener, access, error))
+	if (!folder_bind(folder, listener_name(listener), listener->fd, access->mode, error) ||
+		!listener_note_file(listener, folder, error) ||
+		!listener_change_access(listener, folder, access, error))
 		return false;
 	if (listen(listener->fd, LISTENER_BACKLOG) < 0)
 		return error_set(error, ERROR_SYSTEM, "%s: listen: %s", listener->path,
@@ -353,19 +301,33 @@ static bool listener_listen(struct listener *listener, const struct sockaddr_un 
 	return listener_watch(listener, error);
 }
 
+static bool listener_open_placed(struct listener *listener, const struct folder *folder, int type,
+	const struct listener_access *access, struct error *error)
+{
+	int lock = folder_lock(folder, error);
+	bool opened = lock >= 0 && listener_clear_name(folder, listener_name(listener), error) &&
+		listener_listen(listener, folder, type, access, error);
+
+	folder_unlock(folder, lock);
+	return opened;
+}
+
 static bool listener_open(struct listener *listener, int type,
 	const struct listener_access *access, struct error *error)
 {
-	struct listener_lock lock = {.fd = -1};
-	struct sockaddr_un address;
+	struct folder folder;
 	bool opened;
 
-	if (!listener_address(&address, listener_place(listener), error))
+	if (!listener_open_folder(listener, &folder, error))
 		return false;
-	opened = !listener->placed || (listener_take_lock(&lock, listener->path, error) &&
-		listener_clear_path(&address, error));
-	opened = opened && listener_listen(listener, &address, type, access, error);
-	listener_drop_lock(&lock);
+	listener->folder_device = folder.device;
+	listener->folder_inode = folder.inode;
+	if (listener->placed)
+		opened = listener_open_placed(listener, &folder, type, access, error);
+	else
+		opened = listener_name_beside(listener, &folder, error) &&
+			listener_listen(listener, &folder, type, access, error);
+	folder_close(&folder);
 	return opened;
 }
 
@@ -515,9 +477,9 @@ void listeners_free(struct listeners *listeners)
 	free(listeners);
 }
 
-/* `beside`: where it is bound for now; NULL: at its path. */
+/* Not `placed`: under a name beside its path for now. */
 static struct listener *listener_make(struct listeners *listeners, const struct log_subject *about,
-	const char *path, const char *beside, int type, const struct listener_access *access,
+	const char *path, bool placed, int type, const struct listener_access *access,
 	listener_accept *accept, void *context, struct error *error)
 {
 	struct listener *listener = alloc_zero(1, sizeof(*listener));
@@ -525,8 +487,7 @@ static struct listener *listener_make(struct listeners *listeners, const struct 
 	listener->listeners = listeners;
 	listener->about = about;
 	listener->path = path;
-	listener->beside = beside ? alloc_string(beside) : NULL;
-	listener->placed = !beside;
+	listener->placed = placed;
 	listener->accept = accept;
 	listener->context = context;
 	listener->fd = -1;
@@ -540,7 +501,7 @@ struct listener *listener_new(struct listeners *listeners, const struct log_subj
 	const char *path, int type, const struct listener_access *access, listener_accept *accept,
 	void *context, struct error *error)
 {
-	return listener_make(listeners, about, path, NULL, type, access, accept, context, error);
+	return listener_make(listeners, about, path, true, type, access, accept, context, error);
 }
 
 /* --- in the place of another ---------------------------------------------------------------- */
@@ -549,59 +510,84 @@ struct listener *listener_new_beside(struct listeners *listeners, const struct l
 	const char *path, int type, const struct listener_access *access, listener_accept *accept,
 	void *context, struct error *error)
 {
-	char beside[sizeof(struct sockaddr_un)];
-
-	if (!listener_name_beside(path, beside, error))
-		return NULL;
-	return listener_make(listeners, about, path, beside, type, access, accept, context, error);
+	return listener_make(listeners, about, path, false, type, access, accept, context, error);
 }
 
 bool listener_in_place(const struct listener *listener, struct error *error)
 {
-	struct stat status;
+	struct folder folder;
+	bool in_place;
 	int fd;
 
-	if (access(listener->path, F_OK) < 0 && errno == ENOENT)
-		return true; /* somebody has removed it: the path is free */
-	fd = listener_open_file(listener, &status, error);
+	if (!listener_open_folder(listener, &folder, error))
+		return false;
+	in_place = !folder_has(&folder, listener_name(listener)); /* removed: the path is free */
+	fd = in_place ? -1 : listener_open_file(listener, &folder, error);
+	folder_close(&folder);
 	if (fd >= 0)
 		close(fd);
-	return fd >= 0;
+	return in_place || fd >= 0;
 }
 
 /* Where the path is free there is nothing to swap with. */
 bool listener_exchange(struct listener *listener, struct error *error)
 {
-	const char *beside = listener->beside;
+	const char *beside = listener->beside, *name = folder_name(listener->path);
+	struct folder folder;
+	bool exchanged;
 
-	if (renameat2(AT_FDCWD, beside, AT_FDCWD, listener->path, RENAME_EXCHANGE) < 0 &&
-		(errno != ENOENT ||
-			renameat2(AT_FDCWD, beside, AT_FDCWD, listener->path, RENAME_NOREPLACE) < 0))
-		return error_set(error, ERROR_SYSTEM, "%s: cannot replace the socket: %s",
-			listener->path, strerror(errno));
-	listener->placed = !listener->placed;
-	return true;
+	if (!listener_open_folder(listener, &folder, error))
+		return false;
+	exchanged = renameat2(folder.fd, beside, folder.fd, name, RENAME_EXCHANGE) == 0 ||
+		(errno == ENOENT &&
+			renameat2(folder.fd, beside, folder.fd, name, RENAME_NOREPLACE) == 0);
+	if (exchanged)
+		listener->placed = !listener->placed;
+	else
+		error_set(error, ERROR_SYSTEM, "%s: cannot replace the socket: %s", listener->path,
+			strerror(errno));
+	folder_close(&folder);
+	return exchanged;
 }
 
 void listener_settle(struct listener *listener)
 {
+	struct folder folder;
 	struct stat status;
+	struct error error;
 
-	if (lstat(listener->beside, &status) == 0 && S_ISSOCK(status.st_mode))
-		unlink(listener->beside);
+	if (listener_open_folder(listener, &folder, &error)) {
+		if (fstatat(folder.fd, listener->beside, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+			S_ISSOCK(status.st_mode))
+			unlinkat(folder.fd, listener->beside, 0);
+		folder_close(&folder);
+	}
 	free(listener->beside);
 	listener->beside = NULL;
 }
 
+/* Only the one made here. */
+static void listener_remove_file(const struct listener *listener)
+{
+	struct folder folder;
+	struct error error;
+	int fd;
+
+	if (!listener->inode || !listener_open_folder(listener, &folder, &error))
+		return;
+	fd = listener_open_file(listener, &folder, &error);
+	if (fd >= 0) {
+		unlinkat(folder.fd, listener_name(listener), 0);
+		close(fd);
+	}
+	folder_close(&folder);
+}
+
 void listener_free(struct listener *listener)
 {
-	struct stat status;
-
 	if (!listener)
 		return;
-	if (listener->inode && lstat(listener_place(listener), &status) == 0 &&
-		status.st_dev == listener->device && status.st_ino == listener->inode)
-		unlink(listener_place(listener));
+	listener_remove_file(listener);
 	if (listener->paused)
 		listener_resume(listener);
 	if (listener->fd >= 0)

@@ -6,6 +6,7 @@ liboutlet_a_SOURCES = \
 	src/outlet/encode_json.c \
 	src/outlet/encode_lines.c \
 	src/outlet/encode_packets.c \
+	src/outlet/folder.c src/outlet/folder.h \
 	src/outlet/frames.h \
 	src/outlet/input.c \
 	src/outlet/join.c \

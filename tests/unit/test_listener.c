@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -155,6 +156,9 @@ START_TEST(test_errors_say_what_is_wrong)
 	path[108] = '\0';
 	expect_failure(path, &plain, "limited to 107 bytes, this one has 108");
 
+	path[90] = '\0';
+	expect_failure(path, &plain, "limited to 82 bytes, this one has 89");
+
 	snprintf(path, sizeof(path), "%s/none/test.sock", fixture.directory);
 	expect_failure(path, &plain, "the directory does not exist");
 }
@@ -262,6 +266,73 @@ START_TEST(test_another_socket_is_left_alone)
 	ck_assert_int_eq(stat(fixture.path, &after), 0);
 	ck_assert_uint_eq(before.st_mode, after.st_mode);
 	listener_free(listener);
+}
+END_TEST
+
+/* Somebody who can write to the folder above has put a link to another folder in the place of ours:
+ * there the same name is a victim's socket. */
+START_TEST(test_a_link_at_the_folder_is_not_followed)
+{
+	char folder[96], moved[96], victims[96], path[128], victim[128];
+	struct listener_access access = {.mode = 0600};
+	struct listener *listener;
+	struct stat before, after;
+
+	snprintf(folder, sizeof(folder), "%s/d", fixture.directory);
+	snprintf(moved, sizeof(moved), "%s/moved", fixture.directory);
+	snprintf(victims, sizeof(victims), "%s/victims", fixture.directory);
+	snprintf(path, sizeof(path), "%s/d/test.sock", fixture.directory);
+	snprintf(victim, sizeof(victim), "%s/victims/.0.test.sock", fixture.directory);
+	ck_assert_int_eq(mkdir(folder, 0700), 0);
+	ck_assert_int_eq(mkdir(victims, 0700), 0);
+	listener = listener_new_beside(fixture.listeners, &subject, path, SOCK_STREAM, &access,
+		on_accept, &fixture, &fixture.error);
+	ck_assert_msg(listener != NULL, "%s", fixture.error.text);
+	ck_assert_int_eq(rename(folder, moved), 0);
+	ck_assert_int_eq(symlink(victims, folder), 0);
+	strcpy(fixture.path, victim);
+	leave_stale_socket();
+	ck_assert_int_eq(lstat(victim, &before), 0);
+
+	access.mode = 0666;
+	ck_assert(!listener_set_access(listener, &access, &fixture.error));
+	ck_assert_ptr_nonnull(strstr(fixture.error.text, "the directory is no longer the one"));
+	ck_assert(!listener_in_place(listener, &fixture.error));
+	ck_assert(!listener_exchange(listener, &fixture.error));
+	listener_settle(listener);
+	listener_free(listener);
+	ck_assert_int_eq(lstat(victim, &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+	ck_assert_uint_eq(before.st_mode, after.st_mode);
+	unlink(victim);
+	unlink(folder);
+	snprintf(victim, sizeof(victim), "%s/.0.test.sock", moved);
+	unlink(victim);
+	rmdir(moved);
+	rmdir(victims);
+}
+END_TEST
+
+/* The file beside it, at which nothing may be done to what somebody else has put there. */
+START_TEST(test_a_lock_of_somebody_else_is_named)
+{
+	const struct listener_access plain = {.mode = 0600};
+	char lock[96];
+	int fd;
+
+	snprintf(lock, sizeof(lock), "%s/.wsgated.lock", fixture.directory);
+	ck_assert_int_eq(symlink("/nowhere", lock), 0);
+	expect_failure(fixture.path, &plain, "/.wsgated.lock: it is a symbolic link");
+	unlink(lock);
+	ck_assert_int_eq(mkdir(lock, 0700), 0);
+	expect_failure(fixture.path, &plain, "/.wsgated.lock: Is a directory");
+	rmdir(lock);
+	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	expect_failure(fixture.path, &plain, "another process holds the lock file ");
+	ck_assert_int_eq(access(fixture.path, F_OK), -1);
+	close(fd);
+	listener_free(open_listener()); /* and takes the file along */
 }
 END_TEST
 
@@ -436,6 +507,8 @@ Suite *listener_suite(void)
 	tcase_add_test(tests, test_only_its_own_socket_is_removed);
 	tcase_add_test(tests, test_a_link_at_the_path_is_not_followed);
 	tcase_add_test(tests, test_another_socket_is_left_alone);
+	tcase_add_test(tests, test_a_link_at_the_folder_is_not_followed);
+	tcase_add_test(tests, test_a_lock_of_somebody_else_is_named);
 	tcase_add_test(tests, test_the_mode_is_there_from_the_beginning);
 	tcase_add_test(tests, test_one_takes_the_place_of_another);
 	tcase_add_test(tests, test_the_place_can_be_given_back);

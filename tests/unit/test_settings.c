@@ -950,6 +950,14 @@ START_TEST(the_path_of_a_socket_must_fit_into_its_address)
 	path[94] = '\0';
 	snprintf(text, sizeof(text), "gateway = { runtime_dir = \"%s\"; };\n" ONE_CONNECTION, path);
 	settings_free(load(text));
+	write_file("wsgated.conf",
+		"gateway = { control = { path = \"/r/"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"\"; }; };\n" ONE_CONNECTION);
+	assert_problems((const char *const[]){
+		"wsgated.conf:1: gateway.control.path: the file name of a socket can have 82 bytes, "
+		"'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' "
+		"has 83", NULL});
 }
 END_TEST
 
