@@ -208,22 +208,31 @@ static json_t *report_response(const struct call_report *call, enum report_view 
 	return report;
 }
 
+/* The URL that a call has come to after so many redirects: only the first is of the settings. */
+static json_t *report_step(const char *url, size_t redirects, enum report_view view)
+{
+	return redirects && view == REPORT_OBSERVED ? json_null() : report_url(url, view);
+}
+
 static json_t *report_redirects(const struct string_list *redirects, enum report_view view)
 {
 	json_t *urls = json_array();
 
 	for (size_t i = 0; i < redirects->count; i++)
-		json_array_append_new(urls, report_url(redirects->items[i], view));
+		json_array_append_new(urls, report_step(redirects->items[i], i, view));
 	return urls;
 }
 
-static json_t *report_tls(const struct tls_report *tls)
+static json_t *report_tls(const struct tls_report *tls, enum report_view view)
 {
+	bool all = view != REPORT_OBSERVED;
+
 	if (!tls)
 		return json_null();
 	return json_pack("{s:s,s:s,s:o,s:b,s:o,s:o}", "version", tls->version, "cipher",
-		tls->cipher, "alpn", report_text_or_null(tls->alpn), "resumed", tls->resumed,
-		"certificate", report_text_or_null(tls->certificate_subject),
+		tls->cipher, "alpn", report_text_or_null(all ? tls->alpn : NULL), "resumed",
+		tls->resumed, "certificate",
+		report_text_or_null(all ? tls->certificate_subject : NULL),
 		"certificate_expiry",
 		tls->certificate_expiry ? report_time(tls->certificate_expiry) : json_null());
 }
@@ -246,7 +255,7 @@ static json_t *report_info(const struct call_report *call, enum report_view view
 	const struct dial_report *dial = &call->dial;
 	json_t *info = json_object();
 
-	json_object_set_new(info, "url", report_url(call->url, view));
+	json_object_set_new(info, "url", report_step(call->url, call->redirects.count, view));
 	json_object_set_new(info, "redirects", report_redirects(&call->redirects, view));
 	json_object_set_new(info, "proxy", report_url(dial->proxy, view));
 	json_object_set_new(info, "time", report_time(call->time));
@@ -258,7 +267,7 @@ static json_t *report_info(const struct call_report *call, enum report_view view
 	json_object_set_new(info, "proxy_us", report_number(dial->proxy_us));
 	json_object_set_new(info, "tls_us", report_number(dial->tls_us));
 	json_object_set_new(info, "upgrade_us", report_number(call->upgrade_us));
-	json_object_set_new(info, "tls", report_tls(dial->tls));
+	json_object_set_new(info, "tls", report_tls(dial->tls, view));
 	json_object_set_new(info, "protocol",
 		report_text_or_null(view == REPORT_ALL ? call->protocol : NULL));
 	json_object_set_new(info, "compression", report_compression(call));

@@ -174,6 +174,28 @@ def test_an_observer_sees_nothing_that_servers_write(start_daemon, bad_server):
     reader.close()
 
 
+def test_an_observer_sees_neither_redirects_nor_certificates(start_daemon, make_server, nginx, server, authority):
+    first, second = make_server(), make_server()
+    first.refuse = 302, [("Location", second.url(f"/{SECRET}"))], b""
+    secure = {"name": "tls", "url": nginx.url("good", server.port), "tls": {"ca_file": str(authority.ca_file)}}
+    daemon = start_daemon({
+        "gateway": {"observe": {"path": "observe.sock"}},
+        "connections": [{"name": "feed", "url": first.url("/ours")}, secure],
+    })
+    observer = Rpc(daemon.path("observe.sock"))
+    for name in ("feed", "tls"):
+        daemon.wait_state(name, "open")
+    seen = observer.call("status", name="feed")
+    assert SECRET in daemon.status("feed")["call"]["info"]["url"]
+    assert SECRET not in repr(seen)
+    assert seen["call"]["info"]["url"] is None
+    assert seen["call"]["info"]["redirects"] == [first.url("/ours")]
+    tls = observer.call("status", name="tls")["call"]["info"]["tls"]
+    assert tls["certificate"] is None and tls["alpn"] is None
+    assert tls["version"].startswith("TLS") and daemon.status("tls")["call"]["info"]["tls"]["certificate"]
+    observer.close()
+
+
 def test_queries_are_shown_to_nobody(start_daemon, server, bad_server):
     """A token in a URL is not in what the log, answers, events and records say of it."""
     daemon = start_daemon({
