@@ -159,6 +159,30 @@ bool redirect_is_local(const char *host)
 		(length == sizeof(localhost) - 1 || host[-1] == '.');
 }
 
+/* The length of the set at the front of a pattern, as "[0-9]"; 0: there is none. */
+static size_t redirect_set_length(const char *glob)
+{
+	const char *first = glob + 1 + (glob[1] == '!' || glob[1] == '^');
+	const char *end = *glob == '[' && *first ? strchr(first + 1, ']') : NULL;
+
+	return end ? (size_t)(end - glob) + 1 : 0;
+}
+
+/* Whether a pattern names hosts: beside wildcards and sets it has a letter or digit. */
+static bool redirect_names(const char *glob)
+{
+	size_t set;
+
+	if (!text_is_glob(glob))
+		return true;
+	for (; *glob; glob += set ? set : 1) {
+		set = redirect_set_length(glob);
+		if (!set && isalnum((unsigned char)*glob))
+			return true;
+	}
+	return false;
+}
+
 /* Whether one of the patterns allows the host; `named`: by more than wildcards. */
 static bool redirect_is_listed(const struct string_list *hosts, const char *host, bool *named)
 {
@@ -172,7 +196,7 @@ static bool redirect_is_listed(const struct string_list *hosts, const char *host
 				       : strcasecmp(glob, host) != 0)
 			continue;
 		listed = true;
-		*named |= glob[strspn(glob, "*?.")] != '\0';
+		*named |= redirect_names(glob);
 	}
 	return listed;
 }

@@ -32,7 +32,8 @@ struct redirect_terms {
  * Whether a call may go on from one server to another: the host must be the same, that of the
  * settings, or one of those that redirect_hosts allows. `public_only`: but not to an address of
  * this host or of a private network, which may show only when the name is resolved; this is so when
- * a public server redirects, unless redirect_hosts allows the host by more than a mere "*".
+ * a public server redirects, unless redirect_hosts allows the host by a name: a
+ * pattern has a letter or digit, not counting those in sets such as "[0-9]".
  */
 bool redirect_allowed(const struct url *from, const struct url *to,
 	const struct redirect_terms *terms, bool *public_only, struct error *error);

@@ -159,6 +159,20 @@ static void check_protocols(const struct string_list *protocols, const config_se
 	}
 }
 
+/* "[::1]": as a pattern it is a set of characters. */
+static bool is_bracketed_address(const char *text)
+{
+	struct in6_addr address;
+	char inside[INET6_ADDRSTRLEN];
+	size_t length = strlen(text);
+
+	if (length < 2 || length - 2 >= sizeof(inside) || text[0] != '[' || text[length - 1] != ']')
+		return false;
+	memcpy(inside, text + 1, length - 2);
+	inside[length - 2] = '\0';
+	return inet_pton(AF_INET6, inside, &address) == 1;
+}
+
 /* No scheme, no path, no port: the colons of an IPv6 address are two at least. */
 static bool is_host_pattern(const char *text)
 {
@@ -173,6 +187,10 @@ static void check_redirect_hosts(const struct string_list *hosts, const config_s
 	char shown[URL_SHOWN_SIZE];
 
 	for (size_t i = 0; i < hosts->count; i++) {
+		if (is_bracketed_address(hosts->items[i]))
+			settings_problem(problems, settings_problem_place(where, "redirect_hosts"),
+				"must have an IPv6 address without brackets, not as \"%s\"",
+				hosts->items[i]);
 		if (is_host_pattern(hosts->items[i]))
 			continue;
 		url_show(hosts->items[i], shown);

@@ -114,6 +114,16 @@ static const struct {
 	{"ws://a/x", "ws://[::1]:80/x", {"::1"}, true, ANYWHERE},
 	{"ws://a/x", "ws://10.0.0.1/x", {"10.*"}, true, ANYWHERE},
 	{"ws://a/x", "ws://10.0.0.1/x", {"*"}, false, ANYWHERE},
+	{"ws://a/x", "ws://127.0.0.1/x", {"[0-9]*"}, true, REFUSED},
+	{"ws://a/x", "ws://127.0.0.1/x", {"[!x]*"}, true, REFUSED},
+	{"ws://a/x", "ws://127.0.0.1/x", {"[]!1]*"}, true, REFUSED},
+	{"ws://a/x", "ws://127.0.0.1/x", {"*[[:digit:]]"}, true, REFUSED},
+	{"ws://a/x", "ws://b.localhost/x", {"*[a-z]*"}, true, REFUSED},
+	{"ws://a/x", "ws://127.0.0.1/x", {"*\\.*"}, true, REFUSED},
+	{"ws://a/x", "ws://127.0.0.1/x", {"*[.]*"}, true, REFUSED},
+	{"ws://a/x", "ws://[::1]:80/x", {"*:*"}, true, REFUSED},
+	{"ws://a/x", "ws://127.0.0.1/x", {"127.*"}, true, ANYWHERE},
+	{"ws://a/x", "ws://n7.local/x", {"n[0-9].local"}, true, ANYWHERE},
 	{"ws://a/x", "ws://8.8.8.8/x", {"*"}, true, PUBLIC_ONLY},
 };
 

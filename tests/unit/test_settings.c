@@ -800,6 +800,8 @@ static const struct {
 	{"redirect_hosts = [ \"wss://u:secret@b.example\" ];",
 		"redirect_hosts: must be hosts or patterns such as \"*.example.com\", without "
 		"scheme and port, not \"wss://***@b.example\""},
+	{"redirect_hosts = [ \"[::1]\" ];",
+		"redirect_hosts: must have an IPv6 address without brackets, not as \"[::1]\""},
 	{"max_redirects = 21;", "max_redirects: must be from 0 to 20, not 21"},
 	{"on_open = [ \"%n\", \"50%\" ];",
 		"on_open: message number 2 has a '%' that begins none of %n, %{VARIABLE} and %%"},
