@@ -187,6 +187,10 @@ static const struct {
 	{"fec0::1", false}, {"ff02::1", false}, {"::ffff:127.0.0.1", false},
 	{"::ffff:10.0.0.1", false}, {"::ffff:8.8.8.8", true}, {"64:ff9b::7f00:1", false},
 	{"64:ff9b::808:808", true}, {"2002:7f00:1::", false}, {"2002:808:808::1", true},
+	{"64:ff9b:1::808:808", false}, {"64:ff9b:2::1", true}, {"::ffff:0:7f00:1", false},
+	{"::ffff:0:808:808", false}, {"2001::1", false}, {"2001:2::1", false},
+	{"2001:1ff:ffff::1", false}, {"2001:200::1", true}, {"5f00::1", false}, {"5f01::1", true},
+	{"192.88.99.1", false}, {"192.88.100.1", true},
 };
 
 START_TEST(public_addresses)
