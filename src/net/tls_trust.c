@@ -198,9 +198,9 @@ bool tls_trust_expect(SSL *ssl, const char *name, bool verify, struct error *err
 	X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
 	struct address numeric;
 	bool is_name = !address_parse(&numeric, name, 0);
-	int ok = 1;
+	int ok = name[0] != '.'; /* OpenSSL takes that for all subdomains */
 
-	if (is_name) /* RFC 6066, section 3: no literal addresses */
+	if (ok && is_name) /* RFC 6066, section 3: no literal addresses */
 		ok = SSL_set_tlsext_host_name(ssl, name) == 1;
 	if (ok && verify) {
 		X509_VERIFY_PARAM_set_hostflags(parameters,

@@ -175,6 +175,8 @@ static bool url_take_host(struct url *url, const char *host, const char *text, s
 	if (!url_apply_idna(url, text, error))
 		return false;
 	length = strlen(url->host);
+	if (url->host[0] == '.') /* which OpenSSL would take for all subdomains */
+		return url_error(error, text, "the host begins with a dot");
 	if (length > URL_HOST_MAX)
 		return url_error(error, text, "the host is longer than 253 characters");
 	if (strspn(url->host,

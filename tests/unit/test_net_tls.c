@@ -81,6 +81,8 @@ static const struct handshake_case handshake_cases[] = {
 	{&good, true, &ca, "other.test",
 		"certificate of 127.0.0.1:%P not accepted: hostname mismatch: it is not for "
 		"'other.test'"},
+	{&good, true, &ca, ".wild.test", "'.wild.test' cannot be a TLS server name"},
+	{&good, true, &ca, ".test", "'.test' cannot be a TLS server name"},
 	{&good, true, &ca, "127.0.0.2",
 		"certificate of 127.0.0.1:%P not accepted: IP address mismatch"},
 	{&good, true, &other_ca, NULL,

@@ -107,6 +107,7 @@ static const struct bad_url bad_urls[] = {
 	{"ws://h%2f.example/",
 		"URL 'ws://h%2f.example/': the host has a character that host names lack"},
 	{"ws://a,b/", "URL 'ws://a,b/': the host has a character that host names lack"},
+	{"wss://.example.org/", "URL 'wss://.example.org/': the host begins with a dot"},
 	{"ws://[::1/", "URL 'ws://[::1/': it is not a well-formed URL"},
 	{"ws://[v1.fe]/", "URL 'ws://[v1.fe]/': the host is not an IPv6 address"},
 	{"ws://::1/", "URL 'ws://::1/': it is not a well-formed URL"},

@@ -802,6 +802,15 @@ static const struct {
 		"scheme and port, not \"wss://***@b.example\""},
 	{"redirect_hosts = [ \"[::1]\" ];",
 		"redirect_hosts: must have an IPv6 address without brackets, not as \"[::1]\""},
+	{"tls = { server_name = \".example.org\"; };",
+		"tls.server_name: must be the name of a host or an address, without wildcards, not "
+		"\".example.org\""},
+	{"tls = { server_name = \"*.x\"; };",
+		"tls.server_name: must be the name of a host or an address, without wildcards, not "
+		"\"*.x\""},
+	{"tls = { server_name = \"a b\"; };",
+		"tls.server_name: must be the name of a host or an address, without wildcards, not "
+		"\"a b\""},
 	{"max_redirects = 21;", "max_redirects: must be from 0 to 20, not 21"},
 	{"on_open = [ \"%n\", \"50%\" ];",
 		"on_open: message number 2 has a '%' that begins none of %n, %{VARIABLE} and %%"},
