@@ -56,6 +56,22 @@ bool secrets_first_line(const char *path, char **line, struct error *error)
 	return taken;
 }
 
+bool secrets_first_value(const char *path, char **line, struct error *error)
+{
+	if (!secrets_first_line(path, line, error))
+		return false;
+	for (const char *c = *line; *c; c++) {
+		if ((unsigned char)*c >= 0x20 && *c != 0x7F)
+			continue;
+		secrets_wipe(*line);
+		*line = NULL;
+		errno = EINVAL;
+		return error_set(error, ERROR_WEBSOCKET,
+			"has a control character in its first line, which no header can have");
+	}
+	return true;
+}
+
 static void secrets_warn_readable(const char *setting, const char *path,
 	const struct connection_config *connection, struct log *log)
 {
@@ -66,13 +82,16 @@ static void secrets_warn_readable(const char *setting, const char *path,
 		log_write(log, LOG_WARNING, &about, "%s: everybody can read %s", setting, path);
 }
 
-static bool secrets_read(const char *setting, const char *path, char **line,
+/* What secrets_first_line() or secrets_first_value() takes from a file. */
+typedef bool secrets_take(const char *path, char **line, struct error *error);
+
+static bool secrets_read(const char *setting, const char *path, secrets_take *take, char **line,
 	const struct connection_config *connection, struct log *log, struct error *error)
 {
 	if (!path)
 		return true;
 	secrets_warn_readable(setting, path, connection, log);
-	if (secrets_first_line(path, line, error))
+	if (take(path, line, error))
 		return true;
 	return error_prefix(error, "%s: %s ", setting, path);
 }
@@ -86,8 +105,8 @@ static bool secrets_read_headers(struct secrets *secrets,
 	for (size_t i = 0; i < files->count; i++) {
 		char *setting = alloc_format("header_files.%s", files->items[i].name);
 		char *line = NULL;
-		bool read = secrets_read(setting, files->items[i].value, &line, connection, log,
-			error);
+		bool read = secrets_read(setting, files->items[i].value, secrets_first_value, &line,
+			connection, log, error);
 
 		free(setting);
 		if (!read)
@@ -125,14 +144,14 @@ bool secrets_load(struct secrets *secrets, const struct connection_config *conne
 	const struct connection_settings *settings = connection->settings;
 
 	*secrets = (struct secrets){0};
-	return secrets_read("password_file", settings->password_file, &secrets->password,
-		       connection, log, error) &&
-		secrets_read("bearer_file", settings->bearer_file, &secrets->bearer, connection,
-			log, error) &&
+	return secrets_read("password_file", settings->password_file, secrets_first_line,
+		       &secrets->password, connection, log, error) &&
+		secrets_read("bearer_file", settings->bearer_file, secrets_first_value,
+			&secrets->bearer, connection, log, error) &&
 		secrets_read("proxy.password_file", settings->proxy.password_file,
-			&secrets->proxy_password, connection, log, error) &&
+			secrets_first_line, &secrets->proxy_password, connection, log, error) &&
 		secrets_read("tls.key_passphrase_file", settings->tls_extra.key_passphrase_file,
-			&secrets->key_passphrase, connection, log, error) &&
+			secrets_first_line, &secrets->key_passphrase, connection, log, error) &&
 		secrets_read_headers(secrets, connection, log, error) &&
 		secrets_check_tls(&settings->tls, error);
 }

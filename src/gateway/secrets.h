@@ -25,6 +25,7 @@ struct secrets {
  * never has the content; errno says why it could not be read.
  */
 bool secrets_first_line(const char *path, char **line, struct error *error);
+bool secrets_first_value(const char *path, char **line, struct error *error); /* and can be in a header */
 void secrets_wipe(char *text); /* and frees it; NULL is ignored */
 
 /*

@@ -45,6 +45,7 @@ enum setting_flags {
 	SETTING_FOLDER = 1 << 5,  /* … a folder */
 	SETTING_LINE = 1 << 6,    /* … a secret in its first line: secrets_first_line() */
 	SETTING_WRITTEN = 1 << 7, /* … written */
+	SETTING_HEADER = 1 << 9,  /* with SETTING_LINE: it becomes the value of a header */
 };
 
 struct setting_choice {

@@ -237,10 +237,11 @@ static void system_check_socket(struct system_check *check, struct socket_settin
 
 /* --- files of a connection ------------------------------------------------------------------ */
 
-static bool system_read_line(const char *path, struct error *error)
+static bool system_read_line(const char *path, unsigned flags, struct error *error)
 {
 	char *line = NULL;
-	bool read = secrets_first_line(path, &line, error);
+	bool read = (flags & SETTING_HEADER ? secrets_first_value : secrets_first_line)(
+		path, &line, error);
 	int failure = errno;
 
 	secrets_wipe(line);
@@ -254,7 +255,7 @@ static bool system_look_at_file(const char *path, unsigned flags, struct error *
 	int fd;
 
 	if (flags & SETTING_LINE)
-		return system_read_line(path, error);
+		return system_read_line(path, flags, error);
 	if (flags & SETTING_WRITTEN) {
 		if (access(path, F_OK) < 0 || faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
 			return true; /* where it is missing it is made when it is needed */

@@ -120,6 +120,21 @@ START_TEST(everything_that_is_missing_is_told_with_its_place)
 }
 END_TEST
 
+START_TEST(a_secret_for_a_header_has_no_control_characters)
+{
+	write_file("key", "not\001shown\n");
+	ck_assert_ptr_null(prepare(NULL,
+		"connections = ( { name = \"a\"; url = \"ws://h/\"; bearer_file = \"@/key\"; },\n"
+		"  { name = \"b\"; url = \"ws://h/\"; header_files = { X-A = \"@/key\"; }; },\n"
+		"  { name = \"c\"; url = \"ws://h/\"; username = \"u\"; password_file = \"@/key\"; } );\n"));
+	expect_problem(0, "wsgated.conf:2: connections[0].bearer_file: @/key has a control "
+			  "character in its first line, which no header can have");
+	expect_problem(1, "wsgated.conf:3: connections[1].header_files: @/key has a control "
+			  "character in its first line, which no header can have");
+	ck_assert_uint_eq(problems.count, 2); /* Base64 is made of the password */
+}
+END_TEST
+
 START_TEST(a_pattern_without_a_match_is_no_more_than_a_warning)
 {
 	struct settings *settings = prepare(NULL,
@@ -226,6 +241,7 @@ Suite *settings_system_suite(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, everything_that_is_missing_is_told_with_its_place);
+	tcase_add_test(tests, a_secret_for_a_header_has_no_control_characters);
 	tcase_add_test(tests, a_pattern_without_a_match_is_no_more_than_a_warning);
 	tcase_add_test(tests, tls_material_has_to_be_of_use);
 	tcase_add_test(tests, a_test_leaves_what_only_the_service_has_unchecked);
