@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -461,6 +462,14 @@ static int run(const char *file)
 	return opened ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* What clients send as JSON may have secrets, as the headers of `connect`. */
+static void wipe_json(void *memory)
+{
+	if (memory)
+		explicit_bzero(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
 /*
  * The memory has keys, passwords and tokens: neither a core dump nor a debugger of the daemon's own
  * user is to have them. Of what is below /proc/self only the process itself can then use.
@@ -468,6 +477,7 @@ static int run(const char *file)
 static void keep_memory_private(void)
 {
 	prctl(PR_SET_DUMPABLE, 0);
+	json_set_alloc_funcs(malloc, wipe_json);
 }
 
 int main(int argc, char **argv)

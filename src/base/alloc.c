@@ -43,6 +43,20 @@ char *alloc_string(const char *text)
 	return alloc_checked(strdup(text));
 }
 
+char *alloc_join(const char *first, const char *second, const char *third)
+{
+	char *text = alloc_zero(1, strlen(first) + strlen(second) + strlen(third) + 1);
+
+	return strcat(strcat(strcpy(text, first), second), third);
+}
+
+void alloc_wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 char *alloc_format(const char *format, ...)
 {
 	va_list arguments;

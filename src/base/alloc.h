@@ -12,6 +12,12 @@ void *alloc_zero(size_t count, size_t size);
 void *alloc_resize(void *memory, size_t size);
 char *alloc_string(const char *text);
 
+/* One behind the other; for secrets, of which printf(3) may leave a copy on the stack. */
+char *alloc_join(const char *first, const char *second, const char *third);
+
+/* Overwrites a text that may be a secret, and frees it. NULL is ignored. */
+void alloc_wipe(char *text);
+
 /* Like asprintf(3). */
 char *alloc_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -126,16 +126,21 @@ static void client_await_turn(struct client *client)
 /* False: there is nothing to do, until the client sends or reads. */
 static bool client_step(struct client *client)
 {
-	char piece[CONTROL_PIECE];
+	struct evbuffer *input = bufferevent_get_input(client->stream);
+	struct evbuffer_iovec piece;
 	size_t length;
 
 	if (rpc_session_step(client->session))
 		return true;
 	if (rpc_session_full(client->session))
 		return false;
-	length = bufferevent_read(client->stream, piece, sizeof(piece));
-	rpc_session_input(client->session, piece, length);
-	return length > 0;
+	if (evbuffer_peek(input, CONTROL_PIECE, NULL, &piece, 1) < 1)
+		return false;
+	length = piece.iov_len < CONTROL_PIECE ? piece.iov_len : CONTROL_PIECE;
+	rpc_session_input(client->session, piece.iov_base, length);
+	explicit_bzero(piece.iov_base, length); /* a header of `connect` may be a secret */
+	evbuffer_drain(input, length);
+	return length > 0; /* an empty buffer may have a piece without bytes */
 }
 
 /* When nothing is to be done for it; may free the client. */

@@ -73,7 +73,7 @@ static void methods_headers_release(struct methods_headers *headers)
 {
 	for (size_t i = 0; i < headers->list.count; i++) {
 		free((char *)headers->list.items[i].name);
-		free((char *)headers->list.items[i].value);
+		alloc_wipe((char *)headers->list.items[i].value);
 	}
 	free(headers->list.items);
 }

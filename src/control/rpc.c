@@ -666,6 +666,7 @@ struct rpc_session *rpc_session_new(const struct rpc_method *methods, bool obser
 	session->observer = observer;
 	session->callbacks = *callbacks;
 	session->context = context;
+	session->input.secret = true; /* headers of `connect` */
 	TAILQ_INIT(&session->calls);
 	return session;
 }

@@ -25,9 +25,7 @@ void call_report_release(struct call_report *report)
 	dial_report_release(&report->dial);
 	ws_response_release(&report->response);
 	free(report->body);
-	if (report->protocol)
-		explicit_bzero(report->protocol, strlen(report->protocol));
-	free(report->protocol);
+	alloc_wipe(report->protocol);
 	*report = (struct call_report){0};
 }
 

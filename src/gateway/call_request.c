@@ -19,14 +19,13 @@ static bool call_is_at_home(const struct call *call)
 /* RFC 7617. */
 static char *call_basic(const char *user, const char *password)
 {
-	char *credentials = alloc_format("%s:%s", user, password ? password : "");
+	char *credentials = alloc_join(user, ":", password ? password : "");
 	size_t length = strlen(credentials);
 	char *value = alloc_zero(1, strlen("Basic ") + text_base64_length(length) + 1);
 
 	strcpy(value, "Basic ");
 	text_base64_encode(value + strlen(value), credentials, length);
-	explicit_bzero(credentials, length);
-	free(credentials);
+	alloc_wipe(credentials);
 	return value;
 }
 
@@ -37,7 +36,7 @@ static char *call_authorization(const struct call *call)
 	if (!call_is_at_home(call)) /* a redirect may bring its own */
 		return call->url.user ? call_basic(call->url.user, call->url.password) : NULL;
 	if (call->secrets.bearer)
-		return alloc_format("Bearer %s", call->secrets.bearer);
+		return alloc_join("Bearer ", call->secrets.bearer, "");
 	if (settings->username)
 		return call_basic(settings->username, call->secrets.password);
 	return call->first.user ? call_basic(call->first.user, call->first.password) : NULL;
@@ -229,9 +228,7 @@ bool call_prepare(struct call *call, struct dial_settings *dial)
 
 void call_unprepare(struct call *call)
 {
-	if (call->authorization)
-		explicit_bzero(call->authorization, strlen(call->authorization));
-	free(call->authorization);
+	alloc_wipe(call->authorization);
 	call->authorization = NULL;
 	free(call->headers);
 	call->headers = NULL;

@@ -31,7 +31,7 @@ void connection_release_extra(struct connection *connection)
 {
 	for (size_t i = 0; i < connection->extra.count; i++) {
 		free((char *)connection->extra.items[i].name);
-		free((char *)connection->extra.items[i].value);
+		alloc_wipe((char *)connection->extra.items[i].value);
 	}
 	free(connection->extra.items);
 	connection->extra = (struct header_list){0};

@@ -66,14 +66,14 @@ char *setting_text(const struct setting *setting, const void *target)
 
 void setting_replace_text(const struct setting *setting, void *target, char *text)
 {
-	free(setting_text(setting, target));
+	alloc_wipe(setting_text(setting, target));
 	memcpy(setting_member(setting, target), &text, sizeof(text));
 }
 
 void setting_replace_strings(struct string_list *target, struct string_list list)
 {
 	for (size_t i = 0; i < target->count; i++)
-		free(target->items[i]);
+		alloc_wipe(target->items[i]);
 	free(target->items);
 	*target = list;
 }
@@ -88,7 +88,7 @@ void setting_replace_headers(struct header_list *target, struct header_list list
 {
 	for (size_t i = 0; i < target->count; i++) {
 		free((char *)target->items[i].name);
-		free((char *)target->items[i].value);
+		alloc_wipe((char *)target->items[i].value);
 	}
 	free(target->items);
 	*target = list;

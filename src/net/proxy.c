@@ -37,11 +37,10 @@ static bool proxy_parse_url(struct proxy *proxy, const char *text, struct error 
 
 bool proxy_parse(struct proxy *proxy, const char *text, struct error *error)
 {
-	char *full = alloc_format("%s%s", strstr(text, "://") ? "" : "http://", text);
+	char *full = alloc_join(strstr(text, "://") ? "" : "http://", text, "");
 	bool ok = proxy_parse_url(proxy, full, error);
 
-	explicit_bzero(full, strlen(full));
-	free(full);
+	alloc_wipe(full);
 	return ok;
 }
 
@@ -54,9 +53,7 @@ static void proxy_replace(char **text, const char *with)
 {
 	if (!with)
 		return;
-	if (*text)
-		explicit_bzero(*text, strlen(*text));
-	free(*text);
+	alloc_wipe(*text);
 	*text = alloc_string(with);
 }
 

@@ -21,7 +21,7 @@ enum {
 static void tunnel_http_authorize(struct tunnel *tunnel)
 {
 	const struct url *url = &tunnel->proxy->url;
-	char *login = alloc_format("%s:%s", url->user, url->password ? url->password : "");
+	char *login = alloc_join(url->user, ":", url->password ? url->password : "");
 	size_t length = strlen(login);
 	size_t encoded = text_base64_length(length);
 
@@ -29,8 +29,7 @@ static void tunnel_http_authorize(struct tunnel *tunnel)
 	text_base64_encode((char *)buffer_reserve(&tunnel->out, encoded + 1), login, length);
 	buffer_commit(&tunnel->out, encoded);
 	buffer_append_text(&tunnel->out, "\r\n");
-	explicit_bzero(login, length);
-	free(login);
+	alloc_wipe(login);
 }
 
 bool tunnel_http_start(struct tunnel *tunnel, struct error *error)

@@ -197,7 +197,6 @@ static bool url_take_port(struct url *url, int port, const struct url_scheme *sc
 static bool url_take_userinfo(struct url *url, const char *userinfo, const char *text,
 	struct error *error)
 {
-	size_t length = userinfo ? strlen(userinfo) : 0;
 	char *user, *colon;
 
 	if (!userinfo)
@@ -207,10 +206,10 @@ static bool url_take_userinfo(struct url *url, const char *userinfo, const char 
 	if (colon) {
 		*colon = '\0';
 		url->password = url_decode(colon + 1);
+		explicit_bzero(colon + 1, strlen(colon + 1));
 	}
 	url->user = url_decode(user);
-	explicit_bzero(user, length);
-	free(user);
+	alloc_wipe(user);
 	if (!url->user || (colon && !url->password))
 		return url_error(error, text, "user name or password has a control character");
 	if (strchr(url->user, ':')) /* RFC 7617, section 2 */
@@ -231,7 +230,7 @@ static void url_compose(struct url *url, const struct evhttp_uri *uri,
 		snprintf(port, sizeof(port), ":%u", url->port);
 	url->authority =
 		alloc_format("%s%s%s%s", ipv6 ? "[" : "", url->host, ipv6 ? "]" : "", port);
-	url->resource = alloc_format("%s%s%s", path && *path ? path : "/", query ? "?" : "",
+	url->resource = alloc_join(path && *path ? path : "/", query ? "?" : "",
 		query ? query : "");
 	url->shown = alloc_format("%s://%s%s%s%s", scheme->name, userinfo ? "***@" : "",
 		url->authority, path && *path ? path : "/", query ? "?…" : "");
@@ -268,8 +267,7 @@ bool url_parse_schemes(struct url *url, const char *text, const struct url_schem
 	}
 	if (uri)
 		evhttp_uri_free(uri);
-	explicit_bzero(encoded, strlen(encoded));
-	free(encoded);
+	alloc_wipe(encoded);
 	return ok;
 }
 
@@ -303,9 +301,9 @@ static bool url_take_unix_resource(struct url *url, const char *resource, const 
 	if (*resource && *resource != '/' && *resource != '?')
 		return url_error(error, text, "after the socket's path comes ':' and a path that "
 			"begins with '/'");
-	joined = alloc_format("ws://localhost%s", resource);
+	joined = alloc_join("ws://localhost", resource, "");
 	ok = url_parse_schemes(&inner, joined, &url_websocket, &scheme, error);
-	free(joined);
+	alloc_wipe(joined);
 	if (!ok) {
 		url_show(text, shown);
 		return error_prefix(error, "in '%s': ", shown);
@@ -360,20 +358,13 @@ void url_format_server(const struct url *url, char text[URL_SERVER_SIZE])
 		snprintf(text, URL_SERVER_SIZE, format, url->host, url->port);
 }
 
-static void url_wipe(char *text)
-{
-	if (text)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
 void url_release(struct url *url)
 {
 	free(url->host);
 	free(url->socket_path);
-	url_wipe(url->resource); /* a query may have a token */
-	url_wipe(url->user); /* it may be one */
-	url_wipe(url->password);
+	alloc_wipe(url->resource); /* a query may have a token */
+	alloc_wipe(url->user); /* it may be one */
+	alloc_wipe(url->password);
 	free(url->authority);
 	free(url->shown);
 	*url = (struct url){0};

@@ -147,6 +147,15 @@ static bool request_check(const struct ws_request *request, struct error *error)
 		request_check_protocols(request, error);
 }
 
+/* Not by way of printf(3), which may leave a copy of a secret on the stack. */
+static void request_append_line(struct buffer *out, const char *name, const char *value)
+{
+	buffer_append_text(out, name);
+	buffer_append_text(out, ": ");
+	buffer_append_text(out, value);
+	buffer_append_text(out, "\r\n");
+}
+
 /* One of ours, unless the user has set it. */
 static void request_append(struct buffer *out, const struct ws_request *request, const char *name,
 	const char *value)
@@ -157,14 +166,15 @@ static void request_append(struct buffer *out, const struct ws_request *request,
 		if (strcasecmp(request->headers[i].name, name) == 0)
 			return;
 	}
-	buffer_append_format(out, "%s: %s\r\n", name, value);
+	request_append_line(out, name, value);
 }
 
 static void request_append_protocols(struct buffer *out, const struct ws_request *request)
 {
-	for (size_t i = 0; i < request->protocol_count; i++)
-		buffer_append_format(out, "%s%s", i ? ", " : "Sec-WebSocket-Protocol: ",
-			request->protocols[i]);
+	for (size_t i = 0; i < request->protocol_count; i++) {
+		buffer_append_text(out, i ? ", " : "Sec-WebSocket-Protocol: ");
+		buffer_append_text(out, request->protocols[i]);
+	}
 	if (request->protocol_count)
 		buffer_append_text(out, "\r\n");
 }
@@ -183,7 +193,9 @@ bool ws_handshake_request(struct buffer *out, const struct ws_request *request, 
 {
 	if (!request_check(request, error))
 		return false;
-	buffer_append_format(out, "GET %s HTTP/1.1\r\n", request->resource);
+	buffer_append_text(out, "GET ");
+	buffer_append_text(out, request->resource);
+	buffer_append_text(out, " HTTP/1.1\r\n");
 	request_append(out, request, "Host", request->host);
 	buffer_append_text(out, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
 	buffer_append_format(out, "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n", key);
@@ -193,8 +205,7 @@ bool ws_handshake_request(struct buffer *out, const struct ws_request *request, 
 	request_append(out, request, "Origin", request->origin);
 	request_append(out, request, "Authorization", request->authorization);
 	for (size_t i = 0; i < request->header_count; i++)
-		buffer_append_format(out, "%s: %s\r\n", request->headers[i].name,
-			request->headers[i].value);
+		request_append_line(out, request->headers[i].name, request->headers[i].value);
 	buffer_append_text(out, "\r\n");
 	return true;
 }

@@ -291,3 +291,45 @@ def test_nothing_of_any_kind_is_shown(start_daemon, server, secret_file):
     watch.check_hidden(
         "k-e-y-1", "to-ken-2", "coo-kie-3", "log-in-4", "heart-beat-5", "pay-load-6", "on-ce-7", "mess-age-8",
     )
+
+
+def occurrences(pid, words):
+    """How often each is in the memory that a process can write to."""
+    found = dict.fromkeys(words, 0)
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            place, rights = line.split()[:2]
+            start, end = (int(part, 16) for part in place.split("-"))
+            if "rw" not in rights or end - start > 1 << 28:
+                continue
+            try:
+                memory.seek(start)
+                content = memory.read(end - start)
+            except OSError:
+                continue
+            for word in words:
+                found[word] += content.count(word.encode())
+    return found
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the daemon's memory is its own")
+def test_secrets_of_files_do_not_stay_in_memory(start_daemon, server, secret_file):
+    header, bearer = "h-e-a-d-e-r-" + "9" * 12, "t-o-k-e-n-" + "8" * 12
+    daemon = start_daemon(feed(
+        server.url(), header_files={"X-Api-Key": str(secret_file("header", header))},
+        bearer_file=str(secret_file("bearer", bearer)),
+    ))
+    headers = server.accept().headers
+    assert headers["X-Api-Key"] == header and headers["Authorization"] == f"Bearer {bearer}"
+    # Asking for the state would write over what is left on the stack.
+    wait_until(lambda: occurrences(daemon.process.pid, [header, bearer]) == {header: 0, bearer: 0})
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the daemon's memory is its own")
+def test_secrets_of_a_call_do_not_stay_in_memory(start_daemon, server):
+    secret = "c-a-l-l-" + "7" * 12
+    daemon = start_daemon(feed(server.url(), when="manual"))
+    daemon.call("connect", name="feed", headers={"X-Api-Key": secret})
+    assert server.accept().headers["X-Api-Key"] == secret
+    daemon.call("disconnect", name="feed")
+    wait_until(lambda: occurrences(daemon.process.pid, [secret]) == {secret: 0})
