@@ -26,6 +26,16 @@ def test_the_installed_configuration_is_good(installed):
     run(prefix / "sbin/wsgated", "-c", file, "-t")
 
 
+def test_the_configuration_is_for_nobody_else(installed):
+    root, prefix = installed
+    (file,) = [path for path in root.rglob("wsgated.conf") if "etc" in path.parts]
+    assert [path.stat().st_mode & 0o777 for path in (file.parent, file.parent / "conf.d")] == [0o700, 0o700]
+    lines = (prefix / "lib/tmpfiles.d/wsgated.conf").read_text().splitlines()
+    given = {line.split()[1]: line.split()[2:4] for line in lines if line.startswith("d")}
+    folder = f"/{file.parent.relative_to(root)}"
+    assert given[folder] == given[f"{folder}/conf.d"] == ["0500", "wsgated"]
+
+
 def units(installed):
     root, _ = installed
     return sorted(root.rglob("*.service"))
