@@ -576,8 +576,11 @@ static void rpc_take_line(struct rpc_session *session, const char *line, size_t 
 	}
 	json = json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!json) {
-		snprintf(problem, sizeof(problem), "not JSON: %s (byte %d)", error.text,
-			error.position);
+		/* the library's own text for this one names a flag of its API */
+		bool nul = json_error_code(&error) == json_error_null_character;
+
+		snprintf(problem, sizeof(problem), "not JSON: %s (byte %d)",
+			nul ? "the character U+0000 is not allowed" : error.text, error.position);
 		rpc_send_error(session, NULL, NULL, RPC_PARSE_ERROR, problem);
 		return;
 	}

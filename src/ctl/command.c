@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "ctl/print.h"
 
+enum { COMMAND_REFUSED = -32000 }; /* the protocol's code for "the daemon cannot do it" */
+
 static void command_usage(FILE *out, const struct command *command)
 {
 	fprintf(out, "Usage: wsgatectl [OPTION]... %s%s%s\n", command->name,
@@ -182,6 +184,24 @@ void command_complain(const struct ctl *ctl, const json_t *error)
 		command_complain_line(json_object_get(error, "message"), name);
 	json_array_foreach(problems, i, problem)
 		command_complain_line(problem, name);
+}
+
+int command_refuse(const struct ctl *ctl, const char *name, const char *text)
+{
+	json_t *error = json_pack("{s:i,s:s,s:{s:s*}}", "code", COMMAND_REFUSED, "message", text,
+		"data", "err", name);
+
+	command_complain(ctl, error);
+	json_decref(error);
+	return CTL_REFUSED;
+}
+
+/* The library's own text for U+0000 names a flag of its API. */
+const char *command_json_fault(const json_error_t *error)
+{
+	return json_error_code(error) == json_error_null_character
+		       ? "the character U+0000 is not allowed"
+		       : error->text;
 }
 
 json_t *command_call(struct ctl *ctl, const char *method, json_t *parameters)

@@ -85,6 +85,13 @@ void command_no_answer(void) __attribute__((noreturn));
 /* Says why the daemon said no; `error` is that of the answer. */
 void command_complain(const struct ctl *ctl, const json_t *error);
 
+/* The same for what this program has found out by itself; `name` as in `data.err`, or NULL. Returns
+ * CTL_REFUSED. */
+int command_refuse(const struct ctl *ctl, const char *name, const char *text);
+
+/* Why a text is not JSON. */
+const char *command_json_fault(const json_error_t *error);
+
 /* A call whose result says nothing more than that it is done: prints it with --json only. */
 int command_do(struct ctl *ctl, const char *method, json_t *parameters);
 

@@ -378,7 +378,7 @@ static json_t *add_settings_from_input(struct ctl *ctl)
 
 	if (!json_is_object(settings))
 		command_misused(ctl, "standard input is not a JSON object: %s",
-			settings ? "something else" : error.text);
+			settings ? "something else" : command_json_fault(&error));
 	return settings;
 }
 

@@ -91,7 +91,7 @@ static json_t *warn_arg(struct ctl *ctl, const char *text)
 
 	if (!arg)
 		command_misused(ctl, "--arg is not JSON: %s (a text needs quotes: '\"%s\"')",
-			error.text, text);
+			command_json_fault(&error), text);
 	return arg;
 }
 

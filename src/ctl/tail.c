@@ -231,7 +231,7 @@ static enum wsgate_result tail_next_record(struct wsgate *gate, const struct wsg
 	return result;
 }
 
-static int tail_frames(const struct tail *tail)
+static int tail_frames(const struct ctl *ctl, const struct tail *tail)
 {
 	const struct wsgate_record *record;
 	struct wsgate *gate;
@@ -243,7 +243,9 @@ static int tail_frames(const struct tail *tail)
 			tail_print_record(tail, record);
 		command_flush();
 	}
-	if (result != WSGATE_END)
+	if (result == WSGATE_ERROR_REFUSED)
+		command_refuse(ctl, NULL, wsgate_error(gate));
+	else if (result != WSGATE_END)
 		command_tell("%s", wsgate_error(gate));
 	wsgate_close(gate);
 	if (result == WSGATE_END)
@@ -278,7 +280,7 @@ static int tail_outlet(struct ctl *ctl, struct tail *tail, const json_t *outlet)
 		return CTL_REFUSED;
 	tail->options.path = path;
 	if (strcmp(format, "frames") == 0)
-		return tail_frames(tail);
+		return tail_frames(ctl, tail);
 	if (tail->options.start != WSGATE_START_DEFAULT)
 		command_misused(ctl, "--oldest and --after need an outlet of the format 'frames'");
 	return tail_socket(ctl, tail, path, strcmp(format, "packets") == 0);
@@ -316,6 +318,7 @@ int tail_run(struct ctl *ctl, int argc, char **argv)
 		.clean = isatty(STDOUT_FILENO),
 		.options = WSGATE_OPTIONS_INIT,
 	};
+	struct error error;
 	const json_t *outlet;
 	json_t *outlets;
 	const char *name;
@@ -329,9 +332,12 @@ int tail_run(struct ctl *ctl, int argc, char **argv)
 		return CTL_REFUSED;
 	outlet = tail_find(outlets, name);
 	client_close(&ctl->client);
-	if (!outlet)
-		command_tell("there is no outlet '%s' (NOT-FOUND)", name);
-	status = outlet ? tail_outlet(ctl, &tail, outlet) : CTL_REFUSED;
+	if (outlet) {
+		status = tail_outlet(ctl, &tail, outlet);
+	} else {
+		error_set(&error, ERROR_NOT_FOUND, "there is no outlet '%s'", name);
+		status = command_refuse(ctl, error.name, error.text);
+	}
 	json_decref(outlets);
 	return status;
 }

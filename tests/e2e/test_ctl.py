@@ -107,6 +107,18 @@ def test_json_is_what_the_socket_answers(daemon, command):
     assert "\x1b" not in text
 
 
+def test_json_errors_are_json(daemon):
+    for command, err in ((["status", "nope"], "NOT-FOUND"), (["tail", "nope"], "NOT-FOUND")):
+        error = json.loads(daemon.ctl("--json", *command, status=1).stderr)
+        assert (error["code"], error["data"]["err"]) == (-32000, err)
+        assert daemon.ctl(*command, status=1).stderr == f"wsgatectl: {error['message']} ({err})\n"
+
+
+def test_a_nul_is_refused_in_plain_words(daemon):
+    said = daemon.ctl("warn", "--warning-ms=1", '--arg="\\u0000"', "feed", status=2).stderr
+    assert "--arg is not JSON: the character U+0000 is not allowed" in said
+
+
 def test_is_open(daemon):
     assert daemon.ctl("is-open", "feed", status=0).stdout == "true\n"
     assert daemon.ctl("is-open", "manual", status=1).stdout == "false\n"

@@ -217,6 +217,8 @@ static const struct {
 				"not JSON: unexpected token near end of file (byte 11)")},
 	{"{\"a\":1,\"a\":2}", ERROR("null", "-32700",
 				      "not JSON: duplicate object key near '\\\"a\\\"' (byte 10)")},
+	{"[\"\\u0000\"]", ERROR("null", "-32700",
+				    "not JSON: the character U+0000 is not allowed (byte 9)")},
 	{"7", ERROR("null", "-32600", "the request is not an object")},
 	{"{\"id\":1,\"method\":\"free\"}",
 		ERROR("null", "-32600", "'jsonrpc' must be \\\"2.0\\\"")},
