@@ -178,6 +178,33 @@ static void check_path_length(const char *path, const config_setting_t *where,
 			FOLDER_NAME_MAX, name + 1, strlen(name + 1));
 }
 
+/* Asks the file, not the settings: a reload leaves the path as it runs. An empty string is as if it
+ * were not there. */
+static const config_setting_t *check_observe_member(const config_setting_t *gateway, const char *name)
+{
+	const config_setting_t *observe =
+		gateway ? config_setting_get_member(gateway, "observe") : NULL;
+	const config_setting_t *member =
+		observe ? config_setting_get_member(observe, name) : NULL;
+	const char *text = member ? config_setting_get_string(member) : NULL;
+
+	return text && *text ? member : NULL;
+}
+
+static void check_observe(const config_setting_t *gateway, struct settings_problems *problems)
+{
+	static const char *const others[] = {"mode", "owner", "group"};
+	const config_setting_t *member;
+
+	if (check_observe_member(gateway, "path"))
+		return;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		member = check_observe_member(gateway, others[i]);
+		if (member)
+			settings_problem(problems, member, "there is no observe socket without a 'path'");
+	}
+}
+
 static void check_sockets(const struct gateway_settings *gateway, const config_setting_t *where,
 	struct settings_problems *problems)
 {
@@ -189,9 +216,7 @@ static void check_sockets(const struct gateway_settings *gateway, const config_s
 	check_path_length(observe->path, place, problems);
 	if (check_is_path_of(observe, gateway->control.path))
 		settings_problem(problems, place, "the path is that of the control socket");
-	if (!observe->path && (observe->owner || observe->group))
-		settings_problem(problems, settings_problem_place(where, "observe"),
-			"there is no observe socket without a 'path'");
+	check_observe(where, problems);
 }
 
 static void check_connections(struct check *check)
