@@ -81,8 +81,9 @@ static int check_configuration(const char *file)
 	settings_problems_release(&problems);
 	if (!settings)
 		return EXIT_FAILURE;
-	printf("%s: fine: %zu connections, %zu outlets\n", file, settings->connection_count,
-		settings->outlet_count);
+	printf("%s: fine: %zu connection%s, %zu outlet%s\n", file, settings->connection_count,
+		settings->connection_count == 1 ? "" : "s", settings->outlet_count,
+		settings->outlet_count == 1 ? "" : "s");
 	settings_free(settings);
 	return EXIT_SUCCESS;
 }

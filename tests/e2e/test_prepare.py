@@ -1,5 +1,6 @@
 """Whatever depends on the system is looked at before anything old goes."""
 
+import grp
 import os
 import pathlib
 import signal
@@ -136,14 +137,15 @@ def test_what_needs_a_restart_is_said_and_stays(daemon, server, subscriber):
     daemon.configure(settings(
         server, outlet("one"), outlet("two"), outlet("three", **{"from": ["none*"]}), runtime_dir="/nowhere/at/all",
         dns=["127.0.0.1:1"], control={"path": "other.sock", "mode": "0640"},
+        observe={"path": "observe.sock", "group": grp.getgrgid(os.getgid()).gr_name},
     ))
     done = daemon.ctl("reload", status=0)
-    for name in ("gateway.runtime_dir", "gateway.control.path", "gateway.dns"):
+    for name in ("gateway.runtime_dir", "gateway.control.path", "gateway.observe.path", "gateway.dns"):
         assert f"{name}: the change takes effect with the next restart" in done.stderr
         daemon.wait_log(f"{name}: the change takes effect with the next restart")
     assert "no connection matches 'none*'" in done.stderr
     result = daemon.call("reload")
-    assert result["restart"] == ["gateway.runtime_dir", "gateway.control.path", "gateway.dns"]
+    assert result["restart"] == ["gateway.runtime_dir", "gateway.control.path", "gateway.observe.path", "gateway.dns"]
     assert mode(daemon.path("control.sock")) == 0o640
     assert (daemon.folder / "three.sock").is_socket()
     server.peers[0].send("on")
@@ -173,7 +175,7 @@ def test_the_end_does_not_wait_for_a_reload(daemon):
 
 def test_a_test_leaves_a_running_daemon_alone(daemon, server, subscriber):
     before = {path.name: path.stat().st_ino for path in daemon.folder.iterdir()}
-    assert "fine" in daemon.run("-t", status=0).stdout
+    assert daemon.run("-t", status=0).stdout == f"{daemon.file}: fine: 1 connection, 2 outlets\n"
     assert {path.name: path.stat().st_ino for path in daemon.folder.iterdir()} == before
     check_untouched(daemon, server, subscriber)
 
@@ -232,7 +234,7 @@ def test_a_test_as_another_user_says_what_it_cannot_see(make_daemon, server, tmp
     done = daemon.run("-t", status=0, user=65534, group=65534, extra_groups=[])
     assert f"unchecked, as user 65534: {token} cannot be read: Permission denied" in done.stderr
     assert f"unchecked, as user 65534: cannot make a socket in {daemon.folder}: Permission denied" in done.stderr
-    assert "fine" in done.stdout
+    assert "fine: 1 connection, 1 outlet\n" in done.stdout
 
 
 @pytest.mark.parametrize("header", ["Upgrade: x", "bad name: x", "X-A: a\x01b"])
