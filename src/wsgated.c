@@ -143,7 +143,7 @@ static void daemon_log_reload(struct daemon *daemon, const struct reload_outcome
 			changes->outlets_added, changes->outlets_removed, changes->outlets_changed);
 	else
 		log_write(daemon->log, LOG_ERR, NULL,
-			"configuration not reloaded, the one before stays: %s",
+			"configuration not reloaded, the previous one stays: %s",
 			outcome->error.text);
 }
 

@@ -42,7 +42,7 @@ static bool file_check(int fd, enum file_kinds kinds, struct error *error)
 	struct stat status;
 
 	if (fstat(fd, &status) < 0)
-		return error_set(error, ERROR_SYSTEM, "cannot be looked at: %s", strerror(errno));
+		return error_set(error, ERROR_SYSTEM, "cannot be examined: %s", strerror(errno));
 	if (S_ISREG(status.st_mode))
 		return true;
 	if (kinds == FILE_OR_PIPE && file_is_pipe(fd))

@@ -32,7 +32,7 @@ static inline size_t wsgate_frame_size(size_t length)
 	return (FRAMES_HEADER_SIZE + length + mask) & ~mask;
 }
 
-/* False: size and length do not fit each other. */
+/* False: size and length do not match. */
 static inline bool wsgate_frame_read(struct wsgate_frame *frame, const struct frames_header *header)
 {
 	*frame = (struct wsgate_frame){

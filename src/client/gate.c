@@ -83,10 +83,10 @@ static enum wsgate_result gate_check(struct wsgate *gate, const struct wsgate_op
 	if (!options->path)
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "the path is missing");
 	if (options->start < WSGATE_START_DEFAULT || options->start > WSGATE_START_AFTER)
-		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "there is no such start: %d",
+		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "invalid start: %d",
 			options->start);
 	if (options->mode < WSGATE_MODE_AUTO || options->mode > WSGATE_MODE_RING_SPIN)
-		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "there is no such mode: %d",
+		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "invalid mode: %d",
 			options->mode);
 	return WSGATE_OK;
 }
@@ -223,7 +223,7 @@ const char *wsgate_strerror(enum wsgate_result result)
 	case WSGATE_AGAIN: return "nothing as yet";
 	case WSGATE_END: return "the outlet has ended";
 	case WSGATE_ERROR_MEMORY: return "no memory";
-	case WSGATE_ERROR_ARGUMENT: return "the call cannot be meant like this";
+	case WSGATE_ERROR_ARGUMENT: return "an argument is invalid";
 	case WSGATE_ERROR_CONNECT: return "no outlet can be reached";
 	case WSGATE_ERROR_TIMEOUT: return "the daemon has not answered in time";
 	case WSGATE_ERROR_REFUSED: return "the daemon has refused";

@@ -51,7 +51,7 @@ static enum wsgate_result hello_receive(struct wsgate *gate, struct wsgate_frame
 	if (look == WSGATE_LOOK_BROKEN ||
 		(frame->type != FRAMES_HELLO && frame->type != FRAMES_ERROR))
 		return wsgate_fail(gate, WSGATE_ERROR_PROTOCOL,
-			"this is no outlet of the format frames");
+			"this is not an outlet of the format frames");
 	return WSGATE_OK;
 }
 

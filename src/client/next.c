@@ -15,7 +15,7 @@ enum {
 static enum wsgate_result next_break(struct wsgate *gate)
 {
 	return gate->failed = wsgate_fail(gate, WSGATE_ERROR_PROTOCOL,
-		       "what comes behind record %llu is not in the format frames",
+		       "what follows record %llu is not in the format frames",
 		       (unsigned long long)gate->expected - 1);
 }
 

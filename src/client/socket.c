@@ -37,7 +37,7 @@ enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, 
 	strcpy(address.sun_path, path);
 	gate->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (gate->fd < 0)
-		return wsgate_fail(gate, WSGATE_ERROR_SYSTEM, "no socket can be had: %s",
+		return wsgate_fail(gate, WSGATE_ERROR_SYSTEM, "cannot create a socket: %s",
 			strerror(errno));
 	socket_limit_connect(gate->fd, wsgate_left_ms(deadline));
 	do
@@ -48,7 +48,7 @@ enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, 
 			"the daemon accepts nobody at %s", path);
 	if (result < 0 && errno == EPROTOTYPE)
 		return wsgate_fail(gate, WSGATE_ERROR_CONNECT,
-			"cannot connect to %s: it is no outlet of the format frames", path);
+			"cannot connect to %s: it is not an outlet of the format frames", path);
 	if (result < 0)
 		return wsgate_fail(gate, WSGATE_ERROR_CONNECT, "cannot connect to %s: %s", path,
 			strerror(errno));

@@ -92,7 +92,7 @@ static bool methods_set_warnings(struct connection *connection, const json_t *pa
 	};
 
 	if (json_integer_value(queue) < 0)
-		return error_set(error, ERROR_QUEUE, "a queue of %lld warnings cannot be",
+		return error_set(error, ERROR_QUEUE, "a queue cannot hold %lld warnings",
 			(long long)json_integer_value(queue));
 	return connection_set_warnings(connection, &thresholds, error);
 }

@@ -114,7 +114,7 @@ int command_option(struct ctl *ctl, int argc, char **argv, const char *letters,
 			break;
 		case COMMAND_TIMEOUT:
 			if (!command_duration(optarg, &ctl->client.timeout))
-				command_misused(ctl, "--timeout is like 500ms, 10s or 2m, not '%s'",
+				command_misused(ctl, "--timeout must be like 500ms, 10s or 2m, not '%s'",
 					optarg);
 			break;
 		case '?':
@@ -139,7 +139,7 @@ char **command_arguments(struct ctl *ctl, int argc, char **argv, int minimum, in
 	if (argc - optind < minimum)
 		command_misused(ctl, "an argument is missing");
 	if (argc - optind > maximum)
-		command_misused(ctl, "there is no place for the argument '%s'",
+		command_misused(ctl, "unexpected argument '%s'",
 			argv[optind + maximum]);
 	return argv + optind;
 }

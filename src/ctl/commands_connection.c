@@ -65,7 +65,7 @@ static int run_connect(struct ctl *ctl, int argc, char **argv)
 
 	while (command_option(ctl, argc, argv, "H:s:h", options) != -1) {
 		if (!strchr(optarg, ':') || json_array_append_new(headers, json_string(optarg)))
-			command_misused(ctl, "a header is like 'Name: value', not '%s'", optarg);
+			command_misused(ctl, "a header must be like 'Name: value', not '%s'", optarg);
 	}
 	name = *command_arguments(ctl, argc, argv, 1, 1);
 	answer = command_ask(ctl, "connect",
@@ -344,7 +344,7 @@ static void add_setting(struct ctl *ctl, json_t *settings, char *text)
 	json_t *json;
 
 	if (!value)
-		command_misused(ctl, "a setting is like 'name=value', not '%s'", text);
+		command_misused(ctl, "a setting must be like 'name=value', not '%s'", text);
 	*value++ = '\0';
 	while ((dot = strchr(text, '.'))) {
 		*dot = '\0';
@@ -378,7 +378,7 @@ static json_t *add_settings_from_input(struct ctl *ctl)
 
 	if (!json_is_object(settings))
 		command_misused(ctl, "standard input is not a JSON object: %s",
-			settings ? "something else" : command_json_fault(&error));
+			settings ? "it is another JSON value" : command_json_fault(&error));
 	return settings;
 }
 
@@ -403,24 +403,24 @@ static int run_remove(struct ctl *ctl, int argc, char **argv)
 
 static const char connect_details[] =
 	"Answers once the connection is open or has failed: the server's HTTP response, and how\n"
-	"the call went. A connection that is open is closed with 1001 first.\n\n"
-	"  -H, --header='NAME: VALUE'  send this header, too, with this call; may be repeated,\n"
+	"the attempt went. An open connection is closed with 1001 first.\n\n"
+	"  -H, --header='NAME: VALUE'  send this header, too, this once; may be repeated,\n"
 	"                              up to 64 times and 32 KiB\n";
 
 static const char disconnect_details[] =
-	"CODE is a close code, 1001 unless given: 1000 to 1014 without 1004 to 1006, or 3000\n"
+	"CODE is a close code, 1001 by default: 1000 to 1014 except 1004 to 1006, or 3000\n"
 	"to 4999. REASON is a text of up to 123 bytes. It stays closed until 'connect'.\n";
 
 static const char send_details[] =
 	"TEXT is one text message; '-' sends what comes on standard input as one message.\n"
-	"A TEXT that begins with a dash goes behind '--'.\n\n"
+	"Put '--' before a TEXT that begins with a dash.\n\n"
 	"      --binary  send a binary message\n"
 	"      --lines   with '-': each line of standard input is a message\n";
 
 static const char on_open_details[] =
-	"Messages that are sent, behind those of the configuration, each time the connection has\n"
+	"Messages that are sent, after those of the configuration, each time the connection has\n"
 	"opened. 'add' also sends the message now if it is open, 'remove' only forgets it. They\n"
-	"stay until the daemon ends. In a MESSAGE, %n is the connection's name, %{VARIABLE} an\n"
+	"stay until the daemon stops. In a MESSAGE, %n is the connection's name, %{VARIABLE} an\n"
 	"environment variable of the daemon, and %% a percent sign.\n";
 
 static const char add_details[] =
@@ -431,7 +431,7 @@ static const char add_details[] =
 
 const struct command commands_connection[] = {
 	{"list", group, "", "Lists the connections", NULL, run_list},
-	{"status", group, "NAME", "Shows all there is to know about a connection", NULL,
+	{"status", group, "NAME", "Shows everything about a connection", NULL,
 		run_status},
 	{"connect", group, "[-H 'NAME: VALUE']... NAME", "(Re)connects, and shows the response",
 		connect_details, run_connect},
@@ -442,7 +442,7 @@ const struct command commands_connection[] = {
 		send_details, run_send},
 	{"ping", group, "NAME", "Sends a ping to the server", NULL, run_ping},
 	{"on-open", group, "NAME add|remove MESSAGE | NAME list",
-		"Changes what the server is told after each opening", on_open_details, run_on_open},
+		"Changes what is sent each time the connection opens", on_open_details, run_on_open},
 	{"add", group, "NAME URL [SETTING=VALUE]... | -", "Adds a connection", add_details,
 		run_add},
 	{"remove", group, "NAME", "Closes and removes a connection", NULL, run_remove},

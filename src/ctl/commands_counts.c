@@ -270,9 +270,9 @@ static const char clear_details[] = "      --all  of every connection\n";
 static const char warn_details[] =
 	"At least one of the first two must be above 0.\n\n"
 	"      --warning-ms=N  an operation (resolve, connect, tls, upgrade, send, recv) that\n"
-	"                      takes more milliseconds gives a warning\n"
-	"      --warning-bs=N  a transfer at fewer bytes a second gives a warning\n"
-	"      --min-ms=N      but only if it takes so many milliseconds [1000]\n"
+	"                      takes more milliseconds raises a warning\n"
+	"      --warning-bs=N  a transfer at fewer bytes per second raises one\n"
+	"      --min-ms=N      but only if it takes this many milliseconds [1000]\n"
 	"      --arg=JSON      a value that each warning carries\n"
 	"      --queue=N       warnings kept, 1 to 100000 [100]\n";
 

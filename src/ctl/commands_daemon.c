@@ -169,7 +169,7 @@ static int run_version(struct ctl *ctl, int argc, char **argv)
 }
 
 static const char log_details[] =
-	"LEVEL is err, warning, notice, info or debug; without it the present one is shown.\n";
+	"LEVEL is err, warning, notice, info or debug; without it the current one is shown.\n";
 
 const struct command commands_daemon[] = {
 	{"events", group, "", "Prints what happens, until interrupted", NULL, run_events},

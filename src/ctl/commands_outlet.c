@@ -162,8 +162,8 @@ static int run_subscribers(struct ctl *ctl, int argc, char **argv)
 
 static const char tail_details[] =
 	"Until interrupted, or until the outlet ends. Of a 'frames' outlet the payloads are\n"
-	"printed, one a line; with --json each record as an object. On a terminal, control\n"
-	"characters are made harmless.\n"
+	"printed, one per line; with --json each record as an object. On a terminal, control\n"
+	"characters are shown as escapes.\n"
 	"\n"
 	"  --oldest     'frames': begin with the oldest record that the daemon still has\n"
 	"  --after=SEQ  'frames': begin with the record after number SEQ\n";

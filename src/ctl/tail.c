@@ -213,7 +213,7 @@ static void tail_print_hello(const struct tail *tail, const struct wsgate_info *
 		print_json(stdout, object);
 		json_decref(object);
 	} else if (info->anew) {
-		fputs("wsgatectl: that record is yet to come: the outlet has begun to count anew\n",
+		fputs("wsgatectl: that record does not exist yet: the outlet has restarted its numbering\n",
 			stderr);
 	}
 	command_flush();

@@ -45,15 +45,15 @@ static void ctl_help(void)
 	     "  -s, --socket=PATH  the daemon's control socket\n"
 	     "                     [$WSGATED_SOCKET, else " RUNSTATEDIR
 	     "/wsgated/control.sock]\n"
-	     "      --timeout=TIME until a daemon without a sign of life counts as gone:\n"
-	     "                     500ms, 10s, 2m; 0: never [10s]\n"
+	     "      --timeout=TIME how long the daemon may show no sign of life:\n"
+	     "                     500ms, 10s, 2m; 0: forever [10s]\n"
 	     "      --json         print results as JSON, for programs\n"
 	     "      --no-color     no colours, even on a terminal (also: NO_COLOR=1)\n"
 	     "  -h, --help         this text; after a COMMAND: about that command\n"
 	     "      --version      print the version");
 	for (size_t i = 0; command_tables[i]; i++)
 		ctl_print_commands(command_tables[i]);
-	puts("\nExit status: 0 done, 1 the daemon said no, 2 wrong usage, 3 no daemon answers.");
+	puts("\nExit status: 0 done, 1 the daemon refused, 2 wrong usage, 3 no daemon answers.");
 }
 
 static void ctl_misused(const char *text, const char *what)
@@ -76,7 +76,7 @@ static void ctl_options(struct ctl *ctl, int argc, char **argv)
 			ctl->socket = optarg;
 		} else if (letter == COMMAND_TIMEOUT) {
 			if (!command_duration(optarg, &ctl->client.timeout))
-				ctl_misused("--timeout is like 500ms, 10s or 2m, not ", optarg);
+				ctl_misused("--timeout must be like 500ms, 10s or 2m, not ", optarg);
 		} else if (letter == 'j') {
 			ctl->json = true;
 		} else if (letter == 'n') {
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 		ctl_misused("a command is missing", "");
 	ctl.command = ctl_find(argv[optind]);
 	if (!ctl.command)
-		ctl_misused("there is no command ", argv[optind]);
+		ctl_misused("unknown command ", argv[optind]);
 
 	argc -= optind;
 	argv += optind;

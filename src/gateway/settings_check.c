@@ -170,7 +170,7 @@ static void check_path_length(const char *path, const config_setting_t *where,
 
 	if (path && strlen(path) > most)
 		settings_problem(problems, where,
-			"the path of a socket can have %zu bytes, '%s' has %zu", most, path,
+			"the path of a socket can have at most %zu bytes, '%s' has %zu", most, path,
 			strlen(path));
 	else if (name && strlen(name + 1) > FOLDER_NAME_MAX)
 		settings_problem(problems, where,

@@ -293,7 +293,7 @@ static void check_reconnect(const struct connection_settings *connection,
 			settings_problem(problems,
 				settings_problem_place(where, "reconnect.give_up"),
 				"must be close codes from 1000 to 4999 or HTTP statuses from 400 "
-				"to 599, which %u is neither of",
+				"to 599, not %u",
 				give_up->items[i]);
 	}
 }
@@ -324,7 +324,7 @@ static void check_address(const struct connection_settings *connection,
 			"'%s' is not of the 'family'", source);
 	if (interface && strlen(interface) >= IFNAMSIZ)
 		settings_problem(problems, settings_problem_place(where, "address.interface"),
-			"the name of an interface can have %d bytes, '%s' has %zu", IFNAMSIZ - 1,
+			"the name of an interface can have at most %d bytes, '%s' has %zu", IFNAMSIZ - 1,
 			interface, strlen(interface));
 }
 

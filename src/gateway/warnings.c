@@ -53,7 +53,7 @@ bool warnings_set(struct warnings *warnings, const struct warn_settings *thresho
 			"neither warning_ms nor warning_bs is above 0: nothing would ever warn");
 	if (thresholds->queue < 1 || thresholds->queue > WARNINGS_QUEUE_MAX)
 		return error_set(error, ERROR_QUEUE,
-			"a queue of %" PRIu64 " warnings cannot be: it must be 1 to %d",
+			"a queue cannot hold %" PRIu64 " warnings: it must be 1 to %d",
 			thresholds->queue, WARNINGS_QUEUE_MAX);
 
 	arg = thresholds->arg ? alloc_string(thresholds->arg) : NULL;

@@ -145,7 +145,7 @@ static bool url_apply_idna(struct url *url, const char *text, struct error *erro
 		return true;
 	result = idn2_to_ascii_8z(url->host, &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
 	if (result != IDN2_OK) {
-		snprintf(what, sizeof(what), "the host is no internationalised name (IDNA): %s",
+		snprintf(what, sizeof(what), "the host is not a valid internationalised name (IDNA): %s",
 			idn2_strerror(result));
 		return url_error(error, text, what);
 	}
@@ -181,7 +181,7 @@ static bool url_take_host(struct url *url, const char *host, const char *text, s
 		return url_error(error, text, "the host is longer than 253 characters");
 	if (strspn(url->host,
 		    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_") != length)
-		return url_error(error, text, "the host has a character that host names lack");
+		return url_error(error, text, "the host has a character that is not allowed in host names");
 	return true;
 }
 

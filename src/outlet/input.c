@@ -230,7 +230,7 @@ static enum input_outcome input_next_frame(struct subscriber *subscriber, const 
 	if (size % FRAMES_ALIGNMENT || size < sizeof(header) + payload ||
 		size - sizeof(header) - payload >= FRAMES_ALIGNMENT)
 		return input_broken(subscriber,
-			"size and length of a record do not fit each other");
+			"size and length of a record do not match");
 	if (length < size)
 		return INPUT_PARTIAL;
 	*taken = size;

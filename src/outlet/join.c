@@ -157,7 +157,7 @@ static void join_on_timeout(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd;
 	(void)what;
-	join_fail(context, "no hello has come in time");
+	join_fail(context, "no hello arrived in time");
 }
 
 void join_begin(struct subscriber *subscriber)

@@ -144,7 +144,7 @@ bool ws_extension_accept(const char *answer, const struct ws_deflate_parameters 
 	struct token name;
 
 	if (!token_take(&text, &name))
-		return extension_fail(error, answer, "which is no extension");
+		return extension_fail(error, answer, "which is not an extension");
 	if (!offer || !token_is(name, extension_name))
 		return extension_fail(error, answer, "which was not offered");
 	while (token_take_mark(&text, ';')) {

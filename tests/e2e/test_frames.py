@@ -220,7 +220,7 @@ def test_records_out_of_step_end_the_subscriber_alone(open_feed, subscribe, data
     bad.send(data + record(frames.TEXT, b"after"))
     error = bad.read()
     assert error.type == frames.ERROR
-    assert error.payload.decode() in ("size and length of a record do not fit each other",
+    assert error.payload.decode() in ("size and length of a record do not match",
                                       "a record is longer than 1 MiB")
     bad.wait_end()
     other.send(record(frames.TEXT, b"unharmed"))

@@ -106,4 +106,4 @@ def test_zero_is_for_ever(stopped):
 @pytest.mark.parametrize("time", ["", "10", "1h", "-1s", "1.5s", "s", "100000000s"])
 def test_times_that_are_none(daemon, time):
     for arguments in (["--timeout", time, "list"], ["list", "--timeout", time]):
-        assert "--timeout is like 500ms, 10s or 2m" in daemon.ctl(*arguments, status=2).stderr
+        assert "--timeout must be like 500ms, 10s or 2m" in daemon.ctl(*arguments, status=2).stderr

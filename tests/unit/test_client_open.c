@@ -149,7 +149,7 @@ START_TEST(test_answers_that_are_none)
 		const char *error;
 	} cases[] = {
 		{FRAMES_ERROR, "no \033[31m way", WSGATE_ERROR_REFUSED, "no ?[31m way"},
-		{FRAMES_TEXT, "hello", WSGATE_ERROR_PROTOCOL, "no outlet of the format frames"},
+		{FRAMES_TEXT, "hello", WSGATE_ERROR_PROTOCOL, "not an outlet of the format frames"},
 		{FRAMES_HELLO, "", WSGATE_ERROR_PROTOCOL, "JSON"},
 		{FRAMES_HELLO, "[]", WSGATE_ERROR_PROTOCOL, "JSON"},
 		{FRAMES_HELLO, "{}", WSGATE_ERROR_PROTOCOL, "begin"},

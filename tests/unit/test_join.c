@@ -157,7 +157,7 @@ START_TEST(test_no_hello_in_time)
 	fd = harness_connect(&harness);
 	ck_assert_int_eq(send(fd, "WSG", 3, 0), 3);
 	harness_expect_end(&harness, fd, &stream);
-	harness_expect_record(&stream, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION, "no hello has come in time");
+	harness_expect_record(&stream, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION, "no hello arrived in time");
 	ck_assert_uint_eq(harness.outlet->subscriber_count, 0);
 }
 END_TEST

@@ -105,8 +105,8 @@ static const struct bad_url bad_urls[] = {
 	{"ws://h/\x7f", "URL 'ws://h/ ': it has a space or control character"},
 	{"ws://h%00.example/", "URL 'ws://h%00.example/': the host has a control character"},
 	{"ws://h%2f.example/",
-		"URL 'ws://h%2f.example/': the host has a character that host names lack"},
-	{"ws://a,b/", "URL 'ws://a,b/': the host has a character that host names lack"},
+		"URL 'ws://h%2f.example/': the host has a character that is not allowed in host names"},
+	{"ws://a,b/", "URL 'ws://a,b/': the host has a character that is not allowed in host names"},
 	{"wss://.example.org/", "URL 'wss://.example.org/': the host begins with a dot"},
 	{"ws://[::1/", "URL 'ws://[::1/': it is not a well-formed URL"},
 	{"ws://[v1.fe]/", "URL 'ws://[v1.fe]/': the host is not an IPv6 address"},
@@ -121,10 +121,10 @@ static const struct bad_url bad_urls[] = {
 	{"ws://h/\xc3\xbc",
 		"URL 'ws://h/\xc3\xbc': it has a character outside ASCII; after the host, write it "
 		"percent-encoded"},
-	{"ws://\xff/", "URL 'ws://\xef\xbf\xbd/': the host is no internationalised name (IDNA): "
+	{"ws://\xff/", "URL 'ws://\xef\xbf\xbd/': the host is not a valid internationalised name (IDNA): "
 			"string encoding error"},
 	{"ws://\xe2\x80\xae.example/",
-		"URL 'ws://\xef\xbf\xbd.example/': the host is no internationalised name (IDNA): "
+		"URL 'ws://\xef\xbf\xbd.example/': the host is not a valid internationalised name (IDNA): "
 		"string contains a disallowed character"},
 	{"ws+unix:", "URL 'ws+unix:': the socket's path must be absolute: "
 		     "ws+unix:///run/app.sock:/path"},

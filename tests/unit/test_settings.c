@@ -717,8 +717,7 @@ END_TEST
 
 #define PROXY_URL "must be \"http://HOST:PORT\", \"socks5://HOST:PORT\" or \"environment\""
 #define GIVE_UP(code)                                                                              \
-	"must be close codes from 1000 to 4999 or HTTP statuses from 400 to 599, which " code      \
-	" is neither of"
+	"must be close codes from 1000 to 4999 or HTTP statuses from 400 to 599, not " code
 #define BYTES_42  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define BYTES_44  BYTES_42 "xx"
 #define BYTES_126 BYTES_42 BYTES_42 BYTES_42
@@ -854,7 +853,7 @@ static const struct {
 	{"address = { source = \"127.0.0.1\"; family = \"ipv6\"; };",
 		"address.source: '127.0.0.1' is not of the 'family'"},
 	{"address = { interface = \"0123456789abcdef\"; };",
-		"address.interface: the name of an interface can have 15 bytes, '0123456789abcdef' "
+		"address.interface: the name of an interface can have at most 15 bytes, '0123456789abcdef' "
 		"has 16"},
 	{"tls = { key_passphrase_file = \"/k\"; };",
 		"tls: 'key_passphrase_file' needs the 'cert_file' whose key it opens"},
@@ -956,7 +955,7 @@ START_TEST(the_path_of_a_socket_must_fit_into_its_address)
 	snprintf(text, sizeof(text), "gateway = { runtime_dir = \"%s\"; };\n" ONE_CONNECTION, path);
 	write_file("wsgated.conf", text);
 	snprintf(expected, sizeof(expected),
-		"wsgated.conf:1: gateway: the path of a socket can have 107 bytes, "
+		"wsgated.conf:1: gateway: the path of a socket can have at most 107 bytes, "
 		"'%s/control.sock' has 108",
 		path);
 	assert_problems((const char *const[]){expected, NULL});
