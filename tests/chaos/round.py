@@ -103,11 +103,19 @@ class Round(Ending):
         self.baseline = self.settled_descriptors()
         self.configure()
         self.daemon.call("reload")
-        for spec in self.topology.readers:
-            spec["path"] = self.daemon.path(f"{spec['outlet']}.sock")
-            self.readers[spec["name"]] = self.start("readers.py", json.dumps(spec))
-        wait_until(lambda: len(self.daemon.call("subscribers")) > len(self.readers), 30, "the readers")
+        self.start_readers()
         self.servers.say("go")
+
+    def start_readers(self):
+        """Until each has subscribed: one of frames has only connected before its hello is read."""
+        with Rpc(self.daemon.path("control.sock")) as events:
+            events.call("events")
+            for spec in self.topology.readers:
+                spec["path"] = self.daemon.path(f"{spec['outlet']}.sock")
+                self.readers[spec["name"]] = self.start("readers.py", json.dumps(spec))
+            missing = {reader.process.pid for reader in self.readers.values()}
+            while missing:
+                missing.discard(events.event("subscribed", 30)["pid"])
 
     def settled_descriptors(self):
         """How many the daemon has when nobody is about to come or to go."""
