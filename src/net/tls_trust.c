@@ -1,12 +1,13 @@
 #include "net/tls_trust.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -98,14 +99,52 @@ static bool tls_trust_load_file(SSL_CTX *ssl, const char *file, bool *missing,
 		file, tls_reason(code));
 }
 
-/* Looks into the folder, because OpenSSL does not before it searches there for a certificate. */
-static bool tls_trust_can_open(const char *path)
+/* As OpenSSL looks for them: the hash of a name, and a number, with an r in front for CRLs. */
+static bool tls_trust_is_hashed(const char *name)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	size_t hash = strspn(name, "0123456789abcdef");
 
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	if (hash != 8 || name[hash] != '.')
+		return false;
+	name += hash + 1 + (name[hash + 1] == 'r');
+	return *name && name[strspn(name, "0123456789")] == '\0';
+}
+
+/* OpenSSL opens what it looks for in the middle of a handshake, and would wait for who writes to a
+ * FIFO. When the folder changes it is looked at again. */
+static bool tls_trust_check_entries(DIR *folder, const char *path, struct error *error)
+{
+	const struct dirent *entry;
+	struct stat status;
+
+	while ((entry = readdir(folder))) {
+		if (tls_trust_is_hashed(entry->d_name) &&
+			fstatat(dirfd(folder), entry->d_name, &status, 0) == 0 &&
+			!S_ISREG(status.st_mode))
+			return error_set(error, ERROR_SOCKET_SSL,
+				"cannot use the CA directory '%s': %s is not a regular file", path,
+				entry->d_name);
+	}
+	return true;
+}
+
+/* Looks into the folder, because OpenSSL does not before it searches there for a certificate.
+ * `missing`: it may be, and is. */
+static bool tls_trust_check_path(const char *path, bool *missing, struct error *error)
+{
+	DIR *folder = opendir(path);
+	bool good;
+
+	if (!folder && missing && errno == ENOENT) {
+		*missing = true;
+		return true;
+	}
+	if (!folder)
+		return error_set(error, ERROR_SOCKET_SSL, "cannot use the CA directory '%s': %s",
+			path, strerror(errno));
+	good = tls_trust_check_entries(folder, path, error);
+	closedir(folder);
+	return good;
 }
 
 static bool tls_trust_load_path(SSL_CTX *ssl, const char *path, bool *missing,
@@ -113,14 +152,10 @@ static bool tls_trust_load_path(SSL_CTX *ssl, const char *path, bool *missing,
 {
 	bool several = missing && strchr(path, ':'); /* the environment may name more than one */
 
-	if (!several && !tls_trust_can_open(path)) {
-		if (missing && errno == ENOENT) {
-			*missing = true;
-			return true;
-		}
-		return error_set(error, ERROR_SOCKET_SSL, "cannot use the CA directory '%s': %s",
-			path, strerror(errno));
-	}
+	if (!several && !tls_trust_check_path(path, missing, error))
+		return false;
+	if (missing && *missing)
+		return true;
 	ERR_clear_error();
 	return SSL_CTX_load_verify_dir(ssl, path) ||
 		error_set(error, ERROR_SOCKET_SSL, "cannot use the CA directory '%s': %s", path,

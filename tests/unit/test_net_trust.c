@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "test_net.h"
@@ -168,6 +169,24 @@ START_TEST(a_shortage_in_a_handshake_is_not_remembered)
 }
 END_TEST
 
+/* What OpenSSL would open during a handshake; the folder may change at any time. */
+START_TEST(a_fifo_in_the_folder_is_not_waited_for)
+{
+	struct tls_settings settings = {.verify = true, .ca_path = directory};
+
+	serve(&good);
+	assert_accepted(&settings);
+	ck_assert_int_eq(unlink(ca_link), 0);
+	ck_assert_int_eq(mkfifo(ca_link, 0600), 0);
+	assert_refused(&settings, ".0 is not a regular file");
+	ck_assert_int_eq(unlink(ca_link), 0);
+	ck_assert_int_eq(symlink("ca.crt", ca_link), 0);
+	assert_accepted(&settings);
+	fixture_close(&fixture);
+	tls_server_stop(&server);
+}
+END_TEST
+
 START_TEST(a_system_without_certificates)
 {
 	struct tls_settings settings = {.verify = true};
@@ -195,6 +214,7 @@ TCase *test_net_trust(void)
 	tcase_add_loop_test(tests, a_shortage_is_not_remembered, 0,
 		sizeof(shortage_cases) / sizeof(shortage_cases[0]));
 	tcase_add_test(tests, a_shortage_in_a_handshake_is_not_remembered);
+	tcase_add_test(tests, a_fifo_in_the_folder_is_not_waited_for);
 	tcase_add_test(tests, a_system_without_certificates);
 	return tests;
 }
