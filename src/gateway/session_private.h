@@ -123,10 +123,9 @@ void session_await_writable(struct session *session);
 /* That of the last ping. */
 const void *session_ping_payload(const struct session *session, size_t *length);
 
-/* session_receiving.c: goes on with what is left over, or with what has arrived; or only with the
- * latter. At most one read. False: the session is over. */
+/* session_receiving.c: goes on with what is left over, or else with what has arrived. At most one read.
+ * False: the session is over. */
 bool session_receive(struct session *session);
-bool session_read(struct session *session);
 
 /* Counts it among those that had no time, or no longer. */
 void session_set_busy(struct session *session, bool busy);

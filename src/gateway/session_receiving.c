@@ -15,9 +15,9 @@ enum {
 };
 
 /*
- * How long sessions parse at a time, those together that have more to parse than there is time for: all that
- * one has read could take far longer, as half a megabyte of empty messages, or of compressed ones, into many
- * outlets; and turns add up with the number of those who take them.
+ * How long a session parses at a time. All that it has read could take far longer: half a megabyte of
+ * empty messages, or of compressed ones, into many outlets. Turns add up with the number of those who
+ * take them, so the busy ones share the time.
  */
 #define SESSION_PARSE_TIME       (2 * CLOCK_NS_PER_MS)
 #define SESSION_PARSE_TIME_LEAST (CLOCK_NS_PER_MS / 20)
@@ -294,7 +294,7 @@ static void session_expect_pending(struct session *session)
 }
 
 /* One read: as much as there is. False when the session is over. */
-bool session_read(struct session *session)
+static bool session_read(struct session *session)
 {
 	uint8_t *buffer = session_read_buffer(session->shared);
 	struct ws_input input = {buffer, 0};

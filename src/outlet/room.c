@@ -3,9 +3,9 @@
 /*
  * Room in a `wait` outlet, and who waits for it. A turn is taken only by who can go on: each either
  * publishes, or makes way at once and then waits for another outlet, one that is full or has a queue
- * of its own. An outlet whose queue is empty so gets one only by refusing a message, and room comes
- * only of subscribers that have read: without either, turns come to an end. tests/model walks through
- * all orders of them.
+ * of its own. So an outlet with an empty queue gets one only by refusing a message, and room comes
+ * only from subscribers that have read: without either, turns come to an end. tests/model walks
+ * through all orders of them.
  */
 
 enum { ROOM_RESERVE = 16 }; /* this part of the ring is for what cannot be held up */
@@ -25,8 +25,8 @@ static void room_measure(struct outlet *outlet)
 	outlet->room_next = seq + ring_records(ring) - ring_records(ring) / ROOM_RESERVE;
 }
 
-/* What has to be free for a record of that length; at most the ring. One that is larger than the ring
- * is dropped: then it is the notice of that. */
+/* What has to be free for a record of that length; at most the ring. A record that is larger is
+ * dropped, and leaves only a notice. */
 static size_t room_needed(const struct outlet *outlet, size_t length)
 {
 	size_t size = outlet->ring.size;
