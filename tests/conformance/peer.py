@@ -40,6 +40,7 @@ class Peer:
         self.pieces = send
         self.returns = returns
         self.returned = 0
+        self.moved = 0  # pieces sent and bytes received: while it grows, the case goes on
         self.pongs = []
         self.close = None  # (code, reason) of the client's close frame
         self.inflater = Inflater(case.deflate) if case.deflate else None
@@ -76,6 +77,7 @@ class Peer:
             for number, piece in enumerate(self.pieces):
                 self.writer.write(piece)
                 await self.writer.drain()
+                self.moved += 1
                 if number < PACED_MAX and len(piece) < 65536:
                     await asyncio.sleep(PACE)
         except ConnectionError:
@@ -158,6 +160,7 @@ class Peer:
             data = await self.reader.read(READ_SIZE)
             if not data:
                 break
+            self.moved += len(data)
             self.pending += data
             self._parse()
 
@@ -170,8 +173,7 @@ class Peer:
         sending = asyncio.ensure_future(self.send())
         try:
             if case.close is None:
-                await sending
-                complete = asyncio.ensure_future(self.complete.wait())
+                complete = asyncio.ensure_future(self.finish(sending))
                 await asyncio.wait({complete, listening}, return_when=asyncio.FIRST_COMPLETED)
                 complete.cancel()
                 if listening.done():
@@ -185,6 +187,11 @@ class Peer:
             listening.cancel()
             sending.cancel()
             self.writer.close()
+
+    async def finish(self, sending):
+        """Until all is sent, and all that has to come back has come."""
+        await sending
+        await self.complete.wait()
 
     async def end(self):
         if self.close is None:
