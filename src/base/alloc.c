@@ -38,6 +38,13 @@ void *alloc_resize(void *memory, size_t size)
 	return alloc_checked(realloc(memory, size ? size : 1));
 }
 
+void *alloc_one_more(void *items, size_t count, size_t size)
+{
+	if (count & (count - 1))
+		return items;
+	return alloc_resize(items, (count ? 2 * count : 1) * size);
+}
+
 char *alloc_string(const char *text)
 {
 	return alloc_checked(strdup(text));

@@ -10,6 +10,10 @@
  */
 void *alloc_zero(size_t count, size_t size);
 void *alloc_resize(void *memory, size_t size);
+
+/* Room for one item more in an array of `count` that has only ever grown by this, one at a time: it
+ * is resized when the count is a power of two. */
+void *alloc_one_more(void *items, size_t count, size_t size);
 char *alloc_string(const char *text);
 
 /* One behind the other; for secrets, of which printf(3) may leave a copy on the stack. */

@@ -301,7 +301,13 @@ bool text_is_glob(const char *text)
 
 bool text_matches(const char *glob, const char *name)
 {
-	return text_is_glob(glob) ? fnmatch(glob, name, 0) == 0 : strcmp(glob, name) == 0;
+	const size_t plain = strcspn(glob, "*?[\\");
+
+	/* What comes before the pattern says no most of the time, and fnmatch() takes its time. */
+	if (!text_is_glob(glob))
+		return strcmp(glob, name) == 0;
+	return strncmp(glob, name, plain) == 0 &&
+		(strcmp(glob + plain, "*") == 0 || fnmatch(glob + plain, name + plain, 0) == 0);
 }
 
 bool text_is_name(const char *text)

@@ -254,6 +254,48 @@ START_TEST(test_clock_format)
 }
 END_TEST
 
+static const struct {
+	const char *glob;
+	const char *name;
+	bool matches;
+} globs[] = {
+	{"plain", "plain", true},
+	{"plain", "plainer", false},
+	{"*", "any", true},
+	{"c*", "c", true},
+	{"c*", "c12", true},
+	{"c*", "b12", false},
+	{"c*2", "c12", true},
+	{"c*2", "c13", false},
+	{"c?", "c", false},
+	{"c?", "c1", true},
+	{"c[12]*", "c2.x", true},
+	{"c[!12]*", "c2.x", false},
+	{"c\\*[1]", "c*1", true},
+	{"c\\*[1]", "cx1", false},
+	{"longer*", "long", false},
+};
+
+START_TEST(test_globs)
+{
+	ck_assert(text_matches(globs[_i].glob, globs[_i].name) == globs[_i].matches);
+}
+END_TEST
+
+START_TEST(test_grows_one_by_one)
+{
+	unsigned *numbers = NULL;
+
+	for (unsigned i = 0; i < 100; i++) {
+		numbers = alloc_one_more(numbers, i, sizeof(*numbers));
+		numbers[i] = i;
+	}
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_uint_eq(numbers[i], i);
+	free(numbers);
+}
+END_TEST
+
 START_TEST(test_names)
 {
 	struct names names = {0};
@@ -544,6 +586,8 @@ int main(void)
 	tcase_add_test(rest, test_error_is_bounded);
 	tcase_add_test(rest, test_error_is_cut_between_characters);
 	tcase_add_test(rest, test_clock_format);
+	tcase_add_loop_test(text, test_globs, 0, sizeof(globs) / sizeof(globs[0]));
+	tcase_add_test(rest, test_grows_one_by_one);
 	tcase_add_test(rest, test_names);
 	tcase_add_test(rest, test_many_names);
 	tcase_add_test(rest, test_log_text);
