@@ -20,7 +20,7 @@ enum { ADMISSION_BURST_SHARE = 100 };
 #define ADMISSION_HOLD (500 * CLOCK_NS_PER_MS)
 
 enum {
-	ADMISSION_TURN = 16,    /* let in before other events get their turn */
+	ADMISSION_TURN = 16,    /* let in, and again before other events get their turn */
 	ADMISSION_OVERTAKE = 7, /* lest the doubtful ones starve */
 };
 
@@ -33,6 +33,7 @@ struct admission {
 	unsigned at_once;   /* 0: any number */
 	unsigned held;      /* places */
 	unsigned doubtful;  /* of these */
+	unsigned turn;      /* let in since the timer's last turn */
 	unsigned overtaken; /* how often in a row the first of the doubtful ones was */
 	struct admission_queue holders; /* in the order in which they came in */
 	struct admission_queue queues[ADMISSION_RANKS];
@@ -130,7 +131,7 @@ static void admission_on_timer(evutil_socket_t fd, short what, void *context)
 	struct admission_ticket *ticket;
 
 	(void)fd, (void)what;
-	for (int i = 0; i < ADMISSION_TURN; i++) {
+	for (admission->turn = 0; admission->turn < ADMISSION_TURN; admission->turn++) {
 		ticket = admission_next(admission);
 		if (!ticket || !admission_take_in(admission, ticket))
 			return;
@@ -189,7 +190,10 @@ bool admission_enter(struct admission *admission, struct admission_ticket *ticke
 	ticket->place = ADMISSION_QUEUED;
 	ticket->rank = rank;
 	TAILQ_INSERT_TAIL(&admission->queues[rank], ticket, entry);
-	return admission_next(admission) == ticket && admission_take_in(admission, ticket);
+	if (admission->turn++ < ADMISSION_TURN)
+		return admission_next(admission) == ticket && admission_take_in(admission, ticket);
+	admission_look_again(admission);
+	return false;
 }
 
 void admission_leave(struct admission *admission, struct admission_ticket *ticket)

@@ -80,6 +80,24 @@ START_TEST(without_limits_everybody_goes_in_at_once)
 }
 END_TEST
 
+/* Thousands may enter from within one callback. */
+START_TEST(after_a_few_the_others_have_their_turn)
+{
+	admission_limit(admission, 0, 0);
+	run_once();
+	for (int round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < CALLERS; i++)
+			ck_assert(enter(i, false));
+		for (unsigned i = 0; i < CALLERS; i++)
+			leave(i);
+	}
+	for (unsigned i = 0; i < CALLERS; i++)
+		ck_assert(!enter(i, false));
+	run_once();
+	ck_assert_uint_eq(let_in, CALLERS);
+}
+END_TEST
+
 START_TEST(no_more_than_at_once_are_inside_and_the_others_follow_in_order)
 {
 	admission_limit(admission, 2, 0);
@@ -277,6 +295,7 @@ Suite *admission_suite(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, without_limits_everybody_goes_in_at_once);
+	tcase_add_test(tests, after_a_few_the_others_have_their_turn);
 	tcase_add_test(tests, no_more_than_at_once_are_inside_and_the_others_follow_in_order);
 	tcase_add_test(tests, nobody_overtakes_the_queue_but_who_is_urgent);
 	tcase_add_test(tests, who_leaves_the_queue_is_not_let_in);
