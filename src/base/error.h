@@ -20,6 +20,7 @@
 #define ERROR_EXISTS          "ALREADY-EXISTS"
 #define ERROR_SETTINGS        "SETTINGS-ERROR"               /* a configuration that cannot be used */
 #define ERROR_SYSTEM          "SYSTEM-ERROR"                 /* the operating system refused */
+#define ERROR_LOCKED          "LOCKED"                       /* another process is at it: try again */
 
 /* An error as a value: a name for programs, a text for the person who has to mend it. */
 struct error {

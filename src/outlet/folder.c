@@ -9,10 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum {
-	FOLDER_TRIES = 20, /* while another daemon starts at the same moment */
-	FOLDER_WAIT_US = 1000,
-};
+enum { FOLDER_TRIES = 20 }; /* while the file is removed between opening and locking */
 
 static const char folder_lock_name[] = ".wsgated.lock";
 
@@ -132,13 +129,13 @@ static bool folder_holds(const struct folder *folder, int lock)
 		ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
-/* Whoever has it does not take long. */
 int folder_lock(const struct folder *folder, struct error *error)
 {
 	const int length = (int)(folder_name(folder->path) - folder->path);
+	bool held = false;
 	int lock;
 
-	for (int i = 0; i < FOLDER_TRIES; i++) {
+	for (int i = 0; i < FOLDER_TRIES && !held; i++) {
 		lock = openat(folder->fd, folder_lock_name,
 			O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, S_IRUSR | S_IWUSR);
 		if (lock < 0) {
@@ -147,12 +144,12 @@ int folder_lock(const struct folder *folder, struct error *error)
 				errno == ELOOP ? "it is a symbolic link" : strerror(errno));
 			return -1;
 		}
-		if (flock(lock, LOCK_EX | LOCK_NB) == 0 && folder_holds(folder, lock))
+		held = flock(lock, LOCK_EX | LOCK_NB) < 0;
+		if (!held && folder_holds(folder, lock))
 			return lock;
 		close(lock);
-		usleep(FOLDER_WAIT_US);
 	}
-	error_set(error, ERROR_SYSTEM,
+	error_set(error, ERROR_LOCKED,
 		"%s: another process holds the lock file %.*s%s: a daemon that starts, or somebody "
 		"who may write to the directory and should not",
 		folder->path, length, folder->path, folder_lock_name);

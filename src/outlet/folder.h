@@ -38,7 +38,8 @@ int folder_connect(int file, int type);
 
 /* Held from the look at what stands there until a socket listens: of two daemons that find the same
  * stale one, the second would else remove what the first has just bound. A file in the folder,
- * which is removed again. The descriptor, or -1. */
+ * which is removed again. The descriptor, or -1: ERROR_LOCKED if another process has it, who does
+ * not take long; this never waits. */
 int folder_lock(const struct folder *folder, struct error *error);
 void folder_unlock(const struct folder *folder, int lock);
 

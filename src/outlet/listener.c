@@ -60,6 +60,7 @@ struct listener {
 	uid_t uid_now;
 	gid_t gid_now;
 	bool placed; /* the file stands at `path`, not beside it */
+	bool held;   /* nobody is accepted yet */
 	bool paused;
 	TAILQ_ENTRY(listener) entry; /* of the paused */
 };
@@ -274,9 +275,10 @@ static bool listener_note_file(struct listener *listener, const struct folder *f
 	return true;
 }
 
+/* One that is held is known to epoll as well, so that listener_settle() cannot fail. */
 static bool listener_watch(struct listener *listener, struct error *error)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
+	struct epoll_event event = {.events = listener->held ? 0 : EPOLLIN, .data.ptr = listener};
 
 	if (epoll_ctl(listener->listeners->epoll, EPOLL_CTL_ADD, listener->fd, &event) == 0)
 		return true;
@@ -477,9 +479,9 @@ void listeners_free(struct listeners *listeners)
 	free(listeners);
 }
 
-/* Not `placed`: under a name beside its path for now. */
+/* Not `placed`: under a name beside its path for now. `held`: nobody is accepted yet. */
 static struct listener *listener_make(struct listeners *listeners, const struct log_subject *about,
-	const char *path, bool placed, int type, const struct listener_access *access,
+	const char *path, bool placed, bool held, int type, const struct listener_access *access,
 	listener_accept *accept, void *context, struct error *error)
 {
 	struct listener *listener = alloc_zero(1, sizeof(*listener));
@@ -488,6 +490,7 @@ static struct listener *listener_make(struct listeners *listeners, const struct 
 	listener->about = about;
 	listener->path = path;
 	listener->placed = placed;
+	listener->held = held;
 	listener->accept = accept;
 	listener->context = context;
 	listener->fd = -1;
@@ -501,7 +504,16 @@ struct listener *listener_new(struct listeners *listeners, const struct log_subj
 	const char *path, int type, const struct listener_access *access, listener_accept *accept,
 	void *context, struct error *error)
 {
-	return listener_make(listeners, about, path, true, type, access, accept, context, error);
+	return listener_make(listeners, about, path, true, false, type, access, accept, context,
+		error);
+}
+
+struct listener *listener_new_held(struct listeners *listeners, const struct log_subject *about,
+	const char *path, int type, const struct listener_access *access, listener_accept *accept,
+	void *context, struct error *error)
+{
+	return listener_make(listeners, about, path, true, true, type, access, accept, context,
+		error);
 }
 
 /* --- in the place of another ---------------------------------------------------------------- */
@@ -510,7 +522,8 @@ struct listener *listener_new_beside(struct listeners *listeners, const struct l
 	const char *path, int type, const struct listener_access *access, listener_accept *accept,
 	void *context, struct error *error)
 {
-	return listener_make(listeners, about, path, false, type, access, accept, context, error);
+	return listener_make(listeners, about, path, false, true, type, access, accept, context,
+		error);
 }
 
 bool listener_in_place(const struct listener *listener, struct error *error)
@@ -550,7 +563,7 @@ bool listener_exchange(struct listener *listener, struct error *error)
 	return exchanged;
 }
 
-void listener_settle(struct listener *listener)
+static void listener_remove_other(struct listener *listener)
 {
 	struct folder folder;
 	struct stat status;
@@ -564,6 +577,16 @@ void listener_settle(struct listener *listener)
 	}
 	free(listener->beside);
 	listener->beside = NULL;
+}
+
+void listener_settle(struct listener *listener)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
+
+	if (listener->beside)
+		listener_remove_other(listener);
+	listener->held = false;
+	epoll_ctl(listener->listeners->epoll, EPOLL_CTL_MOD, listener->fd, &event);
 }
 
 /* Only the one made here. */

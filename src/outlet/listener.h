@@ -50,18 +50,24 @@ typedef void listener_accept(int fd, void *context);
 
 /*
  * Binds and listens; `type` is SOCK_STREAM or SOCK_SEQPACKET. The socket that a dead process left
- * at `path` is replaced; that of a living one, or any other kind of file, is an error. Borrows
+ * at `path` is replaced; that of a living one, or any other kind of file, is an error. So is a lock
+ * on the folder that another process holds at the moment: ERROR_LOCKED, never waited for. Borrows
  * everything but `access`.
  */
 struct listener *listener_new(struct listeners *listeners, const struct log_subject *about,
 	const char *path, int type, const struct listener_access *access, listener_accept *accept,
 	void *context, struct error *error);
 
+/* The same, but accepts nobody until listener_settle(), which cannot fail. */
+struct listener *listener_new_held(struct listeners *listeners, const struct log_subject *about,
+	const char *path, int type, const struct listener_access *access, listener_accept *accept,
+	void *context, struct error *error);
+
 /*
  * One that is to take the place of a listening socket of this process at `path`, without a moment
  * at which there is none: first under a name beside it; listener_exchange() swaps the two, and once
- * more swaps them back; after the swap listener_settle() removes the other. Freed before that, it
- * leaves the other where it stands. listener_in_place() tells beforehand, of the other, whether
+ * more swaps them back; after the swap listener_settle() removes the other, and accepts whoever has
+ * come meanwhile. Freed before that, it leaves the other where it stands. listener_in_place() tells beforehand, of the other, whether
  * what is at its path is its own.
  */
 struct listener *listener_new_beside(struct listeners *listeners, const struct log_subject *about,

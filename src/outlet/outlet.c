@@ -75,9 +75,15 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	return outlet;
 }
 
+/* One of the ways to make a listener. */
+typedef struct listener *outlet_listen(struct listeners *listeners,
+	const struct log_subject *about, const char *path, int type,
+	const struct listener_access *access, listener_accept *accept, void *context,
+	struct error *error);
+
 static struct outlet *outlet_make(struct event_base *base, struct log *log,
 	struct listeners *listeners, const struct outlet_settings *settings,
-	const struct outlet_callbacks *callbacks, bool beside, struct error *error)
+	const struct outlet_callbacks *callbacks, outlet_listen *listen_to, struct error *error)
 {
 	struct listener_access access = outlet_access(settings);
 	struct outlet *outlet;
@@ -90,7 +96,7 @@ static struct outlet *outlet_make(struct event_base *base, struct log *log,
 	}
 	outlet = outlet_create(base, log, settings, callbacks);
 	type = outlet->format->packets ? SOCK_SEQPACKET : SOCK_STREAM;
-	outlet->listener = (beside ? listener_new_beside : listener_new)(listeners,
+	outlet->listener = listen_to(listeners,
 		&outlet->subject, outlet->settings.path, type, &access, subscriber_accept, outlet,
 		error);
 	if (!outlet->listener) {
@@ -104,14 +110,21 @@ struct outlet *outlet_new(struct event_base *base, struct log *log, struct liste
 	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
 	struct error *error)
 {
-	return outlet_make(base, log, listeners, settings, callbacks, false, error);
+	return outlet_make(base, log, listeners, settings, callbacks, listener_new, error);
+}
+
+struct outlet *outlet_new_held(struct event_base *base, struct log *log,
+	struct listeners *listeners, const struct outlet_settings *settings,
+	const struct outlet_callbacks *callbacks, struct error *error)
+{
+	return outlet_make(base, log, listeners, settings, callbacks, listener_new_held, error);
 }
 
 struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
 	struct error *error)
 {
 	struct outlet *outlet = outlet_make(old->base, old->log, listener_listeners(old->listener),
-		settings, old->callbacks, true, error);
+		settings, old->callbacks, listener_new_beside, error);
 
 	if (!outlet)
 		return NULL;
@@ -266,8 +279,7 @@ unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing)
 {
 	unsigned number = outlet->source_count++;
 
-	outlet->sources = alloc_resize(outlet->sources,
-		outlet->source_count * sizeof(*outlet->sources));
+	outlet->sources = alloc_one_more(outlet->sources, number, sizeof(*outlet->sources));
 	outlet->sources[number] = (struct outlet_source){
 		.name = alloc_string(name),
 		.thing = thing,

@@ -105,10 +105,15 @@ struct outlet *outlet_new(struct event_base *base, struct log *log, struct liste
 	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
 	struct error *error);
 
+/* The same, but whoever comes waits until outlet_settle(): outlet_free() undoes it unseen. */
+struct outlet *outlet_new_held(struct event_base *base, struct log *log,
+	struct listeners *listeners, const struct outlet_settings *settings,
+	const struct outlet_callbacks *callbacks, struct error *error);
+
 /*
  * One that takes the place of another at the same path, whose settings it cannot become, as if by
- * one step: from now on whoever comes, comes to it. Either outlet_settle() makes that final, and
- * the other can be drained; or outlet_withdraw() frees it, and the other is where it was.
+ * one step: from now on whoever comes, comes to it, and waits. Either outlet_settle() makes that
+ * final, and the other can be drained; or outlet_withdraw() frees it, and the other is where it was.
  */
 struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
 	struct error *error);

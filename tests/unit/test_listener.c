@@ -106,6 +106,26 @@ START_TEST(test_accepts_many)
 }
 END_TEST
 
+START_TEST(test_a_held_one_accepts_when_it_is_settled)
+{
+	const struct listener_access access = {.mode = 0600};
+	struct listener *listener = listener_new_held(fixture.listeners, &subject, fixture.path,
+		SOCK_STREAM, &access, on_accept, &fixture, &fixture.error);
+	int client;
+
+	ck_assert_msg(listener != NULL, "%s", fixture.error.text);
+	client = open_client();
+	for (int i = 0; i < 10; i++)
+		event_base_loop(fixture.base, EVLOOP_NONBLOCK);
+	ck_assert_int_eq(fixture.accepted, 0);
+	listener_settle(listener);
+	while (!fixture.accepted)
+		event_base_loop(fixture.base, EVLOOP_ONCE);
+	close(client);
+	listener_free(listener);
+}
+END_TEST
+
 START_TEST(test_mode_and_owner)
 {
 	struct listener_access access = {
@@ -330,6 +350,7 @@ START_TEST(test_a_lock_of_somebody_else_is_named)
 	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
 	expect_failure(fixture.path, &plain, "another process holds the lock file ");
+	ck_assert_str_eq(fixture.error.name, ERROR_LOCKED);
 	ck_assert_int_eq(access(fixture.path, F_OK), -1);
 	close(fd);
 	listener_free(open_listener()); /* and takes the file along */
@@ -498,6 +519,7 @@ Suite *listener_suite(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, test_accepts_many);
+	tcase_add_test(tests, test_a_held_one_accepts_when_it_is_settled);
 	tcase_add_test(tests, test_mode_and_owner);
 	tcase_add_test(tests, test_errors_say_what_is_wrong);
 	tcase_add_test(tests, test_other_files_are_left_alone);
