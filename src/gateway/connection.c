@@ -488,6 +488,7 @@ bool connection_check_connect(const struct connection *connection, const struct 
 void connection_connect(struct connection *connection, const struct header_list *extra,
 	struct connection_waiter *waiter)
 {
+	connection->started = true;
 	connection_cancel_call(connection);
 	connection_take_extra(connection, extra);
 	connection_wait(connection, waiter, true);
@@ -501,6 +502,7 @@ void connection_disconnect(struct connection *connection, unsigned code, const c
 {
 	struct error error;
 
+	connection->started = true;
 	connection->wanted = false;
 	connection->redial = false;
 	connection->renewing = false;
@@ -674,7 +676,8 @@ void connection_free(struct connection *connection)
 	session_free(connection->leaving);
 	connection->session = connection->leaving = NULL;
 	while (connection->route_count)
-		connection_detach(connection, connection->routes[0].outlet);
+		connection_detach(connection,
+			connection->routes[connection->route_count - 1].outlet);
 	free(connection->routes);
 	timer_clear(&connection->timer);
 	timer_clear(&connection->linger);
@@ -792,26 +795,43 @@ void connection_abort(struct connection *connection)
 		session_abort(connection->session);
 }
 
-static struct connection_route *connection_route(const struct connection *connection,
+/* Where the outlet's route stands, or would: they are in the order of the outlets' addresses. */
+static size_t connection_route_index(const struct connection *connection,
 	const struct outlet *outlet)
 {
-	for (size_t i = 0; i < connection->route_count; i++) {
-		if (connection->routes[i].outlet == outlet)
-			return &connection->routes[i];
+	size_t from = 0, to = connection->route_count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if ((uintptr_t)connection->routes[middle].outlet < (uintptr_t)outlet)
+			from = middle + 1;
+		else
+			to = middle;
 	}
-	return NULL;
+	return from;
+}
+
+static bool connection_feeds(const struct connection *connection, const struct outlet *outlet,
+	size_t index)
+{
+	return index < connection->route_count && connection->routes[index].outlet == outlet;
 }
 
 void connection_attach(struct connection *connection, struct outlet *outlet)
 {
-	if (connection_route(connection, outlet))
+	size_t index = connection_route_index(connection, outlet);
+	struct connection_route *route;
+
+	if (connection_feeds(connection, outlet, index))
 		return;
-	connection->routes = alloc_resize(connection->routes,
-		(connection->route_count + 1) * sizeof(*connection->routes));
-	connection->routes[connection->route_count++] = (struct connection_route){
-		.outlet = outlet,
-		.source = outlet_add_source(outlet, connection_name(connection), connection),
-	};
+	connection->routes = alloc_one_more(connection->routes, connection->route_count,
+		sizeof(*connection->routes));
+	route = &connection->routes[index];
+	memmove(route + 1, route, (connection->route_count - index) * sizeof(*route));
+	connection->route_count++;
+	route->outlet = outlet;
+	route->source = outlet_add_source(outlet, connection_name(connection), connection);
 	connection_update_demand(connection);
 }
 
@@ -823,16 +843,18 @@ static size_t connection_undelivered(const struct connection *connection)
 
 void connection_detach(struct connection *connection, struct outlet *outlet)
 {
-	struct connection_route *route = connection_route(connection, outlet);
+	size_t index = connection_route_index(connection, outlet);
+	struct connection_route *route = &connection->routes[index];
 	size_t undelivered;
 
-	if (!route)
+	if (!connection_feeds(connection, outlet, index))
 		return;
 	undelivered = connection_undelivered(connection);
 	if (undelivered)
 		outlet_lose(outlet, route->source, undelivered);
 	outlet_remove_source(outlet, route->source);
-	*route = connection->routes[--connection->route_count];
+	connection->route_count--;
+	memmove(route, route + 1, (connection->route_count - index) * sizeof(*route));
 	if (connection->waiter.outlet == outlet) {
 		outlet_forget_waiter(&connection->waiter);
 		connection_resume(connection);

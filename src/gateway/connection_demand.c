@@ -41,10 +41,13 @@ static void connection_linger(struct connection *connection)
 
 void connection_update_demand(struct connection *connection)
 {
-	bool demanded = connection_has_subscribers(connection);
+	bool demanded;
 
 	if (connection->settings->when != WHEN_SUBSCRIBED || !connection->started ||
-		connection->retired || demanded == connection->demanded)
+		connection->retired)
+		return;
+	demanded = connection_has_subscribers(connection);
+	if (demanded == connection->demanded)
 		return;
 	connection->demanded = demanded;
 	if (demanded) {

@@ -29,7 +29,7 @@ struct connection {
 	uint64_t since;              /* of the state, ns since 1970 */
 	bool wanted;                 /* to be opened again when it is lost */
 	bool redial;                 /* call again as soon as the session has closed */
-	bool started;
+	bool started; /* it may open by itself, or somebody has told it what to do */
 	bool retired;
 
 	struct admission_ticket ticket; /* for the call that is under way or waits for its turn */
@@ -50,7 +50,7 @@ struct connection {
 	struct timer linger; /* WHEN_SUBSCRIBED: since the last subscriber has left */
 	bool demanded;       /* likewise: there are subscribers */
 
-	struct connection_route *routes;
+	struct connection_route *routes; /* in the order of the outlets' addresses */
 	size_t route_count;
 	struct outlet_waiter waiter; /* for room in an outlet, while a session is held up */
 	struct connection_waiters waiters;
