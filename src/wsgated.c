@@ -96,26 +96,21 @@ static void daemon_on_reload_begun(void *context)
 		(unsigned long long)(clock_monotonic() / CLOCK_NS_PER_US));
 }
 
-/* All of it or, of what can fail, nothing. */
-static bool daemon_apply(struct settings *settings, struct gateway_changes *changes,
+static bool daemon_on_reload_prepare(const struct settings *settings,
 	struct settings_problems *problems, void *context)
 {
-	struct daemon *daemon = context;
-	const struct gateway_settings *before = &gateway_settings(daemon->gateway)->gateway;
-	struct gateway_plan *plan = gateway_prepare(daemon->gateway, settings, problems);
-	bool access = control_set_access(daemon->control, &settings->gateway, problems);
+	const struct daemon *daemon = context;
 
-	if (!plan || !access) {
-		if (plan)
-			gateway_withdraw(plan);
-		if (access)
-			control_set_access(daemon->control, before, problems);
-		return false;
-	}
-	gateway_commit(plan, changes);
-	log_set_level(daemon->log, settings->gateway.log.level);
-	log_set_format(daemon->log, settings->gateway.log.format);
-	return true;
+	return control_set_access(daemon->control, &settings->gateway, problems);
+}
+
+static void daemon_on_reload_withdraw(void *context)
+{
+	const struct daemon *daemon = context;
+	struct settings_problems problems = {0};
+
+	control_set_access(daemon->control, &gateway_settings(daemon->gateway)->gateway, &problems);
+	settings_problems_release(&problems);
 }
 
 static void daemon_log_problems(struct daemon *daemon, const struct settings_problems *problems)
@@ -151,6 +146,10 @@ static void daemon_on_reload_ended(const struct reload_outcome *outcome, void *c
 {
 	struct daemon *daemon = context;
 
+	if (outcome->done) {
+		log_set_level(daemon->log, gateway_settings(daemon->gateway)->gateway.log.level);
+		log_set_format(daemon->log, gateway_settings(daemon->gateway)->gateway.log.format);
+	}
 	malloc_trim(0); /* of thousands of connections the parsed file takes more than they do */
 	daemon_log_reload(daemon, outcome);
 	notify_send(daemon->notify, "READY=1");
@@ -374,7 +373,8 @@ static bool daemon_open(struct daemon *daemon, struct settings *settings,
 	const struct reload_callbacks reload_callbacks = {
 		.context = daemon,
 		.begun = daemon_on_reload_begun,
-		.apply = daemon_apply,
+		.prepare = daemon_on_reload_prepare,
+		.withdraw = daemon_on_reload_withdraw,
 		.ended = daemon_on_reload_ended,
 	};
 	struct error error;

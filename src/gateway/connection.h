@@ -141,7 +141,7 @@ struct connection_host {
 	void (*event)(struct connection *connection, const char *type, const char *details,
 		const struct warning *warning, void *context);
 
-	/* A retired connection is idle and can be freed. */
+	/* A retired connection is idle and can be freed, though not from within this call. */
 	void (*retired)(struct connection *connection, void *context);
 };
 
@@ -158,7 +158,7 @@ void connection_start(struct connection *connection);
 void connection_change(struct connection *connection, struct connection_config *config,
 	enum settings_change change);
 
-/* Closes with 1001 for good, then calls `retired` (never from within this call). */
+/* Closes with 1001 for good, then calls `retired`, perhaps at once. */
 void connection_retire(struct connection *connection);
 
 bool connection_is_retired(const struct connection *connection);

@@ -94,9 +94,7 @@ static void connection_on_timer(void *context)
 {
 	struct connection *connection = context;
 
-	if (connection->retired)
-		connection->host->retired(connection, connection->host->context);
-	else if (connection->session)
+	if (connection->session)
 		connection_renew(connection);
 	else
 		connection_call(connection);
@@ -115,7 +113,7 @@ void connection_rest(struct connection *connection)
 	connection->wanted = false;
 	connection_enter(connection, CONNECTION_IDLE);
 	if (connection->retired && !connection->leaving)
-		connection_set_timer(connection, 0);
+		connection->host->retired(connection, connection->host->context);
 }
 
 void connection_start_anew(struct connection *connection)

@@ -9,6 +9,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "gateway/gateway_private.h"
+#include "gateway/settings_private.h"
+
+#define GATEWAY_TURN (2 * CLOCK_NS_PER_MS) /* of tidying up, before the loop polls again */
 
 enum {
 	GATEWAY_POLL_MS = 10, /* how often draining outlets are looked at */
@@ -42,6 +45,17 @@ void gateway_emit(struct gateway *gateway, const struct gateway_event *event)
 	for (listener = TAILQ_FIRST(&gateway->listeners); listener; listener = next) {
 		next = TAILQ_NEXT(listener, entry);
 		listener->event(event, listener->context);
+	}
+}
+
+void gateway_tell_settled(struct gateway *gateway)
+{
+	struct gateway_listener *listener, *next;
+
+	for (listener = TAILQ_FIRST(&gateway->listeners); listener; listener = next) {
+		next = TAILQ_NEXT(listener, entry);
+		if (listener->settled)
+			listener->settled(listener->context);
 	}
 }
 
@@ -129,10 +143,10 @@ static bool gateway_on_input(struct outlet *outlet, int source, bool binary, con
 }
 
 struct outlet *gateway_make_outlet(struct gateway *gateway,
-	const struct outlet_config *config, struct error *error)
+	const struct outlet_config *config, bool held, struct error *error)
 {
-	return outlet_new(gateway->base, gateway->log, gateway->outlet_listeners, &config->outlet,
-		&gateway->outlet_callbacks, error);
+	return (held ? outlet_new_held : outlet_new)(gateway->base, gateway->log,
+		gateway->outlet_listeners, &config->outlet, &gateway->outlet_callbacks, error);
 }
 
 /* --- what there is ------------------------------------------------------------------------- */
@@ -217,6 +231,13 @@ static void gateway_poll_soon(struct gateway *gateway)
 		event_add(&gateway->poll, &soon);
 }
 
+static void gateway_poll_now(struct gateway *gateway)
+{
+	const struct timeval now = {0};
+
+	event_add(&gateway->poll, &now);
+}
+
 static void gateway_detach_all(struct outlet *outlet, bool retired_too)
 {
 	for (unsigned source = 0; source < outlet_source_count(outlet); source++) {
@@ -233,8 +254,8 @@ static void gateway_let_outlet_leave(struct gateway *gateway, struct outlet *out
 {
 	gateway_detach_all(outlet, false);
 	outlet_drain(outlet);
-	gateway->leaving = alloc_resize(gateway->leaving,
-		(gateway->leaving_count + 1) * sizeof(*gateway->leaving));
+	gateway->leaving = alloc_one_more(gateway->leaving, gateway->leaving_count,
+		sizeof(*gateway->leaving));
 	gateway->leaving[gateway->leaving_count++] = (struct gateway_leaving){
 		.outlet = outlet,
 		.deadline = clock_monotonic() + gateway->settings->gateway.drain_timeout,
@@ -242,32 +263,43 @@ static void gateway_let_outlet_leave(struct gateway *gateway, struct outlet *out
 	gateway_poll_soon(gateway);
 }
 
-static void gateway_free_left(struct gateway *gateway, uint64_t now)
+/* False: at `end` there were more. */
+static bool gateway_free_left(struct gateway *gateway, uint64_t now, uint64_t end)
 {
 	bool late = gateway->stopped && gateway->stop_deadline <= now;
+	bool in_time = true;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < gateway->leaving_count; i++) {
 		struct gateway_leaving *leaving = &gateway->leaving[i];
 
-		if (!late && !outlet_drained(leaving->outlet) && leaving->deadline > now) {
+		if (!in_time ||
+			(!late && !outlet_drained(leaving->outlet) && leaving->deadline > now)) {
 			gateway->leaving[kept++] = *leaving;
 			continue;
 		}
 		gateway_detach_all(leaving->outlet, true);
 		outlet_give_up(leaving->outlet);
 		outlet_free(leaving->outlet);
+		in_time = clock_monotonic() < end;
 	}
 	gateway->leaving_count = kept;
+	return in_time;
 }
 
 /* Not the outlet itself. */
-void gateway_free_entry(struct gateway_outlet *entry)
+static void gateway_free_entry(struct gateway_outlet *entry)
 {
-	for (size_t i = 0; i < entry->from.count; i++)
-		free(entry->from.items[i]);
-	free(entry->from.items);
+	setting_replace_strings(&entry->from, (struct string_list){0});
 	free(entry);
+}
+
+void gateway_configure_entry(struct gateway_outlet *entry, struct outlet_config *config)
+{
+	setting_replace_strings(&entry->from, config->from);
+	config->from = (struct string_list){0};
+	entry->implicit = config->implicit;
+	outlet_config_free(config);
 }
 
 /* What the outlet was made from; its strings are borrowed. */
@@ -290,48 +322,92 @@ void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry)
 static void gateway_on_retired(struct connection *connection, void *context)
 {
 	struct gateway *gateway = context;
-	size_t index = 0;
+	size_t index = gateway->retiring_count - 1;
 
 	while (gateway->retiring[index] != connection)
-		index++;
+		index--;
 	gateway->retiring[index] = gateway->retiring[--gateway->retiring_count];
-	connection_free(connection);
+	gateway->retired = alloc_one_more(gateway->retired, gateway->retired_count,
+		sizeof(*gateway->retired));
+	gateway->retired[gateway->retired_count++] = connection;
+	gateway_poll_now(gateway);
+}
+
+bool gateway_free_retired(struct gateway *gateway)
+{
+	if (gateway->retired_count == 0)
+		return false;
+	connection_free(gateway->retired[--gateway->retired_count]);
+	return true;
+}
+
+/* False: at `end` there were more. Thousands may be retired at once. */
+static bool gateway_free_all_retired(struct gateway *gateway, uint64_t end)
+{
+	while (clock_monotonic() < end) {
+		if (!gateway_free_retired(gateway))
+			return true;
+	}
+	return false;
 }
 
 void gateway_retire(struct gateway *gateway, struct connection *connection)
 {
-	gateway->retiring = alloc_resize(gateway->retiring,
-		(gateway->retiring_count + 1) * sizeof(*gateway->retiring));
+	gateway->retiring = alloc_one_more(gateway->retiring, gateway->retiring_count,
+		sizeof(*gateway->retiring));
 	gateway->retiring[gateway->retiring_count++] = connection;
 	names_remove(&gateway->connections_by_name, connection_name(connection));
 	connection_retire(connection);
 }
 
-/* The connections close first, then the outlets deliver what is in their rings. */
-static void gateway_go_on_stopping(struct gateway *gateway, uint64_t now)
+/* False: at `end` there was more to do. */
+static bool gateway_close_connections(struct gateway *gateway, bool late, uint64_t end)
+{
+	while (gateway->connection_count) {
+		if (clock_monotonic() >= end)
+			return false;
+		gateway_retire(gateway, gateway->connections[--gateway->connection_count]);
+	}
+	for (size_t i = gateway->retiring_count; late && i > 0; i--) { /* it takes itself out */
+		if (clock_monotonic() >= end)
+			return false;
+		connection_abort(gateway->retiring[i - 1]);
+	}
+	return true;
+}
+
+/* The connections close first, then the outlets deliver what is in their rings. False: at `end`
+ * there was more to do. */
+static bool gateway_go_on_stopping(struct gateway *gateway, uint64_t now, uint64_t end)
 {
 	bool late = now >= gateway->stop_deadline;
 
-	for (size_t i = 0; late && i < gateway->retiring_count; i++)
-		connection_abort(gateway->retiring[i]);
+	if (!gateway_close_connections(gateway, late, end))
+		return false;
 	if (gateway->retiring_count && !late)
-		return;
+		return true;
 	names_release(&gateway->outlets_by_name);
-	while (gateway->outlet_count)
+	while (gateway->outlet_count) {
+		if (clock_monotonic() >= end)
+			return false;
 		gateway_drop_outlet(gateway, gateway->outlets[--gateway->outlet_count]);
-	gateway_free_left(gateway, now);
+	}
+	return gateway_free_left(gateway, now, end);
 }
 
 static void gateway_on_poll(evutil_socket_t fd, short what, void *context)
 {
 	struct gateway *gateway = context;
-	uint64_t now = clock_monotonic();
+	uint64_t now = clock_monotonic(), end = now + GATEWAY_TURN;
+	bool stops = gateway->stopped && !gateway->change;
+	bool in_time = gateway_free_all_retired(gateway, end) &&
+		gateway_free_left(gateway, now, end) &&
+		(!stops || gateway_go_on_stopping(gateway, now, end));
 
 	(void)fd, (void)what;
-	gateway_free_left(gateway, now);
-	if (gateway->stopped)
-		gateway_go_on_stopping(gateway, now);
-	if (gateway->stopped && gateway->outlet_count + gateway->leaving_count == 0)
+	if (!in_time)
+		gateway_poll_now(gateway);
+	else if (stops && gateway->outlet_count + gateway->leaving_count == 0)
 		gateway->stopped(gateway->stopped_context);
 	else if (gateway->stopped || gateway->leaving_count)
 		gateway_poll_soon(gateway);
@@ -343,10 +419,8 @@ void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *co
 	gateway->stopped_context = context;
 	gateway->stop_deadline =
 		clock_monotonic() + gateway->settings->gateway.drain_timeout;
-	for (size_t i = 0; i < gateway->connection_count; i++)
-		gateway_retire(gateway, gateway->connections[i]);
-	gateway->connection_count = 0;
-	gateway_poll_soon(gateway);
+	gateway_abandon_change(gateway);
+	gateway_poll_now(gateway);
 }
 
 void gateway_stop_now(struct gateway *gateway)
@@ -402,7 +476,7 @@ void gateway_detach_outlet(const struct gateway_outlet *entry)
 	}
 }
 
-void gateway_insert_connection(struct gateway *gateway, struct connection *connection)
+static void gateway_insert_connection(struct gateway *gateway, struct connection *connection)
 {
 	gateway->connections = alloc_resize(gateway->connections,
 		(gateway->connection_count + 1) * sizeof(*gateway->connections));
@@ -411,18 +485,17 @@ void gateway_insert_connection(struct gateway *gateway, struct connection *conne
 }
 
 /* Takes the outlet and its configuration over. */
-void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet,
+static void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet,
 	struct outlet_config *config)
 {
 	struct gateway_outlet *entry = alloc_zero(1, sizeof(*entry));
 
-	*entry = (struct gateway_outlet){outlet, config->from, config->implicit};
-	config->from = (struct string_list){0};
+	entry->outlet = outlet;
+	gateway_configure_entry(entry, config);
 	gateway->outlets = alloc_resize(gateway->outlets,
 		(gateway->outlet_count + 1) * sizeof(*gateway->outlets));
 	gateway->outlets[gateway->outlet_count++] = entry;
 	names_add(&gateway->outlets_by_name, outlet_settings(outlet)->name, entry);
-	outlet_config_free(config);
 }
 
 /* --- one connection more, or less ---------------------------------------------------------- */
@@ -470,7 +543,7 @@ static bool gateway_add_implicit_outlet(struct gateway *gateway,
 	if (names_find(&gateway->outlets_by_name, name))
 		error_set(error, ERROR_EXISTS, "there is an outlet '%s' that does not take it", name);
 	else
-		outlet = gateway_make_outlet(gateway, config, error);
+		outlet = gateway_make_outlet(gateway, config, false, error);
 	if (!outlet) {
 		outlet_config_free(config);
 		return false;
@@ -487,6 +560,8 @@ bool gateway_add(struct gateway *gateway, struct connection_config *config,
 
 	if (gateway->stopped)
 		return error_set(error, ERROR_SYSTEM, "the daemon is stopping");
+	if (gateway->change)
+		return error_set(error, ERROR_SYSTEM, "a reload is under way");
 	if (gateway_connection(gateway, config->name))
 		return error_set(error, ERROR_EXISTS, "there is a connection '%s' already",
 			config->name);
@@ -532,6 +607,8 @@ bool gateway_remove(struct gateway *gateway, const char *name, struct error *err
 	struct connection *connection = gateway_connection(gateway, name);
 	size_t index = 0;
 
+	if (gateway->change)
+		return error_set(error, ERROR_SYSTEM, "a reload is under way");
 	if (!connection)
 		return error_set(error, ERROR_NOT_FOUND, "there is no connection '%s'", name);
 	while (gateway->connections[index] != connection)
@@ -548,13 +625,20 @@ bool gateway_remove(struct gateway *gateway, const char *name, struct error *err
 
 /* --- life ---------------------------------------------------------------------------------- */
 
+static void gateway_on_started(bool done, const struct gateway_changes *changes, void *context)
+{
+	bool *started = context;
+
+	(void)changes;
+	*started = done;
+}
+
 struct gateway *gateway_new(struct event_base *base, struct log *log, struct settings *settings,
 	struct settings_problems *problems)
 {
 	struct gateway *gateway = alloc_zero(1, sizeof(*gateway));
 	const struct string_list *dns = &settings->gateway.dns;
-	struct gateway_changes changes;
-	struct gateway_plan *plan;
+	bool started = false;
 
 	gateway->base = base;
 	gateway->log = log;
@@ -579,22 +663,26 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 		.attended = gateway_on_attended,
 		.event = gateway_on_outlet_event,
 	};
-	plan = gateway_prepare(gateway, settings, problems);
-	if (!plan) {
-		gateway_free(gateway);
-		return NULL;
-	}
-	gateway_commit(plan, &changes);
-	return gateway;
+	gateway_change(gateway, settings, problems,
+		&(struct gateway_changing){.context = &started, .ended = gateway_on_started});
+	gateway_finish_change(gateway);
+	if (started)
+		return gateway;
+	gateway_free(gateway);
+	return NULL;
 }
 
 void gateway_free(struct gateway *gateway)
 {
+	gateway_abandon_change(gateway);
+	gateway_finish_change(gateway);
 	event_del(&gateway->poll);
 	for (size_t i = 0; i < gateway->connection_count; i++)
 		connection_free(gateway->connections[i]);
 	for (size_t i = 0; i < gateway->retiring_count; i++)
 		connection_free(gateway->retiring[i]);
+	for (size_t i = 0; i < gateway->retired_count; i++)
+		connection_free(gateway->retired[i]);
 	for (size_t i = 0; i < gateway->outlet_count; i++) {
 		outlet_free(gateway->outlets[i]->outlet);
 		gateway_free_entry(gateway->outlets[i]);
@@ -609,6 +697,7 @@ void gateway_free(struct gateway *gateway)
 	settings_free(gateway->settings);
 	free(gateway->connections);
 	free(gateway->retiring);
+	free(gateway->retired);
 	free(gateway->outlets);
 	free(gateway->leaving);
 	free(gateway->shared.read_buffer);

@@ -30,6 +30,8 @@ struct gateway_event {
 /* Whoever wants to know; the struct is the caller's until gateway_unlisten(). */
 struct gateway_listener {
 	void (*event)(const struct gateway_event *event, void *context);
+	/* A change to other settings is over, whatever its outcome. May be NULL. */
+	void (*settled)(void *context);
 	void *context;
 	TAILQ_ENTRY(gateway_listener) entry; /* private */
 };
@@ -52,18 +54,31 @@ struct gateway_changes {
 	unsigned outlets_changed;
 };
 
+/* Who asks for a change; called from the event loop. */
+struct gateway_changing {
+	void *context;
+	/* Has what else can fail done, of what the settings say: as the last of all that can.
+	 * False: the problems say why. May be NULL. */
+	bool (*prepare)(const struct settings *settings, struct settings_problems *problems,
+		void *context);
+	/* Undoes that, because something else has failed. May be NULL. */
+	void (*withdraw)(void *context);
+	/* It is over. */
+	void (*ended)(bool done, const struct gateway_changes *changes, void *context);
+};
+
 /*
- * Changes over to other settings, of which only what differs is touched, in two steps. The first
- * does all that can fail, for everything that there is: if anything does, `problems` has all of it,
- * nothing has changed, and the settings stay the caller's. The second cannot fail, and takes the
- * settings over; gateway_withdraw() instead of it undoes the first. The two belong into one turn of
- * the event loop.
+ * Changes over to other settings, of which only what differs is touched; in many turns of the event
+ * loop, if there is much of it. First all that can fail is done, for everything that there is: if
+ * anything does, it is undone, `problems` has all of it, nothing has changed, and the settings are
+ * the caller's again. Else they are taken over: from one moment to the next gateway_connections()
+ * and its like show what is new, and one after the other everything is changed, started and closed.
+ * Until `ended` settings and problems must stay, and nothing can be added or removed, nor another
+ * change begin. gateway_stop() undoes one that can be undone yet.
  */
-struct gateway_plan;
-struct gateway_plan *gateway_prepare(struct gateway *gateway, struct settings *settings,
-	struct settings_problems *problems);
-void gateway_commit(struct gateway_plan *plan, struct gateway_changes *changes);
-void gateway_withdraw(struct gateway_plan *plan);
+void gateway_change(struct gateway *gateway, struct settings *settings,
+	struct settings_problems *problems, const struct gateway_changing *callbacks);
+bool gateway_is_changing(const struct gateway *gateway);
 
 /* Adds one connection, with its outlet if no outlet takes it; takes the settings over on
  * success. */

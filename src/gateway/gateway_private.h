@@ -43,26 +43,32 @@ struct gateway {
 	struct names connections_by_name;
 	struct connection **retiring; /* removed, but not closed yet */
 	size_t retiring_count;
+	struct connection **retired; /* closed, to be freed in the next turn of `poll` */
+	size_t retired_count;
 	struct gateway_outlet **outlets; /* in the order of the configuration */
 	size_t outlet_count;
 	struct names outlets_by_name;
 	struct gateway_leaving *leaving;
 	size_t leaving_count;
 
+	struct gateway_change *change; /* to other settings; NULL: none is under way */
+
 	struct gateway_listeners listeners;
-	struct event poll; /* while outlets are leaving, and at the end */
+	struct event poll; /* while something is leaving, and at the end */
 	uint64_t stop_deadline; /* monotonic ns */
 	void (*stopped)(void *context); /* NULL: not stopping */
 	void *stopped_context;
 };
 
-/* One that is in no array or index any more, or not yet. */
+/* One that is in no array or index yet. `held`: nobody is accepted until outlet_settle(). */
 struct outlet *gateway_make_outlet(struct gateway *gateway, const struct outlet_config *config,
-	struct error *error);
+	bool held, struct error *error);
 
 /* What the outlet was made from; its strings are borrowed. */
 struct outlet_config gateway_outlet_config(const struct gateway_outlet *entry);
-void gateway_free_entry(struct gateway_outlet *entry); /* not the outlet itself */
+
+/* What it takes from now on; frees the configuration. */
+void gateway_configure_entry(struct gateway_outlet *entry, struct outlet_config *config);
 
 /* The caller has taken the entry out of the array and the index: it delivers what it has. */
 void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry);
@@ -70,10 +76,15 @@ void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry);
 /* The caller has taken the connection out of the array: it closes, and is freed. */
 void gateway_retire(struct gateway *gateway, struct connection *connection);
 
-/* Each takes over what it inserts. */
-void gateway_insert_connection(struct gateway *gateway, struct connection *connection);
-void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet,
-	struct outlet_config *config);
+/* Frees one that has closed; false: there is none. */
+bool gateway_free_retired(struct gateway *gateway);
+
+/*
+ * gateway_change.c: goes on with the change until it is over, without the event loop; and has one
+ * that is under way end soon, because the gateway stops: undone as far as it can be.
+ */
+void gateway_finish_change(struct gateway *gateway);
+void gateway_abandon_change(struct gateway *gateway);
 
 /* Attaches the connections that the outlet takes; detaches those that it takes no longer. */
 void gateway_attach_outlet(struct gateway *gateway, const struct gateway_outlet *entry);
@@ -86,6 +97,9 @@ bool gateway_may_add(const struct gateway *gateway, const struct connection_conf
 
 /* Keeps descriptors for what there is now. */
 void gateway_update_reserve(struct gateway *gateway);
+
+/* To the listeners: a change is over. */
+void gateway_tell_settled(struct gateway *gateway);
 
 void gateway_emit(struct gateway *gateway, const struct gateway_event *event);
 void gateway_emit_connection(struct gateway *gateway, const char *type, const char *name);

@@ -12,7 +12,7 @@ libgateway_a_SOURCES = \
 	src/gateway/connection_renewal.c \
 	src/gateway/connection_sending.c \
 	src/gateway/gateway.c src/gateway/gateway.h src/gateway/gateway_private.h \
-	src/gateway/gateway_apply.c \
+	src/gateway/gateway_change.c \
 	src/gateway/gateway_untrusted.c \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/secrets.c src/gateway/secrets.h \

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/worker.h"
+#include "gateway/gateway_private.h"
 #include "gateway/settings_private.h"
 
 TAILQ_HEAD(reload_waiters, reload_waiter);
@@ -15,15 +16,17 @@ struct reload_load {
 	struct gateway_settings *running;
 	struct settings *settings; /* NULL: the problems say why */
 	struct settings_problems problems;
+	struct string_list restart; /* of the settings */
 };
 
 struct reload {
 	struct event_base *base;
 	const char *file;
-	const struct gateway *gateway;
+	struct gateway *gateway;
 	struct reload_callbacks callbacks;
-	struct worker *worker; /* NULL: none is under way */
-	struct event *begin;   /* the next one */
+	struct worker *worker;    /* that reads; NULL: there is none */
+	struct reload_load *load; /* that the gateway changes over to; NULL: there is none */
+	struct event *begin;      /* the next one */
 	struct reload_waiters present; /* for the outcome of the one under way */
 	struct reload_waiters next;    /* for that of the one after it */
 	bool again;
@@ -38,6 +41,7 @@ static void reload_load_free(struct reload_load *load)
 	gateway_settings_free(load->running);
 	settings_free(load->settings);
 	settings_problems_release(&load->problems);
+	setting_replace_strings(&load->restart, (struct string_list){0});
 	free(load);
 }
 
@@ -65,38 +69,75 @@ static void reload_answer(struct reload_waiters *waiters, const struct reload_ou
 	}
 }
 
-static void reload_end(struct reload *reload, struct reload_outcome *outcome)
+static bool reload_prepare(const struct settings *settings, struct settings_problems *problems,
+	void *context)
+{
+	const struct reload_callbacks *callbacks = &((struct reload *)context)->callbacks;
+
+	return callbacks->prepare(settings, problems, callbacks->context);
+}
+
+static void reload_withdraw(void *context)
+{
+	const struct reload_callbacks *callbacks = &((struct reload *)context)->callbacks;
+
+	callbacks->withdraw(callbacks->context);
+}
+
+static void reload_end(struct reload *reload, const struct reload_outcome *outcome)
 {
 	reload->callbacks.ended(outcome, reload->callbacks.context);
 	reload_answer(&reload->present, outcome);
-	setting_replace_strings(&outcome->restart, (struct string_list){0});
 	if (reload->again && !reload->stopped)
 		event_active(reload->begin, EV_TIMEOUT, 0);
+}
+
+/* The gateway has changed over, or has not. */
+static void reload_on_changed(bool done, const struct gateway_changes *changes, void *context)
+{
+	struct reload *reload = context;
+	struct reload_load *load = reload->load;
+	struct reload_outcome outcome = {
+		.done = done,
+		.changes = *changes,
+		.problems = load->problems,
+		.restart = load->restart,
+	};
+
+	reload->load = NULL;
+	load->restart = (struct string_list){0};
+	if (done)
+		load->settings = NULL; /* they are the gateway's now */
+	else
+		error_set(&outcome.error, ERROR_SETTINGS, "%s is not a valid configuration",
+			reload->file);
+	if (!reload->stopped)
+		reload_end(reload, &outcome);
+	setting_replace_strings(&outcome.restart, (struct string_list){0});
+	reload_load_free(load);
 }
 
 static void reload_on_loaded(void *context)
 {
 	struct reload_load *load = context;
 	struct reload *reload = load->reload;
-	struct reload_outcome outcome = {.problems = load->problems};
-	struct settings *settings = load->settings;
+	const struct gateway_changing changing = {
+		.context = reload,
+		.prepare = reload_prepare,
+		.withdraw = reload_withdraw,
+		.ended = reload_on_changed,
+	};
+	const struct gateway_changes none = {0};
 
 	reload->worker = NULL;
-	load->settings = NULL;
-	if (settings) {
-		outcome.restart = settings->restart;
-		settings->restart = (struct string_list){0};
-		outcome.done = reload->callbacks.apply(settings, &outcome.changes,
-			&outcome.problems, reload->callbacks.context);
-		if (!outcome.done)
-			settings_free(settings);
+	reload->load = load;
+	if (!load->settings) {
+		reload_on_changed(false, &none, reload);
+		return;
 	}
-	if (!outcome.done)
-		error_set(&outcome.error, ERROR_SETTINGS, "%s is not a valid configuration",
-			reload->file);
-	reload_end(reload, &outcome);
-	load->problems = outcome.problems;
-	reload_load_free(load);
+	load->restart = load->settings->restart;
+	load->settings->restart = (struct string_list){0};
+	gateway_change(reload->gateway, load->settings, &load->problems, &changing);
 }
 
 static void reload_on_begin(evutil_socket_t fd, short what, void *context)
@@ -120,7 +161,7 @@ static void reload_on_begin(evutil_socket_t fd, short what, void *context)
 	reload_end(reload, &outcome);
 }
 
-struct reload *reload_new(struct event_base *base, const char *file, const struct gateway *gateway,
+struct reload *reload_new(struct event_base *base, const char *file, struct gateway *gateway,
 	const struct reload_callbacks *callbacks)
 {
 	struct reload *reload = alloc_zero(1, sizeof(*reload));
@@ -151,7 +192,7 @@ void reload_request(struct reload *reload, struct reload_waiter *waiter)
 	reload->again = true;
 	if (reload->stopped)
 		reload_refuse(reload);
-	else if (!reload->worker)
+	else if (!reload->worker && !reload->load)
 		event_active(reload->begin, EV_TIMEOUT, 0);
 }
 
@@ -184,6 +225,11 @@ void reload_free(struct reload *reload)
 		return;
 	if (reload->worker)
 		worker_abandon(reload->worker);
+	reload->stopped = true;
+	if (reload->load) {
+		gateway_abandon_change(reload->gateway);
+		gateway_finish_change(reload->gateway);
+	}
 	event_free(reload->begin);
 	free(reload);
 }

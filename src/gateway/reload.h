@@ -9,7 +9,7 @@
 
 /*
  * Reads the configuration again while the gateway runs: files and look-ups, which may take their
- * time, on a thread of its own; then changes over on the loop. One at a time: who asks during one
+ * time, on a thread of its own; then has the gateway change over. One at a time: who asks during one
  * gets the outcome of another that begins afterwards.
  */
 struct reload;
@@ -33,22 +33,23 @@ struct reload_waiter {
 struct reload_callbacks {
 	void *context;
 	void (*begun)(void *context);
-	/* Changes over to the settings, which it takes over on success; else the problems say why
-	 * not. */
-	bool (*apply)(struct settings *settings, struct gateway_changes *changes,
-		struct settings_problems *problems, void *context);
+	/* As in struct gateway_changing. */
+	bool (*prepare)(const struct settings *settings, struct settings_problems *problems,
+		void *context);
+	void (*withdraw)(void *context);
 	void (*ended)(const struct reload_outcome *outcome, void *context);
 };
 
 /* Borrows everything. */
-struct reload *reload_new(struct event_base *base, const char *file, const struct gateway *gateway,
+struct reload *reload_new(struct event_base *base, const char *file, struct gateway *gateway,
 	const struct reload_callbacks *callbacks);
 
 /* `waiter` may be NULL. After reload_stop() it is answered at once. */
 void reload_request(struct reload *reload, struct reload_waiter *waiter);
 void reload_forget(struct reload *reload, struct reload_waiter *waiter);
 
-/* For the end: none is begun any more, one under way is given up, and who waits is told so. */
+/* For the end: none is begun any more, one under way is given up, and who waits is told so. To
+ * what the gateway has begun gateway_stop() sees. */
 void reload_stop(struct reload *reload);
 void reload_free(struct reload *reload);
 

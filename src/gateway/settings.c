@@ -613,3 +613,14 @@ bool outlet_config_same(const struct outlet_config *before, const struct outlet_
 {
 	return settings_table_compare(outlet_config_table, before, after) == SETTINGS_SAME;
 }
+
+bool outlet_config_takes_same(const struct outlet_config *before, const struct outlet_config *after)
+{
+	if (before->implicit != after->implicit || before->from.count != after->from.count)
+		return false;
+	for (size_t i = 0; i < before->from.count; i++) {
+		if (strcmp(before->from.items[i], after->from.items[i]) != 0)
+			return false;
+	}
+	return true;
+}

@@ -288,4 +288,7 @@ enum settings_change connection_config_compare(const struct connection_config *b
 
 bool outlet_config_same(const struct outlet_config *before, const struct outlet_config *after);
 
+/* Whether both take the same connections, because they say so in the same words. */
+bool outlet_config_takes_same(const struct outlet_config *before, const struct outlet_config *after);
+
 #endif

@@ -286,6 +286,19 @@ def test_one_that_subscribes_while_it_stops(start_daemon, bad_server):
     late.close()
 
 
+def test_each_that_is_cut_off_at_the_end_is_told(start_daemon, bad_server):
+    names = [f"c{number}" for number in range(20)]
+    daemon = start_daemon({
+        "gateway": {"drain_timeout": "300ms"},
+        "connections": [{"name": name, "url": bad_server.url("/deaf"), "close_timeout": "20s"} for name in names],
+    })
+    for name in names:
+        daemon.wait_state(name, "open")
+    daemon.stop()
+    closed = [name for name in names if f"connection {name}: closed: 1001: " in daemon.log()]
+    assert closed == names
+
+
 def test_a_second_signal_ends_it_at_once(start_daemon, bad_server):
     daemon = start_daemon({
         "gateway": {"drain_timeout": "1h"},

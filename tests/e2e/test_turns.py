@@ -1,13 +1,15 @@
 """Whatever one peer does, the others and the control socket have their turn."""
 
+import concurrent.futures
 import contextlib
+import signal
 import time
 
 import pytest
 
 from harness.frame import CONTINUATION, PING, PONG, TEXT, frame
 from harness.subscriber import Lines
-from harness.wait import wait_until
+from harness.wait import Timeout, wait_until
 
 # Seconds of CPU time in which the daemon gets round to an answer. It looks up ten times as often; the clock
 # that counts them has hundredths, and the sanitizers and a busy machine take their share.
@@ -83,3 +85,81 @@ def test_many_subscribers_leave_turns_to_others(start_daemon, bad_server):
         for reader in readers:
             data = reader.read_exactly(count * 101)
             assert [int(line[:8]) for line in data.splitlines()] == list(range(count))
+
+
+def thousands(outlets, count=2000, **more):
+    return {
+        "gateway": {"log": {"level": "info"}},
+        "connections": [{"name": f"c{number}", "url": "ws://127.0.0.1:1/", "when": "manual", **more}
+                        for number in range(count)],
+        "outlets": outlets,
+    }
+
+
+def patterns(count, **more):
+    """Outlets that each take all connections."""
+    return [{"name": f"p{number}", "from": ["c*"], **more} for number in range(count)]
+
+
+@contextlib.contextmanager
+def reloading(daemon, settings):
+    """The outcome of a reload, as a future."""
+    daemon.configure(settings)
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        yield executor.submit(daemon.ctl, "reload", "--json", timeout=60)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(120)
+def test_a_reload_of_thousands_leaves_turns_to_others(start_daemon):
+    """Made, changed, replaced and removed, with 600,000 routes between them."""
+    outlets = [{"name": "all", "from": ["c*"]}]
+    daemon = start_daemon(thousands(outlets, 1))
+    for settings in (
+        thousands(outlets + patterns(300)),
+        thousands(outlets + patterns(300, mode="0600"), max_message="2M"),
+        thousands(outlets + patterns(300, format="json")),
+        thousands(outlets, 1),
+    ):
+        with reloading(daemon, settings) as outcome:
+            while not outcome.done():
+                before = daemon.cpu()
+                daemon.call("version")
+                assert daemon.cpu() - before < 2 * TURN
+            assert outcome.result().returncode == 0, outcome.result().stderr
+        assert len(daemon.call("list")) == len(settings["connections"])
+        routes = [len(outlet["from"]) for outlet in daemon.call("outlets")]
+        assert routes == [len(settings["connections"])] * len(settings["outlets"])
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("moment", [0, 0.1, 0.2, 0.4])
+def test_the_end_comes_in_the_middle_of_a_reload(start_daemon, moment):
+    daemon = start_daemon(thousands(patterns(30, format="lines"), 300))
+    daemon.configure(thousands(patterns(30, format="json") + [{"name": "new", "from": ["c1"]}], 100, max_message="2M"))
+    daemon.signal(signal.SIGHUP)
+    time.sleep(moment)
+    daemon.stop()
+    assert [path.name for path in daemon.folder.iterdir() if path.is_socket() and path.name != "notify"] == []
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(120)
+def test_the_end_of_thousands_leaves_turns_to_others(start_daemon, bad_server):
+    """While one subscriber is given time for what is left, all others are closed."""
+    settings = thousands([{"name": "slow", "from": ["feed"]}, *patterns(300)])
+    settings["gateway"]["drain_timeout"] = "2s"
+    settings["connections"].append(
+        {"name": "feed", "url": bad_server.url("/flood", count=2000, size=1000), "when": "manual"})
+    daemon = start_daemon(settings)
+    with contextlib.closing(Lines(daemon.path("slow.sock"))):
+        wait_until(lambda: daemon.call("subscribers", outlet="slow"))
+        daemon.call("connect", name="feed")
+        wait_until(lambda: daemon.call("subscribers", outlet="slow")[0]["behind"])
+        daemon.signal(signal.SIGTERM)
+        with contextlib.suppress(OSError, Timeout):  # the socket is closed
+            while True:
+                before = daemon.cpu()
+                daemon.call("version")
+                assert daemon.cpu() - before < 2 * TURN
+        daemon.stop()

@@ -1,10 +1,15 @@
 #include "test_gateway.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -42,7 +47,7 @@ static struct {
 	struct log *log;
 	struct gateway *gateway;
 	struct reload *reload;
-	unsigned begun, applied, ended;
+	unsigned begun, prepared, withdrawn, ended;
 	bool last_done;
 } fixture;
 
@@ -52,17 +57,18 @@ static void on_begun(void *context)
 	fixture.begun++;
 }
 
-static bool on_apply(struct settings *settings, struct gateway_changes *changes,
-	struct settings_problems *problems, void *context)
+static bool on_prepare(const struct settings *settings, struct settings_problems *problems,
+	void *context)
 {
-	struct gateway_plan *plan = gateway_prepare(fixture.gateway, settings, problems);
-
-	(void)context;
-	if (!plan)
-		return false;
-	gateway_commit(plan, changes);
-	fixture.applied++;
+	(void)settings, (void)problems, (void)context;
+	fixture.prepared++;
 	return true;
+}
+
+static void on_withdraw(void *context)
+{
+	(void)context;
+	fixture.withdrawn++;
 }
 
 static void on_ended(const struct reload_outcome *outcome, void *context)
@@ -72,7 +78,8 @@ static void on_ended(const struct reload_outcome *outcome, void *context)
 	fixture.last_done = outcome->done;
 }
 
-static void configure(const char *group)
+/* One outlet, and so many others. */
+static void configure_more(const char *group, unsigned count)
 {
 	FILE *file = fopen(fixture.file, "w");
 
@@ -80,16 +87,25 @@ static void configure(const char *group)
 	fprintf(file, "gateway = { runtime_dir = \"%s\"; };\n", fixture.folder);
 	fprintf(file, "connections = ( { name = \"c\"; url = \"ws://127.0.0.1:1/\"; "
 		      "when = \"manual\"; } );\n"
-		      "outlets = ( { name = \"o\"; from = [ \"c\" ];%s%s%s } );\n",
+		      "outlets = ( { name = \"o\"; from = [ \"c\" ];%s%s%s }",
 		group ? " group = \"" : "", group ? group : "", group ? "\";" : "");
+	for (unsigned i = 0; i < count; i++)
+		fprintf(file, ", { name = \"o%u\"; from = [ \"c\" ]; }", i);
+	fprintf(file, " );\n");
 	fclose(file);
+}
+
+static void configure(const char *group)
+{
+	configure_more(group, 0);
 }
 
 static void setup(void)
 {
 	const struct reload_callbacks callbacks = {
 		.begun = on_begun,
-		.apply = on_apply,
+		.prepare = on_prepare,
+		.withdraw = on_withdraw,
 		.ended = on_ended,
 	};
 	struct settings_problems problems = {0};
@@ -198,7 +214,7 @@ START_TEST(requests_during_one_are_one_more)
 	wait_ended(2);
 	turn();
 	ck_assert_uint_eq(fixture.begun, 2);
-	ck_assert_uint_eq(fixture.applied, 1);
+	ck_assert_uint_eq(fixture.prepared, 1);
 	ck_assert_int_eq(answers[0], 1);
 	ck_assert_int_eq(answers[1], -1);
 	ck_assert_int_eq(answers[2], -1);
@@ -262,17 +278,203 @@ START_TEST(after_a_failure_comes_a_success)
 }
 END_TEST
 
+/* Stands for another daemon that starts in the same folder. */
+static int lock_folder(void)
+{
+	char path[96];
+	int lock;
+
+	snprintf(path, sizeof(path), "%s/.wsgated.lock", fixture.folder);
+	lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_ge(lock, 0);
+	ck_assert_int_eq(flock(lock, LOCK_EX), 0);
+	return lock;
+}
+
+static void unlock_folder(int lock)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/.wsgated.lock", fixture.folder);
+	unlink(path);
+	close(lock);
+}
+
+static bool has_socket(const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s.sock", fixture.folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static int begin_locked_reload(struct reload_waiter *waiter, unsigned outlets)
+{
+	uint64_t deadline = clock_monotonic() + PATIENCE_SECONDS * CLOCK_NS_PER_SECOND;
+	int lock = lock_folder();
+
+	configure_more(NULL, outlets);
+	reload_request(fixture.reload, waiter);
+	while (!gateway_is_changing(fixture.gateway)) {
+		turn();
+		ck_assert_uint_lt(clock_monotonic(), deadline);
+	}
+	return lock;
+}
+
+static struct connection_config *read_connection(const char *name)
+{
+	struct settings_problems problems = {0};
+	struct connection_config *connection;
+	config_setting_t *group;
+	config_t config;
+
+	config_init(&config);
+	group = config_root_setting(&config);
+	config_setting_set_string(config_setting_add(group, "name", CONFIG_TYPE_STRING), name);
+	config_setting_set_string(config_setting_add(group, "url", CONFIG_TYPE_STRING),
+		"ws://127.0.0.1:1/");
+	config_setting_set_string(config_setting_add(group, "when", CONFIG_TYPE_STRING), "manual");
+	connection = settings_connection(group, gateway_settings(fixture.gateway), true, &problems);
+	ck_assert_ptr_nonnull(connection);
+	config_destroy(&config);
+	return connection;
+}
+
+/* The loop goes on; everything is as before; and nothing can be added or removed. */
+START_TEST(a_locked_folder_holds_up_only_the_reload)
+{
+	int answer = 0;
+	struct reload_waiter waiter = {.done = on_waited, .context = &answer};
+	int lock = begin_locked_reload(&waiter, 3);
+	struct connection_config *other = read_connection("other");
+	struct error error;
+
+	for (int i = 0; i < 10; i++)
+		turn();
+	ck_assert_int_eq(answer, 0);
+	ck_assert(gateway_is_changing(fixture.gateway));
+	ck_assert_uint_eq(gateway_outlet_count(fixture.gateway), 1);
+	ck_assert(!gateway_add(fixture.gateway, other, &error));
+	ck_assert_str_eq(error.text, "a reload is under way");
+	ck_assert(!gateway_remove(fixture.gateway, "c", &error));
+	unlock_folder(lock);
+	wait_ended(1);
+	ck_assert_int_eq(answer, 1);
+	ck_assert_uint_eq(gateway_outlet_count(fixture.gateway), 4);
+	ck_assert(gateway_add(fixture.gateway, other, &error));
+	ck_assert(gateway_remove(fixture.gateway, "other", &error));
+}
+END_TEST
+
+START_TEST(a_folder_that_stays_locked_is_an_error)
+{
+	int answer = 0;
+	struct reload_waiter waiter = {.done = on_waited, .context = &answer};
+	int lock = begin_locked_reload(&waiter, 100);
+
+	wait_ended(1);
+	ck_assert_int_eq(answer, -1);
+	ck_assert_uint_eq(fixture.prepared, 1);
+	ck_assert_uint_eq(fixture.withdrawn, 1);
+	ck_assert_uint_eq(gateway_outlet_count(fixture.gateway), 1);
+	ck_assert(!has_socket("o0"));
+	unlock_folder(lock);
+}
+END_TEST
+
+static void on_stopped(void *context)
+{
+	*(bool *)context = true;
+}
+
+/* What can be undone yet is. */
+START_TEST(the_end_undoes_one_that_waits)
+{
+	uint64_t deadline = clock_monotonic() + PATIENCE_SECONDS * CLOCK_NS_PER_SECOND;
+	int lock = begin_locked_reload(NULL, 3);
+	bool stopped = false;
+
+	reload_stop(fixture.reload);
+	gateway_stop(fixture.gateway, on_stopped, &stopped);
+	while (!stopped) {
+		turn();
+		ck_assert_uint_lt(clock_monotonic(), deadline);
+	}
+	ck_assert_uint_eq(fixture.ended, 0);
+	ck_assert_uint_eq(fixture.prepared, 0);
+	ck_assert(!has_socket("o"));
+	unlock_folder(lock);
+}
+END_TEST
+
+START_TEST(all_is_freed_in_the_middle_of_one)
+{
+	int lock = begin_locked_reload(NULL, 3);
+
+	unlock_folder(lock);
+}
+END_TEST
+
+/* Whoever comes to a socket before all others have been made waits for the outcome. */
+START_TEST(nobody_is_accepted_before_the_end)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int lock = lock_folder();
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char folder[96];
+	FILE *file;
+
+	snprintf(folder, sizeof(folder), "%s/free", fixture.folder);
+	ck_assert_int_eq(mkdir(folder, 0700), 0);
+	configure_more(NULL, 0);
+	file = fopen(fixture.file, "r+");
+	ck_assert_ptr_nonnull(file);
+	fseek(file, -4, SEEK_END); /* before " );" */
+	fprintf(file, ", { name = \"free\"; path = \"%s/free.sock\"; from = [ \"c\" ]; }", folder);
+	fprintf(file, ", { name = \"late\"; from = [ \"c\" ]; } );\n");
+	fclose(file);
+	reload_request(fixture.reload, NULL);
+	while (!has_socket("free/free"))
+		turn();
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/free.sock", folder);
+	while (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		turn();
+	for (int i = 0; i < 10; i++)
+		turn();
+	ck_assert(gateway_is_changing(fixture.gateway));
+	ck_assert_ptr_null(gateway_outlet(fixture.gateway, "free"));
+	unlock_folder(lock);
+	wait_ended(1);
+	ck_assert(fixture.last_done);
+	for (int i = 0; i < 1000 && !outlet_subscribers(gateway_outlet(fixture.gateway, "free")); i++)
+		turn();
+	ck_assert_uint_eq(outlet_subscribers(gateway_outlet(fixture.gateway, "free")), 1);
+	close(fd);
+	configure(NULL);
+	reload_request(fixture.reload, NULL);
+	wait_ended(2);
+	rmdir(folder);
+}
+END_TEST
+
 Suite *reload_suite(void)
 {
 	Suite *suite = suite_create("reload");
 	TCase *tests = tcase_create("reload");
 
 	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_set_timeout(tests, 2 * PATIENCE_SECONDS);
 	tcase_add_test(tests, a_look_up_that_hangs_holds_up_nothing);
 	tcase_add_test(tests, requests_during_one_are_one_more);
 	tcase_add_test(tests, who_has_left_is_not_told);
 	tcase_add_test(tests, the_end_waits_for_none);
 	tcase_add_test(tests, after_a_failure_comes_a_success);
+	tcase_add_test(tests, a_locked_folder_holds_up_only_the_reload);
+	tcase_add_test(tests, a_folder_that_stays_locked_is_an_error);
+	tcase_add_test(tests, the_end_undoes_one_that_waits);
+	tcase_add_test(tests, all_is_freed_in_the_middle_of_one);
+	tcase_add_test(tests, nobody_is_accepted_before_the_end);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
