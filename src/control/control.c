@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -25,6 +26,7 @@ enum {
 	CONTROL_IDLE_SECONDS = 10,     /* after so long a client may have to make room */
 	CONTROL_PIECE = 16 * 1024,     /* bytes that a session is fed at a time */
 	CONTROL_INPUT_MAX = 64 * 1024, /* bytes that wait for their turn, of a client */
+	CONTROL_LOCK_TRIES = 20,       /* at the start, when another daemon may start, 1 ms each */
 	CONTROL_TURN_MS = 5,           /* of work for all clients, before the loop polls again */
 };
 
@@ -93,6 +95,14 @@ static size_t client_unsent(void *context)
 	return evbuffer_get_length(bufferevent_get_output(client->stream));
 }
 
+/* Nothing is added or removed in the middle of a change. */
+static bool client_has_to_wait(void *context)
+{
+	const struct client *client = context;
+
+	return gateway_is_changing(client->socket->control->gateway);
+}
+
 static void client_notify(struct client *client, const char *method, json_t *parameters)
 {
 	char *line = rpc_notification(method, parameters);
@@ -132,7 +142,7 @@ static bool client_step(struct client *client)
 
 	if (rpc_session_step(client->session))
 		return true;
-	if (rpc_session_full(client->session))
+	if (rpc_session_full(client->session) || rpc_session_waits(client->session))
 		return false;
 	if (evbuffer_peek(input, CONTROL_PIECE, NULL, &piece, 1) < 1)
 		return false;
@@ -304,7 +314,12 @@ static void client_new(struct control_socket *socket, int fd, uid_t uid)
 	struct control *control = socket->control;
 	struct event_base *base = gateway_base(control->gateway);
 	struct client *client = alloc_zero(1, sizeof(*client));
-	struct rpc_callbacks callbacks = {client, client_write, client_unsent};
+	struct rpc_callbacks callbacks = {
+		.context = client,
+		.write = client_write,
+		.unsent = client_unsent,
+		.busy = client_has_to_wait,
+	};
 
 	client->socket = socket;
 	client->uid = uid;
@@ -372,6 +387,23 @@ static void control_on_event(const struct gateway_event *event, void *context)
 	socket_tell(&control->observe, event);
 }
 
+static void socket_resume(struct control_socket *socket)
+{
+	struct client *client;
+
+	LIST_FOREACH (client, &socket->clients, entry) {
+		if (rpc_session_waits(client->session))
+			client_await_turn(client);
+	}
+}
+
+static void control_on_settled(void *context)
+{
+	struct control *control = context;
+
+	socket_resume(&control->control);
+}
+
 /* --- life ------------------------------------------------------------------------------------ */
 
 static struct listener_access socket_access(const struct socket_settings *settings)
@@ -390,6 +422,7 @@ static bool socket_open(struct control_socket *socket, struct control *control,
 	enum report_view view, const struct socket_settings *settings, struct error *error)
 {
 	const struct listener_access access = socket_access(settings);
+	const struct timespec pause = {.tv_nsec = CLOCK_NS_PER_MS};
 
 	socket->control = control;
 	socket->view = view;
@@ -401,8 +434,14 @@ static bool socket_open(struct control_socket *socket, struct control *control,
 		.kind = view == REPORT_OBSERVED ? "observe" : "control",
 		.name = socket->path,
 	};
-	socket->listener = listener_new(control->listeners, &socket->about, socket->path,
-		SOCK_STREAM, &access, socket_on_accept, socket, error);
+	for (int tries = 0; tries < CONTROL_LOCK_TRIES && !socket->listener; tries++) {
+		if (tries)
+			nanosleep(&pause, NULL);
+		socket->listener = listener_new(control->listeners, &socket->about, socket->path,
+			SOCK_STREAM, &access, socket_on_accept, socket, error);
+		if (!socket->listener && strcmp(error->name, ERROR_LOCKED) != 0)
+			break;
+	}
 	return socket->listener != NULL;
 }
 
@@ -434,6 +473,7 @@ struct control *control_new(struct gateway *gateway, const struct control_callba
 	evtimer_assign(&control->turn, gateway_base(gateway), control_on_turn, control);
 	control->listeners = listeners_new(gateway_base(gateway), gateway_log(gateway));
 	control->events.event = control_on_event;
+	control->events.settled = control_on_settled;
 	control->events.context = control;
 	gateway_listen(gateway, &control->events);
 	if (socket_open(&control->control, control, REPORT_ALL, &settings->control, error) &&

@@ -10,7 +10,10 @@
 #include "base/buffer.h"
 #include "base/text.h"
 
-enum { RPC_STEP_ITEMS = 64 }; /* of a long answer, in one step */
+enum { /* of a long answer, in one step */
+	RPC_STEP_ITEMS = 64,
+	RPC_STEP_BYTES = 64 * 1024, /* an item may have a list of its own, as outlets do */
+};
 
 TAILQ_HEAD(rpc_call_list, rpc_call);
 
@@ -30,6 +33,7 @@ struct rpc_session {
 	struct buffer input;
 	size_t scanned; /* bytes of the input that hold no newline */
 	struct rpc_batch *batch; /* whose requests are being taken up; NULL: none */
+	json_t *held;            /* a request, of the batch if there is one, that waits; NULL: none */
 	struct rpc_listing listing;
 	struct rpc_call_list calls;
 	size_t waiting; /* length of `calls` */
@@ -234,10 +238,11 @@ static void rpc_listing_append(struct rpc_listing *listing, const char *name, js
 static void rpc_listing_step(struct rpc_session *session)
 {
 	struct rpc_listing *listing = &session->listing;
+	const size_t end = listing->text.length + RPC_STEP_BYTES;
 	const char *name = NULL;
 	json_t *value;
 
-	for (int i = 0; i < RPC_STEP_ITEMS; i++) {
+	for (int i = 0; i < RPC_STEP_ITEMS && listing->text.length < end; i++) {
 		value = listing->items.next(&name, listing->items.context);
 		if (!value) {
 			rpc_listing_answer(session);
@@ -459,7 +464,7 @@ static void rpc_call_start(struct rpc_call *call, const char *name, json_t *give
 	char problem[256];
 	json_t *parameters;
 
-	if (!method || (call->session->observer && !method->observes)) {
+	if (!method || (call->session->observer && !(method->nature & RPC_OBSERVES))) {
 		snprintf(problem, sizeof(problem), "method '%.*s' is %s", text_cut(name, 64), name,
 			method ? "not available on the observe socket" : "unknown");
 		rpc_call_answer(call, "error", rpc_error(RPC_UNKNOWN_METHOD, problem, NULL));
@@ -496,6 +501,19 @@ static const char *rpc_request_problem(const json_t *request)
 	return NULL;
 }
 
+static bool rpc_is_busy(const struct rpc_session *session)
+{
+	return session->callbacks.busy && session->callbacks.busy(session->callbacks.context);
+}
+
+static bool rpc_has_to_wait(const struct rpc_session *session, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "method"));
+	const struct rpc_method *method = rpc_find(session->methods, name);
+
+	return method && (method->nature & RPC_WAITS) && rpc_is_busy(session);
+}
+
 static void rpc_take_request(struct rpc_session *session, struct rpc_batch *batch,
 	const json_t *request)
 {
@@ -508,6 +526,8 @@ static void rpc_take_request(struct rpc_session *session, struct rpc_batch *batc
 		if (id)
 			rpc_send_error(session, batch, id, RPC_TOO_MANY,
 				"too many requests wait for their answer");
+	} else if (rpc_has_to_wait(session, request)) {
+		session->held = json_incref((json_t *)request);
 	} else {
 		rpc_call_start(rpc_call_new(session, batch, id),
 			json_string_value(json_object_get(request, "method")),
@@ -626,10 +646,24 @@ static bool rpc_line_step(struct rpc_session *session)
 	return newline != NULL;
 }
 
+static void rpc_take_held(struct rpc_session *session)
+{
+	json_t *request = session->held;
+
+	session->held = NULL;
+	rpc_take_request(session, session->batch, request);
+	json_decref(request);
+}
+
 bool rpc_session_step(struct rpc_session *session)
 {
-	if (session->ended || rpc_session_full(session))
+	if (session->ended || rpc_session_full(session) ||
+		(session->held && rpc_is_busy(session)))
 		return false;
+	if (session->held) {
+		rpc_take_held(session);
+		return true;
+	}
 	if (session->listing.call)
 		rpc_listing_step(session);
 	else if (session->batch)
@@ -642,6 +676,11 @@ bool rpc_session_step(struct rpc_session *session)
 bool rpc_session_full(const struct rpc_session *session)
 {
 	return session->callbacks.unsent(session->callbacks.context) >= RPC_OUTPUT_MARK;
+}
+
+bool rpc_session_waits(const struct rpc_session *session)
+{
+	return session->held != NULL;
 }
 
 bool rpc_session_ended(const struct rpc_session *session)
@@ -657,7 +696,7 @@ bool rpc_session_owes(const struct rpc_session *session)
 		if (call->id)
 			return true;
 	}
-	return session->batch != NULL;
+	return session->batch || session->held;
 }
 
 struct rpc_session *rpc_session_new(const struct rpc_method *methods, bool observer,
@@ -688,6 +727,7 @@ void rpc_session_free(struct rpc_session *session)
 		if (cancel)
 			cancel(context);
 	}
+	json_decref(session->held);
 	if (session->batch)
 		rpc_batch_free(session->batch);
 	rpc_listing_end(&session->listing);

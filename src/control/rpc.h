@@ -60,12 +60,17 @@ struct rpc_call;
  */
 typedef void (*rpc_function)(struct rpc_call *call, json_t *parameters);
 
+enum rpc_nature {
+	RPC_OBSERVES = 1, /* changes nothing */
+	RPC_WAITS = 2,    /* while rpc_callbacks.busy() says so, and all that comes behind it */
+};
+
 struct rpc_method {
 	const char *name; /* NULL ends the table */
 	/* In positional order, ended by a NULL name; NULL: the method takes any object. */
 	const struct rpc_parameter *parameters;
 	rpc_function function;
-	bool observes; /* changes nothing */
+	unsigned nature; /* of enum rpc_nature */
 };
 
 /* Each ends the call, which is gone afterwards. `result` and `details` are taken over. */
@@ -101,6 +106,9 @@ struct rpc_callbacks {
 	void (*write)(const void *data, size_t length, void *context);
 	/* The bytes of them that the peer has not taken yet. */
 	size_t (*unsent)(void *context);
+	/* Whether what is RPC_WAITS cannot be called now; when that has changed, the owner goes
+	 * on with the steps. May be NULL. */
+	bool (*busy)(void *context);
 };
 
 /* Borrows the table; `context` is for the methods. `observer`: only those that change nothing. */
@@ -122,6 +130,9 @@ bool rpc_session_step(struct rpc_session *session);
 
 /* The peer does not read: no input until it does. */
 bool rpc_session_full(const struct rpc_session *session);
+
+/* A request waits until the owner is not busy any more: no input until then. */
+bool rpc_session_waits(const struct rpc_session *session);
 
 /* Nothing more is taken from the peer after a line that was too long. */
 bool rpc_session_ended(const struct rpc_session *session);

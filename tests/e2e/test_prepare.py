@@ -1,5 +1,8 @@
 """Whatever depends on the system is looked at before anything old goes."""
 
+import concurrent.futures
+import contextlib
+import fcntl
 import grp
 import os
 import pathlib
@@ -10,7 +13,7 @@ import subprocess
 
 import pytest
 
-from harness.control import RpcError
+from harness.control import Rpc, RpcError
 from harness.subscriber import Lines
 from harness.wait import wait_until
 
@@ -316,3 +319,72 @@ def test_a_drain_timeout_beyond_that_of_the_unit_is_pointed_out(make_daemon):
     assert "drain_timeout: is longer than TimeoutStopSec=30 of the unit" in daemon.run("-t", status=0).stderr
     daemon.configure({"gateway": {"drain_timeout": "30s"}})
     assert daemon.run("-t", status=0).stderr == ""
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """As if another daemon were starting there, and did not get on."""
+    path = folder / ".wsgated.lock"
+    with open(path, "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+        path.unlink()
+
+
+@pytest.fixture
+def halfway(daemon, server):
+    """A reload that has made one socket, and waits for a lock to make the other."""
+    folder = daemon.folder / "sub"
+    folder.mkdir()
+    daemon.configure(settings(server, outlet("one", format="json"), outlet("two"), outlet("three"),
+                              outlet("far", path=str(folder / "far.sock"))))
+    with locked(folder), concurrent.futures.ThreadPoolExecutor(2) as executor:
+        reload = executor.submit(daemon.ctl, "reload")
+        wait_until((daemon.folder / "three.sock").is_socket)
+        yield daemon, reload, executor
+
+
+def test_a_locked_folder_holds_up_nobody_else(server, subscriber, halfway):
+    """The waiting is not done in the event loop, and not once for each socket."""
+    daemon, reload, _ = halfway
+    answers = 0
+    while not reload.done():
+        assert [line["name"] for line in daemon.call("outlets")] == ["one", "two"]
+        answers += 1
+    assert answers > 20
+    assert reload.result().returncode == 1 and "far.sock: another process holds the lock file" in reload.result().stderr
+    check_untouched(daemon, server, subscriber)
+
+
+def test_what_adds_or_removes_waits_for_a_reload(halfway, server):
+    """And so does what the same client asks for behind it; but nobody else."""
+    daemon, reload, executor = halfway
+
+    def change():
+        with Rpc(daemon.path("control.sock")) as client:
+            return [client.call("add", name="more", url=server.url(), when="manual"),
+                    client.call("is-open", name="more"), client.call("remove", name="more")]
+
+    changes = executor.submit(change)
+    assert daemon.call("version")
+    assert [line["name"] for line in daemon.call("list")] == ["feed"]
+    assert not changes.done()
+    (daemon.folder / "sub" / ".wsgated.lock").rename(daemon.folder / "elsewhere")
+    assert reload.result().returncode == 0, reload.result().stderr
+    assert changes.result() == [True, False, True]
+    assert (daemon.folder / "sub" / "far.sock").is_socket()
+    (daemon.folder / "sub" / ".wsgated.lock").touch()
+
+
+def test_the_end_undoes_what_waits_for_a_lock(halfway):
+    daemon, reload, _ = halfway
+    daemon.stop()
+    assert reload.result().returncode != 0
+    assert [path.name for path in daemon.folder.iterdir() if path.is_socket() and path.name != "notify"] == []
+
+
+def test_add_says_that_the_folder_is_locked(daemon, server):
+    with locked(daemon.folder), pytest.raises(RpcError) as error:
+        daemon.call("add", name="more", url=server.url())
+    assert error.value.err == "LOCKED" and "another process holds the lock file" in error.value.message
+    daemon.call("add", name="more", url=server.url(), when="manual")

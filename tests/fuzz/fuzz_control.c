@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct fuzz_peer {
 	struct buffer output;
 	struct rpc_call *waiting;
+	unsigned asked; /* whether it is busy */
 };
 
 static void method_echo(struct rpc_call *call, json_t *parameters)
@@ -67,9 +68,9 @@ static const struct rpc_parameter echo_parameters[] = {
 static const struct rpc_parameter no_parameters[] = {{0}};
 
 static const struct rpc_method methods[] = {
-	{"echo", echo_parameters, method_echo},
-	{"wait", no_parameters, method_wait},
-	{"add", NULL, method_add},
+	{"echo", echo_parameters, method_echo, RPC_OBSERVES},
+	{"wait", no_parameters, method_wait, 0},
+	{"add", NULL, method_add, RPC_WAITS},
 	{0},
 };
 
@@ -86,6 +87,14 @@ static size_t fuzz_unsent(void *context)
 	struct fuzz_peer *peer = context;
 
 	return peer->output.length;
+}
+
+/* As an owner that is busy every now and then. */
+static bool fuzz_busy(void *context)
+{
+	struct fuzz_peer *peer = context;
+
+	return ++peer->asked % 2;
 }
 
 /* Every line must be JSON and an answer. */
@@ -111,20 +120,21 @@ static void fuzz_check_output(struct fuzz_peer *peer)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_peer peer = {0};
-	const struct rpc_callbacks callbacks = {&peer, fuzz_write, fuzz_unsent};
+	const struct rpc_callbacks callbacks = {&peer, fuzz_write, fuzz_unsent, fuzz_busy};
 	struct rpc_session *session;
 	size_t piece, length;
 
 	if (size == 0)
 		return 0;
 	piece = data[0] ? data[0] : size;
-	session = rpc_session_new(methods, &callbacks, &peer);
+	session = rpc_session_new(methods, false, &callbacks, &peer);
 	for (size_t i = 1; i < size; i += length) {
 		length = size - i < piece ? size - i : piece;
 		rpc_session_input(session, data + i, length);
-		if (rpc_session_full(session)) {
-			fuzz_check_output(&peer);
-			rpc_session_input(session, NULL, 0);
+		while (rpc_session_step(session) || rpc_session_full(session) ||
+			rpc_session_waits(session)) {
+			if (rpc_session_full(session))
+				fuzz_check_output(&peer);
 		}
 	}
 	fuzz_check_output(&peer);

@@ -11,6 +11,7 @@
 static struct rpc_session *session;
 static struct buffer output;
 static bool peer_reads;
+static bool busy;
 static struct rpc_call *waiting[RPC_CALLS_MAX + 1];
 static size_t waiting_count;
 static unsigned cancelled;
@@ -116,13 +117,14 @@ static const struct rpc_parameter fill_parameters[] = {
 static const struct rpc_parameter no_parameters[] = {{0}};
 
 static const struct rpc_method test_methods[] = {
-	{"echo", echo_parameters, method_echo, false},
-	{"fail", no_parameters, method_fail, false},
-	{"wait", no_parameters, method_wait, false},
-	{"fill", fill_parameters, method_fill, false},
-	{"count", fill_parameters, method_count, true},
-	{"name", fill_parameters, method_name, false},
-	{"free", NULL, method_echo, false},
+	{"echo", echo_parameters, method_echo, 0},
+	{"fail", no_parameters, method_fail, 0},
+	{"wait", no_parameters, method_wait, 0},
+	{"fill", fill_parameters, method_fill, 0},
+	{"count", fill_parameters, method_count, RPC_OBSERVES},
+	{"name", fill_parameters, method_name, 0},
+	{"free", NULL, method_echo, 0},
+	{"turn", echo_parameters, method_echo, RPC_WAITS},
 	{0},
 };
 
@@ -136,11 +138,18 @@ static size_t test_unsent(void *context)
 	return peer_reads ? 0 : ((struct buffer *)context)->length;
 }
 
+static bool test_busy(void *context)
+{
+	(void)context;
+	return busy;
+}
+
 static void setup(void)
 {
-	const struct rpc_callbacks callbacks = {&output, test_write, test_unsent};
+	const struct rpc_callbacks callbacks = {&output, test_write, test_unsent, test_busy};
 
 	peer_reads = true;
+	busy = false;
 	waiting_count = 0;
 	cancelled = 0;
 	session = rpc_session_new(test_methods, false, &callbacks, NULL);
@@ -482,7 +491,7 @@ END_TEST
 
 START_TEST(an_observer_changes_nothing)
 {
-	const struct rpc_callbacks callbacks = {&output, test_write, test_unsent};
+	const struct rpc_callbacks callbacks = {&output, test_write, test_unsent, test_busy};
 
 	rpc_session_free(session);
 	session = rpc_session_new(test_methods, true, &callbacks, NULL);
@@ -490,6 +499,42 @@ START_TEST(an_observer_changes_nothing)
 	ck_assert_str_eq(written(),
 		ERROR("1", "-32601", "method 'free' is not available on the observe socket") "\n"
 		ANSWER("2", "[{\"n\":0}]") "\n");
+}
+END_TEST
+
+/* What follows it waits as well: it may be about what is to be done first. */
+START_TEST(a_request_waits_while_the_owner_is_busy)
+{
+	busy = true;
+	input(REQUEST("1", "echo", "[\"a\"]") "\n" REQUEST("2", "turn", "[\"b\"]") "\n"
+		REQUEST("3", "echo", "[\"c\"]") "\n");
+	ck_assert_str_eq(written(), ANSWER("1", "{\"name\":\"a\"}") "\n");
+	ck_assert(rpc_session_waits(session));
+	ck_assert(rpc_session_owes(session));
+	busy = false;
+	input("");
+	ck_assert_str_eq(written(), ANSWER("2", "{\"name\":\"b\"}") "\n" ANSWER("3", "{\"name\":\"c\"}") "\n");
+	ck_assert(!rpc_session_waits(session));
+	ck_assert(!rpc_session_owes(session));
+}
+END_TEST
+
+START_TEST(a_batch_waits_while_the_owner_is_busy)
+{
+	busy = true;
+	input("[" REQUEST("1", "echo", "[\"a\"]") "," REQUEST("2", "turn", "[\"b\"]") "]\n");
+	ck_assert_str_eq(written(), "");
+	busy = false;
+	input("");
+	ck_assert_str_eq(written(), "[" ANSWER("1", "{\"name\":\"a\"}") "," ANSWER("2", "{\"name\":\"b\"}") "]\n");
+}
+END_TEST
+
+START_TEST(a_session_may_end_while_a_request_waits)
+{
+	busy = true;
+	input("[" REQUEST("1", "turn", "[\"b\"]") "]\n");
+	ck_assert(rpc_session_waits(session));
 }
 END_TEST
 
@@ -586,6 +631,9 @@ Suite *rpc_suite(void)
 	tcase_add_loop_test(tests, a_session_may_end_at_any_step, 0, 14);
 	tcase_add_loop_test(tests, a_line_of_too_many_values_is_refused, 0, 2);
 	tcase_add_test(tests, an_observer_changes_nothing);
+	tcase_add_test(tests, a_request_waits_while_the_owner_is_busy);
+	tcase_add_test(tests, a_batch_waits_while_the_owner_is_busy);
+	tcase_add_test(tests, a_session_may_end_while_a_request_waits);
 	tcase_add_test(tests, too_many_calls_that_wait_are_refused);
 	tcase_add_test(tests, calls_that_wait_are_cancelled_at_the_end);
 	tcase_add_test(tests, an_id_has_a_limit);
