@@ -89,7 +89,7 @@ class Ending:
         self.removed = {name: list(times) for name, times in self.ends.items()}
         self.take_away(self.all_outlets())
         clocks = Clocks(self.daemon.process.pid)
-        began = clocks.sample()
+        began = self.last = clocks.sample()
         self.daemon.signal(signal.SIGTERM)
         try:
             self.wait_end(clocks, self.topology.drain + 20)
