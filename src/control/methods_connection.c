@@ -230,12 +230,14 @@ void methods_is_open(struct rpc_call *call, json_t *parameters)
 static void methods_send_message(struct rpc_call *call, struct connection *connection,
 	enum ws_opcode opcode, const void *data, size_t length)
 {
+	struct outgoing message = {.opcode = opcode, .data = data, .length = length};
 	struct error error;
 
-	if (connection_send(connection, opcode, data, length, &error))
+	if (connection_send(connection, &message, &error))
 		rpc_answer(call, json_true());
 	else
 		rpc_fail(call, &error, NULL);
+	outgoing_release(&message);
 }
 
 void methods_send(struct rpc_call *call, json_t *parameters)
@@ -268,9 +270,14 @@ void methods_send(struct rpc_call *call, json_t *parameters)
 void methods_ping(struct rpc_call *call, json_t *parameters)
 {
 	struct connection *connection = methods_connection(call, parameters);
+	struct error error;
 
-	if (connection)
-		methods_send_message(call, connection, WS_PING, "", 0);
+	if (!connection)
+		return;
+	if (connection_ping(connection, &error))
+		rpc_answer(call, json_true());
+	else
+		rpc_fail(call, &error, NULL);
 }
 
 static json_t *methods_strings(const struct string_list *strings)

@@ -297,15 +297,6 @@ void connection_on_sent(size_t bytes, uint64_t us, void *context)
 	connection_judge_transfer(connection, "send", bytes, us);
 }
 
-void connection_on_writable(void *context)
-{
-	struct connection *connection = context;
-
-	connection_send_held(connection);
-	for (size_t i = 0; i < connection->route_count; i++)
-		outlet_resume_input(connection->routes[i].outlet);
-}
-
 static void connection_announce_close(struct connection *connection, const struct session_end *end,
 	bool renewed)
 {
@@ -373,6 +364,7 @@ static void connection_on_ended(const struct session_end *end, void *context)
 	connection_closed(connection, connection->session, end, connection->renewing);
 	session_free(connection->session); /* and with it `end` */
 	connection->session = NULL;
+	connection_end_sending(connection);
 	connection_settle_waiting(connection);
 
 	if (clock_monotonic() - connection->opened >= connection->settings->reconnect.stable)
@@ -435,8 +427,7 @@ void connection_opened(struct connection *connection, struct call_result *result
 	connection_announce_open(connection);
 	connection->renewing = false;
 	connection_await_age(connection);
-	connection_send_on_open(connection);
-	connection_send_held(connection);
+	connection_begin_sending(connection);
 	connection_answer(connection, true, &connection->report, NULL);
 }
 
@@ -623,20 +614,6 @@ static void connection_configure_url(struct connection *connection)
 	url_release(&url);
 }
 
-/* What is held already stays, within other limits. */
-static void connection_configure_hold(struct connection *connection)
-{
-	uint64_t bytes = connection->settings->hold.bytes;
-
-	if (!connection->hold && bytes) {
-		connection->hold = alloc_zero(1, sizeof(*connection->hold));
-		hold_init(connection->hold, connection->host->shared->base, connection_on_expired,
-			connection);
-	}
-	if (connection->hold)
-		hold_set_limits(connection->hold, bytes, connection->settings->hold.age);
-}
-
 /* Takes it over; the one before is the caller's. */
 static void connection_use(struct connection *connection, struct connection_config *config)
 {
@@ -685,6 +662,7 @@ void connection_free(struct connection *connection)
 	if (connection->hold)
 		hold_release(connection->hold);
 	free(connection->hold);
+	on_open_end(connection->opening);
 	on_open_release(&connection->on_open);
 	failures_release(&connection->failures);
 	connection_release_extra(connection);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "gateway/admission.h"
 #include "gateway/call.h"
+#include "gateway/outgoing.h"
 #include "gateway/session.h"
 #include "gateway/settings.h"
 #include "gateway/stats.h"
@@ -97,10 +98,11 @@ void connection_forget(struct connection *connection, struct connection_waiter *
 
 bool connection_is_open(const struct connection *connection);
 
-/* Queues a message (text must be UTF-8) or a ping for the server. While the connection is not open,
- * a message is held if the settings say so. */
-bool connection_send(struct connection *connection, enum ws_opcode opcode, const void *data,
-	size_t length, struct error *error);
+/* Queues a message for the server. While the connection is not open, it is held if the settings say
+ * so. */
+bool connection_send(struct connection *connection, struct outgoing *message, struct error *error);
+
+bool connection_ping(struct connection *connection, struct error *error);
 
 /* Whether a message of that size can be sent, or dropped, now. If not, the outlets' input is
  * resumed when it can. */

@@ -57,6 +57,7 @@ struct connection {
 
 	struct hold *hold; /* NULL until the settings ask for it */
 	struct on_open_added on_open;
+	struct on_open_run *opening; /* what is sent first; NULL: all has been */
 
 	struct call_report report;
 	struct stats stats;
@@ -119,6 +120,9 @@ void connection_closed(struct connection *connection, const struct session *sess
 /* As a person may see it. */
 const char *connection_url(const struct connection *connection);
 
+/* How much is held, and for how long; what is held already stays. */
+void connection_configure_hold(struct connection *connection);
+
 /* --- connection_attempts.c: when to call, and when to stop ----------------------------------- */
 
 void connection_release_extra(struct connection *connection);
@@ -146,11 +150,12 @@ void connection_on_admitted(void *context);
 
 /* --- connection_sending.c: messages to the server --------------------------------------------- */
 
-/* Sends what is for the beginning of each session. */
-void connection_send_on_open(struct connection *connection);
+/* Sends what is for the beginning of each session, then what is held, as far as there is room and
+ * time; connection_on_writable() goes on. */
+void connection_begin_sending(struct connection *connection);
 
-/* Sends what is held as far as there is room; connection_on_writable() goes on. */
-void connection_send_held(struct connection *connection);
+/* The session has ended. */
+void connection_end_sending(struct connection *connection);
 
 /* What is held will never be sent: drops it, and tells. */
 void connection_drop_held(struct connection *connection);

@@ -1,55 +1,69 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/text.h"
 #include "gateway/connection_private.h"
 #include "ws/utf8.h"
 
 /* What a connection sends to the server: at once, when it opens, and what was held until then. */
 
-static bool connection_check_text(enum ws_opcode opcode, const void *data, size_t length,
-	struct error *error)
-{
-	if (opcode == WS_TEXT && !ws_utf8_valid(data, length))
-		return error_set(error, ERROR_WEBSOCKET,
-			"the text is not valid UTF-8: send it as binary");
-	return true;
-}
-
-/* To the session, past what is held. */
-static bool connection_send_now(struct connection *connection, enum ws_opcode opcode,
-	const void *data, size_t length, struct error *error)
-{
-	if (!connection_is_open(connection))
-		return error_set(error, ERROR_SOCKET_NOT_OPEN, "connection '%s' is not open: it is %s",
-			connection_name(connection),
-			connection_state_name(connection_state(connection)));
-	if (opcode == WS_PING)
-		return session_ping(connection->session, error);
-	return connection_check_text(opcode, data, length, error) &&
-		session_send(connection->session, opcode, data, length, error);
-}
-
-/* While those held are not all sent, others wait behind them. */
+/* While some are still to be sent before, others wait behind them. */
 static bool connection_holds(const struct connection *connection)
 {
 	if (!connection->hold)
 		return false;
 	if (connection_is_open(connection))
-		return connection->hold->messages.count > 0;
+		return connection->opening || connection->hold->messages.count > 0;
 	return connection->settings->hold.bytes > 0 && !connection->retired;
 }
 
-bool connection_send(struct connection *connection, enum ws_opcode opcode, const void *data,
-	size_t length, struct error *error)
+/* Without a hold, those that come while others are sent first wait in a queue like any other. */
+void connection_configure_hold(struct connection *connection)
+{
+	uint64_t bytes = connection->settings->hold.bytes, queue = connection->settings->send_queue;
+	bool queues = connection->opening || (connection->session && connection_holds(connection));
+
+	if (!connection->hold && (bytes || queues)) {
+		connection->hold = alloc_zero(1, sizeof(*connection->hold));
+		hold_init(connection->hold, connection->host->shared->base, connection_on_expired,
+			connection);
+	}
+	if (!connection->hold)
+		return;
+	if (queues && !bytes)
+		hold_set_limits(connection->hold, "send_queue", queue, connection->settings->hold.age);
+	else
+		hold_set_limits(connection->hold, "hold.bytes", bytes, connection->settings->hold.age);
+}
+
+/* False: it is not open. */
+static bool connection_expect_open(const struct connection *connection, struct error *error)
+{
+	if (connection_is_open(connection))
+		return true;
+	return error_set(error, ERROR_SOCKET_NOT_OPEN, "connection '%s' is not open: it is %s",
+		connection_name(connection), connection_state_name(connection_state(connection)));
+}
+
+bool connection_send(struct connection *connection, struct outgoing *message, struct error *error)
 {
 	bool sent;
 
-	if (opcode != WS_PING && connection_holds(connection))
-		sent = connection_check_text(opcode, data, length, error) &&
-			hold_take(connection->hold, opcode, data, length, error);
+	if (connection_holds(connection))
+		sent = hold_take(connection->hold, message, error);
 	else
-		sent = connection_send_now(connection, opcode, data, length, error);
+		sent = connection_expect_open(connection, error) &&
+			session_send(connection->session, message, error);
+	connection->stats.send_refused += !sent;
+	return sent;
+}
+
+bool connection_ping(struct connection *connection, struct error *error)
+{
+	bool sent = connection_expect_open(connection, error) &&
+		session_ping(connection->session, error);
+
 	connection->stats.send_refused += !sent;
 	return sent;
 }
@@ -60,22 +74,25 @@ bool connection_has_room(struct connection *connection, size_t length)
 		(!connection_holds(connection) && session_has_room(connection->session, length));
 }
 
-void connection_send_held(struct connection *connection)
+static void connection_send_held(struct connection *connection)
 {
-	struct queued_message message;
+	struct outgoing message;
 	struct error error;
 
-	while (connection->hold && connection_is_open(connection) &&
-		hold_first(connection->hold, &message) &&
-		session_has_room(connection->session, message.length)) {
-		if (!session_send(connection->session, message.opcode, message.data, message.length,
-			    &error)) {
+	if (!connection->hold || !connection_is_open(connection))
+		return;
+	while (hold_first(connection->hold, &message)) {
+		if (!session_has_turn(connection->session, message.length))
+			return;
+		if (!session_send(connection->session, &message, &error)) {
 			connection->stats.send_refused++;
 			connection_log(connection, LOG_ERR, "a held message was not sent: %s",
 				error.text);
 		}
 		hold_drop_first(connection->hold);
 	}
+	if (connection->hold->messages.count)
+		session_ask(connection->session);
 }
 
 /* `since`: why they are no longer held. */
@@ -109,14 +126,36 @@ void connection_drop_held(struct connection *connection)
 	if (!messages)
 		return;
 	connection_tell_dropped(connection, "until the connection ended", messages);
-	while (connection->hold->messages.count)
-		hold_drop_first(connection->hold);
+	hold_drop_all(connection->hold);
 }
 
 static bool connection_send_on_open_message(const char *text, size_t length, struct error *error,
 	void *context)
 {
-	return connection_send_now(context, WS_TEXT, text, length, error);
+	struct outgoing message = {.opcode = WS_TEXT, .data = text, .length = length};
+	struct connection *connection = context;
+	bool sent;
+
+	if (!ws_utf8_valid(text, length))
+		return error_set(error, ERROR_WEBSOCKET, "the text is not valid UTF-8");
+	sent = connection_expect_open(connection, error) &&
+		session_send(connection->session, &message, error);
+	outgoing_release(&message);
+	return sent;
+}
+
+static bool connection_on_open_has_turn(size_t length, void *context)
+{
+	struct connection *connection = context;
+
+	return session_has_turn(connection->session, length);
+}
+
+static void connection_ask_for_on_open(void *context)
+{
+	struct connection *connection = context;
+
+	session_ask(connection->session);
 }
 
 static void connection_warn_on_open(const char *text, void *context)
@@ -140,17 +179,62 @@ static struct on_open_sender connection_on_open_sender(struct connection *connec
 	return (struct on_open_sender){
 		.context = connection,
 		.name = connection_name(connection),
+		.has_turn = connection_on_open_has_turn,
+		.ask = connection_ask_for_on_open,
 		.send = connection_send_on_open_message,
 		.warn = connection_warn_on_open,
 		.failed = connection_on_open_failed,
 	};
 }
 
-void connection_send_on_open(struct connection *connection)
+static void connection_forget_opening(struct connection *connection)
+{
+	on_open_end(connection->opening);
+	connection->opening = NULL;
+}
+
+/* False: there is more to send, and others wait for it. */
+static bool connection_send_first(struct connection *connection)
 {
 	const struct on_open_sender sender = connection_on_open_sender(connection);
 
-	on_open_send_all(&sender, connection->settings, &connection->on_open);
+	if (!connection->opening || !connection_is_open(connection))
+		return true;
+	if (!on_open_go_on(connection->opening, &sender, &connection->on_open))
+		return false;
+	connection_forget_opening(connection);
+	return true;
+}
+
+void connection_begin_sending(struct connection *connection)
+{
+	connection_forget_opening(connection); /* of the session that this one renews */
+	connection->opening = on_open_begin(connection->config->settings, &connection->on_open);
+	if (connection_send_first(connection))
+		connection_send_held(connection);
+	connection_configure_hold(connection);
+}
+
+/* What is only held because the session had more to send first is lost with it, like what else it was
+ * to send. */
+void connection_end_sending(struct connection *connection)
+{
+	connection_forget_opening(connection);
+	if (connection->settings->hold.bytes == 0)
+		connection_drop_held(connection);
+	connection_configure_hold(connection);
+}
+
+void connection_on_writable(void *context)
+{
+	struct connection *connection = context;
+
+	if (connection_send_first(connection))
+		connection_send_held(connection);
+	if (connection_is_open(connection) && connection_holds(connection))
+		return;
+	for (size_t i = 0; i < connection->route_count; i++)
+		outlet_resume_input(connection->routes[i].outlet);
 }
 
 bool connection_add_on_open(struct connection *connection, const char *message,
@@ -162,16 +246,22 @@ bool connection_add_on_open(struct connection *connection, const char *message,
 		return true;
 	if (!on_open_add(&connection->on_open, message, error))
 		return false;
-	if (!connection_is_open(connection) || on_open_send(&sender, message, error))
+	if (!connection_is_open(connection) || connection->opening || /* which comes to it */
+		on_open_send(&sender, message, error))
 		return true;
-	on_open_remove(&connection->on_open, message, &(struct error){0});
+	on_open_remove(&connection->on_open, message, &(size_t){0}, &(struct error){0});
 	return false;
 }
 
 bool connection_remove_on_open(struct connection *connection, const char *message,
 	struct error *error)
 {
-	return on_open_remove(&connection->on_open, message, error);
+	size_t index;
+
+	if (!on_open_remove(&connection->on_open, message, &index, error))
+		return false;
+	on_open_removed(connection->opening, index);
+	return true;
 }
 
 const struct string_list *connection_on_open(const struct connection *connection)

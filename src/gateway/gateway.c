@@ -120,6 +120,11 @@ static bool gateway_on_input(struct outlet *outlet, int source, bool binary, con
 	size_t length, void *context)
 {
 	unsigned count = outlet_source_count(outlet);
+	struct outgoing message = {
+		.opcode = binary ? WS_BINARY : WS_TEXT,
+		.data = data,
+		.length = length,
+	};
 	struct connection *connection;
 	struct log_subject about;
 	struct error error;
@@ -133,12 +138,12 @@ static bool gateway_on_input(struct outlet *outlet, int source, bool binary, con
 	}
 	for (unsigned number = 0; number < count; number++) {
 		connection = gateway_addressee(outlet, number, source);
-		if (connection &&
-			!connection_send(connection, binary ? WS_BINARY : WS_TEXT, data, length, &error))
+		if (connection && !connection_send(connection, &message, &error))
 			log_write(gateway->log, LOG_INFO,
 				gateway_about("outlet", outlet_settings(outlet)->name, &about),
 				"a subscriber's message was not sent: %s", error.text);
 	}
+	outgoing_release(&message);
 	return true;
 }
 
@@ -646,7 +651,7 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 	evtimer_assign(&gateway->poll, base, gateway_on_poll, gateway);
 	gateway->net = net_new(base, log, (const char *const *)dns->items, dns->count);
 	gateway->admission = admission_new(base);
-	gateway->shared.base = base;
+	session_shared_init(&gateway->shared, base);
 	gateway->host = (struct connection_host){
 		.context = gateway,
 		.log = log,
@@ -700,6 +705,6 @@ void gateway_free(struct gateway *gateway)
 	free(gateway->retired);
 	free(gateway->outlets);
 	free(gateway->leaving);
-	free(gateway->shared.read_buffer);
+	session_shared_release(&gateway->shared);
 	free(gateway);
 }

@@ -2,12 +2,14 @@
 
 #include "base/clock.h"
 
+enum { HOLD_EXPIRED_MAX = 4096 }; /* dropped at a time: there can be millions */
+
 static void hold_on_timer(void *context);
 
 static void hold_arm_timer(struct hold *hold)
 {
 	uint64_t now = clock_monotonic(), end;
-	struct queued_message oldest;
+	struct outgoing oldest;
 
 	if (!message_queue_first(&hold->messages, &oldest)) {
 		timer_clear(&hold->timer);
@@ -17,26 +19,30 @@ static void hold_arm_timer(struct hold *hold)
 	timer_set(&hold->timer, hold->base, end > now ? end - now : 0, hold_on_timer, hold);
 }
 
-static void hold_expire(struct hold *hold)
+bool hold_first(struct hold *hold, struct outgoing *oldest)
 {
 	uint64_t now = clock_monotonic();
-	struct queued_message oldest;
 	size_t expired = 0;
+	bool fresh;
 
-	while (message_queue_first(&hold->messages, &oldest) &&
-		oldest.time + hold->age_max <= now) {
+	while (message_queue_first(&hold->messages, oldest)) {
+		fresh = oldest->time + hold->age_max > now;
+		if (fresh || expired == HOLD_EXPIRED_MAX)
+			break;
 		message_queue_drop_first(&hold->messages);
 		expired++;
 	}
 	if (expired)
 		hold->expired(expired, hold->context);
+	return hold->messages.count && fresh;
 }
 
 static void hold_on_timer(void *context)
 {
 	struct hold *hold = context;
+	struct outgoing oldest;
 
-	hold_expire(hold);
+	hold_first(hold, &oldest);
 	hold_arm_timer(hold);
 }
 
@@ -52,41 +58,40 @@ void hold_release(struct hold *hold)
 	message_queue_release(&hold->messages);
 }
 
-void hold_set_limits(struct hold *hold, uint64_t bytes, uint64_t age)
+void hold_set_limits(struct hold *hold, const char *limit, uint64_t bytes, uint64_t age)
 {
+	hold->limit = limit;
 	hold->bytes_max = bytes;
 	hold->age_max = age;
 	hold_arm_timer(hold);
 }
 
-bool hold_take(struct hold *hold, enum ws_opcode opcode, const void *data, size_t length,
-	struct error *error)
+bool hold_take(struct hold *hold, struct outgoing *message, struct error *error)
 {
-	const struct queued_message message = {opcode, data, length, clock_monotonic()};
-	size_t size = length + MESSAGE_QUEUE_OVERHEAD;
+	size_t size = message->length + MESSAGE_QUEUE_OVERHEAD;
 
 	if (size > hold->bytes_max)
 		return error_set(error, ERROR_WEBSOCKET,
-			"a message of %zu bytes, with %d bytes to keep it, is larger than "
-			"hold.bytes "
+			"a message of %zu bytes, with %d bytes to keep it, is larger than %s "
 			"(%llu bytes)",
-			length, MESSAGE_QUEUE_OVERHEAD, (unsigned long long)hold->bytes_max);
+			message->length, MESSAGE_QUEUE_OVERHEAD, hold->limit,
+			(unsigned long long)hold->bytes_max);
 	if (message_queue_size(&hold->messages) + size > hold->bytes_max)
 		return error_set(error, ERROR_WEBSOCKET,
-			"the connection is not open, and no more can be held for it: %zu messages "
+			"the connection is not ready, and no more can be held for it: %zu messages "
 			"take %zu of %llu bytes",
 			hold->messages.count, message_queue_size(&hold->messages),
 			(unsigned long long)hold->bytes_max);
-	message_queue_append(&hold->messages, &message);
+	message->time = clock_monotonic();
+	message_queue_append(&hold->messages, message);
 	if (hold->messages.count == 1)
 		hold_arm_timer(hold);
 	return true;
 }
 
-bool hold_first(struct hold *hold, struct queued_message *message)
+void hold_drop_all(struct hold *hold)
 {
-	hold_expire(hold);
-	return message_queue_first(&hold->messages, message);
+	message_queue_release(&hold->messages);
 }
 
 void hold_drop_first(struct hold *hold)

@@ -17,6 +17,7 @@
 struct hold {
 	struct message_queue messages;
 	uint64_t bytes_max; /* overheads included */
+	const char *limit;  /* the setting that says so: static */
 	uint64_t age_max;   /* ns */
 	struct event_base *base; /* private, like the next */
 	struct timer timer;      /* until the oldest is too old */
@@ -31,14 +32,15 @@ void hold_init(struct hold *hold, struct event_base *base,
 void hold_release(struct hold *hold);
 
 /* From now on; what is held stays, if it is not too old now. */
-void hold_set_limits(struct hold *hold, uint64_t bytes, uint64_t age);
+void hold_set_limits(struct hold *hold, const char *limit, uint64_t bytes, uint64_t age);
 
-/* Holds a copy of the message. Fails if there is no room. */
-bool hold_take(struct hold *hold, enum ws_opcode opcode, const void *data, size_t length,
-	struct error *error);
+/* Holds the message. Fails if there is no room. */
+bool hold_take(struct hold *hold, struct outgoing *message, struct error *error);
 
-/* The oldest that is not too old; false: nothing is held. */
-bool hold_first(struct hold *hold, struct queued_message *message);
+/* The oldest that is not too old, as from message_queue_first(); false: nothing is held, or so much
+ * that is too old that the rest has to wait for another call. */
+bool hold_first(struct hold *hold, struct outgoing *oldest);
 void hold_drop_first(struct hold *hold);
+void hold_drop_all(struct hold *hold);
 
 #endif

@@ -42,7 +42,8 @@ bool on_open_add(struct on_open_added *added, const char *message, struct error 
 	return true;
 }
 
-bool on_open_remove(struct on_open_added *added, const char *message, struct error *error)
+bool on_open_remove(struct on_open_added *added, const char *message, size_t *index,
+	struct error *error)
 {
 	struct string_list *messages = &added->messages;
 	size_t i = on_open_find(added, message);
@@ -54,6 +55,7 @@ bool on_open_remove(struct on_open_added *added, const char *message, struct err
 	memmove(messages->items + i, messages->items + i + 1,
 		(messages->count - i) * sizeof(*messages->items));
 	added->bytes -= strlen(message);
+	*index = i;
 	return true;
 }
 
@@ -104,115 +106,240 @@ char *on_open_expand(struct buffer *out, const char *message, const char *name)
 	return first_unset;
 }
 
-/* --- sending ------------------------------------------------------------------------------- */
+/* --- sending one ----------------------------------------------------------------------------- */
 
-static void on_open_warn_unset(const struct on_open_sender *sender, const char *where,
-	const char *variable)
+enum on_open_outcome { ON_OPEN_SENT, ON_OPEN_FAILED, ON_OPEN_LATER };
+
+/* Where a message stands. */
+struct on_open_place {
+	const char *list; /* or */
+	const char *file; /* both NULL: it is by itself */
+	size_t number;    /* index in the list, or line in the file */
+};
+
+static char *on_open_where(const struct on_open_place *place)
 {
+	if (place->file)
+		return alloc_format("on_open_file %s:%zu", place->file, place->number);
+	if (place->list)
+		return alloc_format("%s[%zu]", place->list, place->number);
+	return alloc_string("the message");
+}
+
+static enum on_open_outcome on_open_fail(struct error *error, const struct on_open_place *place,
+	const char *what)
+{
+	char *where = on_open_where(place);
+
+	error_prefix(error, "%s%s", where, what);
+	free(where);
+	return ON_OPEN_FAILED;
+}
+
+static void on_open_warn_unset(const struct on_open_sender *sender,
+	const struct on_open_place *place, const char *variable)
+{
+	char *where = on_open_where(place);
 	char *text = alloc_format("%s: the environment variable %s is not set", where, variable);
 
 	sender->warn(text, sender->context);
 	free(text);
+	free(where);
 }
 
 /* `warned`, unless NULL, keeps a file of many lines from as many warnings. */
-static bool on_open_send_from(const struct on_open_sender *sender, const char *where,
-	const char *message, bool *warned, struct error *error)
+static enum on_open_outcome on_open_send_expanded(const struct on_open_sender *sender,
+	const struct on_open_place *place, const struct buffer *text, const char *unset,
+	bool *warned, struct error *error)
 {
-	struct buffer text = {.secret = true};
-	char *unset;
-	bool sent;
+	bool alone = !place->list && !place->file;
 
-	if (!settings_placeholders_valid(message, error))
-		return error_prefix(error, "%s: the message ", where);
-	unset = on_open_expand(&text, message, sender->name);
+	if (!alone && !sender->has_turn(text->length, sender->context))
+		return ON_OPEN_LATER;
 	if (unset && !(warned && *warned))
-		on_open_warn_unset(sender, where, unset);
+		on_open_warn_unset(sender, place, unset);
 	if (unset && warned)
 		*warned = true;
-	sent = sender->send(text.length ? (const char *)buffer_data(&text) : "", text.length, error,
-		sender->context);
+	if (sender->send(text->length ? (const char *)buffer_data(text) : "", text->length, error,
+		    sender->context))
+		return ON_OPEN_SENT;
+	return on_open_fail(error, place, " was not sent: ");
+}
+
+static enum on_open_outcome on_open_send_from(const struct on_open_sender *sender,
+	const struct on_open_place *place, const char *message, bool *warned, struct error *error)
+{
+	struct buffer text = {.secret = true};
+	enum on_open_outcome outcome;
+	char *unset;
+
+	if (!settings_placeholders_valid(message, error))
+		return on_open_fail(error, place, ": the message ");
+	unset = on_open_expand(&text, message, sender->name);
+	outcome = on_open_send_expanded(sender, place, &text, unset, warned, error);
 	free(unset);
 	buffer_release(&text);
-	return sent || error_prefix(error, "%s was not sent: ", where);
-}
-
-static void on_open_send_list(const struct on_open_sender *sender, const char *what,
-	const struct string_list *messages)
-{
-	struct error error;
-	char *where;
-
-	for (size_t i = 0; i < messages->count; i++) {
-		where = alloc_format("%s[%zu]", what, i);
-		if (!on_open_send_from(sender, where, messages->items[i], NULL, &error))
-			sender->failed(&error, sender->context);
-		free(where);
-	}
-}
-
-static bool on_open_read(const char *path, struct buffer *text, struct error *error)
-{
-	if (!file_read_text(path, FILE_REGULAR, ON_OPEN_FILE_MAX + 1, text, error))
-		return error_prefix(error, "on_open_file %s ", path);
-	if (text->length > ON_OPEN_FILE_MAX)
-		return error_set(error, ERROR_SYSTEM, "on_open_file %s has more than %d bytes",
-			path, ON_OPEN_FILE_MAX);
-	return true;
-}
-
-static bool on_open_send_lines(const struct on_open_sender *sender, const char *path, char *text,
-	size_t length, struct error *error)
-{
-	char *end = text + length, *next;
-	bool warned = false, sent = true;
-	unsigned number = 1;
-	char *where;
-
-	for (; sent && text < end; text = next + 1, number++) {
-		next = memchr(text, '\n', (size_t)(end - text));
-		next = next ? next : end;
-		*next = '\0';
-		if (next == text)
-			continue;
-		where = alloc_format("on_open_file %s:%u", path, number);
-		sent = strlen(text) == (size_t)(next - text)
-			? on_open_send_from(sender, where, text, &warned, error)
-			: error_set(error, ERROR_SETTINGS, "%s: the message has a NUL byte", where);
-		free(where);
-	}
-	return sent;
-}
-
-static void on_open_send_file(const struct on_open_sender *sender, const char *path)
-{
-	struct buffer text = {0};
-	struct error error;
-	size_t length;
-	bool sent;
-
-	sent = on_open_read(path, &text, &error);
-	if (sent) {
-		length = text.length;
-		buffer_append(&text, "", 1);
-		sent = on_open_send_lines(sender, path, (char *)text.memory + text.start, length,
-			&error);
-	}
-	if (!sent)
-		sender->failed(&error, sender->context);
-	buffer_release(&text);
-}
-
-void on_open_send_all(const struct on_open_sender *sender,
-	const struct connection_settings *settings, const struct on_open_added *added)
-{
-	on_open_send_list(sender, "on_open", &settings->on_open);
-	if (settings->on_open_file)
-		on_open_send_file(sender, settings->on_open_file);
-	on_open_send_list(sender, "added on_open", &added->messages);
+	return outcome;
 }
 
 bool on_open_send(const struct on_open_sender *sender, const char *message, struct error *error)
 {
-	return on_open_send_from(sender, "the message", message, NULL, error);
+	const struct on_open_place alone = {0};
+
+	return on_open_send_from(sender, &alone, message, NULL, error) == ON_OPEN_SENT;
+}
+
+/* --- sending all ----------------------------------------------------------------------------- */
+
+enum { ON_OPEN_LINES = 4096 }; /* looked at in one step: those that are empty are not sent */
+
+enum on_open_part { ON_OPEN_LIST, ON_OPEN_FILE, ON_OPEN_ADDED, ON_OPEN_DONE };
+
+struct on_open_run {
+	struct connection_settings *settings; /* shared */
+	enum on_open_part part;
+	size_t next; /* of a list */
+	struct buffer file; /* from the line that is next on */
+	bool file_read;
+	size_t line;
+	bool warned;
+};
+
+struct on_open_run *on_open_begin(struct connection_settings *settings,
+	const struct on_open_added *added)
+{
+	struct on_open_run *run;
+
+	if (!settings->on_open.count && !settings->on_open_file && !added->messages.count)
+		return NULL;
+	run = alloc_zero(1, sizeof(*run));
+	run->settings = settings;
+	settings->users++;
+	return run;
+}
+
+void on_open_end(struct on_open_run *run)
+{
+	if (!run)
+		return;
+	buffer_release(&run->file);
+	connection_settings_release(run->settings);
+	free(run);
+}
+
+void on_open_removed(struct on_open_run *run, size_t index)
+{
+	if (run && run->part == ON_OPEN_ADDED && index < run->next)
+		run->next--;
+}
+
+static void on_open_next_part(struct on_open_run *run)
+{
+	run->part++;
+	run->next = 0;
+}
+
+/* False: later. */
+static bool on_open_send_list(struct on_open_run *run, const struct on_open_sender *sender,
+	const char *what, const struct string_list *messages)
+{
+	enum on_open_outcome outcome;
+	struct error error;
+
+	for (; run->next < messages->count; run->next++) {
+		const struct on_open_place place = {.list = what, .number = run->next};
+
+		outcome = on_open_send_from(sender, &place, messages->items[run->next], NULL, &error);
+		if (outcome == ON_OPEN_LATER)
+			return false;
+		if (outcome == ON_OPEN_FAILED)
+			sender->failed(&error, sender->context);
+	}
+	on_open_next_part(run);
+	return true;
+}
+
+static bool on_open_read(struct on_open_run *run, const char *path, struct error *error)
+{
+	run->file_read = true;
+	if (!file_read_text(path, FILE_REGULAR, ON_OPEN_FILE_MAX + 1, &run->file, error))
+		return error_prefix(error, "on_open_file %s ", path);
+	if (run->file.length > ON_OPEN_FILE_MAX)
+		return error_set(error, ERROR_SYSTEM, "on_open_file %s has more than %d bytes",
+			path, ON_OPEN_FILE_MAX);
+	if (run->file.length)
+		buffer_append(&run->file, "\n", 1);
+	return true;
+}
+
+/* The line, whose newline has become a NUL. */
+static enum on_open_outcome on_open_send_line(struct on_open_run *run,
+	const struct on_open_sender *sender, const char *line, size_t length, struct error *error)
+{
+	const struct on_open_place place = {
+		.file = run->settings->on_open_file,
+		.number = run->line + 1,
+	};
+
+	if (length == 0)
+		return ON_OPEN_SENT;
+	if (strlen(line) == length)
+		return on_open_send_from(sender, &place, line, &run->warned, error);
+	error_set(error, ERROR_SETTINGS, "the message has a NUL byte");
+	return on_open_fail(error, &place, ": ");
+}
+
+static enum on_open_outcome on_open_send_next_line(struct on_open_run *run,
+	const struct on_open_sender *sender, struct error *error)
+{
+	char *line = (char *)run->file.memory + run->file.start;
+	char *end = memchr(line, '\n', run->file.length);
+	size_t length = (size_t)(end - line);
+	enum on_open_outcome outcome;
+
+	*end = '\0';
+	outcome = on_open_send_line(run, sender, line, length, error);
+	if (outcome == ON_OPEN_LATER) {
+		*end = '\n';
+		return outcome;
+	}
+	buffer_consume(&run->file, length + 1);
+	run->line++;
+	return outcome;
+}
+
+static bool on_open_send_file(struct on_open_run *run, const struct on_open_sender *sender)
+{
+	const char *path = run->settings->on_open_file;
+	enum on_open_outcome outcome = ON_OPEN_SENT;
+	struct error error;
+
+	if (path && !run->file_read && !on_open_read(run, path, &error))
+		outcome = ON_OPEN_FAILED;
+	for (int i = 0; outcome == ON_OPEN_SENT && run->file.length; i++) {
+		if (i == ON_OPEN_LINES) {
+			sender->ask(sender->context);
+			return false;
+		}
+		outcome = on_open_send_next_line(run, sender, &error);
+	}
+	if (outcome == ON_OPEN_LATER)
+		return false;
+	if (outcome == ON_OPEN_FAILED)
+		sender->failed(&error, sender->context);
+	buffer_release(&run->file);
+	on_open_next_part(run);
+	return true;
+}
+
+bool on_open_go_on(struct on_open_run *run, const struct on_open_sender *sender,
+	const struct on_open_added *added)
+{
+	if (run->part == ON_OPEN_LIST &&
+		!on_open_send_list(run, sender, "on_open", &run->settings->on_open))
+		return false;
+	if (run->part == ON_OPEN_FILE && !on_open_send_file(run, sender))
+		return false;
+	return run->part == ON_OPEN_DONE ||
+		on_open_send_list(run, sender, "added on_open", &added->messages);
 }

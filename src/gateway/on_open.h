@@ -29,13 +29,20 @@ bool on_open_has(const struct on_open_added *added, const char *message);
 
 /* Fails if there are too many, or a placeholder in the message is wrong. */
 bool on_open_add(struct on_open_added *added, const char *message, struct error *error);
-bool on_open_remove(struct on_open_added *added, const char *message, struct error *error);
+/* `index`: where it was. */
+bool on_open_remove(struct on_open_added *added, const char *message, size_t *index,
+	struct error *error);
 void on_open_release(struct on_open_added *added);
 
 /* Whoever sends them. */
 struct on_open_sender {
 	void *context;
 	const char *name; /* of the connection */
+
+	/* Whether a message of that size can be sent now. If not, on_open_go_on() has to be called when
+	 * it can. */
+	bool (*has_turn)(size_t length, void *context);
+	void (*ask)(void *context); /* for another call of on_open_go_on(), in a later turn */
 	bool (*send)(const char *text, size_t length, struct error *error, void *context);
 	void (*warn)(const char *text, void *context);
 
@@ -43,11 +50,24 @@ struct on_open_sender {
 	void (*failed)(const struct error *error, void *context);
 };
 
-/* Sends all of them, in order. Of the file, nothing behind a line that cannot be sent. */
-void on_open_send_all(const struct on_open_sender *sender,
-	const struct connection_settings *settings, const struct on_open_added *added);
+/*
+ * Sending all of them, in order, at the beginning of a session: in as many steps as it takes, as there
+ * can be millions. Of the file, nothing behind a line that cannot be sent. NULL: there is nothing to
+ * send.
+ */
+struct on_open_run;
+struct on_open_run *on_open_begin(struct connection_settings *settings,
+	const struct on_open_added *added);
 
-/* Sends one message, whose placeholders are replaced. */
+/* True: all has been sent. False: it goes on with another call. */
+bool on_open_go_on(struct on_open_run *run, const struct on_open_sender *sender,
+	const struct on_open_added *added);
+
+/* The one that was the `index`th of those added has been removed meanwhile. */
+void on_open_removed(struct on_open_run *run, size_t index);
+void on_open_end(struct on_open_run *run);
+
+/* Sends one message, whose placeholders are replaced, now or not at all. */
 bool on_open_send(const struct on_open_sender *sender, const char *message, struct error *error);
 
 /*

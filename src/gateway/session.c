@@ -86,216 +86,7 @@ void session_arm_timer(struct session *session)
 		session_on_timer, session);
 }
 
-/* --- sending ------------------------------------------------------------------------------- */
-
-static void session_on_writable(evutil_socket_t fd, short what, void *context);
-
-void session_await_writable(struct session *session)
-{
-	if (session->writable)
-		return;
-	session->writable = event_new(session->shared->base, session->stream->fd, EV_WRITE,
-		session_on_writable, session);
-	event_add(session->writable, NULL);
-}
-
-/* Writes at the end of this turn of the event loop: one system call for all that it queues. */
-void session_schedule_write(struct session *session)
-{
-	if (!session->writable)
-		event_active(&session->io, EV_WRITE, 0);
-}
-
-static void session_count_deflated(struct session *session)
-{
-	struct ws_deflate_volume volume;
-
-	if (!session->deflater)
-		return;
-	volume = ws_deflater_take_volume(session->deflater);
-	session->stats->compressed_sent += volume.compressed;
-	session->stats->uncompressed_sent += volume.uncompressed;
-}
-
-void session_queue(struct session *session, enum ws_opcode opcode, const void *data,
-	size_t length)
-{
-	bool message = opcode == WS_TEXT || opcode == WS_BINARY;
-	size_t before = session->out.length;
-	struct session_mark mark;
-
-	if (before == 0)
-		session->out_start = clock_monotonic();
-	ws_send(&session->out, &session->shared->masks, message ? session->deflater : NULL, opcode,
-		data, length);
-	session_count_deflated(session);
-	mark.bytes = session->out.length - before;
-	mark.end = session->out_queued += mark.bytes;
-	session->stats->frames_sent++;
-	if (message)
-		buffer_append(&session->out_marks, &mark, sizeof(mark));
-	session_schedule_write(session);
-}
-
-void session_queue_close(struct session *session, unsigned code, const char *reason)
-{
-	size_t before = session->out.length;
-
-	ws_send_close(&session->out, &session->shared->masks, code, reason);
-	session->out_queued += session->out.length - before;
-	session->stats->frames_sent++;
-	session_schedule_write(session);
-}
-
-/* Reports the messages whose last byte has left. */
-static void session_count_sent(struct session *session)
-{
-	struct session_mark mark;
-	uint64_t now = clock_monotonic();
-
-	while (session->out_marks.length) {
-		memcpy(&mark, buffer_data(&session->out_marks), sizeof(mark));
-		if (mark.end > session->out_written)
-			break;
-		buffer_consume(&session->out_marks, sizeof(mark));
-		session->stats->messages_sent++;
-		session->callbacks->sent(mark.bytes, (now - session->out_start) / CLOCK_NS_PER_US,
-			session->context);
-		session->out_start = session->last_sent = now;
-	}
-}
-
-/* Messages that the rate holds back. */
-static size_t session_waiting(const struct session *session)
-{
-	return session->throttle ? session->throttle->waiting.count : 0;
-}
-
-size_t session_queued(const struct session *session)
-{
-	size_t waiting = session->throttle ? message_queue_size(&session->throttle->waiting) : 0;
-
-	return session->out.length + waiting;
-}
-
-size_t session_unsent(const struct session *session)
-{
-	return session->out_marks.length / sizeof(struct session_mark) + session_waiting(session);
-}
-
-/* Nothing more can be sent. What is in the way from the server, or held up, can still be had. */
-static void session_lose_output(struct session *session, const struct error *error)
-{
-	buffer_release(&session->out);
-	if (session->state == SESSION_CLOSED || session->state == SESSION_FAILED)
-		return;
-	session_note_error(session, error);
-	if (session->state == SESSION_OPEN)
-		session_note_close(session, WS_CLOSE_ABNORMAL, "", 0, true);
-	session_close_within_timeout(session, SESSION_LOST);
-}
-
-static enum stream_status session_write_some(struct session *session, struct error *error)
-{
-	enum stream_status status = STREAM_OK;
-	size_t most = SESSION_WRITE_MAX;
-
-	while (session->out.length && most && status == STREAM_OK) {
-		size_t length = session->out.length < most ? session->out.length : most;
-		size_t written;
-
-		status = stream_write(session->stream, buffer_data(&session->out), length, &written,
-			error);
-		if (status != STREAM_OK)
-			break;
-		buffer_consume(&session->out, written);
-		session->out_written += written;
-		session->stats->bytes_sent += written;
-		most -= written;
-	}
-	return status;
-}
-
-void session_write_all(struct session *session)
-{
-	enum stream_status status;
-	struct error error;
-
-	status = session_write_some(session, &error);
-	session->write_wants_read = status == STREAM_WANT_READ;
-	if (status == STREAM_WANT_WRITE || (status == STREAM_OK && session->out.length))
-		session_await_writable(session);
-	else if (status != STREAM_OK && status != STREAM_WANT_READ)
-		session_lose_output(session, &error);
-	session_count_sent(session);
-	if (session->send_refused &&
-		session_queued(session) <= session->settings->send_queue / 2) {
-		session->send_refused = false;
-		session->callbacks->writable(session->context);
-	}
-}
-
-bool session_has_room(struct session *session, size_t length)
-{
-	size_t queued = session_queued(session);
-
-	if (queued == 0 || queued + length <= session->settings->send_queue)
-		return true;
-	session->send_refused = true;
-	return false;
-}
-
-/* Sends what waits, as far as the rate lets it. */
-static void session_send_waiting(struct session *session)
-{
-	struct session_throttle *throttle = session->throttle;
-	uint64_t now = clock_monotonic(), delay;
-	struct queued_message message;
-
-	throttle->next = 0;
-	while (message_queue_first(&throttle->waiting, &message)) {
-		delay = rate_delay(&throttle->rate, now);
-		if (delay) {
-			throttle->next = now + delay;
-			break;
-		}
-		session_queue(session, message.opcode, message.data, message.length);
-		message_queue_drop_first(&throttle->waiting);
-	}
-}
-
-/* While something waits, the timer is set for it. */
-static void session_send_in_turn(struct session *session, const struct queued_message *message)
-{
-	bool first = session_waiting(session) == 0;
-
-	message_queue_append(&session->throttle->waiting, message);
-	if (!first)
-		return;
-	session_send_waiting(session);
-	if (session->throttle->next)
-		session_arm_timer(session);
-}
-
-bool session_send(struct session *session, enum ws_opcode opcode, const void *data, size_t length,
-	struct error *error)
-{
-	if (session->state != SESSION_OPEN)
-		return error_set(error, ERROR_SOCKET_NOT_OPEN, "the connection is closing");
-	if (length > session->settings->send_queue)
-		return error_set(error, ERROR_WEBSOCKET,
-			"a message of %zu bytes is larger than send_queue (%llu bytes)", length,
-			(unsigned long long)session->settings->send_queue);
-	if (!session_has_room(session, length))
-		return error_set(error, ERROR_WEBSOCKET,
-			"the queue to the server is full: %zu of %llu bytes wait to be sent",
-			session_queued(session), (unsigned long long)session->settings->send_queue);
-	if (session->settings->send_rate.messages > 0)
-		session_send_in_turn(session, &(struct queued_message){opcode, data, length, 0});
-	else
-		session_queue(session, opcode, data, length);
-	return true;
-}
+/* --- pings -------------------------------------------------------------------------------- */
 
 /* Our own is a stamp, so that an answer tells to which ping it belongs. */
 const void *session_ping_payload(const struct session *session, size_t *length)
@@ -359,37 +150,18 @@ void session_close(struct session *session, unsigned code, const char *reason)
 	if (session->state != SESSION_OPEN)
 		return;
 	session_note_close(session, code, reason, strlen(reason), false);
-	session_queue_close(session, code, reason);
+	session_queue_close(session);
 	session_close_within_timeout(session, SESSION_CLOSING);
 }
 
 /* --- the socket is ready ------------------------------------------------------------------- */
 
-/* False: the session is over. */
-static bool session_handle_writable(struct session *session)
-{
-	session_write_all(session);
-	return !session->read_wants_write || session->paused || session_receive(session);
-}
-
 static void session_on_io(evutil_socket_t fd, short what, void *context)
 {
 	struct session *session = context;
 
-	(void)fd;
-	if ((what & EV_READ && !session_receive(session)) ||
-		(what & EV_WRITE && !session_handle_writable(session)))
-		session_finish(session);
-}
-
-static void session_on_writable(evutil_socket_t fd, short what, void *context)
-{
-	struct session *session = context;
-
 	(void)fd, (void)what;
-	event_free(session->writable);
-	session->writable = NULL;
-	if (!session_handle_writable(session))
+	if (!session_receive(session))
 		session_finish(session);
 }
 
@@ -420,20 +192,30 @@ static void session_give_up(struct session *session)
 	session_finish(session);
 }
 
+static bool session_send_own(struct session *session, enum ws_opcode opcode, const void *data,
+	size_t length)
+{
+	struct outgoing message = {.opcode = opcode, .data = data, .length = length};
+	struct error error;
+	bool sent = session_send(session, &message, &error);
+
+	outgoing_release(&message);
+	return sent;
+}
+
 /* Base64, where it is binary, was checked when the settings were read. */
 static bool session_send_heartbeat(struct session *session)
 {
 	const char *text = session->settings->heartbeat.message;
-	struct error error;
 	size_t length;
 	uint8_t *data;
 	bool sent;
 
 	if (!session->settings->heartbeat.binary)
-		return session_send(session, WS_TEXT, text, strlen(text), &error);
+		return session_send_own(session, WS_TEXT, text, strlen(text));
 	data = alloc_zero(1, strlen(text) + 1);
 	sent = text_base64_decode(data, &length, text) &&
-		session_send(session, WS_BINARY, data, length, &error);
+		session_send_own(session, WS_BINARY, data, length);
 	free(data);
 	return sent;
 }
@@ -449,7 +231,7 @@ static void session_beat(struct session *session, uint64_t now)
 		return;
 	}
 	session->next_heartbeat = now + every;
-	if (session_waiting(session) == 0 && session_send_heartbeat(session))
+	if (session->waiting.count == 0 && session_send_heartbeat(session))
 		session->stats->heartbeats_sent++;
 }
 
@@ -496,8 +278,10 @@ static void session_on_timer(void *context)
 		if (!session->paused)
 			session_send_ping(session);
 	}
-	if (session->throttle && session->throttle->next && session->throttle->next <= now)
-		session_send_waiting(session);
+	if (session->throttle && session->throttle->next && session->throttle->next <= now) {
+		session->throttle->next = 0;
+		session_schedule_write(session);
+	}
 	if (session->next_heartbeat && session->next_heartbeat <= now)
 		session_beat(session, now);
 	session_arm_timer(session);
@@ -545,6 +329,7 @@ void session_free(struct session *session)
 	if (!session)
 		return;
 	session_set_busy(session, false);
+	session_forget_write(session);
 	event_del(&session->io);
 	if (session->writable)
 		event_free(session->writable);
@@ -556,8 +341,7 @@ void session_free(struct session *session)
 	buffer_release(&session->backlog);
 	buffer_release(&session->out);
 	buffer_release(&session->out_marks);
-	if (session->throttle)
-		message_queue_release(&session->throttle->waiting);
+	message_queue_release(&session->waiting);
 	free(session->throttle);
 	free(session->close_reason);
 	session_forget_error(session);
@@ -580,8 +364,8 @@ static void session_set_rate(struct session *session)
 		return;
 	session->throttle->rate.per_second = settings->send_rate.messages;
 	session->throttle->rate.burst = settings->send_rate.burst;
-	if (session->state == SESSION_OPEN)
-		session_send_waiting(session);
+	if (session->waiting.count)
+		session_schedule_write(session);
 }
 
 void session_set_settings(struct session *session, const struct connection_settings *settings)

@@ -2,13 +2,16 @@
 #define GATEWAY_SESSION_H
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "gateway/call.h"
+#include "gateway/outgoing.h"
 #include "gateway/settings.h"
 #include "gateway/stats.h"
 #include "ws/protocol.h"
@@ -23,13 +26,22 @@ struct session;
 
 /* What the sessions of a daemon share: they run one after the other. */
 enum { SESSION_READ_SIZE = 512 * 1024 };
+TAILQ_HEAD(session_writers, session);
 struct session_shared {
 	struct event_base *base;
 	uint8_t *read_buffer; /* of SESSION_READ_SIZE; NULL until a session reads */
 	unsigned busy; /* sessions that had no time to parse all that they have read */
 	uint64_t drain_timeout; /* ns; for the end of a session that is held up */
 	struct ws_mask_pool masks;
+	struct session_writers writers; /* in the order in which they write */
+	struct event write;  /* active while there are some */
+	unsigned write_turn; /* which one this is, or the last was */
+	size_t encoded; /* since then: what encoding has cost, or will for what has been put off */
 };
+
+/* The rest of it is zero. */
+void session_shared_init(struct session_shared *shared, struct event_base *base);
+void session_shared_release(struct session_shared *shared);
 
 /* How a session ended. */
 struct session_end {
@@ -56,7 +68,7 @@ struct session_callbacks {
 	/* A message to the server has left: bytes, and µs from its first byte to its last. */
 	void (*sent)(size_t bytes, uint64_t us, void *context);
 
-	/* The queue to the server, which had no room, is at most half full. */
+	/* The queue to the server, which had no room or no time, is at most half full. */
 	void (*writable)(void *context);
 
 	/* The session is over; free it. */
@@ -77,13 +89,18 @@ void session_set_callbacks(struct session *session, const struct session_callbac
 /* Other settings from now on. */
 void session_set_settings(struct session *session, const struct connection_settings *settings);
 
-/* Queues one message, which leaves when the rate lets it. Text must be UTF-8. Fails when the queue
- * is full or the session is closing. */
-bool session_send(struct session *session, enum ws_opcode opcode, const void *data, size_t length,
-	struct error *error);
+/* Queues one message, which leaves when the rate lets it. Fails when the queue is full or the session
+ * is closing. */
+bool session_send(struct session *session, struct outgoing *message, struct error *error);
 
 /* Whether the queue takes a message of that size now. If not, `writable` tells when to try again. */
 bool session_has_room(struct session *session, size_t length);
+
+/* The same for who has many: nor is there time for more in this turn of the event loop. */
+bool session_has_turn(struct session *session, size_t length);
+
+/* `writable` is to be called in any case, but not in this turn. */
+void session_ask(struct session *session);
 
 bool session_ping(struct session *session, struct error *error);
 

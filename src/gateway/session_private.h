@@ -8,9 +8,7 @@
 #include "gateway/session.h"
 #include "gateway/timer.h"
 
-/* The inside of a session, for its two files: session.c and session_receiving.c. */
-
-enum { SESSION_WRITE_MAX = 1 << 20 }; /* bytes written at a time, so that others have their turn */
+/* The inside of a session, for its files: session.c, session_receiving.c and session_sending.c. */
 
 enum session_state {
 	SESSION_OPEN,
@@ -27,11 +25,10 @@ struct session_mark {
 	size_t bytes; /* of its frame */
 };
 
-/* Messages that the rate of sending does not let through yet. */
+/* A limit on the rate of sending. */
 struct session_throttle {
 	struct rate rate;
-	struct message_queue waiting;
-	uint64_t next; /* when the first of them may leave; monotonic ns; 0: none waits */
+	uint64_t next; /* when the first that waits may leave; monotonic ns; 0: none waits for that */
 };
 
 struct session {
@@ -43,7 +40,7 @@ struct session {
 	struct stream *stream;
 	enum session_state state;
 
-	struct event io;        /* what has arrived, and what was queued in this turn of the loop */
+	struct event io;        /* what has arrived */
 	struct event *writable; /* while the socket takes no more; else NULL */
 	struct timer timer; /* for the nearest of the deadlines below */
 	bool read_wants_write; /* TLS: a read waits for the socket to take bytes, */
@@ -64,6 +61,8 @@ struct session {
 	uint64_t received_at;     /* of the batch being parsed, ns since 1970 */
 
 	/* sending */
+	struct message_queue waiting; /* behind those in `out`: for the rate, or to be encoded */
+	bool close_waits;         /* behind them: the close frame */
 	struct ws_deflater *deflater;
 	struct buffer out;
 	struct buffer out_marks;  /* struct session_mark: the messages in `out` */
@@ -72,6 +71,9 @@ struct session {
 	uint64_t out_start;       /* when the message at the front began to leave; monotonic ns */
 	bool send_refused;        /* the owner waits for `writable` */
 	struct session_throttle *throttle; /* NULL until the settings ask for one */
+	TAILQ_ENTRY(session) writer;
+	bool writes;              /* is among the shared `writers` */
+	unsigned write_turn;      /* of those, in which it has come among them */
 
 	/* deadlines in monotonic ns; 0: none */
 	uint64_t next_ping;
@@ -98,7 +100,6 @@ void session_forget_error(struct session *session);
 /* What the close frames say. */
 void session_note_close(struct session *session, unsigned code, const void *reason, size_t length,
 	bool remote);
-void session_queue_close(struct session *session, unsigned code, const char *reason);
 
 /*
  * In that state the server has the close timeout to end the stream. While the owner holds its messages
@@ -111,19 +112,32 @@ void session_restart_deadlines(struct session *session);
 
 void session_arm_timer(struct session *session);
 
-/* Queues a frame; what has been queued leaves at the end of this turn of the event loop, */
+/* --- session_sending.c ----------------------------------------------------------------------- */
+
+/* Encodes a frame, past what waits. */
 void session_queue(struct session *session, enum ws_opcode opcode, const void *data,
 	size_t length);
-void session_schedule_write(struct session *session);
 
-/* or as much at once as the socket takes, and is fair to others. */
+/* Has the close frame leave, behind all that is to be sent: it says what has been noted. */
+void session_queue_close(struct session *session);
+
+/* What is to be sent leaves at the end of this turn of the event loop, or in the next ones when there
+ * is too much of it; */
+void session_schedule_write(struct session *session);
+void session_forget_write(struct session *session);
+
+/* what is encoded, as much at once as the socket takes, and is fair to others. */
 void session_write_all(struct session *session);
 void session_await_writable(struct session *session);
+
+/* --- session.c ------------------------------------------------------------------------------- */
 
 /* That of the last ping. */
 const void *session_ping_payload(const struct session *session, size_t *length);
 
-/* session_receiving.c: goes on with what is left over, or else with what has arrived. At most one read.
+/* --- session_receiving.c --------------------------------------------------------------------- */
+
+/* Goes on with what is left over, or else with what has arrived. At most one read.
  * False: the session is over. */
 bool session_receive(struct session *session);
 

@@ -36,7 +36,7 @@ static void session_fail(struct session *session, const struct ws_failure *failu
 	if (session->state == SESSION_OPEN) {
 		session_note_close(session, failure->code, failure->text, strlen(failure->text),
 			false);
-		session_queue_close(session, failure->code, failure->text);
+		session_queue_close(session);
 	}
 	session_close_within_timeout(session, SESSION_FAILED);
 }
@@ -47,7 +47,7 @@ static void session_take_close(struct session *session, const struct ws_message 
 		session_note_close(session, message->close_code, message->data, message->length,
 			true);
 	if (session->state == SESSION_OPEN)
-		session_queue_close(session, message->close_code, "");
+		session_queue_close(session);
 	if (session->state == SESSION_LOST)
 		session_forget_error(session); /* it had closed before it could not be written to */
 	session_close_within_timeout(session, SESSION_CLOSED);
@@ -93,8 +93,6 @@ static void session_pause(struct session *session)
 {
 	session->paused = true;
 	event_del(&session->io);
-	if (session->out.length)
-		session_schedule_write(session);
 	session_arm_timer(session);
 }
 

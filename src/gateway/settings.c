@@ -101,7 +101,7 @@ static struct connection_config *connection_config_copy(const struct connection_
 	return connection;
 }
 
-static void connection_settings_release(struct connection_settings *settings)
+void connection_settings_release(struct connection_settings *settings)
 {
 	if (--settings->users)
 		return;

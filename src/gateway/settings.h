@@ -57,7 +57,7 @@ enum reconnect_jitter {
 
 /* How a connection is to be. Connections that are to be alike share one. */
 struct connection_settings {
-	unsigned users; /* connections that share it */
+	unsigned users; /* who share it: connections, and what their sessions are still to send */
 	enum connection_when when;
 	uint64_t linger; /* WHEN_SUBSCRIBED: open for so long after the last subscriber has left */
 	struct header_list headers;
@@ -257,6 +257,9 @@ struct connection_config *settings_connection(const config_setting_t *group,
 /* Whether a message for `on_open` uses an environment variable. */
 bool settings_names_variable(const char *message);
 void connection_config_free(struct connection_config *connection);
+
+/* One user less of them, who has counted himself. */
+void connection_settings_release(struct connection_settings *settings);
 
 /* Whether every % of a message for `on_open` begins a placeholder: %n, %{VARIABLE} or %%. The text
  * of the error does not show the message. */

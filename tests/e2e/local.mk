@@ -75,4 +75,5 @@ EXTRA_DIST += \
 	tests/e2e/test_tls_more.py \
 	tests/e2e/test_trust.py \
 	tests/e2e/test_turns.py \
+	tests/e2e/test_turns_sending.py \
 	tests/e2e/test_wait.py

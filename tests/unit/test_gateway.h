@@ -9,6 +9,7 @@ Suite *backoff_suite(void);
 Suite *body_suite(void);
 Suite *redirect_suite(void);
 Suite *hold_suite(void);
+Suite *message_queue_suite(void);
 Suite *on_open_suite(void);
 Suite *rate_suite(void);
 Suite *reload_suite(void);

@@ -21,7 +21,7 @@ static void setup(void)
 	base = event_base_new();
 	expired = 0;
 	hold_init(&hold, base, on_expired, &expired);
-	hold_set_limits(&hold, 1000, 60 * CLOCK_NS_PER_SECOND);
+	hold_set_limits(&hold, "hold.bytes", 1000, 60 * CLOCK_NS_PER_SECOND);
 }
 
 static void teardown(void)
@@ -30,16 +30,26 @@ static void teardown(void)
 	event_base_free(base);
 }
 
+static bool take_message(enum ws_opcode opcode, const char *data, size_t length,
+	struct error *error)
+{
+	struct outgoing message = {.opcode = opcode, .data = data, .length = length};
+	bool taken = hold_take(&hold, &message, error);
+
+	outgoing_release(&message);
+	return taken;
+}
+
 static bool take(const char *text)
 {
 	struct error error;
 
-	return hold_take(&hold, WS_TEXT, text, strlen(text), &error);
+	return take_message(WS_TEXT, text, strlen(text), &error);
 }
 
 static void expect_first(enum ws_opcode opcode, const char *text)
 {
-	struct queued_message first;
+	struct outgoing first;
 
 	ck_assert(hold_first(&hold, &first));
 	ck_assert_int_eq(first.opcode, opcode);
@@ -50,12 +60,12 @@ static void expect_first(enum ws_opcode opcode, const char *text)
 
 START_TEST(gives_messages_back_in_their_order)
 {
-	struct queued_message first;
+	struct outgoing first;
 	struct error error;
 
 	ck_assert(!hold_first(&hold, &first));
 	ck_assert(take("one"));
-	ck_assert(hold_take(&hold, WS_BINARY, "two", 3, &error));
+	ck_assert(take_message(WS_BINARY, "two", 3, &error));
 	ck_assert(take(""));
 	ck_assert(take("four"));
 	expect_first(WS_TEXT, "one");
@@ -76,14 +86,14 @@ START_TEST(holds_so_many_bytes_overheads_included)
 	struct error error;
 	char large[1000] = "";
 
-	ck_assert(!hold_take(&hold, WS_BINARY, large, 985, &error));
+	ck_assert(!take_message(WS_BINARY, large, 985, &error));
 	ck_assert_str_eq(error.text, "a message of 985 bytes, with 16 bytes to keep it, is larger "
 				     "than hold.bytes (1000 bytes)");
-	ck_assert(hold_take(&hold, WS_BINARY, large, 984, &error));
-	ck_assert(!hold_take(&hold, WS_BINARY, "", 0, &error));
+	ck_assert(take_message(WS_BINARY, large, 984, &error));
+	ck_assert(!take_message(WS_BINARY, "", 0, &error));
 	ck_assert_str_eq(error.name, ERROR_WEBSOCKET);
 	ck_assert_str_eq(error.text,
-		"the connection is not open, and no more can be held for it: 1 "
+		"the connection is not ready, and no more can be held for it: 1 "
 		"messages take 1000 of 1000 bytes");
 	hold_drop_first(&hold);
 	for (int i = 0; i < 62; i++)
@@ -95,7 +105,7 @@ END_TEST
 
 START_TEST(drops_by_itself_what_is_too_old)
 {
-	hold_set_limits(&hold, 1000, CLOCK_NS_PER_MS);
+	hold_set_limits(&hold, "hold.bytes", 1000, CLOCK_NS_PER_MS);
 	ck_assert(take("one"));
 	ck_assert(take("two"));
 	ck_assert_uint_eq(expired, 0);
@@ -109,16 +119,41 @@ START_TEST(drops_by_itself_what_is_too_old)
 }
 END_TEST
 
+/* So that nobody waits until millions of them are gone. */
+START_TEST(drops_so_many_at_a_time)
+{
+	struct outgoing first;
+
+	hold_set_limits(&hold, "hold.bytes", 1 << 20, 60 * CLOCK_NS_PER_SECOND);
+	for (int i = 0; i < 10000; i++)
+		ck_assert(take("old"));
+	hold_set_limits(&hold, "hold.bytes", 1 << 20, 1);
+	ck_assert(!hold_first(&hold, &first));
+	ck_assert_uint_gt(expired, 0);
+	ck_assert_uint_lt(expired, 5000);
+	ck_assert_uint_eq(hold.messages.count + expired, 10000);
+	event_base_dispatch(base);
+	ck_assert_uint_eq(expired, 10000);
+	hold_set_limits(&hold, "hold.bytes", 1 << 20, 60 * CLOCK_NS_PER_SECOND);
+	ck_assert(take("new"));
+	expect_first(WS_TEXT, "new");
+	ck_assert(take("one"));
+	ck_assert(take("two"));
+	hold_drop_all(&hold);
+	ck_assert(!hold_first(&hold, &first));
+}
+END_TEST
+
 START_TEST(does_not_give_back_what_is_too_old)
 {
-	struct queued_message first;
+	struct outgoing first;
 	uint64_t start = clock_monotonic();
 
-	hold_set_limits(&hold, 1000, CLOCK_NS_PER_MS);
+	hold_set_limits(&hold, "hold.bytes", 1000, CLOCK_NS_PER_MS);
 	ck_assert(take("old"));
 	while (clock_monotonic() - start <= 2 * CLOCK_NS_PER_MS)
 		;
-	hold_set_limits(&hold, 1000, CLOCK_NS_PER_MS);
+	hold_set_limits(&hold, "hold.bytes", 1000, CLOCK_NS_PER_MS);
 	ck_assert(!hold_first(&hold, &first));
 	ck_assert_uint_eq(expired, 1);
 }
@@ -127,13 +162,13 @@ END_TEST
 START_TEST(follows_limits_that_change)
 {
 	ck_assert(take("one"));
-	hold_set_limits(&hold, 1000, 1);
+	hold_set_limits(&hold, "hold.bytes", 1000, 1);
 	event_base_dispatch(base);
 	ck_assert_uint_eq(expired, 1);
 
-	hold_set_limits(&hold, 1000, 60 * CLOCK_NS_PER_SECOND);
+	hold_set_limits(&hold, "hold.bytes", 1000, 60 * CLOCK_NS_PER_SECOND);
 	ck_assert(take("two"));
-	hold_set_limits(&hold, 0, 60 * CLOCK_NS_PER_SECOND);
+	hold_set_limits(&hold, "hold.bytes", 0, 60 * CLOCK_NS_PER_SECOND);
 	ck_assert(!take("three"));
 	expect_first(WS_TEXT, "two");
 }
@@ -148,6 +183,7 @@ Suite *hold_suite(void)
 	tcase_add_test(tests, gives_messages_back_in_their_order);
 	tcase_add_test(tests, holds_so_many_bytes_overheads_included);
 	tcase_add_test(tests, drops_by_itself_what_is_too_old);
+	tcase_add_test(tests, drops_so_many_at_a_time);
 	tcase_add_test(tests, does_not_give_back_what_is_too_old);
 	tcase_add_test(tests, follows_limits_that_change);
 	suite_add_tcase(suite, tests);

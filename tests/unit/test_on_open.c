@@ -10,7 +10,10 @@
 
 /* What was sent, a message a line, and what was complained about. */
 static struct buffer sent, warned, failed;
-static size_t room; /* messages that can still be sent */
+static size_t room; /* messages that can still be sent, */
+static size_t turn; /* and that may be before the next step */
+static size_t turns = 1000;
+static unsigned steps, asked;
 static char folder[] = "/tmp/test-on-open-XXXXXX";
 
 static bool on_send(const char *text, size_t length, struct error *error, void *context)
@@ -18,9 +21,22 @@ static bool on_send(const char *text, size_t length, struct error *error, void *
 	ck_assert_ptr_eq(context, &sent);
 	if (!room--)
 		return error_set(error, ERROR_WEBSOCKET, "full");
+	turn--;
 	buffer_append(&sent, text, length);
 	buffer_append_text(&sent, "\n");
 	return true;
+}
+
+static bool on_has_turn(size_t length, void *context)
+{
+	(void)length, (void)context;
+	return turn > 0;
+}
+
+static void on_ask(void *context)
+{
+	(void)context;
+	asked++;
 }
 
 static void on_warn(const char *text, void *context)
@@ -38,6 +54,8 @@ static void on_failed(const struct error *error, void *context)
 static const struct on_open_sender sender = {
 	.context = &sent,
 	.name = "feed",
+	.has_turn = on_has_turn,
+	.ask = on_ask,
 	.send = on_send,
 	.warn = on_warn,
 	.failed = on_failed,
@@ -45,7 +63,8 @@ static const struct on_open_sender sender = {
 
 static void setup(void)
 {
-	room = 1000;
+	room = turn = 1000;
+	steps = asked = 0;
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	setenv("ON_OPEN_TOKEN", "t-1", 1);
 	setenv("ON_OPEN_EMPTY", "", 1);
@@ -71,13 +90,24 @@ static void expect(struct buffer *buffer, const char *text)
 
 static void send_all(char **messages, size_t count, char *file, const struct on_open_added *added)
 {
-	const struct connection_settings settings = {
+	struct connection_settings settings = {
+		.users = 1,
 		.on_open = {messages, count},
 		.on_open_file = file,
 	};
 	const struct on_open_added none = {0};
 
-	on_open_send_all(&sender, &settings, added ? added : &none);
+	struct on_open_run *run;
+
+	if (!added)
+		added = &none;
+	run = on_open_begin(&settings, added);
+	for (steps = 1; run && !on_open_go_on(run, &sender, added); steps++) {
+		if (turn == 0)
+			turn = turns;
+	}
+	on_open_end(run);
+	ck_assert_uint_eq(settings.users, 1);
 }
 
 static void send_file(const void *content, size_t length)
@@ -161,6 +191,82 @@ START_TEST(sends_the_lines_of_a_file)
 	/* Once for the file. */
 	ck_assert_ptr_eq(memchr(buffer_data(&warned), '\n', warned.length),
 		buffer_data(&warned) + warned.length - 1);
+}
+END_TEST
+
+/* Wherever a step ends, the next one goes on behind it. */
+START_TEST(goes_on_where_it_has_stopped)
+{
+	char *messages[] = {"one", "100%", "two"};
+	struct on_open_added added = {0};
+	struct error error;
+
+	ck_assert(on_open_add(&added, "five", &error));
+	ck_assert(on_open_add(&added, "six", &error));
+	for (turns = 1; turns <= 6; turns++) {
+		char *path = alloc_format("%s/file", folder);
+		FILE *file = fopen(path, "w");
+
+		fputs("three\n\n%{ON_OPEN_UNSET}four\n", file);
+		ck_assert_int_eq(fclose(file), 0);
+		turn = turns;
+		send_all(messages, 3, path, &added);
+		expect(&sent, "one\ntwo\nthree\nfour\nfive\nsix\n");
+		ck_assert_uint_eq(steps, (6 + turns - 1) / turns);
+		ck_assert_ptr_nonnull(memmem(buffer_data(&failed), failed.length, "on_open[1]: ", 12));
+		ck_assert_ptr_eq(memchr(buffer_data(&warned), '\n', warned.length),
+			buffer_data(&warned) + warned.length - 1);
+		buffer_release(&sent);
+		buffer_release(&warned);
+		buffer_release(&failed);
+		ck_assert_int_eq(unlink(path), 0);
+		free(path);
+	}
+	turns = 1000;
+	on_open_release(&added);
+}
+END_TEST
+
+/* Millions of empty lines are looked at in steps, too, though nothing is sent. */
+START_TEST(looks_at_so_many_lines_at_a_time)
+{
+	static char lines[100003];
+
+	memset(lines, '\n', sizeof(lines) - 1);
+	lines[100000] = 'x';
+	send_file(lines, sizeof(lines) - 1);
+	expect(&sent, "x\n");
+	ck_assert_uint_gt(asked, 10);
+	ck_assert_uint_eq(steps, asked + 1);
+}
+END_TEST
+
+/* Some are added and removed while they are being sent. */
+START_TEST(sends_those_that_are_added_meanwhile)
+{
+	struct connection_settings settings = {.users = 1};
+	struct on_open_added added = {0};
+	struct on_open_run *run;
+	struct error error;
+	size_t index;
+
+	ck_assert_ptr_null(on_open_begin(&settings, &added));
+	for (const char *name = "abcd"; *name; name++)
+		ck_assert(on_open_add(&added, (char[]){*name, '\0'}, &error));
+	run = on_open_begin(&settings, &added);
+	turn = 2;
+	ck_assert(!on_open_go_on(run, &sender, &added));
+	ck_assert(on_open_remove(&added, "a", &index, &error));
+	on_open_removed(run, index);
+	ck_assert(on_open_remove(&added, "c", &index, &error));
+	on_open_removed(run, index);
+	ck_assert(on_open_add(&added, "e", &error));
+	turn = 10;
+	ck_assert(on_open_go_on(run, &sender, &added));
+	expect(&sent, "a\nb\nd\ne\n");
+	on_open_end(run);
+	on_open_removed(NULL, 0);
+	on_open_release(&added);
 }
 END_TEST
 
@@ -249,14 +355,16 @@ START_TEST(keeps_those_that_were_added_in_order)
 {
 	struct on_open_added added = {0};
 	struct error error;
+	size_t index;
 
 	ck_assert(on_open_add(&added, "one", &error));
 	ck_assert(on_open_add(&added, "two", &error));
 	ck_assert(on_open_add(&added, "three", &error));
 	ck_assert(on_open_has(&added, "two"));
 	ck_assert(!on_open_has(&added, "tw"));
-	ck_assert(on_open_remove(&added, "two", &error));
-	ck_assert(!on_open_remove(&added, "two", &error));
+	ck_assert(on_open_remove(&added, "two", &index, &error));
+	ck_assert_uint_eq(index, 1);
+	ck_assert(!on_open_remove(&added, "two", &index, &error));
 	ck_assert_str_eq(error.name, ERROR_NOT_FOUND);
 	ck_assert(!on_open_add(&added, "50%", &error));
 	ck_assert_str_eq(error.text, "the message has a '%' that begins none of %n, %{VARIABLE} "
@@ -274,13 +382,14 @@ START_TEST(adds_only_so_many)
 	struct on_open_added added = {0};
 	struct error error;
 	char text[16];
+	size_t index;
 
 	for (int i = 0; i < ON_OPEN_ADDED_MAX; i++) {
 		snprintf(text, sizeof(text), "%d", i);
 		ck_assert(on_open_add(&added, text, &error));
 	}
 	ck_assert(!on_open_add(&added, "more", &error));
-	ck_assert(on_open_remove(&added, "500", &error));
+	ck_assert(on_open_remove(&added, "500", &index, &error));
 	ck_assert(on_open_add(&added, "more", &error));
 	on_open_release(&added);
 }
@@ -291,12 +400,13 @@ START_TEST(adds_only_so_many_bytes)
 	struct on_open_added added = {0};
 	struct error error;
 	char *half = alloc_format("%0*d", ON_OPEN_ADDED_BYTES / 2, 1);
+	size_t index;
 
 	ck_assert(on_open_add(&added, half, &error));
 	half[0] = '1';
 	ck_assert(on_open_add(&added, half, &error));
 	ck_assert(!on_open_add(&added, "x", &error));
-	ck_assert(on_open_remove(&added, half, &error));
+	ck_assert(on_open_remove(&added, half, &index, &error));
 	ck_assert(on_open_add(&added, "x", &error));
 	on_open_release(&added);
 	free(half);
@@ -313,6 +423,9 @@ Suite *on_open_suite(void)
 	tcase_add_test(tests, sends_those_of_the_settings_then_the_added);
 	tcase_add_test(tests, tells_which_message_was_not_sent);
 	tcase_add_test(tests, sends_the_lines_of_a_file);
+	tcase_add_test(tests, goes_on_where_it_has_stopped);
+	tcase_add_test(tests, looks_at_so_many_lines_at_a_time);
+	tcase_add_test(tests, sends_those_that_are_added_meanwhile);
 	tcase_add_test(tests, takes_an_empty_file);
 	tcase_add_test(tests, stops_at_a_line_that_cannot_be_sent);
 	tcase_add_test(tests, tells_why_a_file_cannot_be_read);
