@@ -231,7 +231,7 @@ static void session_beat(struct session *session, uint64_t now)
 		return;
 	}
 	session->next_heartbeat = now + every;
-	if (session->waiting.count == 0 && session_send_heartbeat(session))
+	if (session_waiting(session) == 0 && session_send_heartbeat(session))
 		session->stats->heartbeats_sent++;
 }
 
@@ -341,7 +341,8 @@ void session_free(struct session *session)
 	buffer_release(&session->backlog);
 	buffer_release(&session->out);
 	buffer_release(&session->out_marks);
-	message_queue_release(&session->waiting);
+	if (session->throttle)
+		message_queue_release(&session->throttle->waiting);
 	free(session->throttle);
 	free(session->close_reason);
 	session_forget_error(session);
@@ -364,7 +365,7 @@ static void session_set_rate(struct session *session)
 		return;
 	session->throttle->rate.per_second = settings->send_rate.messages;
 	session->throttle->rate.burst = settings->send_rate.burst;
-	if (session->waiting.count)
+	if (session_waiting(session))
 		session_schedule_write(session);
 }
 

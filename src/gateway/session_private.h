@@ -25,9 +25,10 @@ struct session_mark {
 	size_t bytes; /* of its frame */
 };
 
-/* A limit on the rate of sending. */
+/* Messages behind those in the output: for the rate of sending, or to be encoded in a later turn. */
 struct session_throttle {
 	struct rate rate;
+	struct message_queue waiting;
 	uint64_t next; /* when the first that waits may leave; monotonic ns; 0: none waits for that */
 };
 
@@ -61,8 +62,6 @@ struct session {
 	uint64_t received_at;     /* of the batch being parsed, ns since 1970 */
 
 	/* sending */
-	struct message_queue waiting; /* behind those in `out`: for the rate, or to be encoded */
-	bool close_waits;         /* behind them: the close frame */
 	struct ws_deflater *deflater;
 	struct buffer out;
 	struct buffer out_marks;  /* struct session_mark: the messages in `out` */
@@ -70,10 +69,11 @@ struct session {
 	uint64_t out_written;     /* and ever written */
 	uint64_t out_start;       /* when the message at the front began to leave; monotonic ns */
 	bool send_refused;        /* the owner waits for `writable` */
-	struct session_throttle *throttle; /* NULL until the settings ask for one */
+	struct session_throttle *throttle; /* NULL until a message has to wait, or the settings have a rate */
+	bool close_waits;         /* behind all of them: the close frame */
+	bool writes;              /* is among the shared `writers`, */
+	unsigned write_turn;      /* since that turn of theirs */
 	TAILQ_ENTRY(session) writer;
-	bool writes;              /* is among the shared `writers` */
-	unsigned write_turn;      /* of those, in which it has come among them */
 
 	/* deadlines in monotonic ns; 0: none */
 	uint64_t next_ping;
@@ -129,6 +129,12 @@ void session_forget_write(struct session *session);
 /* what is encoded, as much at once as the socket takes, and is fair to others. */
 void session_write_all(struct session *session);
 void session_await_writable(struct session *session);
+
+/* How many messages are not encoded yet. */
+static inline size_t session_waiting(const struct session *session)
+{
+	return session->throttle ? session->throttle->waiting.count : 0;
+}
 
 /* --- session.c ------------------------------------------------------------------------------- */
 

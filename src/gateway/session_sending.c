@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 
 /*
@@ -133,7 +134,7 @@ static void session_encode_close(struct session *session)
 void session_queue_close(struct session *session)
 {
 	session->close_waits = true;
-	if (session->waiting.count == 0)
+	if (session_waiting(session) == 0)
 		session_encode_close(session);
 	session_schedule_write(session);
 }
@@ -142,12 +143,8 @@ void session_queue_close(struct session *session)
 static bool session_passes(struct session *session)
 {
 	struct session_throttle *throttle = session->throttle;
-	uint64_t now, delay;
+	uint64_t now = clock_monotonic(), delay = rate_delay(&throttle->rate, now);
 
-	if (!throttle)
-		return true;
-	now = clock_monotonic();
-	delay = rate_delay(&throttle->rate, now);
 	throttle->next = delay ? now + delay : 0;
 	if (delay)
 		session_arm_timer(session);
@@ -168,13 +165,14 @@ static void session_encode_waiting(struct session *session)
 	size_t cost = 0;
 
 	while (session_encodes(session) && session->out.length < SENDING_ENCODED &&
-		cost < SENDING_COST_WRITE && message_queue_first(&session->waiting, &message) &&
+		cost < SENDING_COST_WRITE && session_waiting(session) &&
 		(passes = session_passes(session))) {
+		message_queue_first(&session->throttle->waiting, &message);
 		cost += session_cost(session, message.length);
 		session_queue(session, message.opcode, message.data, message.length);
-		message_queue_drop_first(&session->waiting);
+		message_queue_drop_first(&session->throttle->waiting);
 	}
-	if (session->close_waits && (session->waiting.count == 0 || !passes))
+	if (session->close_waits && (session_waiting(session) == 0 || !passes))
 		session_encode_close(session);
 }
 
@@ -238,7 +236,7 @@ static bool session_has_output(const struct session *session)
 	bool held_back = session->throttle && session->throttle->next;
 
 	return session->out.length || session->close_waits ||
-		(session->waiting.count && !held_back && session_encodes(session));
+		(session_waiting(session) && !held_back && session_encodes(session));
 }
 
 void session_write_all(struct session *session)
@@ -303,12 +301,14 @@ void session_shared_release(struct session_shared *shared)
 
 size_t session_queued(const struct session *session)
 {
-	return session->out.length + message_queue_size(&session->waiting);
+	const struct session_throttle *throttle = session->throttle;
+
+	return session->out.length + (throttle ? message_queue_size(&throttle->waiting) : 0);
 }
 
 size_t session_unsent(const struct session *session)
 {
-	return session->out_marks.length / sizeof(struct session_mark) + session->waiting.count;
+	return session->out_marks.length / sizeof(struct session_mark) + session_waiting(session);
 }
 
 bool session_has_room(struct session *session, size_t length)
@@ -334,8 +334,16 @@ bool session_has_turn(struct session *session, size_t length)
 /* Whether a message is encoded at once. One does, as the first of a turn, however large it is. */
 static bool session_sends_now(const struct session *session)
 {
-	return session->waiting.count == 0 && session->settings->send_rate.messages <= 0 &&
+	return session_waiting(session) == 0 && session->settings->send_rate.messages <= 0 &&
 		session->shared->encoded < SENDING_COST_TURN;
+}
+
+static void session_wait(struct session *session, struct outgoing *message)
+{
+	if (!session->throttle)
+		session->throttle = alloc_zero(1, sizeof(*session->throttle));
+	message_queue_append(&session->throttle->waiting, message);
+	session_schedule_write(session);
 }
 
 bool session_send(struct session *session, struct outgoing *message, struct error *error)
@@ -356,8 +364,7 @@ bool session_send(struct session *session, struct outgoing *message, struct erro
 	if (now) {
 		session_queue(session, message->opcode, message->data, message->length);
 	} else {
-		message_queue_append(&session->waiting, message);
-		session_schedule_write(session);
+		session_wait(session, message);
 	}
 	return true;
 }
