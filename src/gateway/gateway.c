@@ -151,7 +151,8 @@ struct outlet *gateway_make_outlet(struct gateway *gateway,
 	const struct outlet_config *config, bool held, struct error *error)
 {
 	return (held ? outlet_new_held : outlet_new)(gateway->base, gateway->log,
-		gateway->outlet_listeners, &config->outlet, &gateway->outlet_callbacks, error);
+		gateway->outlet_listeners, gateway->input_turns, &config->outlet,
+		&gateway->outlet_callbacks, error);
 }
 
 /* --- what there is ------------------------------------------------------------------------- */
@@ -662,6 +663,7 @@ struct gateway *gateway_new(struct event_base *base, struct log *log, struct set
 		.retired = gateway_on_retired,
 	};
 	gateway->outlet_listeners = listeners_new(base, log);
+	gateway->input_turns = input_turns_new(base);
 	gateway->outlet_callbacks = (struct outlet_callbacks){
 		.context = gateway,
 		.input = gateway_on_input,
@@ -695,6 +697,7 @@ void gateway_free(struct gateway *gateway)
 	for (size_t i = 0; i < gateway->leaving_count; i++)
 		outlet_free(gateway->leaving[i].outlet);
 	listeners_free(gateway->outlet_listeners);
+	input_turns_free(gateway->input_turns);
 	names_release(&gateway->connections_by_name);
 	names_release(&gateway->outlets_by_name);
 	admission_free(gateway->admission);

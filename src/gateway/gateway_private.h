@@ -37,6 +37,7 @@ struct gateway {
 	struct connection_host host;
 	struct outlet_callbacks outlet_callbacks;
 	struct listeners *outlet_listeners;
+	struct input_turns *input_turns;
 
 	struct connection **connections; /* in the order of the configuration */
 	size_t connection_count;

@@ -17,7 +17,7 @@
 enum {
 	SENDING_COST_MESSAGE = 512,   /* whatever its length */
 	SENDING_COST_DEFLATED = 64,   /* each byte that is compressed */
-	SENDING_COST_TURN = 1 << 20,  /* as messages are sent, from one time that sessions write to the next */
+	SENDING_COST_TURN = 1 << 20,  /* as messages are sent, between two times that sessions write */
 	SENDING_COST_WRITE = 1 << 18, /* of what waits, each time that a session writes */
 };
 

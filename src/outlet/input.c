@@ -318,9 +318,13 @@ static void input_receive_packet(struct subscriber *subscriber, size_t length)
 
 static bool input_read_packets(struct subscriber *subscriber)
 {
+	uint64_t end = clock_monotonic() + INPUT_TIME;
+
 	for (int i = 0; i < INPUT_PACKETS && !subscriber->paused; i++) {
 		size_t length;
 
+		if (i && clock_monotonic() >= end)
+			break;
 		switch (packet_peek(subscriber->fd, MSG_DONTWAIT, &length)) {
 		case PACKET_NONE:
 			return false;

@@ -9,6 +9,7 @@ liboutlet_a_SOURCES = \
 	src/outlet/folder.c src/outlet/folder.h \
 	src/outlet/frames.h \
 	src/outlet/input.c \
+	src/outlet/input_turns.c \
 	src/outlet/join.c \
 	src/outlet/listener.c src/outlet/listener.h \
 	src/outlet/mapped.c \

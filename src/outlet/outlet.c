@@ -82,8 +82,9 @@ typedef struct listener *outlet_listen(struct listeners *listeners,
 	struct error *error);
 
 static struct outlet *outlet_make(struct event_base *base, struct log *log,
-	struct listeners *listeners, const struct outlet_settings *settings,
-	const struct outlet_callbacks *callbacks, outlet_listen *listen_to, struct error *error)
+	struct listeners *listeners, struct input_turns *turns,
+	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
+	outlet_listen *listen_to, struct error *error)
 {
 	struct listener_access access = outlet_access(settings);
 	struct outlet *outlet;
@@ -95,6 +96,7 @@ static struct outlet *outlet_make(struct event_base *base, struct log *log,
 		return NULL;
 	}
 	outlet = outlet_create(base, log, settings, callbacks);
+	outlet->input_turns = turns;
 	type = outlet->format->packets ? SOCK_SEQPACKET : SOCK_STREAM;
 	outlet->listener = listen_to(listeners,
 		&outlet->subject, outlet->settings.path, type, &access, subscriber_accept, outlet,
@@ -107,24 +109,26 @@ static struct outlet *outlet_make(struct event_base *base, struct log *log,
 }
 
 struct outlet *outlet_new(struct event_base *base, struct log *log, struct listeners *listeners,
-	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
-	struct error *error)
+	struct input_turns *turns, const struct outlet_settings *settings,
+	const struct outlet_callbacks *callbacks, struct error *error)
 {
-	return outlet_make(base, log, listeners, settings, callbacks, listener_new, error);
+	return outlet_make(base, log, listeners, turns, settings, callbacks, listener_new, error);
 }
 
 struct outlet *outlet_new_held(struct event_base *base, struct log *log,
-	struct listeners *listeners, const struct outlet_settings *settings,
-	const struct outlet_callbacks *callbacks, struct error *error)
+	struct listeners *listeners, struct input_turns *turns,
+	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
+	struct error *error)
 {
-	return outlet_make(base, log, listeners, settings, callbacks, listener_new_held, error);
+	return outlet_make(base, log, listeners, turns, settings, callbacks, listener_new_held,
+		error);
 }
 
 struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
 	struct error *error)
 {
 	struct outlet *outlet = outlet_make(old->base, old->log, listener_listeners(old->listener),
-		settings, old->callbacks, listener_new_beside, error);
+		old->input_turns, settings, old->callbacks, listener_new_beside, error);
 
 	if (!outlet)
 		return NULL;

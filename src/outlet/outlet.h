@@ -98,17 +98,27 @@ struct outlet_callbacks {
 };
 
 /*
+ * Turns in which what subscribers send is taken, of all outlets that share them: however many there
+ * are, they take no more than two milliseconds between two polls. The outlets must be gone before
+ * they are freed.
+ */
+struct input_turns;
+struct input_turns *input_turns_new(struct event_base *base);
+void input_turns_free(struct input_turns *turns);
+
+/*
  * Creates the socket and listens. A stale socket of a dead instance is replaced; that of a living
  * one, or another kind of file, is an error. Copies the settings, borrows the rest.
  */
 struct outlet *outlet_new(struct event_base *base, struct log *log, struct listeners *listeners,
-	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
-	struct error *error);
+	struct input_turns *turns, const struct outlet_settings *settings,
+	const struct outlet_callbacks *callbacks, struct error *error);
 
 /* The same, but whoever comes waits until outlet_settle(): outlet_free() undoes it unseen. */
 struct outlet *outlet_new_held(struct event_base *base, struct log *log,
-	struct listeners *listeners, const struct outlet_settings *settings,
-	const struct outlet_callbacks *callbacks, struct error *error);
+	struct listeners *listeners, struct input_turns *turns,
+	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
+	struct error *error);
 
 /*
  * One that takes the place of another at the same path, whose settings it cannot become, as if by

@@ -30,6 +30,7 @@ struct outlet {
 	const struct encode_format *format;
 	struct encode_clock *clock; /* NULL: the format tells no time */
 	struct listener *listener; /* NULL once drained */
+	struct input_turns *input_turns;
 	struct ring ring;
 	uint64_t begun; /* when it began to count its records, microseconds since 1970 */
 

@@ -39,6 +39,7 @@ void subscriber_leave(struct subscriber *subscriber, const char *parting)
 {
 	if (subscriber->state == SUBSCRIBER_GONE)
 		return;
+	input_forget_turn(subscriber);
 	event_del(&subscriber->input_event);
 	event_del(&subscriber->output_event);
 	if (!subscriber->joined)
@@ -178,8 +179,6 @@ static void subscriber_watch(struct subscriber *subscriber, bool reading)
 	if (awaiting)
 		subscriber_await_output(subscriber);
 	subscriber->reading = reading;
-	if (subscriber->unfinished)
-		subscriber_resume_input(subscriber);
 }
 
 /* Who reads the ring itself may ask to be told of records. */
@@ -343,6 +342,7 @@ void subscriber_free(struct subscriber *subscriber)
 {
 	struct outlet *outlet = subscriber->outlet;
 
+	input_forget_turn(subscriber);
 	event_del(&subscriber->input_event);
 	event_del(&subscriber->output_event);
 	TAILQ_REMOVE(&outlet->subscribers[subscriber->state], subscriber, link);
@@ -402,15 +402,11 @@ static void subscriber_on_input(evutil_socket_t fd, short what, void *context)
 {
 	struct subscriber *subscriber = context;
 
-	(void)fd;
-	if (what & EV_TIMEOUT)
-		input_resume(subscriber);
-	if (subscriber->unfinished && (what & EV_TIMEOUT))
-		return; /* enough for one turn */
+	(void)fd, (void)what;
 	if (subscriber->state == SUBSCRIBER_JOINING)
 		join_read(subscriber);
 	else if (subscriber->reading)
-		input_read(subscriber);
+		input_await_turn(subscriber);
 	else
 		subscriber_check_end(subscriber);
 }
@@ -432,10 +428,9 @@ static void subscriber_on_output(evutil_socket_t fd, short what, void *context)
 
 void subscriber_resume_input(struct subscriber *subscriber)
 {
-	/* Nothing else makes this event time out. */
 	if ((subscriber->paused || subscriber->unfinished) &&
 		subscriber->state != SUBSCRIBER_GONE && !subscriber->ended)
-		event_active(&subscriber->input_event, EV_TIMEOUT, 0);
+		input_await_turn(subscriber);
 }
 
 void subscriber_attach(struct subscriber *subscriber, uint64_t cursor)

@@ -75,6 +75,9 @@ struct subscriber {
 	uint64_t inputs;
 	uint64_t input_errors;
 	unsigned last_reads; /* of the input, since it is gone */
+	TAILQ_ENTRY(subscriber) turn_link;
+	bool awaits_turn; /* to take input, */
+	unsigned turn;    /* since that one */
 
 	/* `frames` only. */
 	unsigned named;   /* the number of sources when it got its hello */
@@ -153,6 +156,10 @@ void join_repeat_names(struct subscriber *subscriber);
 
 /* input.c: messages from subscribers of a writable outlet. */
 enum { INPUT_MESSAGE_MAX = 1 << 20 };
+
+/* It takes input, or goes on with it, when it is its turn; input_turns.c. */
+void input_await_turn(struct subscriber *subscriber);
+void input_forget_turn(struct subscriber *subscriber);
 
 /* Reads once, or goes on with what has been read before; whether there may be more to read. */
 bool input_read(struct subscriber *subscriber);

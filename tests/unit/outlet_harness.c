@@ -25,6 +25,8 @@ static bool harness_on_input(struct outlet *outlet, int source, bool binary, con
 	struct harness *harness = context;
 
 	(void)outlet;
+	for (uint64_t start = clock_monotonic(); clock_monotonic() - start < harness->slow;)
+		;
 	if (harness->one_by_one)
 		event_base_loopbreak(harness->base);
 	if (harness->refuse)
@@ -59,6 +61,7 @@ void harness_setup(struct harness *harness, enum outlet_format format)
 	harness->base = event_base_new();
 	harness->log = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
 	harness->listeners = listeners_new(harness->base, harness->log);
+	harness->turns = input_turns_new(harness->base);
 	harness->settings = (struct outlet_settings){
 		.name = "test",
 		.path = harness->path,
@@ -81,7 +84,7 @@ void harness_open(struct harness *harness)
 	};
 	harness->waiter = (struct outlet_waiter){.room = harness_on_room, .context = harness};
 	harness->outlet = outlet_new(harness->base, harness->log, harness->listeners,
-		&harness->settings, &harness->callbacks, &error);
+		harness->turns, &harness->settings, &harness->callbacks, &error);
 	ck_assert_msg(harness->outlet != NULL, "%s", error.text);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "ticker", harness), 0);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "trades", harness), 1);
@@ -92,6 +95,7 @@ void harness_teardown(struct harness *harness)
 {
 	outlet_free(harness->outlet);
 	listeners_free(harness->listeners);
+	input_turns_free(harness->turns);
 	event_base_free(harness->base);
 	log_free(harness->log);
 	buffer_release(&harness->events);

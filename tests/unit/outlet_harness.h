@@ -15,6 +15,7 @@ struct harness {
 	struct outlet_settings settings; /* to be adjusted before harness_open() */
 	struct outlet_callbacks callbacks;
 	struct listeners *listeners;
+	struct input_turns *turns;
 	struct outlet *outlet;
 	struct buffer events;            /* "what json\n" for each */
 	struct buffer inputs;            /* "source text|binary data\n" for each */
@@ -22,6 +23,7 @@ struct harness {
 	unsigned rooms;                  /* times that it was told of room */
 	struct buffer attended;          /* how many subscribers there were each time, "1 0 " */
 	bool refuse; /* input */
+	uint64_t slow; /* ns that each message of a subscriber takes */
 	bool one_by_one; /* input: the loop ends with the callback that has brought some */
 };
 

@@ -333,6 +333,34 @@ START_TEST(test_a_flood_is_taken_in_turns)
 }
 END_TEST
 
+/* However many send, they have a few milliseconds between two polls, and each is as often served. */
+START_TEST(test_many_share_the_time)
+{
+	enum { MANY = 16 };
+	int fds[MANY], turns = 0;
+
+	open_writable(OUTLET_LINES);
+	for (int i = 0; i < MANY; i++)
+		fds[i] = connect_subscriber();
+	harness.slow = CLOCK_NS_PER_MS;
+	for (int i = 0; i < MANY; i++)
+		send_text(fds[i], "one\ntwo\n");
+	while (harness.outlet->stats.inputs < 2 * MANY) {
+		uint64_t before = harness.outlet->stats.inputs;
+
+		harness_turn(&harness);
+		ck_assert_uint_le(harness.outlet->stats.inputs - before, 2);
+		if (before < MANY)
+			ck_assert(harness.outlet->stats.inputs > MANY ||
+				!harness_contains(&harness.inputs, "two"));
+		ck_assert_int_lt(turns++, 100);
+	}
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	harness.slow = 0;
+}
+END_TEST
+
 /* What a turn has left is not lost when the owner refuses, nor when writing is forbidden for a while. */
 START_TEST(test_a_flood_that_is_held_up)
 {
@@ -457,6 +485,7 @@ Suite *input_suite(void)
 	tcase_add_test(tests, test_back_pressure);
 	tcase_add_loop_test(tests, test_last_words, 0, 2);
 	tcase_add_loop_test(tests, test_a_flood_is_taken_in_turns, 0, 2);
+	tcase_add_test(tests, test_many_share_the_time);
 	tcase_add_loop_test(tests, test_a_flood_that_is_held_up, 0, 2);
 	tcase_add_test(tests, test_json_of_too_many_values);
 	tcase_add_test(tests, test_last_words_refused);
