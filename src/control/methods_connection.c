@@ -165,14 +165,11 @@ void methods_connect(struct rpc_call *call, json_t *parameters)
 {
 	struct connection *connection = methods_connection(call, parameters);
 	struct methods_headers headers = {0};
-	struct error error;
 
 	if (!connection)
 		return;
 	if (!methods_headers_parse(&headers, json_object_get(parameters, "headers")))
 		rpc_refuse_error(call, &headers.error);
-	else if (!connection_check_connect(connection, &headers.list, &error))
-		rpc_fail(call, &error, NULL);
 	else
 		connection_connect(connection, &headers.list,
 			&methods_wait_new(call, connection, methods_connect_done)->waiter);
@@ -326,39 +323,97 @@ void methods_status(struct rpc_call *call, json_t *parameters)
 		rpc_answer(call, report_status(connection, methods_context(call)->view));
 }
 
-static bool methods_add_connection(const struct method_context *context, const json_t *json,
-	struct settings_problems *problems, struct error *error)
+/* An `add` whose TLS files are being read. */
+struct methods_adding {
+	struct rpc_call *call;
+	struct gateway *gateway;
+	struct connection_config *connection;
+	struct net_check *check; /* NULL: done */
+};
+
+static void methods_adding_free(void *context)
 {
-	struct gateway *gateway = context->gateway;
+	struct methods_adding *adding = context;
+
+	net_check_cancel(adding->check);
+	connection_config_free(adding->connection);
+	free(adding);
+}
+
+static void methods_add_fails(
+	struct methods_adding *adding, struct settings_problems *problems, struct error *error)
+{
+	if (strcmp(error->name, ERROR_SETTINGS) == 0)
+		error->name = ERROR_WEBSOCKET; /* a bad option, as the original has it */
+	methods_fail_settings(adding->call, ERROR_WEBSOCKET, problems, error);
+	settings_problems_release(problems);
+	methods_adding_free(adding);
+}
+
+static void methods_add_now(struct methods_adding *adding)
+{
+	struct settings_problems none = {0};
+	struct error error;
+
+	if (!gateway_add(adding->gateway, adding->connection, &error)) {
+		methods_add_fails(adding, &none, &error);
+		return;
+	}
+	adding->connection = NULL;
+	rpc_answer(adding->call, json_true());
+	methods_adding_free(adding);
+}
+
+static void methods_on_checked(const struct error *failure, void *context)
+{
+	struct methods_adding *adding = context;
+	struct settings_problems problems = {0};
+	struct error error;
+
+	adding->check = NULL;
+	if (!failure) {
+		methods_add_now(adding);
+		return;
+	}
+	error = *failure;
+	settings_problem_plain(&problems, "tls: %s", error.text);
+	methods_add_fails(adding, &problems, &error);
+}
+
+static struct connection_config *methods_make_connection(const struct method_context *context,
+	const json_t *json, struct settings_problems *problems, struct error *error)
+{
 	struct connection_config *connection = NULL;
 	config_t config;
-	bool added = false;
 
 	config_init(&config);
 	if (json_config_fill(config_root_setting(&config), json, error))
 		connection = settings_connection(config_root_setting(&config),
-			gateway_settings(gateway), context->trusted, problems);
-	if (connection)
-		added = gateway_add(gateway, connection, error);
-	if (!added)
-		connection_config_free(connection);
+			gateway_settings(context->gateway), context->trusted, problems);
 	config_destroy(&config);
-	return added;
+	return connection;
 }
 
 void methods_add(struct rpc_call *call, json_t *parameters)
 {
+	const struct method_context *context = methods_context(call);
+	struct methods_adding *adding = alloc_zero(1, sizeof(*adding));
 	struct settings_problems problems = {0};
 	struct error error = {.name = ERROR_WEBSOCKET};
 
-	if (methods_add_connection(methods_context(call), parameters, &problems, &error)) {
-		rpc_answer(call, json_true());
-	} else {
-		if (strcmp(error.name, ERROR_SETTINGS) == 0)
-			error.name = ERROR_WEBSOCKET; /* a bad option, as the original has it */
-		methods_fail_settings(call, ERROR_WEBSOCKET, &problems, &error);
+	adding->call = call;
+	adding->gateway = context->gateway;
+	adding->connection = methods_make_connection(context, parameters, &problems, &error);
+	if (!adding->connection || !gateway_check_connection(adding->gateway, adding->connection,
+					   &adding->check, methods_on_checked, adding, &error)) {
+		methods_add_fails(adding, &problems, &error);
+		return;
 	}
 	settings_problems_release(&problems);
+	if (adding->check)
+		rpc_on_cancel(call, methods_adding_free, adding);
+	else
+		methods_add_now(adding);
 }
 
 void methods_remove(struct rpc_call *call, json_t *parameters)

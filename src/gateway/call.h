@@ -65,9 +65,14 @@ struct call_host {
 	struct log *log;
 };
 
-/* Whether there is all that a call takes, before an open connection goes for it: headers that can
- * be sent, files that can be read, TLS material that OpenSSL can use. */
-bool call_check(const struct connection_config *config, const struct header_list *extra,
+/*
+ * Whether there is all that a call takes, before an open connection goes for it: headers that can
+ * be sent, files that can be read, and TLS material that OpenSSL can use. If that takes its time,
+ * `check` is set, and `done` will be called with its outcome; if it is NULL, there is all.
+ */
+bool call_check(const struct call_host *host, const struct connection_config *config,
+	const struct header_list *extra, struct net_check **check,
+	void (*done)(const struct error *error, void *context), void *context,
 	struct error *error);
 
 /* What is to be called; what it points to is borrowed until the end of the call. */

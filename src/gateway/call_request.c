@@ -126,19 +126,27 @@ static bool call_check_headers(const struct header_list *headers, struct error *
 	return true;
 }
 
-bool call_check(const struct connection_config *config, const struct header_list *extra,
-	struct error *error)
+static bool call_names_tls(const struct tls_settings *tls)
+{
+	return tls->ca_file || tls->ca_path || tls->crl_file || tls->cert_file || tls->ciphers;
+}
+
+bool call_check(const struct call_host *host, const struct connection_config *config,
+	const struct header_list *extra, struct net_check **check,
+	void (*done)(const struct error *error, void *context), void *context, struct error *error)
 {
 	struct tls_settings tls = config->settings->tls;
 	struct secrets secrets;
 	bool good;
 
+	*check = NULL;
 	if (!call_check_headers(extra, error))
 		return false;
 	good = secrets_load(&secrets, config, NULL, error) &&
 		call_check_headers(&secrets.headers, error);
 	tls.key_passphrase = secrets.key_passphrase;
-	good = good && tls_check(&tls, error);
+	if (good && call_names_tls(&tls))
+		*check = net_check_tls(host->net, &tls, done, context);
 	secrets_release(&secrets);
 	return good;
 }

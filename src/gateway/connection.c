@@ -156,26 +156,26 @@ void connection_emit_error(struct connection *connection, const char *type,
 
 /* --- those who wait ------------------------------------------------------------------------ */
 
-void connection_answer(struct connection *connection, bool for_open,
+void connection_answer(struct connection *connection, enum connection_waits waits,
 	const struct call_report *report, const struct error *error)
 {
 	struct connection_waiter *waiter, *next;
 
 	for (waiter = TAILQ_FIRST(&connection->waiters); waiter; waiter = next) {
 		next = TAILQ_NEXT(waiter, entry);
-		if (waiter->for_open != for_open)
+		if (waiter->waits != waits)
 			continue;
 		TAILQ_REMOVE(&connection->waiters, waiter, entry);
 		waiter->done(waiter, report, error);
 	}
 }
 
-static void connection_wait(struct connection *connection, struct connection_waiter *waiter,
-	bool for_open)
+void connection_wait(struct connection *connection, struct connection_waiter *waiter,
+	enum connection_waits waits)
 {
 	if (!waiter)
 		return;
-	waiter->for_open = for_open;
+	waiter->waits = waits;
 	TAILQ_INSERT_TAIL(&connection->waiters, waiter, entry);
 }
 
@@ -377,7 +377,7 @@ static void connection_on_ended(const struct session_end *end, void *context)
 	else
 		connection_retry(connection, code, 0);
 	connection_on_writable(connection); /* what waited for room is now refused */
-	connection_answer(connection, false, NULL, NULL);
+	connection_answer(connection, CONNECTION_FOR_CLOSE, NULL, NULL);
 }
 
 static void connection_announce_open(struct connection *connection)
@@ -428,7 +428,7 @@ void connection_opened(struct connection *connection, struct call_result *result
 	connection->renewing = false;
 	connection_await_age(connection);
 	connection_begin_sending(connection);
-	connection_answer(connection, true, &connection->report, NULL);
+	connection_answer(connection, CONNECTION_FOR_OPEN, &connection->report, NULL);
 }
 
 /* --- what others ask for ------------------------------------------------------------------- */
@@ -442,20 +442,7 @@ enum connection_state connection_state(const struct connection *connection)
 	return connection->state;
 }
 
-static void connection_take_extra(struct connection *connection, const struct header_list *extra)
-{
-	connection_release_extra(connection);
-	if (!extra || !extra->count)
-		return;
-	connection->extra.items = alloc_zero(extra->count, sizeof(*extra->items));
-	for (size_t i = 0; i < extra->count; i++) {
-		connection->extra.items[i].name = alloc_string(extra->items[i].name);
-		connection->extra.items[i].value = alloc_string(extra->items[i].value);
-	}
-	connection->extra.count = extra->count;
-}
-
-static void connection_open(struct connection *connection)
+void connection_open(struct connection *connection)
 {
 	connection->wanted = true;
 	connection->renewing = false;
@@ -470,24 +457,6 @@ static void connection_open(struct connection *connection)
 	session_close(connection->session, WS_CLOSE_GOING_AWAY, "");
 }
 
-bool connection_check_connect(const struct connection *connection, const struct header_list *extra,
-	struct error *error)
-{
-	return call_check(connection->config, extra, error);
-}
-
-void connection_connect(struct connection *connection, const struct header_list *extra,
-	struct connection_waiter *waiter)
-{
-	connection->started = true;
-	connection_cancel_call(connection);
-	connection_take_extra(connection, extra);
-	connection_wait(connection, waiter, true);
-	connection->urgent = true;
-	timer_clear(&connection->linger);
-	connection_open(connection);
-}
-
 void connection_disconnect(struct connection *connection, unsigned code, const char *reason,
 	struct connection_waiter *waiter)
 {
@@ -499,12 +468,13 @@ void connection_disconnect(struct connection *connection, unsigned code, const c
 	connection->renewing = false;
 	connection->urgent = false;
 	error_set(&error, ERROR_SOCKET_NOT_OPEN, "the connection was told to disconnect");
-	connection_answer(connection, true, NULL, &error);
+	connection_cancel_check(connection, &error);
+	connection_answer(connection, CONNECTION_FOR_OPEN, NULL, &error);
 	connection_cancel_call(connection);
 	connection_release_extra(connection);
 	timer_clear(&connection->timer);
 	if (connection->session) {
-		connection_wait(connection, waiter, false);
+		connection_wait(connection, waiter, CONNECTION_FOR_CLOSE);
 		session_close(connection->session, code, reason);
 		return;
 	}
@@ -647,8 +617,9 @@ void connection_free(struct connection *connection)
 
 	connection->started = false; /* without its outlets it is not to be opened or closed */
 	error_set(&error, ERROR_NOT_FOUND, "the connection has been removed");
-	connection_answer(connection, true, NULL, &error);
-	connection_answer(connection, false, NULL, NULL);
+	connection_cancel_check(connection, &error);
+	connection_answer(connection, CONNECTION_FOR_OPEN, NULL, &error);
+	connection_answer(connection, CONNECTION_FOR_CLOSE, NULL, NULL);
 	session_free(connection->session);
 	session_free(connection->leaving);
 	connection->session = connection->leaving = NULL;

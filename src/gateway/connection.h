@@ -68,21 +68,23 @@ struct outlet *connection_outlet(const struct connection *connection, size_t ind
  * stay until `done` has been called or connection_forget(). `error` is NULL on success; `call` is
  * how the call to the server went, for a `connect` also on failure (NULL if none was made).
  */
+enum connection_waits {
+	CONNECTION_FOR_CHECK, /* whether a `connect` is possible */
+	CONNECTION_FOR_OPEN,
+	CONNECTION_FOR_CLOSE,
+};
 struct connection_waiter {
 	void (*done)(struct connection_waiter *waiter, const struct call_report *call,
 		const struct error *error);
 	void *context;
 	TAILQ_ENTRY(connection_waiter) entry; /* private */
-	bool for_open;                        /* private */
+	enum connection_waits waits;          /* private */
 };
-
-/* Whether connection_connect() has all that it takes; ask before it closes what is open. */
-bool connection_check_connect(const struct connection *connection, const struct header_list *extra,
-	struct error *error);
 
 /*
  * Connects now, whatever the state, ahead of connections that do so by themselves; an open one is
- * first closed with 1001. The extra headers go with this one call. `waiter` may be NULL.
+ * first closed with 1001. But first it looks whether there is all that this takes: if not, it only
+ * says so. The extra headers go with this one call.
  */
 void connection_connect(struct connection *connection, const struct header_list *extra,
 	struct connection_waiter *waiter);

@@ -27,16 +27,6 @@ static void connection_on_redirected(const char *from, const char *to, void *con
 	buffer_release(&details);
 }
 
-void connection_release_extra(struct connection *connection)
-{
-	for (size_t i = 0; i < connection->extra.count; i++) {
-		free((char *)connection->extra.items[i].name);
-		alloc_wipe((char *)connection->extra.items[i].value);
-	}
-	free(connection->extra.items);
-	connection->extra = (struct header_list){0};
-}
-
 void connection_on_admitted(void *context)
 {
 	static const struct call_callbacks callbacks = {
@@ -234,7 +224,7 @@ static void connection_failed(struct connection *connection, const struct error 
 	connection->renewing = false;
 	connection_retry(connection, connection->report.response.status,
 		connection->report.retry_after);
-	connection_answer(connection, true, &connection->report, error);
+	connection_answer(connection, CONNECTION_FOR_OPEN, &connection->report, error);
 }
 
 static void connection_on_called(struct call_result *result, struct call_report *report,

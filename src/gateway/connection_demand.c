@@ -25,18 +25,22 @@ static void connection_open_on_demand(struct connection *connection)
 		connection_call(connection);
 }
 
-static void connection_on_lingered(void *context)
-{
-	struct connection *connection = context;
-
-	if (connection->wanted)
-		connection_disconnect(connection, WS_CLOSE_GOING_AWAY, "", NULL);
-}
+static void connection_on_lingered(void *context);
 
 static void connection_linger(struct connection *connection)
 {
 	timer_set(&connection->linger, connection->host->shared->base,
 		connection->settings->linger, connection_on_lingered, connection);
+}
+
+static void connection_on_lingered(void *context)
+{
+	struct connection *connection = context;
+
+	if (connection->check)
+		connection_linger(connection); /* a `connect` may be about to keep it */
+	else if (connection->wanted)
+		connection_disconnect(connection, WS_CLOSE_GOING_AWAY, "", NULL);
 }
 
 void connection_update_demand(struct connection *connection)

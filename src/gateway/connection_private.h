@@ -33,6 +33,7 @@ struct connection {
 	bool retired;
 
 	struct admission_ticket ticket; /* for the call that is under way or waits for its turn */
+	struct connection_check *check; /* before a `connect` touches what there is; NULL: none */
 	bool urgent;                    /* somebody waits for the next call */
 	struct call *call;        /* with a session: it renews that */
 	struct failures failures; /* of the addresses that calls went to */
@@ -94,8 +95,13 @@ void connection_emit(struct connection *connection, const char *type, const stru
 void connection_emit_error(struct connection *connection, const char *type,
 	const struct error *error);
 
-/* Answers those who wait for it to be open, or closed. */
-void connection_answer(struct connection *connection, bool for_open,
+/* Wants it to be open, and calls. */
+void connection_open(struct connection *connection);
+
+/* Answers those who wait for that. */
+void connection_wait(struct connection *connection, struct connection_waiter *waiter,
+	enum connection_waits waits);
+void connection_answer(struct connection *connection, enum connection_waits waits,
 	const struct call_report *report, const struct error *error);
 
 void connection_judge_call(struct connection *connection);
@@ -123,9 +129,15 @@ const char *connection_url(const struct connection *connection);
 /* How much is held, and for how long; what is held already stays. */
 void connection_configure_hold(struct connection *connection);
 
-/* --- connection_attempts.c: when to call, and when to stop ----------------------------------- */
+/* --- connection_check.c: before a `connect` -------------------------------------------------- */
 
+/* Those who have asked get the error. */
+void connection_cancel_check(struct connection *connection, const struct error *error);
+
+/* The extra headers of a call that is over. */
 void connection_release_extra(struct connection *connection);
+
+/* --- connection_attempts.c: when to call, and when to stop ----------------------------------- */
 
 /* Calls as soon as it is admitted. */
 void connection_call(struct connection *connection);

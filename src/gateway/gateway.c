@@ -558,6 +558,15 @@ static bool gateway_add_implicit_outlet(struct gateway *gateway,
 	return true;
 }
 
+bool gateway_check_connection(const struct gateway *gateway, const struct connection_config *config,
+	struct net_check **check, void (*done)(const struct error *error, void *context),
+	void *context, struct error *error)
+{
+	static const struct header_list none;
+
+	return call_check(&gateway->host.call, config, &none, check, done, context, error);
+}
+
 bool gateway_add(struct gateway *gateway, struct connection_config *config,
 	struct error *error)
 {

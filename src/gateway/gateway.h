@@ -80,6 +80,11 @@ void gateway_change(struct gateway *gateway, struct settings *settings,
 	struct settings_problems *problems, const struct gateway_changing *callbacks);
 bool gateway_is_changing(const struct gateway *gateway);
 
+/* call_check() of one that is to be added. */
+bool gateway_check_connection(const struct gateway *gateway, const struct connection_config *config,
+	struct net_check **check, void (*done)(const struct error *error, void *context),
+	void *context, struct error *error);
+
 /* Adds one connection, with its outlet if no outlet takes it; takes the settings over on
  * success. */
 bool gateway_add(struct gateway *gateway, struct connection_config *config,

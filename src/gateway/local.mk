@@ -7,6 +7,7 @@ libgateway_a_SOURCES = \
 	src/gateway/call_request.c \
 	src/gateway/connection.c src/gateway/connection.h \
 	src/gateway/connection_attempts.c \
+	src/gateway/connection_check.c \
 	src/gateway/connection_demand.c \
 	src/gateway/connection_private.h \
 	src/gateway/connection_renewal.c \

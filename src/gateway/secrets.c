@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
@@ -117,27 +116,6 @@ static bool secrets_read_headers(struct secrets *secrets,
 	return true;
 }
 
-/* What OpenSSL will open by name: it would wait for the writer of a FIFO. */
-static bool secrets_check_tls_file(const char *setting, const char *path, struct error *error)
-{
-	int fd = path ? file_open(path, FILE_REGULAR, error) : -1;
-
-	if (fd >= 0)
-		close(fd);
-	if (!path || fd >= 0)
-		return true;
-	error->name = ERROR_SOCKET_SSL;
-	return error_prefix(error, "%s: %s ", setting, path);
-}
-
-static bool secrets_check_tls(const struct tls_settings *tls, struct error *error)
-{
-	return secrets_check_tls_file("tls.ca_file", tls->ca_file, error) &&
-		secrets_check_tls_file("tls.crl_file", tls->crl_file, error) &&
-		secrets_check_tls_file("tls.cert_file", tls->cert_file, error) &&
-		secrets_check_tls_file("tls.key_file", tls->key_file, error);
-}
-
 bool secrets_load(struct secrets *secrets, const struct connection_config *connection,
 	struct log *log, struct error *error)
 {
@@ -152,8 +130,7 @@ bool secrets_load(struct secrets *secrets, const struct connection_config *conne
 			secrets_first_line, &secrets->proxy_password, connection, log, error) &&
 		secrets_read("tls.key_passphrase_file", settings->tls_extra.key_passphrase_file,
 			secrets_first_line, &secrets->key_passphrase, connection, log, error) &&
-		secrets_read_headers(secrets, connection, log, error) &&
-		secrets_check_tls(&settings->tls, error);
+		secrets_read_headers(secrets, connection, log, error);
 }
 
 void secrets_wipe(char *text)

@@ -30,8 +30,8 @@ void secrets_wipe(char *text); /* and frees it; NULL is ignored */
 
 /*
  * Reads the first line of each file. A file that everybody can read gets a line in the log; one
- * that cannot be read is an error, whose text has the setting and the path, never the content. So
- * is a file for TLS that is not a regular one. `log` may be NULL.
+ * that cannot be read is an error, whose text has the setting and the path, never the content.
+ * `log` may be NULL.
  */
 bool secrets_load(struct secrets *secrets, const struct connection_config *connection,
 	struct log *log, struct error *error);

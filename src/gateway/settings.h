@@ -243,7 +243,8 @@ void settings_problems_release(struct settings_problems *problems);
 
 /*
  * One connection from a libconfig group (the `add` command makes one from JSON), over the same
- * defaults as the file's. NULL and `problems` if anything is wrong.
+ * defaults as the file's. NULL and `problems` if anything is wrong; whether OpenSSL can use its TLS
+ * material is for gateway_check_connection() to say.
  *
  * Not `trusted`: the group may not name files, local sockets or the environment, and of the defaults
  * nothing is taken that tells a server who the gateway is, as whoever asks names the server.

@@ -159,7 +159,7 @@ struct settings_places {
 void settings_check_system(struct settings *settings, const struct settings_places *places,
 	struct settings_problems *problems);
 
-/* The part of it that one connection has. */
+/* The part of it that one connection has, but for its TLS material, which takes its time. */
 void connection_config_check_system(const struct connection_config *connection,
 	const config_setting_t *where, struct settings_problems *problems);
 

@@ -15,6 +15,7 @@
 #include "base/names.h"
 #include "gateway/secrets.h"
 #include "gateway/settings_private.h"
+#include "net/tls_stores.h"
 
 enum { SYSTEM_ID_SPACE = 64 * 1024, SYSTEM_GROUPS_MAX = 65536 };
 
@@ -39,6 +40,7 @@ struct system_check {
 	struct system_answer *answers;
 	const config_setting_t *where; /* the connection whose files are looked at */
 	bool unread; /* of its files one could not be read */
+	struct tls_stores *stores; /* of all connections; NULL: TLS material is not looked at */
 };
 
 /* --- saying it ------------------------------------------------------------------------------ */
@@ -333,7 +335,7 @@ static void system_check_tls(struct system_check *check, const struct connection
 		!secrets_first_line(settings->tls_extra.key_passphrase_file, &passphrase, &error))
 		return; /* it was there a moment ago */
 	tls.key_passphrase = passphrase;
-	if (!tls_check(&tls, &error))
+	if (!tls_check(&tls, check->stores, &error))
 		settings_problem(check->problems, settings_problem_place(check->where, "tls"), "%s",
 			error.text);
 	secrets_wipe(passphrase);
@@ -345,7 +347,7 @@ static void system_check_connection(struct system_check *check,
 	check->where = where;
 	check->unread = false;
 	system_check_files(check, connection_settings_table, "", connection->settings);
-	if (!check->unread)
+	if (!check->unread && check->stores)
 		system_check_tls(check, connection->settings);
 }
 
@@ -384,6 +386,8 @@ static void system_release(struct system_check *check)
 	names_release(&check->users);
 	names_release(&check->groups);
 	names_release(&check->folders);
+	if (check->stores)
+		tls_stores_release(check->stores);
 	while ((answer = check->answers)) {
 		check->answers = answer->next;
 		free(answer->name);
@@ -400,6 +404,7 @@ void settings_check_system(struct settings *settings, const struct settings_plac
 		.problems = problems,
 		.runtime_dir = runtime_dir,
 		.stranger = problems->testing && system_is_stranger(runtime_dir),
+		.stores = tls_stores_new(),
 	};
 
 	system_check_socket(&check, &settings->gateway.control,

@@ -37,6 +37,7 @@ struct dial {
 	struct race *race;     /* NULL: connected */
 	struct stream *stream; /* NULL: not yet connected */
 	struct tunnel tunnel;
+	struct tls_load *load; /* NULL: the TLS files are not being read */
 	enum { DIAL_REACHING, DIAL_TUNNELLING, DIAL_SECURING } phase;
 	struct dial_report report;
 };
@@ -98,44 +99,77 @@ static void dial_set_deadline(struct dial *dial, uint64_t ns)
 	event_add(&dial->deadline, &timeout);
 }
 
-static void dial_shake_hands(evutil_socket_t fd, short events, void *context)
+static void dial_on_tls_event(evutil_socket_t fd, short events, void *context);
+
+static void dial_shake_hands(struct dial *dial)
 {
-	struct dial *dial = context;
 	char server[URL_SERVER_SIZE];
-	enum stream_status status;
+	enum tls_status status;
 	struct error error;
 
-	(void)fd, (void)events;
 	url_format_server(dial->settings.url, server);
 	status = tls_handshake(dial->stream->ssl, dial->settings.tls, server, &error);
-	if (status == STREAM_WANT_READ || status == STREAM_WANT_WRITE) {
-		dial_wait(dial, status == STREAM_WANT_READ ? EV_READ : EV_WRITE, dial_shake_hands);
+	if (status == TLS_VERIFYING)
+		return; /* until dial_on_verified() */
+	if (status == TLS_WANT_READ || status == TLS_WANT_WRITE) {
+		dial_wait(dial, status == TLS_WANT_READ ? EV_READ : EV_WRITE, dial_on_tls_event);
 		return;
 	}
 	dial->report.tls_us = dial_elapsed_us(dial);
-	if (status == STREAM_OK) {
+	if (status == TLS_DONE) {
 		dial->report.tls = alloc_zero(1, sizeof(*dial->report.tls));
 		tls_describe(dial->stream->ssl, dial->report.tls);
 	}
-	dial_end(dial, status == STREAM_OK ? NULL : &error);
+	dial_end(dial, status == TLS_DONE ? NULL : &error);
+}
+
+static void dial_on_tls_event(evutil_socket_t fd, short events, void *context)
+{
+	(void)fd, (void)events;
+	dial_shake_hands(context);
+}
+
+static void dial_on_verified(void *context)
+{
+	dial_shake_hands(context);
+}
+
+static void dial_on_loaded(
+	struct tls_material *material, const struct error *failure, void *context)
+{
+	struct dial *dial = context;
+	char server[URL_SERVER_SIZE];
+	const struct tls_order order = {
+		.settings = dial->settings.tls,
+		.material = material,
+		.fd = dial->stream->fd,
+		.host = dial->settings.url->host,
+		.server = server,
+		.resume = dial_on_verified,
+		.context = dial,
+	};
+	struct error error;
+
+	dial->load = NULL;
+	if (!material) {
+		dial_end(dial, failure);
+		return;
+	}
+	url_format_server(dial->settings.url, server);
+	dial->stream->ssl = tls_open(dial->net->tls, &order, &error);
+	tls_material_release(material);
+	if (dial->stream->ssl)
+		dial_shake_hands(dial);
+	else
+		dial_end(dial, &error);
 }
 
 static void dial_start_tls(struct dial *dial)
 {
-	const struct url *url = dial->settings.url;
-	char server[URL_SERVER_SIZE];
-	struct error error;
-
 	dial->phase = DIAL_SECURING;
 	dial->started = clock_monotonic();
 	dial_set_deadline(dial, dial->settings.tls_timeout);
-	url_format_server(url, server);
-	dial->stream->ssl = tls_open(dial->net->tls, dial->settings.tls, dial->stream->fd,
-		url->host, server, &error);
-	if (dial->stream->ssl)
-		dial_shake_hands(-1, 0, dial);
-	else
-		dial_end(dial, &error);
+	dial->load = tls_load_start(dial->net->loader, dial->settings.tls, dial_on_loaded, dial);
 }
 
 /* There is a way to the server itself. */
@@ -372,7 +406,10 @@ static void dial_format_timeout(const struct dial *dial, struct error *error)
 	text_format_duration(
 		after, securing ? dial->settings.tls_timeout : dial->settings.connect_timeout);
 	url_format_server(dial->settings.url, name);
-	if (securing)
+	if (dial->load)
+		error_set(error, ERROR_SOCKET_TIMEOUT,
+			"timed out after %s reading the files of the 'tls' settings", after);
+	else if (securing)
 		error_set(error, ERROR_SOCKET_TIMEOUT,
 			"timed out after %s in the TLS handshake with %s", after, name);
 	else if (dial->phase == DIAL_REACHING)
@@ -485,6 +522,7 @@ void dial_cancel(struct dial *dial)
 	resolve_free(dial->resolve);
 	race_free(dial->race);
 	tunnel_release(&dial->tunnel);
+	tls_load_cancel(dial->load);
 	stream_close(dial->stream);
 	dial_report_release(&dial->report);
 	free(dial);

@@ -15,8 +15,12 @@ libnet_a_SOURCES = \
 	src/net/tls.c src/net/tls.h \
 	src/net/tls_certificate.c src/net/tls_certificate.h \
 	src/net/tls_guard.c src/net/tls_guard.h \
+	src/net/tls_loader.c src/net/tls_loader.h \
+	src/net/tls_material.c src/net/tls_material.h \
 	src/net/tls_sessions.c src/net/tls_sessions.h \
+	src/net/tls_stores.c src/net/tls_stores.h \
 	src/net/tls_trust.c src/net/tls_trust.h \
+	src/net/tls_verify.c src/net/tls_verify.h \
 	src/net/tunnel.c src/net/tunnel.h \
 	src/net/tunnel_http.c \
 	src/net/tunnel_socks.c \

@@ -18,7 +18,8 @@ struct net *net_new(struct event_base *base, struct log *log, const char *const 
 
 	net->base = base;
 	net->resolver = resolver_new(base, log, &settings);
-	net->tls = tls_cache_new();
+	net->tls = tls_cache_new(base);
+	net->loader = tls_loader_new(base);
 	return net;
 }
 
@@ -27,6 +28,43 @@ void net_free(struct net *net)
 	if (!net)
 		return;
 	resolver_free(net->resolver);
+	tls_loader_free(net->loader);
 	tls_cache_free(net->tls);
 	free(net);
+}
+
+struct net_check {
+	struct tls_load *load;
+	void (*done)(const struct error *error, void *context);
+	void *context;
+};
+
+static void net_on_checked(struct tls_material *material, const struct error *error, void *context)
+{
+	struct net_check *check = context;
+
+	if (material)
+		tls_material_release(material);
+	check->done(error, check->context);
+	free(check);
+}
+
+struct net_check *net_check_tls(struct net *net, const struct tls_settings *settings,
+	void (*done)(const struct error *error, void *context), void *context)
+{
+	struct net_check *check = alloc_zero(1, sizeof(*check));
+	const struct tls_settings named = tls_named(settings);
+
+	check->done = done;
+	check->context = context;
+	check->load = tls_load_start(net->loader, &named, net_on_checked, check);
+	return check;
+}
+
+void net_check_cancel(struct net_check *check)
+{
+	if (!check)
+		return;
+	tls_load_cancel(check->load);
+	free(check);
 }

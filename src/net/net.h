@@ -4,7 +4,9 @@
 #include <event2/event.h>
 #include <stddef.h>
 
+#include "base/error.h"
 #include "base/log.h"
+#include "net/tls.h"
 
 /*
  * What all connections share to get onto the network: the resolver, and the TLS contexts, one for
@@ -18,9 +20,20 @@ struct net;
 struct net *net_new(struct event_base *base, struct log *log, const char *const *servers,
 	size_t server_count);
 
-/* Every dial must have ended or been cancelled, every stream been closed. Free it after whatever
+/* Every dial and check must have ended or been cancelled, every stream been closed. Free it after whatever
  * else has events on the base: to let cancelled lookups end, it may run the event loop without
  * blocking, and must not be called from within it. NULL is ignored. */
 void net_free(struct net *net);
+
+/*
+ * tls_check() without the loop waiting: `done` is called once, never from within net_check_tls(),
+ * with the error or NULL; the check is gone then. What it reads is there for the dial that follows.
+ */
+struct net_check;
+struct net_check *net_check_tls(struct net *net, const struct tls_settings *settings,
+	void (*done)(const struct error *error, void *context), void *context);
+
+/* Without a call to `done`. NULL is ignored. */
+void net_check_cancel(struct net_check *check);
 
 #endif

@@ -5,12 +5,14 @@
 
 #include "net/resolve.h"
 #include "net/tls.h"
+#include "net/tls_loader.h"
 
 /* For this room only: what a dial takes from the net. */
 struct net {
 	struct event_base *base;
 	struct resolver *resolver;
 	struct tls_cache *tls;
+	struct tls_loader *loader;
 };
 
 #endif

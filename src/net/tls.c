@@ -13,8 +13,10 @@
 #include "base/alloc.h"
 #include "net/tls_certificate.h"
 #include "net/tls_guard.h"
+#include "net/tls_material.h"
 #include "net/tls_sessions.h"
 #include "net/tls_trust.h"
+#include "net/tls_verify.h"
 
 enum {
 	TLS_CONTEXTS_MAX = 16,
@@ -25,25 +27,39 @@ struct tls_context {
 	struct tls_context *next;
 	SSL_CTX *ssl; /* its app data is this, while this lives */
 	struct tls_sessions sessions;
-	int client_index; /* the cache's */
 
 	/* what it was made from */
-	struct tls_trust trust;
+	struct tls_trust trust; /* the names of the files */
+	uint64_t store_number; /* of what was read from them */
+	bool verify;
 	char *min_version;
 	char *ciphers;
 	bool keylog;
 };
 
 struct tls_cache {
+	struct event_base *base;
 	struct tls_context *newest; /* the last used first */
 	int client_index;           /* where an SSL has its struct tls_client */
 };
 
 /* What belongs to one SSL beyond the handshake: a session ticket may come at any time. */
 struct tls_client {
-	struct tls_guard guard;
+	struct tls_guard guard; /* the first: see tls_client_of() */
 	char *session_key; /* NULL: no resumption */
 	char *keylog_file;
+	struct tls_handshaking *handshaking; /* NULL: it is over */
+};
+
+/* What only a handshake needs. */
+struct tls_handshaking {
+	X509_STORE *store; /* whom to trust; NULL: anybody */
+	struct tls_verify *verify; /* NULL: the server's certificates are still to come */
+	bool accepted;
+	bool no_thread; /* for it: then */
+	struct error error;
+	void (*resume)(void *context);
+	void *context;
 };
 
 const char *tls_reason(unsigned long code)
@@ -69,7 +85,8 @@ static char *tls_copy(const char *text)
 static bool tls_context_matches(const struct tls_context *context,
 	const struct tls_settings *settings)
 {
-	return tls_trust_matches(&context->trust, settings) &&
+	return context->verify == settings->verify &&
+		tls_trust_matches(&context->trust, settings) &&
 		tls_same(context->min_version, settings->min_version) &&
 		tls_same(context->ciphers, settings->ciphers) &&
 		context->keylog == (settings->keylog_file != NULL);
@@ -87,32 +104,24 @@ static void tls_context_free(struct tls_context *context)
 	free(context);
 }
 
-/* Without it OpenSSL would ask for the passphrase of a key on the terminal. */
-static int tls_no_passphrase(char *buffer, int size, int writing, void *context)
-{
-	(void)buffer, (void)size, (void)writing, (void)context;
-	return -1;
-}
-
+/* NULL: it has left the cache. */
 static struct tls_context *tls_context_of(const SSL *ssl)
 {
 	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
 
-/* NULL: its context has left the cache. */
 static struct tls_client *tls_client_of(const SSL *ssl)
 {
-	struct tls_context *context = tls_context_of(ssl);
-
-	return context ? SSL_get_ex_data(ssl, context->client_index) : NULL;
+	return (struct tls_client *)tls_guard_of(ssl); /* which is its first member */
 }
 
 static int tls_on_session(SSL *ssl, SSL_SESSION *session)
 {
-	struct tls_client *client = tls_client_of(ssl);
+	const struct tls_client *client = tls_client_of(ssl);
+	struct tls_context *context = tls_context_of(ssl);
 
-	if (client && client->session_key && SSL_SESSION_is_resumable(session))
-		tls_sessions_store(&tls_context_of(ssl)->sessions, client->session_key, session);
+	if (context && client->session_key && SSL_SESSION_is_resumable(session))
+		tls_sessions_store(&context->sessions, client->session_key, session);
 	return 0; /* the session itself stays OpenSSL's */
 }
 
@@ -125,8 +134,8 @@ static int tls_open_keylog(const char *path)
 /* Opens the file for each line: it is for debugging, and may be removed at any time. */
 static void tls_on_secret(const SSL *ssl, const char *line)
 {
-	struct tls_client *client = tls_client_of(ssl);
-	int fd = client && client->keylog_file ? tls_open_keylog(client->keylog_file) : -1;
+	const struct tls_client *client = tls_client_of(ssl);
+	int fd = client->keylog_file ? tls_open_keylog(client->keylog_file) : -1;
 
 	if (fd < 0)
 		return;
@@ -134,28 +143,28 @@ static void tls_on_secret(const SSL *ssl, const char *line)
 	close(fd);
 }
 
-static bool tls_use_version(SSL_CTX *ssl, const char *version, struct error *error)
+/* OpenSSL asks what to make of the server's certificates; again, when the thread is done. */
+static int tls_on_certificates(X509_STORE_CTX *of, void *context)
 {
-	int minimum = TLS1_2_VERSION;
+	SSL *ssl = X509_STORE_CTX_get_ex_data(of, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct tls_cache *cache = context;
+	struct tls_handshaking *now = tls_client_of(ssl)->handshaking;
 
-	if (version && strcmp(version, "1.3") == 0)
-		minimum = TLS1_3_VERSION;
-	else if (version && strcmp(version, "1.2") != 0)
-		return error_set(error, ERROR_WEBSOCKET,
-			"TLS version '%s' is not known: use 1.2 or 1.3", version);
-	SSL_CTX_set_min_proto_version(ssl, minimum);
-	return true;
+	X509_STORE_CTX_set_error(of, X509_V_ERR_UNSPECIFIED); /* unless something else is found */
+	if (SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE)
+		return 1;
+	if (now->verify && tls_verify_is_done(now->verify)) {
+		now->accepted = tls_verify_outcome(now->verify, of);
+		return now->accepted;
+	}
+	if (!now->verify)
+		now->verify = tls_verify_start(
+			cache->base, now->store, of, now->resume, now->context, &now->error);
+	now->no_thread = !now->verify;
+	return now->verify && SSL_set_retry_verify(ssl) == 1;
 }
 
-static bool tls_use_ciphers(SSL_CTX *ssl, const char *list, struct error *error)
-{
-	if (list ? SSL_CTX_set_cipher_list(ssl, list) : tls_guard_drop_dhe(ssl))
-		return true;
-	return error_set(error, ERROR_WEBSOCKET, "TLS cipher list '%s' cannot be used: %s",
-		list ? list : "default", tls_reason(ERR_peek_error()));
-}
-
-static bool tls_context_configure(struct tls_context *context,
+static bool tls_context_configure(struct tls_context *context, struct tls_cache *cache,
 	const struct tls_settings *settings, struct error *error)
 {
 	SSL_CTX *ssl = context->ssl;
@@ -175,17 +184,20 @@ static bool tls_context_configure(struct tls_context *context,
 		SSL_CTX_set_keylog_callback(ssl, tls_on_secret);
 	SSL_CTX_set_default_passwd_cb(ssl, tls_no_passphrase);
 	SSL_CTX_set_alpn_protos(ssl, alpn, sizeof(alpn) - 1);
+	SSL_CTX_set_verify(ssl, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_cert_verify_callback(ssl, tls_on_certificates, cache);
 	return tls_use_ciphers(ssl, settings->ciphers, error) &&
-		tls_use_version(ssl, settings->min_version, error) &&
-		tls_trust_load(&context->trust, ssl, settings, error);
+		tls_use_version(ssl, settings->min_version, error);
 }
 
-static struct tls_context *tls_context_new(int client_index, const struct tls_settings *settings,
-	struct error *error)
+static struct tls_context *tls_context_new(struct tls_cache *cache,
+	const struct tls_settings *settings, uint64_t store_number, struct error *error)
 {
 	struct tls_context *context = alloc_zero(1, sizeof(*context));
 
-	context->client_index = client_index;
+	context->store_number = store_number;
+	tls_trust_init(&context->trust, settings);
+	context->verify = settings->verify;
 	context->min_version = tls_copy(settings->min_version);
 	context->ciphers = tls_copy(settings->ciphers);
 	context->keylog = settings->keylog_file != NULL;
@@ -193,10 +205,19 @@ static struct tls_context *tls_context_new(int client_index, const struct tls_se
 	context->ssl = SSL_CTX_new(TLS_client_method());
 	if (!context->ssl)
 		error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
-	else if (tls_context_configure(context, settings, error))
+	else if (tls_context_configure(context, cache, settings, error))
 		return context;
 	tls_context_free(context);
 	return NULL;
+}
+
+static void tls_handshaking_free(struct tls_handshaking *now)
+{
+	if (!now)
+		return;
+	tls_verify_free(now->verify);
+	X509_STORE_free(now->store);
+	free(now);
 }
 
 static void tls_client_free(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long argument,
@@ -209,16 +230,26 @@ static void tls_client_free(void *parent, void *data, CRYPTO_EX_DATA *all, int i
 		return;
 	free(client->session_key);
 	free(client->keylog_file);
+	tls_handshaking_free(client->handshaking);
 	free(client);
 }
 
-struct tls_cache *tls_cache_new(void)
+void tls_init(void)
+{
+	/* A thread may still be inside OpenSSL when the process exits, so it must not tidy up. */
+	OPENSSL_init_ssl(
+		OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
+		NULL);
+}
+
+struct tls_cache *tls_cache_new(struct event_base *base)
 {
 	struct tls_cache *cache = alloc_zero(1, sizeof(*cache));
 
 	/* Now, at the start: later there may be no descriptor for openssl.cnf, which it would then
 	 * take for missing for as long as the process lives. */
-	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG, NULL);
+	tls_init();
+	cache->base = base;
 	cache->client_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, tls_client_free);
 	if (cache->client_index < 0)
 		abort(); /* only without memory */
@@ -237,10 +268,10 @@ void tls_cache_free(struct tls_cache *cache)
 	free(cache);
 }
 
-/* Takes the context for these settings out of the cache; NULL when there is none, or a stale one.
- */
-static struct tls_context *tls_cache_take(struct tls_cache *cache,
-	const struct tls_settings *settings)
+/* Takes the context for these settings out of the cache; NULL when there is none, or only one for
+ * files as they were before. */
+static struct tls_context *tls_cache_take(
+	struct tls_cache *cache, const struct tls_settings *settings, uint64_t store_number)
 {
 	struct tls_context **link = &cache->newest;
 	struct tls_context *context;
@@ -251,7 +282,7 @@ static struct tls_context *tls_cache_take(struct tls_cache *cache,
 	if (!context)
 		return NULL;
 	*link = context->next;
-	if (tls_trust_is_fresh(&context->trust))
+	if (context->store_number == store_number)
 		return context;
 	tls_context_free(context);
 	return NULL;
@@ -271,73 +302,18 @@ static void tls_cache_trim(struct tls_cache *cache)
 }
 
 static struct tls_context *tls_cache_get(struct tls_cache *cache,
-	const struct tls_settings *settings, struct error *error)
+	const struct tls_settings *settings, uint64_t store_number, struct error *error)
 {
-	struct tls_context *context = tls_cache_take(cache, settings);
+	struct tls_context *context = tls_cache_take(cache, settings, store_number);
 
 	if (!context)
-		context = tls_context_new(cache->client_index, settings, error);
+		context = tls_context_new(cache, settings, store_number, error);
 	if (!context)
 		return NULL;
 	context->next = cache->newest;
 	cache->newest = context;
 	tls_cache_trim(cache);
 	return context;
-}
-
-/* What OpenSSL gets when a private key is encrypted. */
-struct tls_passphrase {
-	const char *text; /* NULL: none */
-	bool asked;
-};
-
-static int tls_give_passphrase(char *buffer, int size, int writing, void *context)
-{
-	struct tls_passphrase *passphrase = context;
-	size_t length = passphrase->text ? strlen(passphrase->text) : 0;
-
-	(void)writing;
-	passphrase->asked = true;
-	if (!passphrase->text || length > (size_t)size)
-		return -1;
-	memcpy(buffer, passphrase->text, length);
-	return (int)length;
-}
-
-static bool tls_use_key(SSL *ssl, const char *file, const char *text, struct error *error)
-{
-	struct tls_passphrase passphrase = {.text = text};
-	const char *reason;
-	bool ok;
-
-	SSL_set_default_passwd_cb(ssl, tls_give_passphrase);
-	SSL_set_default_passwd_cb_userdata(ssl, &passphrase);
-	ok = SSL_use_PrivateKey_file(ssl, file, SSL_FILETYPE_PEM);
-	SSL_set_default_passwd_cb(ssl, tls_no_passphrase);
-	SSL_set_default_passwd_cb_userdata(ssl, NULL);
-	if (ok)
-		return true;
-	if (!passphrase.asked)
-		reason = tls_reason(ERR_peek_error());
-	else
-		reason = text ? "the passphrase is wrong"
-			      : "it is encrypted, and there is no passphrase";
-	return error_set(error, ERROR_SOCKET_SSL, "cannot use the private key '%s': %s", file,
-		reason);
-}
-
-static bool tls_use_client_certificate(SSL *ssl, const struct tls_settings *settings,
-	struct error *error)
-{
-	const char *key = settings->key_file ? settings->key_file : settings->cert_file;
-
-	if (!settings->cert_file)
-		return true;
-	if (!SSL_use_certificate_chain_file(ssl, settings->cert_file))
-		return error_set(error, ERROR_SOCKET_SSL,
-			"cannot use the client certificate '%s': %s", settings->cert_file,
-			tls_reason(ERR_peek_error()));
-	return tls_use_key(ssl, key, settings->key_passphrase, error);
 }
 
 static bool tls_check_pins(const struct tls_settings *settings, struct error *error)
@@ -364,27 +340,25 @@ static bool tls_use_keylog(struct tls_client *client, const char *path, struct e
 	return true;
 }
 
-bool tls_check(const struct tls_settings *settings, struct error *error)
+/* Those that settings name: the system's own certificates are none of theirs. */
+struct tls_settings tls_named(const struct tls_settings *settings)
 {
 	struct tls_settings named = *settings;
-	struct tls_context *context;
-	bool usable = false;
-	SSL *ssl;
 
-	ERR_clear_error();
-	if (!named.ca_file && !named.ca_path && !named.crl_file)
-		named.verify = false; /* the system's certificates are no setting */
-	context = tls_context_new(-1, &named, error);
-	if (!context)
+	named.verify &= named.ca_file || named.ca_path || named.crl_file;
+	return named;
+}
+
+bool tls_check(const struct tls_settings *settings, struct tls_stores *stores, struct error *error)
+{
+	struct tls_settings named = tls_named(settings);
+	struct tls_material material;
+
+	tls_init();
+	if (!tls_material_load(&material, &named, stores, error))
 		return false;
-	ssl = SSL_new(context->ssl);
-	if (ssl)
-		usable = tls_use_client_certificate(ssl, settings, error);
-	else
-		error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
-	SSL_free(ssl);
-	tls_context_free(context);
-	return usable;
+	tls_material_release(&material);
+	return true;
 }
 
 /* A resumed handshake checks neither the server's name nor our own certificate again: a session is
@@ -397,42 +371,54 @@ static char *tls_session_key(const SSL *ssl, const char *name, const char *serve
 	return alloc_format("%s %s %s", server, name, own);
 }
 
-static bool tls_prepare(SSL *ssl, const struct tls_settings *settings, const char *host,
-	const char *server, struct error *error)
+static struct tls_client *tls_client_new(SSL *ssl, int client_index, const struct tls_order *order)
 {
-	const char *name = settings->server_name ? settings->server_name : host;
-	struct tls_context *context = tls_context_of(ssl);
 	struct tls_client *client = alloc_zero(1, sizeof(*client));
 
-	SSL_set_ex_data(ssl, context->client_index, client);
+	client->handshaking = alloc_zero(1, sizeof(*client->handshaking));
+	client->handshaking->store = order->material->store;
+	if (client->handshaking->store)
+		X509_STORE_up_ref(client->handshaking->store);
+	client->handshaking->resume = order->resume;
+	client->handshaking->context = order->context;
+	SSL_set_ex_data(ssl, client_index, client);
 	tls_guard_attach(&client->guard, ssl);
+	return client;
+}
+
+static bool tls_prepare(
+	SSL *ssl, int client_index, const struct tls_order *order, struct error *error)
+{
+	const struct tls_settings *settings = order->settings;
+	const char *name = settings->server_name ? settings->server_name : order->host;
+	struct tls_client *client = tls_client_new(ssl, client_index, order);
+
 	if (!tls_check_pins(settings, error) ||
 		!tls_trust_expect(ssl, name, settings->verify, error) ||
-		!tls_use_client_certificate(ssl, settings, error) ||
+		!tls_material_use(order->material, ssl, settings, error) ||
 		!tls_use_keylog(client, settings->keylog_file, error))
 		return false;
 	if (settings->resume && !settings->crl_file) { /* which a resumed handshake does not ask */
-		client->session_key = tls_session_key(ssl, name, server);
-		tls_sessions_offer(&context->sessions, client->session_key, ssl);
+		client->session_key = tls_session_key(ssl, name, order->server);
+		tls_sessions_offer(&tls_context_of(ssl)->sessions, client->session_key, ssl);
 	}
 	SSL_set_connect_state(ssl);
 	return true;
 }
 
-SSL *tls_open(struct tls_cache *cache, const struct tls_settings *settings, int fd,
-	const char *host, const char *server, struct error *error)
+SSL *tls_open(struct tls_cache *cache, const struct tls_order *order, struct error *error)
 {
 	struct tls_context *context;
 	SSL *ssl;
 
 	ERR_clear_error();
-	context = tls_cache_get(cache, settings, error);
+	context = tls_cache_get(cache, order->settings, order->material->store_number, error);
 	if (!context)
 		return NULL;
 	ssl = SSL_new(context->ssl);
-	if (!ssl || !SSL_set_fd(ssl, fd))
+	if (!ssl || !SSL_set_fd(ssl, order->fd))
 		error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
-	else if (tls_prepare(ssl, settings, host, server, error))
+	else if (tls_prepare(ssl, cache->client_index, order, error))
 		return ssl;
 	SSL_free(ssl);
 	return NULL;
@@ -440,9 +426,14 @@ SSL *tls_open(struct tls_cache *cache, const struct tls_settings *settings, int 
 
 static void tls_handshake_failed(SSL *ssl, const char *server, int cause, struct error *error)
 {
+	const struct tls_handshaking *now = tls_client_of(ssl)->handshaking;
 	unsigned long code = ERR_peek_error();
 	const char *reason;
 
+	if (now->no_thread) {
+		*error = now->error;
+		return;
+	}
 	if (tls_trust_explain(ssl, server, error))
 		return;
 	if (!code)
@@ -459,39 +450,69 @@ static void tls_handshake_failed(SSL *ssl, const char *server, int cause, struct
 /* A session that the server cannot cope with must not make the next call fail too. */
 static void tls_forget_session(SSL *ssl)
 {
-	struct tls_client *client = tls_client_of(ssl);
+	const struct tls_client *client = tls_client_of(ssl);
+	struct tls_context *context = tls_context_of(ssl);
 
-	if (client && client->session_key)
-		tls_sessions_remove(&tls_context_of(ssl)->sessions, client->session_key);
+	if (context && client->session_key)
+		tls_sessions_remove(&context->sessions, client->session_key);
 }
 
-enum stream_status tls_handshake(SSL *ssl, const struct tls_settings *settings,
-	const char *server, struct error *error)
+static void tls_end_handshake(struct tls_client *client)
 {
-	int result, cause;
+	tls_handshaking_free(client->handshaking);
+	client->handshaking = NULL;
+}
+
+/* OpenSSL, too, sees to that: but nothing matters more. */
+static bool tls_is_verified(const SSL *ssl, const char *server, struct error *error)
+{
+	return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE || SSL_session_reused(ssl) ||
+		tls_client_of(ssl)->handshaking->accepted ||
+		error_set(error, ERROR_SOCKET_SSL, "certificate of %s not verified", server);
+}
+
+static enum tls_status tls_handshake_status(SSL *ssl, int result)
+{
+	if (result == 1)
+		return TLS_DONE;
+	switch (SSL_get_error(ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+		return TLS_WANT_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_WANT_WRITE;
+	case SSL_ERROR_WANT_RETRY_VERIFY:
+		return TLS_VERIFYING;
+	default:
+		return TLS_FAILED;
+	}
+}
+
+enum tls_status tls_handshake(SSL *ssl, const struct tls_settings *settings, const char *server,
+	struct error *error)
+{
+	struct tls_client *client = tls_client_of(ssl);
+	enum tls_status status;
+	int cause;
 
 	errno = 0;
 	ERR_clear_error();
-	tls_guard_begin_call(tls_guard_of(ssl));
-	result = SSL_do_handshake(ssl);
+	tls_guard_begin_call(&client->guard);
+	status = tls_handshake_status(ssl, SSL_do_handshake(ssl));
 	cause = errno;
-	if (!tls_guard_check(tls_guard_of(ssl), error))
-		return STREAM_ERROR;
-	if (result == 1 &&
-		tls_certificate_pinned(SSL_get0_peer_certificate(ssl), settings, server, error))
-		return STREAM_OK;
-	if (result == 1)
-		return STREAM_ERROR;
-	switch (SSL_get_error(ssl, result)) {
-	case SSL_ERROR_WANT_READ:
-		return STREAM_WANT_READ;
-	case SSL_ERROR_WANT_WRITE:
-		return STREAM_WANT_WRITE;
-	default:
+	if (!tls_guard_check(&client->guard, error))
+		return TLS_FAILED;
+	if (status == TLS_FAILED) {
 		tls_handshake_failed(ssl, server, cause, error);
 		tls_forget_session(ssl);
-		return STREAM_ERROR;
 	}
+	if (status != TLS_DONE)
+		return status;
+	if (!tls_is_verified(ssl, server, error) ||
+		!tls_certificate_pinned(
+			SSL_get0_peer_certificate(ssl), settings, server, error))
+		return TLS_FAILED;
+	tls_end_handshake(client);
+	return TLS_DONE;
 }
 
 void tls_describe(SSL *ssl, struct tls_report *report)

@@ -1,13 +1,13 @@
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
+#include <event2/event.h>
 #include <openssl/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
-#include "net/stream.h"
 
 /* How to speak TLS with a server. All strings may be NULL: the default. */
 struct tls_settings {
@@ -46,31 +46,61 @@ struct tls_report {
 /* Whether a pin is well-formed; else ERROR_WEBSOCKET. */
 bool tls_check_pin(const char *pin, struct error *error);
 
-/* Whether OpenSSL can use the files and ciphers that the settings name; `pins` aside. The files
- * have to be regular ones. Needs no cache, and may be called from any thread. */
-bool tls_check(const struct tls_settings *settings, struct error *error);
+/* Before anything else is asked of OpenSSL; again does nothing. */
+void tls_init(void);
+
+struct tls_stores;
+
+/* Whether OpenSSL can use the files, which have to be regular ones, and ciphers that the settings
+ * name; `pins` aside. Takes its time; for any thread. What it reads stays in `stores`, for the
+ * next one. net_check_tls() does the same without waiting. */
+bool tls_check(const struct tls_settings *settings, struct tls_stores *stores,
+	struct error *error);
 
 /* What follows is for this room. */
 
+/* What of the settings tls_check() looks at. */
+struct tls_settings tls_named(const struct tls_settings *settings);
+
 /*
- * OpenSSL contexts, one for each distinct set of settings. A changed CA or CRL file gets a new one.
- * The cache keeps the few last used; a context that left it lives as long as its last connection.
- * Each has the sessions that may be resumed with it.
+ * OpenSSL contexts, one for each distinct set of settings; what is read from a changed CA or CRL
+ * file gets a new one. The cache keeps the few last used; a context that left it lives as long as
+ * its last connection. Each has the sessions that may be resumed with it.
  */
 struct tls_cache;
 
-struct tls_cache *tls_cache_new(void);
+struct tls_cache *tls_cache_new(struct event_base *base);
 void tls_cache_free(struct tls_cache *cache);
 
-/* A client on the connected socket `fd` for the server at `host`, its handshake still to come;
- * `server` is "host:port". The caller frees it with SSL_free(), before the cache. NULL: a setting
- * that cannot be used. */
-SSL *tls_open(struct tls_cache *cache, const struct tls_settings *settings, int fd,
-	const char *host, const char *server, struct error *error);
+struct tls_material;
+
+/* A client, its handshake still to come. */
+struct tls_order {
+	const struct tls_settings *settings;
+	const struct tls_material *material; /* from their files */
+	int fd;             /* the connected socket */
+	const char *host;   /* of the URL */
+	const char *server; /* "host:port" */
+
+	/* Called when a handshake that was TLS_VERIFYING can go on. */
+	void (*resume)(void *context);
+	void *context;
+};
+
+/* The caller frees it with SSL_free(), before the cache. NULL: a setting that cannot be used. */
+SSL *tls_open(struct tls_cache *cache, const struct tls_order *order, struct error *error);
+
+enum tls_status {
+	TLS_DONE,
+	TLS_WANT_READ,
+	TLS_WANT_WRITE,
+	TLS_VERIFYING, /* the server's certificates, on a thread */
+	TLS_FAILED,
+};
 
 /* Goes on with the handshake, and checks the pins at its end. */
-enum stream_status tls_handshake(SSL *ssl, const struct tls_settings *settings,
-	const char *server, struct error *error);
+enum tls_status tls_handshake(SSL *ssl, const struct tls_settings *settings, const char *server,
+	struct error *error);
 
 /* After the handshake. */
 void tls_describe(SSL *ssl, struct tls_report *report);

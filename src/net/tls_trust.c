@@ -48,8 +48,6 @@ static bool tls_trust_stamp(struct tls_trust *trust)
 	const char *file = tls_trust_file(trust), *path = tls_trust_path(trust);
 	bool changed = false;
 
-	if (!trust->verify)
-		return false;
 	if (file)
 		changed |= stamp_update(&trust->ca_file_stamp, file);
 	if (path)
@@ -68,10 +66,26 @@ bool tls_trust_is_fresh(const struct tls_trust *trust)
 
 bool tls_trust_matches(const struct tls_trust *trust, const struct tls_settings *settings)
 {
-	return trust->verify == settings->verify &&
-		tls_trust_same(trust->ca_file, settings->ca_file) &&
+	return tls_trust_same(trust->ca_file, settings->ca_file) &&
 		tls_trust_same(trust->ca_path, settings->ca_path) &&
 		tls_trust_same(trust->crl_file, settings->crl_file);
+}
+
+void tls_trust_init(struct tls_trust *trust, const struct tls_settings *settings)
+{
+	*trust = (struct tls_trust){
+		.ca_file = tls_trust_copy(settings->ca_file),
+		.ca_path = tls_trust_copy(settings->ca_path),
+		.crl_file = tls_trust_copy(settings->crl_file),
+	};
+}
+
+void tls_trust_release(struct tls_trust *trust)
+{
+	free(trust->ca_file);
+	free(trust->ca_path);
+	free(trust->crl_file);
+	*trust = (struct tls_trust){0};
 }
 
 /* --- loading --------------------------------------------------------------------------------- */
@@ -82,13 +96,13 @@ static bool tls_trust_is_missing(unsigned long code)
 }
 
 /* The system's own file need not be there; then `missing`. */
-static bool tls_trust_load_file(SSL_CTX *ssl, const char *file, bool *missing,
-	struct error *error)
+static bool tls_trust_load_file(
+	X509_STORE *store, const char *file, bool *missing, struct error *error)
 {
 	unsigned long code;
 
 	ERR_clear_error();
-	if (SSL_CTX_load_verify_file(ssl, file))
+	if (X509_STORE_load_file(store, file))
 		return true;
 	code = ERR_peek_error();
 	if (missing && tls_trust_is_missing(code)) {
@@ -147,8 +161,8 @@ static bool tls_trust_check_path(const char *path, bool *missing, struct error *
 	return good;
 }
 
-static bool tls_trust_load_path(SSL_CTX *ssl, const char *path, bool *missing,
-	struct error *error)
+static bool tls_trust_load_path(
+	X509_STORE *store, const char *path, bool *missing, struct error *error)
 {
 	bool several = missing && strchr(path, ':'); /* the environment may name more than one */
 
@@ -157,19 +171,19 @@ static bool tls_trust_load_path(SSL_CTX *ssl, const char *path, bool *missing,
 	if (missing && *missing)
 		return true;
 	ERR_clear_error();
-	return SSL_CTX_load_verify_dir(ssl, path) ||
+	return X509_STORE_load_path(store, path) ||
 		error_set(error, ERROR_SOCKET_SSL, "cannot use the CA directory '%s': %s", path,
 			tls_reason(ERR_peek_error()));
 }
 
-static bool tls_trust_load_system(const struct tls_trust *trust, SSL_CTX *ssl,
-	struct error *error)
+static bool tls_trust_load_system(
+	const struct tls_trust *trust, X509_STORE *store, struct error *error)
 {
 	const char *file = tls_trust_file(trust), *path = tls_trust_path(trust);
 	bool no_file = false, no_path = false;
 
-	if (!tls_trust_load_file(ssl, file, &no_file, error) ||
-		!tls_trust_load_path(ssl, path, &no_path, error))
+	if (!tls_trust_load_file(store, file, &no_file, error) ||
+		!tls_trust_load_path(store, path, &no_path, error))
 		return false;
 	return !(no_file && no_path) ||
 		error_set(error, ERROR_SOCKET_SSL,
@@ -177,18 +191,18 @@ static bool tls_trust_load_system(const struct tls_trust *trust, SSL_CTX *ssl,
 			path);
 }
 
-static bool tls_trust_load_ca(const struct tls_trust *trust, SSL_CTX *ssl, struct error *error)
+static bool tls_trust_load_ca(const struct tls_trust *trust, X509_STORE *store, struct error *error)
 {
 	if (!trust->ca_file && !trust->ca_path)
-		return tls_trust_load_system(trust, ssl, error);
-	return (!trust->ca_file || tls_trust_load_file(ssl, trust->ca_file, NULL, error)) &&
-		(!trust->ca_path || tls_trust_load_path(ssl, trust->ca_path, NULL, error));
+		return tls_trust_load_system(trust, store, error);
+	return (!trust->ca_file || tls_trust_load_file(store, trust->ca_file, NULL, error)) &&
+		(!trust->ca_path || tls_trust_load_path(store, trust->ca_path, NULL, error));
 }
 
 /* All that are in the file. */
-static bool tls_trust_load_crl(const struct tls_trust *trust, SSL_CTX *ssl, struct error *error)
+static bool tls_trust_load_crl(
+	const struct tls_trust *trust, X509_STORE *store, struct error *error)
 {
-	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
 	X509_LOOKUP *lookup;
 
 	if (!trust->crl_file)
@@ -202,27 +216,17 @@ static bool tls_trust_load_crl(const struct tls_trust *trust, SSL_CTX *ssl, stru
 		tls_reason(ERR_peek_error()));
 }
 
-bool tls_trust_load(struct tls_trust *trust, SSL_CTX *ssl, const struct tls_settings *settings,
-	struct error *error)
+X509_STORE *tls_trust_load(struct tls_trust *trust, struct error *error)
 {
-	*trust = (struct tls_trust){
-		.verify = settings->verify,
-		.ca_file = tls_trust_copy(settings->ca_file),
-		.ca_path = tls_trust_copy(settings->ca_path),
-		.crl_file = tls_trust_copy(settings->crl_file),
-	};
-	tls_trust_stamp(trust); /* before it is read: what changes meanwhile is read again */
-	SSL_CTX_set_verify(ssl, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-	return !settings->verify ||
-		(tls_trust_load_ca(trust, ssl, error) && tls_trust_load_crl(trust, ssl, error));
-}
+	X509_STORE *store = X509_STORE_new();
 
-void tls_trust_release(struct tls_trust *trust)
-{
-	free(trust->ca_file);
-	free(trust->ca_path);
-	free(trust->crl_file);
-	*trust = (struct tls_trust){0};
+	tls_trust_stamp(trust); /* before it is read: what changes meanwhile is read again */
+	if (!store)
+		error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
+	else if (tls_trust_load_ca(trust, store, error) && tls_trust_load_crl(trust, store, error))
+		return store;
+	X509_STORE_free(store);
+	return NULL;
 }
 
 /* --- one client ------------------------------------------------------------------------------ */

@@ -7,10 +7,9 @@
 #include "net/stamp.h"
 #include "net/tls.h"
 
-/* Which certificates a context accepts: those that certificate authorities have issued and not
- * revoked. Zero-initialised is from no file. */
+/* The files of whom a client trusts: certificate authorities, and what they have revoked.
+ * Zero-initialised is no file. */
 struct tls_trust {
-	bool verify;
 	char *ca_file;
 	char *ca_path;
 	char *crl_file;
@@ -19,17 +18,18 @@ struct tls_trust {
 	struct stamp crl_file_stamp;
 };
 
-/* Has the context check what the settings say. Fails if any of it cannot be read, be it only now: a
- * context that has missed a file must not be used, nor kept. */
-bool tls_trust_load(struct tls_trust *trust, SSL_CTX *ssl, const struct tls_settings *settings,
-	struct error *error);
+void tls_trust_init(struct tls_trust *trust, const struct tls_settings *settings);
 void tls_trust_release(struct tls_trust *trust);
 
-/* Whether it was loaded for these settings, */
+/* Whether these are the files of the settings, */
 bool tls_trust_matches(const struct tls_trust *trust, const struct tls_settings *settings);
 
-/* and from files that have not changed since. */
+/* and they have not changed since they were read. */
 bool tls_trust_is_fresh(const struct tls_trust *trust);
+
+/* Reads all of them: megabytes, maybe from a slow file system. The store is the caller's. NULL if
+ * any cannot be read, be it only now: a store that has missed a file must not be used, nor kept. */
+X509_STORE *tls_trust_load(struct tls_trust *trust, struct error *error);
 
 /* Has this client accept only a certificate for that name or address. */
 bool tls_trust_expect(SSL *ssl, const char *name, bool verify, struct error *error);

@@ -148,9 +148,9 @@ static const struct failure_case failure_cases[] = {
 	{SCRIPT_ECHO, {.ciphers = "NONSENSE"}, ERROR_WEBSOCKET,
 		"TLS cipher list 'NONSENSE' cannot be used: no cipher match"},
 	{SCRIPT_ECHO, {.verify = true, .ca_file = "/nonexistent/ca"}, ERROR_SOCKET_SSL,
-		"cannot use the CA certificates of '/nonexistent/ca': No such file or directory"},
+		"tls.ca_file: /nonexistent/ca cannot be read: No such file or directory"},
 	{SCRIPT_ECHO, {.cert_file = "/nonexistent/crt"}, ERROR_SOCKET_SSL,
-		"cannot use the client certificate '/nonexistent/crt': No such file or directory"},
+		"tls.cert_file: /nonexistent/crt cannot be read: No such file or directory"},
 	{SCRIPT_ECHO, {0}, ERROR_SOCKET_SSL, /* the server wants a client certificate */
 		"TLS handshake with 127.0.0.1:%P failed: %A"},
 };

@@ -1,0 +1,115 @@
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "gateway/connection_private.h"
+
+/* A `connect` that has not touched anything yet, as its files are being read; further ones join it.
+ */
+struct connection_check {
+	struct net_check *files;
+	struct header_list extra; /* of the latest */
+};
+
+static struct header_list connection_copy_headers(const struct header_list *headers)
+{
+	struct header_list copy = {
+		.items = headers->count ? alloc_zero(headers->count, sizeof(*copy.items)) : NULL,
+		.count = headers->count,
+	};
+
+	for (size_t i = 0; i < headers->count; i++) {
+		copy.items[i].name = alloc_string(headers->items[i].name);
+		copy.items[i].value = alloc_string(headers->items[i].value);
+	}
+	return copy;
+}
+
+static void connection_release_headers(struct header_list *headers)
+{
+	for (size_t i = 0; i < headers->count; i++) {
+		free((char *)headers->items[i].name);
+		alloc_wipe((char *)headers->items[i].value);
+	}
+	free(headers->items);
+	*headers = (struct header_list){0};
+}
+
+void connection_release_extra(struct connection *connection)
+{
+	connection_release_headers(&connection->extra);
+}
+
+static void connection_end_check(struct connection *connection)
+{
+	struct connection_check *check = connection->check;
+
+	connection->check = NULL;
+	net_check_cancel(check->files);
+	connection_release_headers(&check->extra);
+	free(check);
+}
+
+void connection_cancel_check(struct connection *connection, const struct error *error)
+{
+	if (!connection->check)
+		return;
+	connection_end_check(connection);
+	connection_answer(connection, CONNECTION_FOR_CHECK, NULL, error);
+}
+
+/* Nothing speaks against it. */
+static void connection_connect_now(struct connection *connection)
+{
+	struct connection_check *check = connection->check;
+	struct connection_waiter *waiter;
+
+	TAILQ_FOREACH(waiter, &connection->waiters, entry)
+	{
+		if (waiter->waits == CONNECTION_FOR_CHECK)
+			waiter->waits = CONNECTION_FOR_OPEN;
+	}
+	connection_cancel_call(connection);
+	connection_release_extra(connection);
+	connection->extra = check->extra;
+	check->extra = (struct header_list){0};
+	connection_end_check(connection);
+	connection->started = true;
+	connection->urgent = true;
+	timer_clear(&connection->linger);
+	connection_open(connection);
+}
+
+static void connection_on_checked(const struct error *error, void *context)
+{
+	struct connection *connection = context;
+
+	connection->check->files = NULL;
+	if (error)
+		connection_cancel_check(connection, error);
+	else
+		connection_connect_now(connection);
+}
+
+void connection_connect(struct connection *connection, const struct header_list *extra,
+	struct connection_waiter *waiter)
+{
+	struct net_check *files;
+	struct error error;
+
+	if (!call_check(&connection->host->call, connection->config, extra, &files,
+		    connection_on_checked, connection, &error)) {
+		waiter->done(waiter, NULL, &error);
+		return;
+	}
+	connection_wait(connection, waiter, CONNECTION_FOR_CHECK);
+	if (!connection->check)
+		connection->check = alloc_zero(1, sizeof(*connection->check));
+	connection_release_headers(&connection->check->extra);
+	connection->check->extra = connection_copy_headers(extra);
+	if (connection->check->files)
+		net_check_cancel(files); /* one is under way */
+	else
+		connection->check->files = files;
+	if (!connection->check->files)
+		connection_connect_now(connection);
+}

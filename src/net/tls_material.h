@@ -1,0 +1,41 @@
+#ifndef NET_TLS_MATERIAL_H
+#define NET_TLS_MATERIAL_H
+
+#include <openssl/types.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/tls.h"
+#include "net/tls_stores.h"
+
+/* What the files of the settings hold; each member may be NULL. References to what OpenSSL shares,
+ * so a copy costs nothing. */
+struct tls_material {
+	X509_STORE *store; /* with `verify` */
+	uint64_t store_number;
+	X509 *certificate; /* the client's, */
+	STACK_OF(X509) *chain;
+	EVP_PKEY *key;
+};
+
+/* Reads them: on a thread, as it takes its time. Whether OpenSSL can use all of it, and the ciphers
+ * and the version of the settings. */
+bool tls_material_load(struct tls_material *material, const struct tls_settings *settings,
+	struct tls_stores *stores, struct error *error);
+
+struct tls_material tls_material_copy(const struct tls_material *material);
+void tls_material_release(struct tls_material *material);
+
+/* Gives a client its certificate, if there is one. */
+bool tls_material_use(const struct tls_material *material, SSL *ssl,
+	const struct tls_settings *settings, struct error *error);
+
+/* Of the settings, on a new context. */
+bool tls_use_version(SSL_CTX *context, const char *version, struct error *error);
+bool tls_use_ciphers(SSL_CTX *context, const char *list, struct error *error);
+
+/* Without it OpenSSL would ask for the passphrase of a key on the terminal. */
+int tls_no_passphrase(char *buffer, int size, int writing, void *context);
+
+#endif

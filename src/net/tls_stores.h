@@ -1,0 +1,27 @@
+#ifndef NET_TLS_STORES_H
+#define NET_TLS_STORES_H
+
+#include <openssl/types.h>
+#include <stdint.h>
+
+#include "net/tls.h"
+
+/*
+ * Whom to trust, read once from each set of files and shared by all that name them, for as long as
+ * the files stay as they are. It keeps the few last used. Any thread may use it, and those that
+ * need the same files wait for the one that reads them.
+ */
+struct tls_stores;
+
+struct tls_stores *tls_stores_new(void);
+
+/* One more who uses it; each ends with a tls_stores_release(). */
+struct tls_stores *tls_stores_hold(struct tls_stores *stores);
+void tls_stores_release(struct tls_stores *stores);
+
+/* What the settings trust. The caller gives it back with X509_STORE_free(). Each store has a number of
+ * its own, from 1. NULL: a file that cannot be used. */
+X509_STORE *tls_stores_get(struct tls_stores *stores, const struct tls_settings *settings,
+	uint64_t *number, struct error *error);
+
+#endif
