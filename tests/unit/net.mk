@@ -6,6 +6,7 @@ unit_net_SOURCES = \
 	tests/unit/test_net_dial.c \
 	tests/unit/test_net_dns.c \
 	tests/unit/test_net_failures.c \
+	tests/unit/test_net_load.c \
 	tests/unit/test_net_proxy.c \
 	tests/unit/test_net_session.c \
 	tests/unit/test_net_tls.c \

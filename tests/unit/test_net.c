@@ -207,6 +207,7 @@ int main(void)
 	suite_add_tcase(suite, test_net_tls());
 	suite_add_tcase(suite, test_net_session());
 	suite_add_tcase(suite, test_net_trust());
+	suite_add_tcase(suite, test_net_load());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

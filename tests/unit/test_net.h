@@ -21,6 +21,7 @@ TCase *test_net_tunnel(void);
 TCase *test_net_tls(void);
 TCase *test_net_session(void);
 TCase *test_net_trust(void);
+TCase *test_net_load(void);
 
 /* An answer of the name server below: NULL for the address means that there is none. */
 struct zone {
