@@ -133,6 +133,11 @@ static void client_await_turn(struct client *client)
 	control_await_turn(control);
 }
 
+static void client_on_released(void *context)
+{
+	client_await_turn(context);
+}
+
 /* False: there is nothing to do, until the client sends or reads. */
 static bool client_step(struct client *client)
 {
@@ -319,6 +324,7 @@ static void client_new(struct control_socket *socket, int fd, uid_t uid)
 		.write = client_write,
 		.unsent = client_unsent,
 		.busy = client_has_to_wait,
+		.released = client_on_released,
 	};
 
 	client->socket = socket;

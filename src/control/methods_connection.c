@@ -329,6 +329,8 @@ struct methods_adding {
 	struct gateway *gateway;
 	struct connection_config *connection;
 	struct net_check *check; /* NULL: done */
+	struct gateway_listener settled; /* if the files were read in the middle of a change */
+	bool listening;
 };
 
 static void methods_adding_free(void *context)
@@ -336,6 +338,8 @@ static void methods_adding_free(void *context)
 	struct methods_adding *adding = context;
 
 	net_check_cancel(adding->check);
+	if (adding->listening)
+		gateway_unlisten(adding->gateway, &adding->settled);
 	connection_config_free(adding->connection);
 	free(adding);
 }
@@ -364,6 +368,19 @@ static void methods_add_now(struct methods_adding *adding)
 	methods_adding_free(adding);
 }
 
+static void methods_on_settled(void *context)
+{
+	methods_add_now(context);
+}
+
+static void methods_add_when_settled(struct methods_adding *adding)
+{
+	adding->settled.settled = methods_on_settled;
+	adding->settled.context = adding;
+	adding->listening = true;
+	gateway_listen(adding->gateway, &adding->settled);
+}
+
 static void methods_on_checked(const struct error *failure, void *context)
 {
 	struct methods_adding *adding = context;
@@ -371,6 +388,10 @@ static void methods_on_checked(const struct error *failure, void *context)
 	struct error error;
 
 	adding->check = NULL;
+	if (!failure && gateway_is_changing(adding->gateway)) {
+		methods_add_when_settled(adding);
+		return;
+	}
 	if (!failure) {
 		methods_add_now(adding);
 		return;
@@ -410,10 +431,12 @@ void methods_add(struct rpc_call *call, json_t *parameters)
 		return;
 	}
 	settings_problems_release(&problems);
-	if (adding->check)
-		rpc_on_cancel(call, methods_adding_free, adding);
-	else
+	if (!adding->check) {
 		methods_add_now(adding);
+		return;
+	}
+	rpc_on_cancel(call, methods_adding_free, adding);
+	rpc_hold(call); /* the client's next request may be about this connection */
 }
 
 void methods_remove(struct rpc_call *call, json_t *parameters)

@@ -37,6 +37,7 @@ struct rpc_session {
 	struct rpc_listing listing;
 	struct rpc_call_list calls;
 	size_t waiting; /* length of `calls` */
+	const struct rpc_call *holding; /* nothing else is taken up until its answer; NULL: none */
 	bool ended;
 };
 
@@ -180,8 +181,14 @@ static void rpc_call_end(struct rpc_call *call)
 {
 	struct rpc_session *session = call->session;
 	struct rpc_batch *batch = call->batch;
+	bool held = session->holding == call;
 
 	rpc_call_free(call);
+	if (held) {
+		session->holding = NULL;
+		if (session->callbacks.released)
+			session->callbacks.released(session->callbacks.context);
+	}
 	if (batch)
 		rpc_batch_close(session, batch);
 }
@@ -297,6 +304,11 @@ void rpc_refuse_error(struct rpc_call *call, const struct error *error)
 	rpc_call_answer(call, "error",
 		rpc_error(RPC_INVALID_PARAMETERS, error->text,
 			json_pack("{s:s}", "err", error->name)));
+}
+
+void rpc_hold(struct rpc_call *call)
+{
+	call->session->holding = call;
 }
 
 void rpc_on_cancel(struct rpc_call *call, void (*cancel)(void *context), void *context)
@@ -657,7 +669,7 @@ static void rpc_take_held(struct rpc_session *session)
 
 bool rpc_session_step(struct rpc_session *session)
 {
-	if (session->ended || rpc_session_full(session) ||
+	if (session->ended || session->holding || rpc_session_full(session) ||
 		(session->held && rpc_is_busy(session)))
 		return false;
 	if (session->held) {
@@ -680,7 +692,7 @@ bool rpc_session_full(const struct rpc_session *session)
 
 bool rpc_session_waits(const struct rpc_session *session)
 {
-	return session->held != NULL;
+	return session->held || session->holding;
 }
 
 bool rpc_session_ended(const struct rpc_session *session)
@@ -696,7 +708,7 @@ bool rpc_session_owes(const struct rpc_session *session)
 		if (call->id)
 			return true;
 	}
-	return session->batch || session->held;
+	return session->batch || session->held || session->holding;
 }
 
 struct rpc_session *rpc_session_new(const struct rpc_method *methods, bool observer,

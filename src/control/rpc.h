@@ -97,6 +97,10 @@ void rpc_refuse_error(struct rpc_call *call, const struct error *error);
  * `cancel` is called. */
 void rpc_on_cancel(struct rpc_call *call, void (*cancel)(void *context), void *context);
 
+/* Likewise: the session's next requests are taken up when it has been answered, as they may build on
+ * it. */
+void rpc_hold(struct rpc_call *call);
+
 /* The context of the call's session. */
 void *rpc_context(const struct rpc_call *call);
 
@@ -109,6 +113,9 @@ struct rpc_callbacks {
 	/* Whether what is RPC_WAITS cannot be called now; when that has changed, the owner goes
 	 * on with the steps. May be NULL. */
 	bool (*busy)(void *context);
+	/* A call that held the others has ended: the owner goes on with the steps. May
+	 * be NULL. */
+	void (*released)(void *context);
 };
 
 /* Borrows the table; `context` is for the methods. `observer`: only those that change nothing. */
@@ -131,7 +138,8 @@ bool rpc_session_step(struct rpc_session *session);
 /* The peer does not read: no input until it does. */
 bool rpc_session_full(const struct rpc_session *session);
 
-/* A request waits until the owner is not busy any more: no input until then. */
+/* A request waits until the owner is not busy any more, or until one that holds it has been answered: no
+ * input until then. */
 bool rpc_session_waits(const struct rpc_session *session);
 
 /* Nothing more is taken from the peer after a line that was too long. */

@@ -44,7 +44,8 @@ void gateway_emit(struct gateway *gateway, const struct gateway_event *event)
 
 	for (listener = TAILQ_FIRST(&gateway->listeners); listener; listener = next) {
 		next = TAILQ_NEXT(listener, entry);
-		listener->event(event, listener->context);
+		if (listener->event)
+			listener->event(event, listener->context);
 	}
 }
 

@@ -29,7 +29,7 @@ struct gateway_event {
 
 /* Whoever wants to know; the struct is the caller's until gateway_unlisten(). */
 struct gateway_listener {
-	void (*event)(const struct gateway_event *event, void *context);
+	void (*event)(const struct gateway_event *event, void *context); /* may be NULL */
 	/* A change to other settings is over, whatever its outcome. May be NULL. */
 	void (*settled)(void *context);
 	void *context;

@@ -72,6 +72,7 @@ EXTRA_DIST += \
 	tests/e2e/test_tail_frames.py \
 	tests/e2e/test_timeout.py \
 	tests/e2e/test_tls.py \
+	tests/e2e/test_tls_files.py \
 	tests/e2e/test_tls_more.py \
 	tests/e2e/test_trust.py \
 	tests/e2e/test_turns.py \

@@ -43,6 +43,13 @@ static void method_wait(struct rpc_call *call, json_t *parameters)
 	waiting[waiting_count++] = call;
 }
 
+/* Likewise, and has those behind it wait, too. */
+static void method_hold(struct rpc_call *call, json_t *parameters)
+{
+	method_wait(call, parameters);
+	rpc_hold(call);
+}
+
 /* Answers with so many bytes. */
 static void method_fill(struct rpc_call *call, json_t *parameters)
 {
@@ -120,6 +127,7 @@ static const struct rpc_method test_methods[] = {
 	{"echo", echo_parameters, method_echo, 0},
 	{"fail", no_parameters, method_fail, 0},
 	{"wait", no_parameters, method_wait, 0},
+	{"hold", no_parameters, method_hold, 0},
 	{"fill", fill_parameters, method_fill, 0},
 	{"count", fill_parameters, method_count, RPC_OBSERVES},
 	{"name", fill_parameters, method_name, 0},
@@ -144,14 +152,24 @@ static bool test_busy(void *context)
 	return busy;
 }
 
+static unsigned releases;
+
+static void test_released(void *context)
+{
+	(void)context;
+	releases++;
+}
+
 static void setup(void)
 {
-	const struct rpc_callbacks callbacks = {&output, test_write, test_unsent, test_busy};
+	const struct rpc_callbacks callbacks = {
+		&output, test_write, test_unsent, test_busy, test_released};
 
 	peer_reads = true;
 	busy = false;
 	waiting_count = 0;
 	cancelled = 0;
+	releases = 0;
 	session = rpc_session_new(test_methods, false, &callbacks, NULL);
 }
 
@@ -491,7 +509,8 @@ END_TEST
 
 START_TEST(an_observer_changes_nothing)
 {
-	const struct rpc_callbacks callbacks = {&output, test_write, test_unsent, test_busy};
+	const struct rpc_callbacks callbacks = {
+		&output, test_write, test_unsent, test_busy, test_released};
 
 	rpc_session_free(session);
 	session = rpc_session_new(test_methods, true, &callbacks, NULL);
@@ -547,6 +566,31 @@ START_TEST(too_many_calls_that_wait_are_refused)
 	ck_assert_str_eq(written(),
 		ERROR("2", "-32001", "too many requests wait for their answer") "\n");
 	ck_assert_uint_eq(waiting_count, RPC_CALLS_MAX);
+}
+END_TEST
+
+/* Those before it do not, nor those of a batch that it is in. */
+START_TEST(a_call_holds_those_behind_it)
+{
+	input(REQUEST("1", "wait", "{}") "\n[" REQUEST("2", "hold", "{}") "," REQUEST("3", "echo",
+		"{\"name\":\"a\"}") "]\n" REQUEST("4", "count", "[0]") "\n");
+	ck_assert(rpc_session_waits(session));
+	ck_assert_str_eq(written(), "");
+	rpc_answer(waiting[0], json_true());
+	ck_assert_uint_eq(releases, 0);
+	rpc_answer(waiting[1], json_true());
+	ck_assert_uint_eq(releases, 1);
+	ck_assert(!rpc_session_waits(session));
+	input("");
+	ck_assert_ptr_nonnull(strstr(written(), ANSWER("4", "[]")));
+
+	input(NOTIFY("hold") "\n" REQUEST("5", "count", "[0]") "\n");
+	ck_assert(rpc_session_owes(session));
+	rpc_answer(waiting[2], json_true());
+	ck_assert_uint_eq(releases, 2);
+	input("");
+	ck_assert_ptr_nonnull(strstr(written(), ANSWER("5", "[]")));
+	input(NOTIFY("hold") "\n");
 }
 END_TEST
 
@@ -635,6 +679,7 @@ Suite *rpc_suite(void)
 	tcase_add_test(tests, a_batch_waits_while_the_owner_is_busy);
 	tcase_add_test(tests, a_session_may_end_while_a_request_waits);
 	tcase_add_test(tests, too_many_calls_that_wait_are_refused);
+	tcase_add_test(tests, a_call_holds_those_behind_it);
 	tcase_add_test(tests, calls_that_wait_are_cancelled_at_the_end);
 	tcase_add_test(tests, an_id_has_a_limit);
 	tcase_add_test(tests, a_peers_text_becomes_utf8);

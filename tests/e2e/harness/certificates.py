@@ -48,6 +48,15 @@ class Authority:
         self._openssl("ec", "-in", key, "-aes256", "-passout", f"pass:{passphrase}", "-out", encrypted)
         return encrypted
 
+    def encrypt_slowly(self, key, passphrase):
+        """Likewise, but it takes some half a second of CPU time to read."""
+        encrypted = key.with_suffix(".slow")
+        self._openssl(
+            "pkcs8", "-topk8", "-in", key, "-v2", "aes-256-cbc", "-iter", "700000",
+            "-passout", f"pass:{passphrase}", "-out", encrypted,
+        )
+        return encrypted
+
     @staticmethod
     def pin(certificate):
         """The public key of a certificate as a setting: "sha256//…"."""

@@ -245,5 +245,12 @@ class Daemon:
 
     def cpu(self):
         """Seconds of CPU time used so far."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return self._cpu("stat")
+
+    def loop_cpu(self):
+        """Likewise, by the thread of the event loop alone."""
+        return self._cpu(f"task/{self.process.pid}/stat")
+
+    def _cpu(self, name):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/{name}").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
