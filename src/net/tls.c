@@ -21,6 +21,10 @@
 enum {
 	TLS_CONTEXTS_MAX = 16,
 	TLS_READ_BUFFER = 32768, /* bytes: two full records for one read(2) */
+
+	/* Bytes of certificates that a server may send. To parse them costs the loop up to 100 ms for
+	 * OpenSSL's 100 KB: hundreds of small ones, with keys that are compressed points. */
+	TLS_CERTIFICATES_MAX = 32768,
 };
 
 struct tls_context {
@@ -182,6 +186,7 @@ static bool tls_context_configure(struct tls_context *context, struct tls_cache 
 	SSL_CTX_sess_set_new_cb(ssl, tls_on_session);
 	if (settings->keylog_file)
 		SSL_CTX_set_keylog_callback(ssl, tls_on_secret);
+	SSL_CTX_set_max_cert_list(ssl, TLS_CERTIFICATES_MAX);
 	SSL_CTX_set_default_passwd_cb(ssl, tls_no_passphrase);
 	SSL_CTX_set_alpn_protos(ssl, alpn, sizeof(alpn) - 1);
 	SSL_CTX_set_verify(ssl, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
