@@ -218,19 +218,21 @@ START_TEST(session_outlives_its_context)
 {
 	char name[32] = "first";
 	struct tls_settings settings = {.verify = false, .ca_file = name, .resume = true};
-	uint16_t silent_port = 0;
-	int silent = listen_on(AF_INET, &silent_port, 64);
+	struct tls_server closing;
 	struct stream *first;
 
 	start_resuming(TLS1_3_VERSION);
 	ck_assert(dial(&settings));
 	first = fixture.stream;
 	fixture.stream = NULL;
+	tls_server_start(&closing, &good, SCRIPT_CLOSE_AT_ONCE);
+	tls_server_go(&closing);
 	for (int i = 0; i < 20; i++) {
 		snprintf(name, sizeof(name), "%d", i);
-		fixture_dial(&fixture, &settings, 2000, 5, "wss://127.0.0.1:%u/", silent_port);
+		fixture_dial(&fixture, &settings, 2000, 2000, "wss://127.0.0.1:%u/", closing.port);
 		ck_assert(!fixture_wait(&fixture));
 	}
+	tls_server_stop(&closing);
 	fixture.stream = first;
 	exchange();
 	snprintf(name, sizeof(name), "first");
@@ -238,7 +240,6 @@ START_TEST(session_outlives_its_context)
 	ck_assert(!fixture.report.tls->resumed);
 	fixture_close(&fixture);
 	tls_server_stop(&server);
-	close(silent);
 }
 END_TEST
 

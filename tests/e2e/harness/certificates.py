@@ -49,10 +49,10 @@ class Authority:
         return encrypted
 
     def encrypt_slowly(self, key, passphrase):
-        """Likewise, but it takes some half a second of CPU time to read."""
+        """Likewise, but it takes some tenths of a second of CPU time to read."""
         encrypted = key.with_suffix(".slow")
         self._openssl(
-            "pkcs8", "-topk8", "-in", key, "-v2", "aes-256-cbc", "-iter", "700000",
+            "pkcs8", "-topk8", "-in", key, "-v2", "aes-256-cbc", "-iter", "400000",
             "-passout", f"pass:{passphrase}", "-out", encrypted,
         )
         return encrypted
