@@ -270,7 +270,7 @@ static void gateway_let_outlet_leave(struct gateway *gateway, struct outlet *out
 	gateway_poll_soon(gateway);
 }
 
-/* False: at `end` there were more. */
+/* False: at `end` there were more; one outlet can have thousands of subscribers to close. */
 static bool gateway_free_left(struct gateway *gateway, uint64_t now, uint64_t end)
 {
 	bool late = gateway->stopped && gateway->stop_deadline <= now;
@@ -286,8 +286,10 @@ static bool gateway_free_left(struct gateway *gateway, uint64_t now, uint64_t en
 			continue;
 		}
 		gateway_detach_all(leaving->outlet, true);
-		outlet_give_up(leaving->outlet);
-		outlet_free(leaving->outlet);
+		if (outlet_give_up(leaving->outlet, end))
+			outlet_free(leaving->outlet);
+		else
+			gateway->leaving[kept++] = *leaving;
 		in_time = clock_monotonic() < end;
 	}
 	gateway->leaving_count = kept;

@@ -6,10 +6,10 @@
 
 /* From the ring to the subscribers: the flush, and what becomes of those that are too slow. */
 
-enum { OUTLET_CLOCK_EVERY = 16 }; /* subscribers sent to, between looks at the clock */
-
-/* How long subscribers are sent to at a time: thousands of them would hold up all else. */
-#define OUTLET_SEND_TIME CLOCK_NS_PER_MS
+enum {
+	OUTLET_CLOCK_EVERY = 16,        /* units of work, between looks at the clock */
+	OUTLET_SEND_UNIT = 256 << 10,   /* bytes; a subscriber is a unit as well */
+};
 
 void outlet_schedule_flush(struct outlet *outlet)
 {
@@ -22,66 +22,33 @@ void outlet_schedule_flush(struct outlet *outlet)
 	event_active(outlet->flush, EV_TIMEOUT, 0);
 }
 
-/* Those behind `next` have waited longest: they are the first another time. */
-static void outlet_rotate_ready(struct subscriber_list *ready, struct subscriber *next)
+static struct subscriber *outlet_next_ready(const struct outlet *outlet)
 {
-	struct subscriber *first;
+	struct subscriber *first = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY]);
 
-	while ((first = TAILQ_FIRST(ready)) != next) {
-		TAILQ_REMOVE(ready, first, link);
-		TAILQ_INSERT_TAIL(ready, first, link);
-	}
+	return first && first->cursor < outlet->ring.head ? first : NULL;
 }
 
-bool outlet_send_ready(struct outlet *outlet)
+bool outlet_send_ready(struct outlet *outlet, uint64_t time)
 {
-	struct subscriber_list *ready = &outlet->subscribers[SUBSCRIBER_READY];
-	uint64_t start = 0;
-	unsigned sent = 0;
-	struct subscriber *next;
+	long credit = OUTLET_CLOCK_EVERY;
+	struct subscriber *subscriber;
+	uint64_t end = 0;
 
-	for (struct subscriber *s = TAILQ_FIRST(ready); s; s = next) {
-		next = TAILQ_NEXT(s, link);
-		subscriber_send(s);
-		if (++sent % OUTLET_CLOCK_EVERY || !next)
+	while ((subscriber = outlet_next_ready(outlet))) {
+		uint64_t before = outlet->stats.sent;
+
+		subscriber_send(subscriber); /* it is the next no more, whatever comes of it */
+		credit -= 1 + (long)((outlet->stats.sent - before) / OUTLET_SEND_UNIT);
+		if (credit > 0)
 			continue;
-		if (!start)
-			start = clock_monotonic();
-		else if (clock_monotonic() - start >= OUTLET_SEND_TIME) {
-			outlet_rotate_ready(ready, next);
-			return false;
-		}
+		credit = OUTLET_CLOCK_EVERY;
+		if (!end)
+			end = clock_monotonic() + time;
+		if (time == 0 || clock_monotonic() >= end)
+			break;
 	}
-	if (TAILQ_EMPTY(&outlet->subscribers[SUBSCRIBER_BLOCKED]))
-		outlet->slowest = TAILQ_EMPTY(ready) ? UINT64_MAX : outlet->ring.head;
-	return true;
-}
-
-static void outlet_find_slowest(struct outlet *outlet)
-{
-	static const enum subscriber_state reading[] = {SUBSCRIBER_READY, SUBSCRIBER_BLOCKED};
-	const struct subscriber *subscriber;
-
-	outlet->slowest = UINT64_MAX;
-	for (int i = 0; i < 2; i++) {
-		TAILQ_FOREACH (subscriber, &outlet->subscribers[reading[i]], link) {
-			if (subscriber->cursor < outlet->slowest)
-				outlet->slowest = subscriber->cursor;
-		}
-	}
-}
-
-bool outlet_has_space(struct outlet *outlet, size_t length)
-{
-	uint64_t tail;
-
-	if (outlet->slowest == UINT64_MAX)
-		return true;
-	tail = ring_start(&outlet->ring, ring_kept_by(&outlet->ring, length));
-	if (tail <= outlet->slowest)
-		return true;
-	outlet_find_slowest(outlet);
-	return tail <= outlet->slowest;
+	return !outlet_next_ready(outlet);
 }
 
 /*
@@ -108,34 +75,46 @@ static void outlet_overtake_subscriber(struct outlet *outlet, struct subscriber 
 		subscriber_skip(subscriber, target);
 }
 
+static struct subscriber *outlet_further_behind(struct subscriber *a, struct subscriber *b)
+{
+	return !a || (b && b->cursor < a->cursor) ? b : a;
+}
+
+/* Of those that are sent messages, one that is furthest behind. */
+static struct subscriber *outlet_last(const struct outlet *outlet)
+{
+	struct subscriber *ready = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY]);
+	struct subscriber *lapped = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_LAPPED]);
+
+	return outlet_further_behind(outlet_further_behind(ready, lapped),
+		cursors_first(&outlet->behind));
+}
+
+uint64_t outlet_slowest(const struct outlet *outlet)
+{
+	const struct subscriber *last = outlet_last(outlet);
+
+	return last ? last->cursor : UINT64_MAX;
+}
+
+/* Each is visited once for half of the ring at most: what it costs is less than to send it that. */
 void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length)
 {
 	uint64_t tail = ring_start(&outlet->ring, first);
 	uint64_t target = outlet_skip_target(outlet, first, length);
-	struct subscriber *next;
+	struct subscriber *last;
 
-	outlet_find_slowest(outlet);
-	if (outlet->slowest >= tail)
-		return;
-	for (struct subscriber *s = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY]); s; s = next) {
-		next = TAILQ_NEXT(s, link);
-		if (s->cursor < tail)
-			subscriber_send(s);
-	}
-	for (struct subscriber *s = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_BLOCKED]); s; s = next) {
-		next = TAILQ_NEXT(s, link);
-		if (s->cursor < tail)
-			outlet_overtake_subscriber(outlet, s, target);
-	}
-	outlet_find_slowest(outlet);
+	if (outlet_slowest_ready(outlet) < tail) /* it is published without asking for room */
+		outlet_send_ready(outlet, OUTLET_TURN_TIME);
+	while ((last = outlet_last(outlet)) && last->cursor < tail)
+		outlet_overtake_subscriber(outlet, last, target);
 }
 
 void outlet_update_encodes(struct outlet *outlet)
 {
 	outlet->encodes = outlet->settings.format == OUTLET_FRAMES ||
 		outlet->settings.start == OUTLET_OLDEST ||
-		!TAILQ_EMPTY(&outlet->subscribers[SUBSCRIBER_READY]) ||
-		!TAILQ_EMPTY(&outlet->subscribers[SUBSCRIBER_BLOCKED]);
+		outlet_slowest(outlet) != UINT64_MAX;
 }
 
 static bool outlet_has_sources(const struct outlet *outlet)
@@ -147,18 +126,28 @@ static bool outlet_has_sources(const struct outlet *outlet)
 	return false;
 }
 
+/* One that is to get nothing any more. The ring stays with those that have mapped it. */
+static struct subscriber *outlet_next_drained(const struct outlet *outlet)
+{
+	struct subscriber *latest =
+		TAILQ_LAST(&outlet->subscribers[SUBSCRIBER_READY], subscriber_list);
+
+	if (latest && latest->cursor == outlet->ring.head)
+		return latest;
+	latest = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_MAPPED]);
+	return latest ? latest : TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_AWAITING]);
+}
+
 static void outlet_end_drained(struct outlet *outlet)
 {
-	struct subscriber *next;
+	struct subscriber *subscriber;
+	uint64_t end;
 
 	if (!outlet->draining || outlet_has_sources(outlet))
 		return;
-	mapped_end(outlet, "drained"); /* the ring stays with them */
-	for (struct subscriber *s = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY]); s; s = next) {
-		next = TAILQ_NEXT(s, link);
-		if (s->cursor == outlet->ring.head)
-			subscriber_leave(s, "drained");
-	}
+	end = clock_monotonic() + OUTLET_TURN_TIME;
+	while ((subscriber = outlet_next_drained(outlet)) && clock_monotonic() < end)
+		subscriber_leave(subscriber, "drained"); /* which the next flush looks after */
 }
 
 static void outlet_tell_lost(struct outlet *outlet, const char *source, uint64_t messages)
@@ -173,68 +162,87 @@ static void outlet_tell_lost(struct outlet *outlet, const char *source, uint64_t
 	free(json);
 }
 
-/* Has each subscriber that is sent messages lose what `lost` says; returns the sum. */
-static uint64_t outlet_count_lost(struct outlet *outlet,
-	uint64_t (*lost)(const struct subscriber *subscriber, uint64_t messages), uint64_t messages)
+/* Each subscriber that is sent messages loses so many; returns the sum. */
+static uint64_t outlet_count_lost(struct outlet *outlet, uint64_t messages)
 {
 	uint64_t before = outlet->stats.lost;
 
-	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_BLOCKED; state++) {
+	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_LAPPED; state++) {
 		struct subscriber *subscriber;
 
 		TAILQ_FOREACH (subscriber, &outlet->subscribers[state], link) {
-			uint64_t count = lost(subscriber, messages);
-
-			subscriber->lost += count;
-			outlet->stats.lost += count;
+			subscriber->lost += messages;
+			outlet->stats.lost += messages;
 		}
 	}
 	return outlet->stats.lost - before;
 }
 
-static uint64_t outlet_lost_unpublished(const struct subscriber *subscriber, uint64_t messages)
-{
-	(void)subscriber;
-	return messages;
-}
-
-/* One that it has been sent a part of is lost as well. */
-static uint64_t outlet_lost_unsent(const struct subscriber *subscriber, uint64_t messages)
-{
-	const struct ring *ring = &subscriber->outlet->ring;
-	uint64_t seq = ring_seq_from(ring, subscriber->cursor);
-
-	(void)messages;
-	return ring->next - seq + (ring_start(ring, seq) > subscriber->cursor);
-}
-
 void outlet_lose(struct outlet *outlet, unsigned source, uint64_t messages)
 {
-	if (outlet_count_lost(outlet, outlet_lost_unpublished, messages))
+	if (outlet_count_lost(outlet, messages))
 		outlet_tell_lost(outlet, outlet->sources[source].name, messages);
 }
 
-void outlet_give_up(struct outlet *outlet)
+/* One that it has been sent a part of is lost as well. */
+static uint64_t outlet_unsent(const struct outlet *outlet, const struct subscriber *subscriber)
 {
-	uint64_t lost = outlet_count_lost(outlet, outlet_lost_unsent, 0);
+	const struct ring *ring = &outlet->ring;
+	uint64_t seq = ring_seq_from(ring, subscriber->cursor);
 
-	if (lost)
-		outlet_tell_lost(outlet, NULL, lost);
+	return ring->next - seq + (ring_start(ring, seq) > subscriber->cursor);
+}
+
+bool outlet_give_up(struct outlet *outlet, uint64_t end)
+{
+	for (int state = 0; state < SUBSCRIBER_STATES; state++) {
+		bool reading = state >= SUBSCRIBER_READY && state <= SUBSCRIBER_LAPPED;
+		struct subscriber *subscriber;
+
+		while ((subscriber = TAILQ_FIRST(&outlet->subscribers[state]))) {
+			if (clock_monotonic() >= end)
+				return false;
+			if (reading)
+				outlet->given_up += outlet_unsent(outlet, subscriber);
+			if (state != SUBSCRIBER_GONE)
+				outlet->subscriber_count--;
+			subscriber_free(subscriber);
+		}
+	}
+	outlet->stats.lost += outlet->given_up;
+	if (outlet->given_up)
+		outlet_tell_lost(outlet, NULL, outlet->given_up);
+	outlet->given_up = 0;
+	return true;
+}
+
+/* As long as there is time: somebody may want to hear of each. */
+static void outlet_report_laggards(struct outlet *outlet)
+{
+	uint64_t end = clock_monotonic() + OUTLET_TURN_TIME;
+	struct subscriber *subscriber;
+
+	while ((subscriber = TAILQ_FIRST(&outlet->laggards))) {
+		if (clock_monotonic() >= end) {
+			outlet_schedule_flush(outlet);
+			return;
+		}
+		subscriber_report_losses(subscriber);
+	}
 }
 
 static void outlet_report(struct outlet *outlet)
 {
 	uint64_t oversize = outlet->stats.oversize - outlet->oversize_reported;
-	struct subscriber *subscriber;
 	char *json;
 
-	while ((subscriber = TAILQ_FIRST(&outlet->laggards)))
-		subscriber_report_losses(subscriber);
+	if (!TAILQ_EMPTY(&outlet->laggards))
+		outlet_report_laggards(outlet);
 	if (outlet->unpublished) {
 		uint64_t messages = outlet->unpublished;
 
 		outlet->unpublished = 0;
-		if (outlet_count_lost(outlet, outlet_lost_unpublished, messages))
+		if (outlet_count_lost(outlet, messages))
 			outlet_tell_lost(outlet, NULL, messages);
 	}
 	if (oversize) {
@@ -261,7 +269,7 @@ static void outlet_tell_attended(struct outlet *outlet)
 static void outlet_reap(struct outlet *outlet)
 {
 	struct subscriber_list *gone = &outlet->subscribers[SUBSCRIBER_GONE];
-	uint64_t end = clock_monotonic() + OUTLET_SEND_TIME;
+	uint64_t end = clock_monotonic() + OUTLET_TURN_TIME;
 	struct subscriber *subscriber;
 
 	while ((subscriber = TAILQ_FIRST(gone))) {
@@ -284,7 +292,7 @@ void outlet_on_flush(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	outlet->flush_scheduled = false;
 	mapped_flush(outlet);
-	if (!outlet_send_ready(outlet))
+	if (!outlet_send_ready(outlet, OUTLET_TURN_TIME))
 		outlet_schedule_flush(outlet);
 	outlet_end_drained(outlet);
 	outlet_report(outlet);

@@ -75,8 +75,6 @@ static void join_start(struct subscriber *subscriber, const struct frames_hello 
 	join_answer(subscriber, next, missing,
 		hello->start == FRAMES_START_AFTER && after >= ring->next);
 	subscriber_attach(subscriber, ring_start(ring, next));
-	if (subscriber->mode)
-		subscriber_send(subscriber);
 }
 
 static const char *join_fault(const struct frames_hello *hello)

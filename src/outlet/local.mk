@@ -1,5 +1,6 @@
 noinst_LIBRARIES += liboutlet.a
 liboutlet_a_SOURCES = \
+	src/outlet/cursors.c src/outlet/cursors.h \
 	src/outlet/deliver.c \
 	src/outlet/encode.h \
 	src/outlet/encode_frames.c \

@@ -1,6 +1,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "outlet/frames.h"
 #include "outlet/outlet_private.h"
 
@@ -56,20 +57,30 @@ void mapped_catch_up(struct outlet *outlet)
 		mapped_wake(outlet);
 }
 
-/* One that has not been told of the last arrival yet is not told of another: that would pile up. */
+static void mapped_answer_subscriber(struct subscriber *subscriber)
+{
+	encode_frames_append(&subscriber->aside, FRAMES_ARRIVED, subscriber->awaited,
+		FRAMES_NO_CONNECTION, NULL, 0);
+	subscriber_move(subscriber, SUBSCRIBER_MAPPED);
+	subscriber_send(subscriber);
+}
+
+/* As long as there is time. One that has not been told of the last arrival yet is not told of another:
+ * that would pile up. */
 static void mapped_answer(struct outlet *outlet)
 {
-	struct subscriber_list *awaiting = &outlet->subscribers[SUBSCRIBER_AWAITING];
-	struct subscriber *next;
+	struct subscriber *next, *s = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_AWAITING]);
+	uint64_t end = s ? clock_monotonic() + OUTLET_TURN_TIME : 0;
 
-	for (struct subscriber *s = TAILQ_FIRST(awaiting); s; s = next) {
+	for (; s; s = next) {
 		next = TAILQ_NEXT(s, link);
 		if (s->awaited >= outlet->ring.next || s->aside.length)
 			continue;
-		encode_frames_append(&s->aside, FRAMES_ARRIVED, s->awaited, FRAMES_NO_CONNECTION,
-			NULL, 0);
-		subscriber_move(s, SUBSCRIBER_MAPPED);
-		subscriber_send(s);
+		mapped_answer_subscriber(s);
+		if (clock_monotonic() >= end) {
+			outlet_schedule_flush(outlet);
+			return;
+		}
 	}
 }
 
@@ -130,16 +141,6 @@ void mapped_refuse(struct outlet *outlet)
 	if (outlet->settings.on_lag == OUTLET_WAIT)
 		mapped_each(outlet, mapped_refuse_subscriber, "the outlet now waits for its "
 			"subscribers (on_lag), and cannot see where one is that reads the ring");
-}
-
-static void mapped_end_subscriber(struct subscriber *subscriber, const void *parting)
-{
-	subscriber_leave(subscriber, parting);
-}
-
-void mapped_end(struct outlet *outlet, const char *parting)
-{
-	mapped_each(outlet, mapped_end_subscriber, parting);
 }
 
 void mapped_left(struct outlet *outlet)

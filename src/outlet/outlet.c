@@ -64,7 +64,6 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	if (settings->format == OUTLET_JSON)
 		outlet->clock = alloc_zero(1, sizeof(*outlet->clock));
 	outlet->hello_timeout = OUTLET_HELLO_SECONDS * CLOCK_NS_PER_SECOND;
-	outlet->slowest = UINT64_MAX;
 	for (int state = 0; state < SUBSCRIBER_STATES; state++)
 		TAILQ_INIT(&outlet->subscribers[state]);
 	TAILQ_INIT(&outlet->laggards);
@@ -173,6 +172,7 @@ void outlet_free(struct outlet *outlet)
 	for (unsigned i = 0; i < outlet->source_count; i++)
 		free(outlet->sources[i].name);
 	free(outlet->sources);
+	cursors_release(&outlet->behind);
 	ring_release(&outlet->ring);
 	free(outlet->clock);
 	outlet_release_settings(&outlet->settings);
@@ -238,6 +238,7 @@ static void outlet_settings_changed(struct outlet *outlet)
 {
 	struct subscriber *subscriber;
 
+	outlet->room_head = 0; /* measured for another on_lag */
 	mapped_refuse(outlet);
 	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_AWAITING; state++) {
 		TAILQ_FOREACH (subscriber, &outlet->subscribers[state], link)
@@ -353,7 +354,7 @@ size_t outlet_record_length(const struct outlet *outlet, const struct outlet_mes
 
 bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message)
 {
-	return outlet->settings.on_lag != OUTLET_WAIT ||
+	return !outlet->encodes ||
 		outlet_has_room_for(outlet, outlet_record_length(outlet, message));
 }
 
@@ -368,9 +369,9 @@ static void outlet_forget(struct outlet *outlet, size_t length)
 	size_t ahead = length + ring->size / OUTLET_CHUNK;
 	uint64_t later = ahead <= ring->size ? ring_kept_by(ring, ahead) : first;
 
-	if (ring_start(ring, first) > outlet->slowest)
+	if (ring_start(ring, first) > outlet_slowest(outlet))
 		outlet_overtake(outlet, first, length);
-	ring_drop(ring, ring_start(ring, later) <= outlet->slowest ? later : first);
+	ring_drop(ring, ring_start(ring, later) <= outlet_slowest(outlet) ? later : first);
 	mapped_catch_up(outlet);
 }
 
@@ -467,7 +468,7 @@ bool outlet_offer(struct outlet *outlet, const struct outlet_message *message)
 		return true;
 	record = outlet_record(outlet, message);
 	length = outlet->format->length(&record);
-	if (outlet->settings.on_lag == OUTLET_WAIT && !outlet_has_room_for(outlet, length))
+	if (!outlet_has_room_for(outlet, length))
 		return false;
 	outlet_append(outlet, &record, length);
 	return true;

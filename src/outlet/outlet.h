@@ -204,8 +204,11 @@ bool outlet_offer(struct outlet *outlet, const struct outlet_message *message);
 /* Messages of that source will never be published: counts them as lost, and calls `event`. */
 void outlet_lose(struct outlet *outlet, unsigned source, uint64_t messages);
 
-/* The same of what its subscribers have not been sent yet; before outlet_free(). */
-void outlet_give_up(struct outlet *outlet);
+/*
+ * Before outlet_free(): closes the subscribers at once; likewise for what they have not been sent yet.
+ * False: it is `end` (monotonic ns), and there are more. Then nothing is published any more.
+ */
+bool outlet_give_up(struct outlet *outlet, uint64_t end);
 
 /* The owner can take input again after `input` has returned false. */
 void outlet_resume_input(struct outlet *outlet);

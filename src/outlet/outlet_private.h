@@ -4,6 +4,7 @@
 #include <event2/event_struct.h>
 #include <sys/queue.h>
 
+#include "outlet/cursors.h"
 #include "outlet/encode.h"
 #include "outlet/listener.h"
 #include "outlet/outlet.h"
@@ -11,6 +12,10 @@
 #include "outlet/subscriber.h"
 
 /* The inside of an outlet, for the files of this room. */
+
+/* How long subscribers are looked after at a time, for each reason to: thousands of them would hold up
+ * all else. */
+#define OUTLET_TURN_TIME CLOCK_NS_PER_MS
 
 struct outlet_source {
 	char *name;     /* NULL: removed */
@@ -38,21 +43,19 @@ struct outlet {
 	unsigned source_count; /* removed ones included */
 
 	struct subscriber_list subscribers[SUBSCRIBER_STATES];
+	struct cursors behind;           /* those that are blocked */
 	struct subscriber_list laggards; /* whose losses have not been reported yet */
+	struct subscriber_rest *rest;    /* the latest; NULL: it is not needed any more */
 	unsigned subscriber_count;       /* without those that are gone */
 	unsigned sleepers;               /* of those that map the ring: who may sleep */
 	uint64_t subscriber_id;          /* of the latest */
 	uint64_t hello_timeout;          /* ns */
 
-	/* No ready or blocked subscriber's cursor is below it, so that a publish need not look at
-	 * them; UINT64_MAX when there is none. */
-	uint64_t slowest;
-
 	uint64_t woken; /* the head when sleepers were last woken */
 
 	/*
-	 * `wait`: as long as the head and the next number stay within these, a message has room
-	 * without looking at the subscribers again: they can only have read on since.
+	 * As long as the head and the next number stay within these, a message has room without
+	 * looking at the subscribers again: they can only have moved on since.
 	 */
 	uint64_t room_head;
 	uint64_t room_next;
@@ -70,14 +73,29 @@ struct outlet {
 	bool ring_failed;  /* no memory for the ring, and it has been logged */
 
 	struct outlet_stats stats; /* messages, oldest, subscribers and waiting are not kept here */
+	uint64_t given_up;    /* messages that those have lost that outlet_give_up() has freed */
 	uint64_t unpublished; /* openings and closings that found no room; not reported yet */
 	uint64_t oversize_reported;
 	size_t oversize_length; /* of the last one */
 };
 
-/* room.c: of a `wait` outlet, whether a record of that length has room, once those who can have been
- * sent what there is. */
+/* The cursor that is furthest behind, of those that are ready; UINT64_MAX: there is none. */
+static inline uint64_t outlet_slowest_ready(const struct outlet *outlet)
+{
+	const struct subscriber *ready = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY]);
+
+	return ready ? ready->cursor : UINT64_MAX;
+}
+
+/* Likewise, of all that are sent what is in the ring. */
+uint64_t outlet_slowest(const struct outlet *outlet);
+
+/* room.c: whether a record of that length has room, once a few of those who are ready have been sent
+ * what there is. */
 bool outlet_find_room(struct outlet *outlet, size_t length);
+
+/* Whether a record of that length would overwrite nothing that has to be kept. */
+bool outlet_has_space(const struct outlet *outlet, size_t length);
 
 static inline bool outlet_has_room_for(struct outlet *outlet, size_t length)
 {
@@ -96,15 +114,13 @@ size_t outlet_record_length(const struct outlet *outlet, const struct outlet_mes
 /* Has the flush run when all that is ready to be read in this turn of the loop has been. */
 void outlet_schedule_flush(struct outlet *outlet);
 
-/* Sends each ready subscriber what is new. Calls nothing back. False: there was no time for all. */
-bool outlet_send_ready(struct outlet *outlet);
-
-/* Whether a record of that length would overwrite nothing that a subscriber still needs. */
-bool outlet_has_space(struct outlet *outlet, size_t length);
+/* Sends the ready subscribers what is new: to a few, and to more within `time` (ns). Calls nothing back.
+ * False: there are others. */
+bool outlet_send_ready(struct outlet *outlet, uint64_t time);
 
 /*
- * Sees to it that the records before `first` can be overwritten: subscribers that still need them
- * are treated as on_lag says.
+ * Sees to it that the records before `first` can be overwritten, to make room for `length` bytes:
+ * subscribers that still need them are treated as on_lag says.
  */
 void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length);
 
@@ -130,8 +146,6 @@ void mapped_tell_name(struct outlet *outlet, const struct encode_record *record)
 
 /* The settings have changed: ends them if on_lag has become wait. */
 void mapped_refuse(struct outlet *outlet);
-
-void mapped_end(struct outlet *outlet, const char *parting);
 
 /* After sockets have been closed: has their readers look. */
 void mapped_left(struct outlet *outlet);

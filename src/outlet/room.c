@@ -11,15 +11,27 @@
 enum { ROOM_RESERVE = 16 }; /* this part of the ring is for what cannot be held up */
 
 /*
- * Up to where the ring can be filled before a record that a subscriber still reads is overwritten,
- * with the reserve kept free. The first such record stays whole, even if its reader is in it.
+ * From where on the ring must not be overwritten: in a `wait` outlet what a subscriber still reads, in
+ * another what those have not been offered whose sockets may take it.
+ */
+static uint64_t room_kept(const struct outlet *outlet)
+{
+	return outlet->settings.on_lag == OUTLET_WAIT ? outlet_slowest(outlet)
+						      : outlet_slowest_ready(outlet);
+}
+
+/*
+ * Up to where the ring can be filled before any of that is overwritten, with the reserve kept free.
+ * The first record of it stays whole, even if its reader is in the middle. Who catches up later is at
+ * the head, or behind it.
  */
 static void room_measure(struct outlet *outlet)
 {
 	const struct ring *ring = &outlet->ring;
-	uint64_t seq = ring_seq_from(ring, outlet->slowest);
+	uint64_t kept = room_kept(outlet) < ring->head ? room_kept(outlet) : ring->head;
+	uint64_t seq = ring_seq_from(ring, kept);
 
-	if (seq > ring->first && ring_start(ring, seq) > outlet->slowest)
+	if (seq > ring->first && ring_start(ring, seq) > kept)
 		seq--;
 	outlet->room_head = ring_start(ring, seq) + ring->size - ring->size / ROOM_RESERVE;
 	outlet->room_next = seq + ring_records(ring) - ring_records(ring) / ROOM_RESERVE;
@@ -35,14 +47,19 @@ static size_t room_needed(const struct outlet *outlet, size_t length)
 	return needed < size ? needed : size;
 }
 
+bool outlet_has_space(const struct outlet *outlet, size_t length)
+{
+	const struct ring *ring = &outlet->ring;
+
+	return ring_start(ring, ring_kept_by(ring, length)) <= room_kept(outlet);
+}
+
 bool outlet_find_room(struct outlet *outlet, size_t length)
 {
 	size_t needed = room_needed(outlet, length);
 
-	if (outlet->slowest == UINT64_MAX)
-		return true;
 	if (!outlet_has_space(outlet, needed)) {
-		outlet_send_ready(outlet);
+		outlet_send_ready(outlet, 0); /* for more of them there is the flush */
 		if (outlet_has_waiters(outlet)) /* that may be enough for who is in front */
 			outlet_schedule_flush(outlet);
 	}
@@ -94,8 +111,7 @@ static bool room_is_plenty(struct outlet *outlet, size_t wanted)
 	size_t needed = room_needed(outlet, wanted);
 	size_t quarter = outlet->ring.size / 4;
 
-	return outlet->settings.on_lag != OUTLET_WAIT ||
-		outlet_has_space(outlet, quarter > needed ? quarter : needed);
+	return outlet_has_space(outlet, quarter > needed ? quarter : needed);
 }
 
 void outlet_give_room(struct outlet *outlet)

@@ -28,11 +28,26 @@ void subscriber_move(struct subscriber *subscriber, enum subscriber_state state)
 {
 	struct subscriber_list *lists = subscriber->outlet->subscribers;
 
-	if (subscriber->state == state)
-		return;
 	TAILQ_REMOVE(&lists[subscriber->state], subscriber, link);
+	if (subscriber->state == SUBSCRIBER_BLOCKED)
+		cursors_remove(&subscriber->outlet->behind, subscriber);
+	if (state == SUBSCRIBER_BLOCKED)
+		cursors_add(&subscriber->outlet->behind, subscriber);
 	subscriber->state = state;
 	TAILQ_INSERT_TAIL(&lists[state], subscriber, link);
+}
+
+static void subscriber_release_rest(struct subscriber *subscriber)
+{
+	struct subscriber_rest *rest = subscriber->rest;
+
+	subscriber->rest = NULL;
+	subscriber->rest_left = 0;
+	if (!rest || --rest->users)
+		return;
+	if (subscriber->outlet->rest == rest)
+		subscriber->outlet->rest = NULL;
+	free(rest);
 }
 
 void subscriber_leave(struct subscriber *subscriber, const char *parting)
@@ -58,15 +73,18 @@ static void subscriber_await_output(struct subscriber *subscriber)
 		subscriber->state == SUBSCRIBER_FINISHING ? &limit : NULL);
 }
 
+enum { SUBSCRIBER_PARTS = 3 }; /* the rest of a record, what is set aside, and the ring */
+
 /* What there is to send, in order: returns how many parts. */
-static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[2])
+static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[SUBSCRIBER_PARTS])
 {
 	const struct outlet *outlet = subscriber->outlet;
 	const struct ring *ring = &outlet->ring;
+	struct subscriber_rest *rest = subscriber->rest;
 	struct buffer *aside = &subscriber->aside;
 	int count = 0;
 
-	if (subscriber->gap_from && aside->length == 0) {
+	if (subscriber->gap_from && aside->length == 0 && !rest) {
 		uint8_t *notice = buffer_reserve(aside, ENCODE_GAP_MAX);
 
 		buffer_commit(aside, outlet->format->gap(notice, subscriber->gap_from,
@@ -74,6 +92,11 @@ static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[2
 		subscriber->gap_from = 0;
 		join_repeat_names(subscriber);
 	}
+	if (rest)
+		parts[count++] = (struct iovec){
+			rest->bytes + rest->length - subscriber->rest_left,
+			subscriber->rest_left,
+		};
 	if (aside->length)
 		parts[count++] = (struct iovec){aside->memory + aside->start, aside->length};
 	if (subscriber->state == SUBSCRIBER_FINISHING || subscriber->gap_from || subscriber->mode)
@@ -98,20 +121,31 @@ static ssize_t subscriber_write(struct subscriber *subscriber, struct iovec *par
 	return sendmsg(subscriber->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+static size_t subscriber_smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 static void subscriber_consume(struct subscriber *subscriber, size_t length)
 {
-	size_t aside = subscriber->aside.length < length ? subscriber->aside.length : length;
+	size_t rest = subscriber_smaller(subscriber->rest_left, length);
+	size_t aside = subscriber_smaller(subscriber->aside.length, length - rest);
 
+	subscriber->rest_left -= rest;
+	if (subscriber->rest && subscriber->rest_left == 0)
+		subscriber_release_rest(subscriber);
 	if (aside)
 		buffer_consume(&subscriber->aside, aside);
-	subscriber->cursor += length - aside;
+	subscriber->cursor += length - rest - aside;
 	subscriber->sent += length;
 	subscriber->outlet->stats.sent += length;
 }
 
 static void subscriber_block(struct subscriber *subscriber)
 {
-	if (subscriber->state == SUBSCRIBER_READY)
+	if (subscriber->state == SUBSCRIBER_BLOCKED)
+		cursors_update(&subscriber->outlet->behind, subscriber);
+	else if (subscriber->state == SUBSCRIBER_READY || subscriber->state == SUBSCRIBER_LAPPED)
 		subscriber_move(subscriber, SUBSCRIBER_BLOCKED);
 	subscriber_await_output(subscriber);
 }
@@ -126,13 +160,15 @@ static void subscriber_caught_up(struct subscriber *subscriber)
 
 static enum subscriber_outcome subscriber_send_bytes(struct subscriber *subscriber)
 {
-	struct iovec parts[2];
+	struct iovec parts[SUBSCRIBER_PARTS];
 	int count;
 
 	while ((count = subscriber_gather(subscriber, parts)) > 0) {
-		size_t wanted = parts[0].iov_len + (count == 2 ? parts[1].iov_len : 0);
 		ssize_t sent = subscriber_write(subscriber, parts, count);
+		size_t wanted = 0;
 
+		for (int i = 0; i < count; i++)
+			wanted += parts[i].iov_len;
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno != EAGAIN)
@@ -198,7 +234,7 @@ void subscriber_update_reading(struct subscriber *subscriber)
 
 void subscriber_finish(struct subscriber *subscriber, const char *parting)
 {
-	if (subscriber->aside.length == 0) {
+	if (subscriber->aside.length == 0 && !subscriber->rest) {
 		subscriber_leave(subscriber, parting);
 		return;
 	}
@@ -209,14 +245,35 @@ void subscriber_finish(struct subscriber *subscriber, const char *parting)
 	subscriber_await_output(subscriber);
 }
 
-/* The part of a record that the subscriber has not been sent yet, when it has been sent a part. */
-static void subscriber_set_aside(struct subscriber *subscriber, uint64_t next)
+static struct subscriber_rest *subscriber_copy_rest(const struct ring *ring, uint64_t from,
+	uint64_t end)
 {
-	const struct ring *ring = &subscriber->outlet->ring;
+	struct subscriber_rest *rest = alloc_resize(NULL, sizeof(*rest) + (end - from));
 
-	buffer_append(&subscriber->aside, ring_at(ring, subscriber->cursor),
-		ring_start(ring, next) - subscriber->cursor);
-	subscriber->cursor = ring_start(ring, next);
+	*rest = (struct subscriber_rest){.end = end, .length = end - from};
+	memcpy(rest->bytes, ring_at(ring, from), rest->length);
+	return rest;
+}
+
+/*
+ * The part of a record that the subscriber has not been sent yet, when it has been sent a part.
+ * Thousands may be in the middle of the same record: the one furthest behind comes first, and the
+ * others share its copy.
+ */
+static void subscriber_keep_rest(struct subscriber *subscriber, uint64_t next)
+{
+	struct outlet *outlet = subscriber->outlet;
+	uint64_t end = ring_start(&outlet->ring, next);
+	uint64_t left = end - subscriber->cursor;
+
+	if (left == 0)
+		return;
+	if (!outlet->rest || outlet->rest->end != end || outlet->rest->length < left)
+		outlet->rest = subscriber_copy_rest(&outlet->ring, subscriber->cursor, end);
+	outlet->rest->users++;
+	subscriber->rest = outlet->rest;
+	subscriber->rest_left = left;
+	subscriber->cursor = end;
 }
 
 void subscriber_fail(struct subscriber *subscriber, const char *text, const char *parting)
@@ -227,7 +284,7 @@ void subscriber_fail(struct subscriber *subscriber, const char *text, const char
 		return; /* this was the last of its input */
 	subscriber->ended = true;
 	if (subscriber->joined && !subscriber->mode)
-		subscriber_set_aside(subscriber, ring_seq_from(&outlet->ring, subscriber->cursor));
+		subscriber_keep_rest(subscriber, ring_seq_from(&outlet->ring, subscriber->cursor));
 	subscriber->gap_from = 0;
 	if (outlet->settings.format == OUTLET_FRAMES)
 		encode_frames_append(&subscriber->aside, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION,
@@ -273,8 +330,11 @@ void subscriber_skip(struct subscriber *subscriber, uint64_t target)
 	const struct ring *ring = &subscriber->outlet->ring;
 	uint64_t from = ring_seq_from(ring, subscriber->cursor);
 
-	subscriber_set_aside(subscriber, from);
+	subscriber_keep_rest(subscriber, from);
 	subscriber->cursor = ring_start(ring, target);
+	if (subscriber->state == SUBSCRIBER_READY)
+		subscriber_await_output(subscriber);
+	subscriber_move(subscriber, SUBSCRIBER_LAPPED);
 	if (target == from)
 		return;
 	if (subscriber->outlet->format->gap && !subscriber->gap_from)
@@ -293,11 +353,14 @@ static bool subscriber_dropped(const struct subscriber *subscriber)
 void subscriber_drop(struct subscriber *subscriber)
 {
 	const struct ring *ring = &subscriber->outlet->ring;
+	uint64_t from = ring_seq_from(ring, subscriber->cursor);
 
-	subscriber_set_aside(subscriber, ring_seq_from(ring, subscriber->cursor));
+	subscriber_keep_rest(subscriber, from);
 	subscriber->gap_from = 0;
-	subscriber_count_lag(subscriber, ring->next - ring_seq_from(ring, subscriber->cursor));
-	subscriber_finish(subscriber, subscriber_lagged);
+	subscriber_count_lag(subscriber, ring->next - from);
+	subscriber->parting = subscriber_lagged;
+	subscriber->ended = true;
+	subscriber_move(subscriber, SUBSCRIBER_FINISHING);
 }
 
 void subscriber_report(const struct subscriber *subscriber, const char *what,
@@ -336,6 +399,8 @@ void subscriber_report_losses(struct subscriber *subscriber)
 	if (refused)
 		subscriber_report(subscriber, "oversize", "\"messages\":%llu,\"length\":%zu",
 			(unsigned long long)refused, subscriber->refused_length);
+	if (subscriber_dropped(subscriber) && subscriber->state == SUBSCRIBER_FINISHING)
+		subscriber_finish(subscriber, subscriber_lagged);
 }
 
 void subscriber_free(struct subscriber *subscriber)
@@ -345,6 +410,8 @@ void subscriber_free(struct subscriber *subscriber)
 	input_forget_turn(subscriber);
 	event_del(&subscriber->input_event);
 	event_del(&subscriber->output_event);
+	if (subscriber->state == SUBSCRIBER_BLOCKED)
+		cursors_remove(&outlet->behind, subscriber);
 	TAILQ_REMOVE(&outlet->subscribers[subscriber->state], subscriber, link);
 	if (subscriber_has_losses(subscriber))
 		TAILQ_REMOVE(&outlet->laggards, subscriber, laggard_link);
@@ -353,6 +420,7 @@ void subscriber_free(struct subscriber *subscriber)
 		outlet->sleepers--;
 		outlet->ended_mapped = true;
 	}
+	subscriber_release_rest(subscriber);
 	buffer_release(&subscriber->aside);
 	buffer_release(&subscriber->input);
 	free(subscriber);
@@ -441,15 +509,15 @@ void subscriber_attach(struct subscriber *subscriber, uint64_t cursor)
 	subscriber->cursor = cursor;
 	if (subscriber->mode == FRAMES_MODE_RING)
 		outlet->sleepers++;
-	if (cursor < outlet->slowest && !subscriber->mode) {
-		outlet->slowest = cursor;
+	if (!subscriber->mode)
 		outlet->room_head = 0; /* measured without this one */
-	}
 	subscriber_move(subscriber, subscriber->mode ? SUBSCRIBER_MAPPED : SUBSCRIBER_READY);
 	subscriber_watch(subscriber, subscriber_wants_reading(subscriber));
 	outlet_update_encodes(outlet);
 	outlet_schedule_flush(outlet);
 	subscriber_report(subscriber, "subscribed", "%s", "");
+	if (cursor < outlet->ring.head || subscriber->aside.length)
+		subscriber_send(subscriber);
 }
 
 static struct subscriber *subscriber_new(struct outlet *outlet, int fd)

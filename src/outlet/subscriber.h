@@ -14,8 +14,14 @@ struct outlet;
 
 enum subscriber_state {
 	SUBSCRIBER_JOINING,   /* `frames`: the hello is not complete */
-	SUBSCRIBER_READY,     /* has been sent everything up to the last flush */
-	SUBSCRIBER_BLOCKED,   /* its socket is full */
+	/*
+	 * Its socket took all that there was when it was last sent to; nothing is set aside for it.
+	 * Those that have waited longest for what is new come first: cursors only rise in the list.
+	 */
+	SUBSCRIBER_READY,
+	SUBSCRIBER_BLOCKED,   /* its socket is full; also in the outlet's `behind` */
+	SUBSCRIBER_LAPPED,    /* likewise, and nothing was sent since it skipped: cursors rise in the list */
+	/* those from ready to here are sent what is in the ring */
 	SUBSCRIBER_MAPPED,    /* reads the ring itself */
 	SUBSCRIBER_AWAITING,  /* likewise, and is to be told when record `awaited` is there */
 	SUBSCRIBER_FINISHING, /* gets what is set aside for it, and no more */
@@ -32,6 +38,14 @@ enum subscriber_outcome {
 
 TAILQ_HEAD(subscriber_list, subscriber);
 
+/* The end of a record that has been overwritten, for all those that were in the middle of it. */
+struct subscriber_rest {
+	unsigned users;
+	uint64_t end;  /* position behind the record */
+	size_t length; /* bytes of it, up to its end */
+	uint8_t bytes[];
+};
+
 /* A process that reads from an outlet: a socket, and a cursor into the ring. */
 struct subscriber {
 	struct outlet *outlet;
@@ -46,13 +60,16 @@ struct subscriber {
 	const char *parting; /* why it is gone or finishing: static */
 
 	uint64_t cursor; /* position in the ring of the next byte to send */
+	size_t place;    /* among those that are `behind`, while blocked */
 	uint64_t sent;   /* bytes */
 
 	/*
-	 * Sent before anything else: the rest of a record that was overwritten, or a notice. A
-	 * gap becomes a notice only when it is empty, and there is a rest only of what was sent
-	 * after it, so it never grows.
+	 * Sent before anything else: the rest of a record that was overwritten, then what is for
+	 * this one alone, such as a notice. A gap becomes a notice only when both are empty, and
+	 * there is a rest only of what was sent after them, so they never grow.
 	 */
+	struct subscriber_rest *rest; /* NULL: none */
+	size_t rest_left;             /* bytes of it */
 	struct buffer aside;
 	uint64_t gap_from; /* the records lost that the subscriber has not been told of; 0: none */
 	uint64_t gap_to;
@@ -92,6 +109,7 @@ struct subscriber {
 /* A newly accepted socket: listener_accept with the outlet as context. */
 void subscriber_accept(int fd, void *outlet);
 
+/* To the end of the list, even of its own state. */
 void subscriber_move(struct subscriber *subscriber, enum subscriber_state state);
 
 /* It is to get what is in the ring from `cursor` on, or to read the ring itself. */
@@ -114,7 +132,8 @@ void subscriber_leave(struct subscriber *subscriber, const char *parting);
  * middle of a record, the rest of that one is set aside for it. */
 void subscriber_skip(struct subscriber *subscriber, uint64_t target);
 
-/* Likewise, but it does not go on: it is closed after the rest of the record. */
+/* Likewise, but it does not go on: it is closed after the rest of the record. That begins when its
+ * losses are reported, for until then many may be dropped. */
 void subscriber_drop(struct subscriber *subscriber);
 
 /* Whether input is to be read, by what it is allowed and able to send. */

@@ -284,7 +284,7 @@ START_TEST(test_last_words)
 	close(fd);
 	if (_i) {
 		harness_publish_text(&harness, 0, "to nobody");
-		outlet_send_ready(harness.outlet);
+		outlet_send_ready(harness.outlet, 0);
 		ck_assert_uint_eq(harness.outlet->subscriber_count, 0);
 	}
 	harness_until(&harness, harness_contains(&harness.events, "unsubscribed"));

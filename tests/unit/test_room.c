@@ -173,7 +173,7 @@ START_TEST(test_losses_are_told)
 		"undelivered {\"connection\":\"trades\",\"messages\":7}\n"));
 	for (int i = 0; i < 3; i++)
 		harness_publish_text(&harness, 0, "unsent");
-	outlet_give_up(harness.outlet);
+	ck_assert(outlet_give_up(harness.outlet, UINT64_MAX));
 	ck_assert(harness_contains(&harness.events, "undelivered {\"messages\":6}\n"));
 	outlet_stats(harness.outlet, &stats);
 	ck_assert_uint_eq(stats.lost, 14 + 6);
