@@ -53,9 +53,10 @@ bool outlet_send_ready(struct outlet *outlet, uint64_t time)
 
 /*
  * Where a subscriber goes on that has lost records: with half of the ring still to read, and the
- * other half as a lead, so that it is not lapped again at once.
+ * other half as a lead, so that it is not lapped again at once. That is once `length` bytes have been
+ * added, for which the records before `first` have to go.
  */
-static uint64_t outlet_skip_target(const struct outlet *outlet, uint64_t first, size_t length)
+static uint64_t outlet_skip_target_with(const struct outlet *outlet, uint64_t first, size_t length)
 {
 	const struct ring *ring = &outlet->ring;
 	uint64_t half = ring->size / 2;
@@ -63,6 +64,11 @@ static uint64_t outlet_skip_target(const struct outlet *outlet, uint64_t first, 
 	uint64_t target = end > half ? ring_seq_from(ring, end - half) : first;
 
 	return target > first ? target : first;
+}
+
+uint64_t outlet_skip_target(const struct outlet *outlet)
+{
+	return outlet_skip_target_with(outlet, outlet->ring.first, 0);
 }
 
 /* Its last chance to get what is about to be overwritten has passed. */
@@ -75,19 +81,13 @@ static void outlet_overtake_subscriber(struct outlet *outlet, struct subscriber 
 		subscriber_skip(subscriber, target);
 }
 
-static struct subscriber *outlet_further_behind(struct subscriber *a, struct subscriber *b)
-{
-	return !a || (b && b->cursor < a->cursor) ? b : a;
-}
-
-/* Of those that are sent messages, one that is furthest behind. */
+/* Of those that have a place in the ring, one that is furthest behind. */
 static struct subscriber *outlet_last(const struct outlet *outlet)
 {
 	struct subscriber *ready = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_READY]);
-	struct subscriber *lapped = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_LAPPED]);
+	struct subscriber *blocked = cursors_first(&outlet->behind);
 
-	return outlet_further_behind(outlet_further_behind(ready, lapped),
-		cursors_first(&outlet->behind));
+	return !ready || (blocked && blocked->cursor < ready->cursor) ? blocked : ready;
 }
 
 uint64_t outlet_slowest(const struct outlet *outlet)
@@ -97,11 +97,11 @@ uint64_t outlet_slowest(const struct outlet *outlet)
 	return last ? last->cursor : UINT64_MAX;
 }
 
-/* Each is visited once for half of the ring at most: what it costs is less than to send it that. */
+/* Who is visited here has been sent something since it was here last. */
 void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length)
 {
 	uint64_t tail = ring_start(&outlet->ring, first);
-	uint64_t target = outlet_skip_target(outlet, first, length);
+	uint64_t target = outlet_skip_target_with(outlet, first, length);
 	struct subscriber *last;
 
 	if (outlet_slowest_ready(outlet) < tail) /* it is published without asking for room */
@@ -114,7 +114,7 @@ void outlet_update_encodes(struct outlet *outlet)
 {
 	outlet->encodes = outlet->settings.format == OUTLET_FRAMES ||
 		outlet->settings.start == OUTLET_OLDEST ||
-		outlet_slowest(outlet) != UINT64_MAX;
+		outlet_slowest(outlet) != UINT64_MAX || outlet->lapped;
 }
 
 static bool outlet_has_sources(const struct outlet *outlet)
@@ -188,8 +188,11 @@ void outlet_lose(struct outlet *outlet, unsigned source, uint64_t messages)
 static uint64_t outlet_unsent(const struct outlet *outlet, const struct subscriber *subscriber)
 {
 	const struct ring *ring = &outlet->ring;
-	uint64_t seq = ring_seq_from(ring, subscriber->cursor);
+	uint64_t seq;
 
+	if (subscriber->state == SUBSCRIBER_LAPPED)
+		return ring->next - subscriber->lost_to;
+	seq = ring_seq_from(ring, subscriber->cursor);
 	return ring->next - seq + (ring_start(ring, seq) > subscriber->cursor);
 }
 

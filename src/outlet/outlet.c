@@ -233,12 +233,21 @@ bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *sett
 	return !outlet->listener || listener_set_access(outlet->listener, &access, error);
 }
 
+/* Another on_lag holds for those as well that have been lapped: from where they would go on now. */
+static void outlet_on_lag_changed(struct outlet *outlet)
+{
+	struct subscriber *subscriber;
+
+	while ((subscriber = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_LAPPED])))
+		subscriber_return(subscriber);
+	outlet->room_head = 0; /* measured for the other one */
+}
+
 /* Takes over what concerns subscribers that are already there. */
 static void outlet_settings_changed(struct outlet *outlet)
 {
 	struct subscriber *subscriber;
 
-	outlet->room_head = 0; /* measured for another on_lag */
 	mapped_refuse(outlet);
 	for (int state = SUBSCRIBER_READY; state <= SUBSCRIBER_AWAITING; state++) {
 		TAILQ_FOREACH (subscriber, &outlet->subscribers[state], link)
@@ -271,6 +280,8 @@ bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *set
 	outlet->subject.crowd = settings->untrusted;
 	free((char *)before.owner);
 	free((char *)before.group);
+	if (settings->on_lag != before.on_lag)
+		outlet_on_lag_changed(outlet);
 	outlet_settings_changed(outlet);
 	return true;
 }
@@ -487,6 +498,7 @@ void outlet_resume_input(struct outlet *outlet)
 void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats)
 {
 	*stats = outlet->stats;
+	stats->lost += outlet->lapped * outlet_skip_target(outlet) - outlet->lapped_lost_to;
 	stats->messages = outlet->ring.next - 1;
 	stats->oldest = outlet->ring.first;
 	stats->subscribers = outlet->subscriber_count;
@@ -500,10 +512,17 @@ unsigned outlet_subscribers(const struct outlet *outlet)
 
 static struct outlet_subscriber_info outlet_subscriber_info(const struct subscriber *subscriber)
 {
-	uint64_t unsent = 0;
+	const struct outlet *outlet = subscriber->outlet;
+	uint64_t unsent = 0, lost = subscriber->lost;
 
-	if (subscriber->joined && !subscriber->mode)
-		unsent = subscriber->outlet->ring.head - subscriber->cursor;
+	if (subscriber->state == SUBSCRIBER_LAPPED) {
+		uint64_t target = outlet_skip_target(outlet);
+
+		unsent = outlet->ring.head - ring_start(&outlet->ring, target);
+		lost += target - subscriber->lost_to;
+	} else if (subscriber->joined && !subscriber->mode) {
+		unsent = outlet->ring.head - subscriber->cursor;
+	}
 	return (struct outlet_subscriber_info){
 		.id = subscriber->id,
 		.pid = subscriber->pid,
@@ -511,8 +530,8 @@ static struct outlet_subscriber_info outlet_subscriber_info(const struct subscri
 		.since = subscriber->since,
 		.mapped = subscriber->mode != FRAMES_MODE_BYTES,
 		.sent = subscriber->sent,
-		.behind = unsent + subscriber->aside.length,
-		.lost = subscriber->lost,
+		.behind = unsent + subscriber->rest_left + subscriber->aside.length,
+		.lost = lost,
 		.lags = subscriber->lags,
 		.inputs = subscriber->inputs,
 	};

@@ -44,6 +44,8 @@ struct outlet {
 
 	struct subscriber_list subscribers[SUBSCRIBER_STATES];
 	struct cursors behind;           /* those that are blocked */
+	unsigned lapped;                 /* how many are, */
+	uint64_t lapped_lost_to;         /* and the sum of their `lost_to` */
 	struct subscriber_list laggards; /* whose losses have not been reported yet */
 	struct subscriber_rest *rest;    /* the latest; NULL: it is not needed any more */
 	unsigned subscriber_count;       /* without those that are gone */
@@ -87,8 +89,11 @@ static inline uint64_t outlet_slowest_ready(const struct outlet *outlet)
 	return ready ? ready->cursor : UINT64_MAX;
 }
 
-/* Likewise, of all that are sent what is in the ring. */
+/* Likewise, of all that have a place in the ring. */
 uint64_t outlet_slowest(const struct outlet *outlet);
+
+/* Where a subscriber goes on that has been lapped: number of a record. */
+uint64_t outlet_skip_target(const struct outlet *outlet);
 
 /* room.c: whether a record of that length has room, once a few of those who are ready have been sent
  * what there is. */

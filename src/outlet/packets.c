@@ -87,6 +87,8 @@ enum subscriber_outcome packets_send(struct subscriber *subscriber)
 	struct iovec parts[PACKETS_BATCH];
 	uint64_t seq;
 
+	if (subscriber->state == SUBSCRIBER_LAPPED)
+		subscriber_return(subscriber);
 	if (subscriber->cursor == ring->head)
 		return SUBSCRIBER_SENT;
 	seq = ring_seq_from(ring, subscriber->cursor);

@@ -24,6 +24,41 @@ enum {
 static void subscriber_on_input(evutil_socket_t fd, short what, void *context);
 static void subscriber_on_output(evutil_socket_t fd, short what, void *context);
 
+/* Whether it is in the list of laggards. */
+static bool subscriber_has_losses(const struct subscriber *subscriber)
+{
+	return subscriber->report_lags || subscriber->report_lost || subscriber->report_refused;
+}
+
+static void subscriber_lose(struct subscriber *subscriber, uint64_t lost)
+{
+	struct outlet *outlet = subscriber->outlet;
+
+	subscriber->lost += lost;
+	outlet->stats.lost += lost;
+	if (!subscriber_has_losses(subscriber))
+		TAILQ_INSERT_TAIL(&outlet->laggards, subscriber, laggard_link);
+	outlet_schedule_flush(outlet);
+}
+
+static void subscriber_forget_lap(struct subscriber *subscriber)
+{
+	subscriber->outlet->lapped--;
+	subscriber->outlet->lapped_lost_to -= subscriber->lost_to;
+}
+
+/* Counts what it has lost since it was lapped. */
+static void subscriber_end_lap(struct subscriber *subscriber)
+{
+	uint64_t lost = outlet_skip_target(subscriber->outlet) - subscriber->lost_to;
+
+	subscriber_forget_lap(subscriber);
+	if (lost == 0)
+		return;
+	subscriber_lose(subscriber, lost);
+	subscriber->report_lost += lost;
+}
+
 void subscriber_move(struct subscriber *subscriber, enum subscriber_state state)
 {
 	struct subscriber_list *lists = subscriber->outlet->subscribers;
@@ -31,6 +66,8 @@ void subscriber_move(struct subscriber *subscriber, enum subscriber_state state)
 	TAILQ_REMOVE(&lists[subscriber->state], subscriber, link);
 	if (subscriber->state == SUBSCRIBER_BLOCKED)
 		cursors_remove(&subscriber->outlet->behind, subscriber);
+	else if (subscriber->state == SUBSCRIBER_LAPPED)
+		subscriber_end_lap(subscriber);
 	if (state == SUBSCRIBER_BLOCKED)
 		cursors_add(&subscriber->outlet->behind, subscriber);
 	subscriber->state = state;
@@ -84,6 +121,8 @@ static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[S
 	struct buffer *aside = &subscriber->aside;
 	int count = 0;
 
+	if (subscriber->state == SUBSCRIBER_LAPPED && aside->length == 0 && !rest)
+		subscriber_return(subscriber);
 	if (subscriber->gap_from && aside->length == 0 && !rest) {
 		uint8_t *notice = buffer_reserve(aside, ENCODE_GAP_MAX);
 
@@ -99,7 +138,8 @@ static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[S
 		};
 	if (aside->length)
 		parts[count++] = (struct iovec){aside->memory + aside->start, aside->length};
-	if (subscriber->state == SUBSCRIBER_FINISHING || subscriber->gap_from || subscriber->mode)
+	if (subscriber->state == SUBSCRIBER_FINISHING || subscriber->state == SUBSCRIBER_LAPPED ||
+		subscriber->gap_from || subscriber->mode)
 		return count;
 	if (subscriber->cursor < ring->head)
 		parts[count++] = (struct iovec){
@@ -145,7 +185,7 @@ static void subscriber_block(struct subscriber *subscriber)
 {
 	if (subscriber->state == SUBSCRIBER_BLOCKED)
 		cursors_update(&subscriber->outlet->behind, subscriber);
-	else if (subscriber->state == SUBSCRIBER_READY || subscriber->state == SUBSCRIBER_LAPPED)
+	else if (subscriber->state == SUBSCRIBER_READY)
 		subscriber_move(subscriber, SUBSCRIBER_BLOCKED);
 	subscriber_await_output(subscriber);
 }
@@ -266,7 +306,7 @@ static void subscriber_keep_rest(struct subscriber *subscriber, uint64_t next)
 	uint64_t end = ring_start(&outlet->ring, next);
 	uint64_t left = end - subscriber->cursor;
 
-	if (left == 0)
+	if (left == 0 || subscriber->state == SUBSCRIBER_LAPPED)
 		return;
 	if (!outlet->rest || outlet->rest->end != end || outlet->rest->length < left)
 		outlet->rest = subscriber_copy_rest(&outlet->ring, subscriber->cursor, end);
@@ -292,23 +332,6 @@ void subscriber_fail(struct subscriber *subscriber, const char *text, const char
 	subscriber_finish(subscriber, parting);
 }
 
-/* Whether it is in the list of laggards. */
-static bool subscriber_has_losses(const struct subscriber *subscriber)
-{
-	return subscriber->report_lags || subscriber->report_refused;
-}
-
-static void subscriber_lose(struct subscriber *subscriber, uint64_t lost)
-{
-	struct outlet *outlet = subscriber->outlet;
-
-	subscriber->lost += lost;
-	outlet->stats.lost += lost;
-	if (!subscriber_has_losses(subscriber))
-		TAILQ_INSERT_TAIL(&outlet->laggards, subscriber, laggard_link);
-	outlet_schedule_flush(outlet);
-}
-
 static void subscriber_count_lag(struct subscriber *subscriber, uint64_t lost)
 {
 	subscriber_lose(subscriber, lost);
@@ -327,20 +350,33 @@ void subscriber_refuse(struct subscriber *subscriber, size_t length)
 
 void subscriber_skip(struct subscriber *subscriber, uint64_t target)
 {
-	const struct ring *ring = &subscriber->outlet->ring;
-	uint64_t from = ring_seq_from(ring, subscriber->cursor);
+	struct outlet *outlet = subscriber->outlet;
+	uint64_t from = ring_seq_from(&outlet->ring, subscriber->cursor);
 
 	subscriber_keep_rest(subscriber, from);
-	subscriber->cursor = ring_start(ring, target);
+	if (target == from) {
+		subscriber_block(subscriber);
+		return;
+	}
 	if (subscriber->state == SUBSCRIBER_READY)
 		subscriber_await_output(subscriber);
 	subscriber_move(subscriber, SUBSCRIBER_LAPPED);
-	if (target == from)
-		return;
-	if (subscriber->outlet->format->gap && !subscriber->gap_from)
+	if (outlet->format->gap && !subscriber->gap_from)
 		subscriber->gap_from = from;
-	subscriber->gap_to = target - 1;
+	subscriber->lost_to = target;
+	outlet->lapped++;
+	outlet->lapped_lost_to += target;
 	subscriber_count_lag(subscriber, target - from);
+}
+
+void subscriber_return(struct subscriber *subscriber)
+{
+	struct outlet *outlet = subscriber->outlet;
+	uint64_t target = outlet_skip_target(outlet);
+
+	subscriber->cursor = ring_start(&outlet->ring, target);
+	subscriber->gap_to = target - 1;
+	subscriber_move(subscriber, SUBSCRIBER_BLOCKED);
 }
 
 static const char subscriber_lagged[] = "lagged"; /* the parting of one that is dropped */
@@ -392,7 +428,7 @@ void subscriber_report_losses(struct subscriber *subscriber)
 	subscriber->report_lags = 0;
 	subscriber->report_lost = 0;
 	subscriber->report_refused = 0;
-	if (lags)
+	if (lags || lost)
 		subscriber_report(subscriber, "lag",
 			"\"lags\":%llu,\"lost\":%llu,\"closed\":%s", (unsigned long long)lags,
 			(unsigned long long)lost, subscriber_dropped(subscriber) ? "true" : "false");
@@ -412,6 +448,8 @@ void subscriber_free(struct subscriber *subscriber)
 	event_del(&subscriber->output_event);
 	if (subscriber->state == SUBSCRIBER_BLOCKED)
 		cursors_remove(&outlet->behind, subscriber);
+	else if (subscriber->state == SUBSCRIBER_LAPPED)
+		subscriber_forget_lap(subscriber);
 	TAILQ_REMOVE(&outlet->subscribers[subscriber->state], subscriber, link);
 	if (subscriber_has_losses(subscriber))
 		TAILQ_REMOVE(&outlet->laggards, subscriber, laggard_link);

@@ -20,7 +20,7 @@ enum subscriber_state {
 	 */
 	SUBSCRIBER_READY,
 	SUBSCRIBER_BLOCKED,   /* its socket is full; also in the outlet's `behind` */
-	SUBSCRIBER_LAPPED,    /* likewise, and nothing was sent since it skipped: cursors rise in the list */
+	SUBSCRIBER_LAPPED,    /* likewise, and it has no place in the ring until it has read on */
 	/* those from ready to here are sent what is in the ring */
 	SUBSCRIBER_MAPPED,    /* reads the ring itself */
 	SUBSCRIBER_AWAITING,  /* likewise, and is to be told when record `awaited` is there */
@@ -73,6 +73,7 @@ struct subscriber {
 	struct buffer aside;
 	uint64_t gap_from; /* the records lost that the subscriber has not been told of; 0: none */
 	uint64_t gap_to;
+	uint64_t lost_to; /* lapped: number of the first record not counted as lost */
 
 	uint64_t lost; /* messages */
 	uint64_t lags;
@@ -128,9 +129,15 @@ void subscriber_fail(struct subscriber *subscriber, const char *text, const char
 /* Nothing is sent or read any more; the next flush frees it. */
 void subscriber_leave(struct subscriber *subscriber, const char *parting);
 
-/* It cannot have all that is in the ring before record `target`: goes on there. If it is in the
- * middle of a record, the rest of that one is set aside for it. */
+/*
+ * It cannot have what is in the ring before record `target`. If it is in the middle of a record, the
+ * rest of that one is set aside for it. When it has read that it goes on at where it then stands that
+ * skips (outlet_skip_target): until then it costs nothing, however often it would have been lapped.
+ */
 void subscriber_skip(struct subscriber *subscriber, uint64_t target);
+
+/* One that is lapped goes on in the ring. */
+void subscriber_return(struct subscriber *subscriber);
 
 /* Likewise, but it does not go on: it is closed after the rest of the record. That begins when its
  * losses are reported, for until then many may be dropped. */

@@ -306,8 +306,10 @@ END_TEST
 /* What is set aside for a subscriber that never reads does not grow with time. */
 START_TEST(test_never_reads)
 {
+	struct account account = {.next = 1};
+	struct buffer stream = {0};
 	struct subscriber *subscriber;
-	uint64_t lags;
+	struct outlet_stats stats;
 	int fd;
 
 	harness_setup(&harness, OUTLET_JSON);
@@ -322,9 +324,17 @@ START_TEST(test_never_reads)
 			harness_turn(&harness);
 		ck_assert_uint_lt(subscriber->aside.capacity, 2048);
 	}
-	lags = subscriber->lags;
-	ck_assert_uint_gt(lags, 100);
+	outlet_stats(harness.outlet, &stats);
+	ck_assert_uint_eq(stats.lags, 1);
+	ck_assert_uint_gt(stats.lost, 19000);
 	ck_assert_uint_eq(subscriber->state, SUBSCRIBER_LAPPED);
+	harness_drain(&harness, fd, &stream);
+	account_stream(&account, &stream, 300);
+	outlet_stats(harness.outlet, &stats);
+	ck_assert_uint_eq(stats.lost, account.lost);
+	ck_assert_uint_eq(account.received + account.lost, 20000);
+	ck_assert_uint_eq(account.gaps, 1);
+	buffer_release(&stream);
 	close(fd);
 }
 END_TEST
