@@ -230,11 +230,13 @@ bool connection_on_message(const struct ws_message *received, uint64_t time, uin
 	void *context)
 {
 	struct connection *connection = context;
+	struct outlet_encoded encoded = {0};
 	struct outlet_message message = {
 		.type = connection_message_type(received->opcode),
 		.time = time,
 		.data = received->data,
 		.length = received->length,
+		.encoded = &encoded,
 	};
 
 	if (!connection_offer(connection, &message))

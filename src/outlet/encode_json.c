@@ -30,21 +30,40 @@ enum {
 	JSON_MICROSECONDS = 20, /* where they begin in the text of a time */
 	JSON_SHORT_EXTRA = 1,   /* bytes that "\n" takes more than the newline */
 	JSON_LONG_EXTRA = 5,    /* likewise "\u001b" */
+	JSON_FEW = 6,           /* escapes in a block that are better written one by one */
 };
 
-/* The letter of the short escape of each control character; 'u' where there is none. */
-static const char json_letters[0x20 + 1] = "uuuuuuuubtnufruuuuuuuuuuuuuuuuuu";
+/* What a byte becomes in a string. Of a byte without an escape all of it is 0. */
+struct json_escape {
+	char text[7]; /* but for the first character */
+	uint8_t extra; /* bytes that it takes more than the byte itself */
+};
 
-static bool json_is_special(uint8_t byte)
+#define JSON_SHORT(letter)   {{0, letter}, JSON_SHORT_EXTRA}
+#define JSON_LONG(high, low) {{0, 'u', '0', '0', high, low}, JSON_LONG_EXTRA}
+
+enum { JSON_ESCAPES = 0x60 }; /* bytes from there on have none, nor has the last before */
+
+static const struct json_escape json_escapes[JSON_ESCAPES] = {
+	JSON_LONG('0', '0'), JSON_LONG('0', '1'), JSON_LONG('0', '2'), JSON_LONG('0', '3'),
+	JSON_LONG('0', '4'), JSON_LONG('0', '5'), JSON_LONG('0', '6'), JSON_LONG('0', '7'),
+	JSON_SHORT('b'), JSON_SHORT('t'), JSON_SHORT('n'), JSON_LONG('0', 'b'),
+	JSON_SHORT('f'), JSON_SHORT('r'), JSON_LONG('0', 'e'), JSON_LONG('0', 'f'),
+	JSON_LONG('1', '0'), JSON_LONG('1', '1'), JSON_LONG('1', '2'), JSON_LONG('1', '3'),
+	JSON_LONG('1', '4'), JSON_LONG('1', '5'), JSON_LONG('1', '6'), JSON_LONG('1', '7'),
+	JSON_LONG('1', '8'), JSON_LONG('1', '9'), JSON_LONG('1', 'a'), JSON_LONG('1', 'b'),
+	JSON_LONG('1', 'c'), JSON_LONG('1', 'd'), JSON_LONG('1', 'e'), JSON_LONG('1', 'f'),
+	['"'] = JSON_SHORT('"'), ['\\'] = JSON_SHORT('\\'),
+};
+
+static inline const struct json_escape *json_escape_of(uint8_t byte)
 {
-	return byte < 0x20 || byte == '"' || byte == '\\';
+	return &json_escapes[byte < JSON_ESCAPES ? byte : JSON_ESCAPES - 1];
 }
 
-static size_t json_extra(uint8_t byte)
+static inline size_t json_extra(uint8_t byte)
 {
-	if (!json_is_special(byte))
-		return 0;
-	return byte < 0x20 && json_letters[byte] == 'u' ? JSON_LONG_EXTRA : JSON_SHORT_EXTRA;
+	return json_escape_of(byte)->extra;
 }
 
 #ifdef __SSE2__
@@ -72,20 +91,29 @@ static unsigned json_specials(const uint8_t *data)
 	return (unsigned)_mm_movemask_epi8(json_classify(data).specials);
 }
 
+/* 0xff for each control character that has no short escape: not one of 8 to 13, or 11. */
+static __m128i json_longs(const uint8_t *data, __m128i controls)
+{
+	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)data);
+	__m128i above = _mm_sub_epi8(bytes, _mm_set1_epi8('\b'));
+	__m128i among = _mm_cmpeq_epi8(_mm_min_epu8(above, _mm_set1_epi8('\r' - '\b')), above);
+	__m128i shorts = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\v')), among);
+
+	return _mm_andnot_si128(shorts, controls);
+}
+
 /* What the escapes of a block add to its length. */
 static size_t json_block_extra(const uint8_t *data)
 {
 	struct json_block block = json_classify(data);
-	__m128i ones = _mm_and_si128(block.specials, _mm_set1_epi8(1));
-	__m128i sums = _mm_sad_epu8(ones, _mm_setzero_si128()); /* one for each half */
-	size_t extra = (size_t)(_mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4));
+	__m128i extra = _mm_and_si128(block.specials, _mm_set1_epi8(JSON_SHORT_EXTRA));
+	__m128i more = _mm_set1_epi8(JSON_LONG_EXTRA - JSON_SHORT_EXTRA);
+	__m128i sums;
 
-	if (!_mm_movemask_epi8(block.controls))
-		return extra;
-	extra = 0;
-	for (int i = 0; i < JSON_BLOCK; i++)
-		extra += json_extra(data[i]);
-	return extra;
+	if (_mm_movemask_epi8(block.controls))
+		extra = _mm_add_epi8(extra, _mm_and_si128(json_longs(data, block.controls), more));
+	sums = _mm_sad_epu8(extra, _mm_setzero_si128()); /* one for each half */
+	return (size_t)(_mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4));
 }
 
 #else
@@ -95,7 +123,7 @@ static unsigned json_specials(const uint8_t *data)
 	unsigned specials = 0;
 
 	for (unsigned i = 0; i < JSON_BLOCK; i++)
-		specials |= (unsigned)json_is_special(data[i]) << i;
+		specials |= (unsigned)(json_extra(data[i]) > 0) << i;
 	return specials;
 }
 
@@ -121,36 +149,49 @@ static size_t json_string_length(const uint8_t *data, size_t length)
 	return total;
 }
 
-static uint8_t *json_write_escape(uint8_t *out, uint8_t byte)
+static uint8_t *json_write(uint8_t *out, const void *data, size_t length)
 {
-	static const char hex[] = "0123456789abcdef";
-	char letter = byte < 0x20 ? json_letters[byte] : (char)byte;
+	memcpy(out, data, length);
+	return out + length;
+}
 
-	*out++ = '\\';
-	*out++ = (uint8_t)letter;
-	if (letter != 'u')
-		return out;
-	*out++ = '0';
-	*out++ = '0';
-	*out++ = (uint8_t)hex[byte >> 4];
-	*out++ = (uint8_t)hex[byte & 15];
-	return out;
+/* Writes sizeof(struct json_escape) bytes, whatever it needs; without a branch, which in text of all kinds
+ * of bytes could not be predicted. */
+static inline uint8_t *json_write_byte(uint8_t *out, uint8_t byte)
+{
+	const struct json_escape *escape = json_escape_of(byte);
+
+	memcpy(out, escape, sizeof(*escape));
+	out[0] = escape->extra ? '\\' : byte;
+	return out + 1 + escape->extra;
+}
+
+static bool json_has_few(unsigned specials)
+{
+	for (int i = 0; i < JSON_FEW; i++)
+		specials &= specials - 1;
+	return specials == 0;
 }
 
 /*
  * The block's bytes, with escapes. Copies a whole block from behind each escape, which is quicker
  * than to copy just the run: so a block more must be readable behind this one, and writable.
  */
-static uint8_t *json_write_block(uint8_t *out, const uint8_t *data)
+static inline uint8_t *json_write_block(uint8_t *out, const uint8_t *data)
 {
 	unsigned specials = json_specials(data);
 	unsigned run = 0; /* where the bytes begin that are not written yet */
 
+	if (!json_has_few(specials)) {
+		for (int i = 0; i < JSON_BLOCK; i++)
+			out = json_write_byte(out, data[i]);
+		return out;
+	}
 	for (; specials; specials &= specials - 1) {
 		unsigned special = (unsigned)__builtin_ctz(specials);
 
 		memcpy(out, data + run, JSON_BLOCK);
-		out = json_write_escape(out + special - run, data[special]);
+		out = json_write_byte(out + special - run, data[special]);
 		run = special + 1;
 	}
 	memcpy(out, data + run, JSON_BLOCK);
@@ -162,10 +203,9 @@ static uint8_t *json_write_string(uint8_t *out, const uint8_t *data, size_t leng
 	for (; length >= 2 * JSON_BLOCK; data += JSON_BLOCK, length -= JSON_BLOCK)
 		out = json_write_block(out, data);
 	for (; length; data++, length--) {
-		if (json_is_special(*data))
-			out = json_write_escape(out, *data);
-		else
-			*out++ = *data;
+		uint8_t escape[sizeof(struct json_escape)];
+
+		out = json_write(out, escape, (size_t)(json_write_byte(escape, *data) - escape));
 	}
 	return out;
 }
@@ -184,12 +224,6 @@ static uint8_t *json_write_number(uint8_t *out, uint64_t number, size_t digits)
 	for (uint8_t *digit = out + digits; digit > out; number /= 10)
 		*--digit = (uint8_t)('0' + number % 10);
 	return out + digits;
-}
-
-static uint8_t *json_write(uint8_t *out, const void *data, size_t length)
-{
-	memcpy(out, data, length);
-	return out + length;
 }
 
 #define JSON_WRITE(out, literal) json_write(out, literal, LITERAL_LENGTH(literal))
@@ -214,6 +248,18 @@ static size_t json_members_length(const struct outlet_message *message)
 	return message->length > 2 ? message->length - 2 : 0;
 }
 
+/* The escapes are counted once for all outlets. */
+static size_t json_text_length(const struct outlet_message *message)
+{
+	struct outlet_encoded *encoded = message->encoded;
+
+	if (!encoded)
+		return json_string_length(message->data, message->length);
+	if (encoded->length == 0)
+		encoded->length = json_string_length(message->data, message->length);
+	return encoded->length;
+}
+
 static size_t json_body_length(const struct outlet_message *message)
 {
 	size_t members = json_members_length(message);
@@ -221,7 +267,7 @@ static size_t json_body_length(const struct outlet_message *message)
 	switch (message->type) {
 	case OUTLET_TEXT:
 		return LITERAL_LENGTH(JSON_TEXT JSON_STRING_END) +
-			json_string_length(message->data, message->length);
+			json_text_length(message);
 	case OUTLET_BINARY:
 		return LITERAL_LENGTH(JSON_BINARY JSON_STRING_END) +
 			text_base64_length(message->length);
@@ -251,18 +297,37 @@ static uint8_t *json_write_members(uint8_t *out, const struct outlet_message *me
 	return JSON_WRITE(out, JSON_OBJECT_END);
 }
 
+static uint8_t *json_write_base64(uint8_t *out, const uint8_t *data, size_t length)
+{
+	text_base64_encode((char *)out, data, length);
+	return out + text_base64_length(length);
+}
+
+/* What another outlet has is copied, which takes a tenth of the time. */
+static uint8_t *json_write_data(uint8_t *out, const struct outlet_message *message)
+{
+	struct outlet_encoded *encoded = message->encoded;
+	uint8_t *end;
+
+	if (encoded && encoded->text)
+		return json_write(out, encoded->text, encoded->length);
+	end = message->type == OUTLET_TEXT
+		? json_write_string(out, message->data, message->length)
+		: json_write_base64(out, message->data, message->length);
+	if (encoded)
+		*encoded = (struct outlet_encoded){(size_t)(end - out), out};
+	return end;
+}
+
 static void json_write_body(uint8_t *out, const struct outlet_message *message)
 {
 	switch (message->type) {
 	case OUTLET_TEXT:
-		out = JSON_WRITE(out, JSON_TEXT);
-		out = json_write_string(out, message->data, message->length);
+		out = json_write_data(JSON_WRITE(out, JSON_TEXT), message);
 		JSON_WRITE(out, JSON_STRING_END);
 		break;
 	case OUTLET_BINARY:
-		out = JSON_WRITE(out, JSON_BINARY);
-		text_base64_encode((char *)out, message->data, message->length);
-		out += text_base64_length(message->length);
+		out = json_write_data(JSON_WRITE(out, JSON_BINARY), message);
 		JSON_WRITE(out, JSON_STRING_END);
 		break;
 	case OUTLET_OPENED:

@@ -47,12 +47,22 @@ enum outlet_message_type {
 	OUTLET_CLOSED, /* a source has closed; data: likewise, {"code":…,"reason":…} */
 };
 
+/*
+ * What a format has made of a message's data, for other outlets of the same format that get the message:
+ * escapes are found once. Zeroed by the owner; good until any of these outlets is given another message.
+ */
+struct outlet_encoded {
+	size_t length;       /* 0: not known yet */
+	const uint8_t *text; /* in the ring of the first of them; NULL: not written yet */
+};
+
 struct outlet_message {
 	enum outlet_message_type type;
 	unsigned source;   /* as outlet_add_source() numbered it */
 	uint64_t time;     /* of receipt, ns since 1970 */
 	const void *data;  /* text is valid UTF-8 */
 	size_t length;
+	struct outlet_encoded *encoded; /* NULL: there is only one outlet */
 };
 
 /*

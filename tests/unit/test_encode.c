@@ -136,6 +136,65 @@ START_TEST(test_json_escapes_everywhere)
 }
 END_TEST
 
+/* Texts of any kinds of bytes, each read back by another parser. */
+START_TEST(test_json_escapes_of_all_kinds)
+{
+	static const char kinds[] = "xy\"\\\n\t\x01\x1f";
+	char data[1000];
+
+	srand((unsigned)_i + 1);
+	for (size_t length = 0; length < sizeof(data); length++) {
+		size_t size;
+		char *out;
+		json_t *object, *found;
+
+		for (size_t i = 0; i < length; i++)
+			data[i] = kinds[rand() % (_i + 1)];
+		out = encode(&encode_json, OUTLET_TEXT, data, length, false, &size);
+		object = json_loads(out, JSON_ALLOW_NUL, NULL);
+		found = json_object_get(object, "data");
+		ck_assert_msg(found && json_string_length(found) == length &&
+				memcmp(json_string_value(found), data, length) == 0,
+			"%zu: %s", length, out);
+		json_decref(object);
+		free(out);
+	}
+}
+END_TEST
+
+/* Outlets of the same format share what was encoded; they differ in all else. */
+START_TEST(test_json_is_encoded_once)
+{
+	static const char *const texts[] = {"a\"b\nc", ""};
+	static const enum outlet_message_type types[] = {OUTLET_TEXT, OUTLET_BINARY};
+	const char *data = texts[_i / 2];
+	struct outlet_encoded encoded = {0};
+	struct outlet_message message = {
+		.type = types[_i % 2],
+		.data = data,
+		.length = strlen(data),
+	};
+	struct encode_clock clock = {0};
+	char out[3][200] = {{0}};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct encode_record record = {.seq = 9 + (i > 0), .message = &message, .connection = ""};
+		size_t length;
+
+		message.encoded = i < 2 ? &encoded : NULL;
+		if (i == 1)
+			message.data = "other"; /* which is not looked at */
+		if (i == 2)
+			message.data = data;
+		length = encode_json.length(&record);
+		encode_json.write((uint8_t *)out[i], &record, &clock);
+		ck_assert_uint_eq(strlen(out[i]), length);
+	}
+	ck_assert_str_eq(out[1], out[2]);
+	ck_assert_ptr_eq(encoded.text, strstr(out[0], data[0] ? message.type ? "YSJ" : "a\\" : "\"}"));
+}
+END_TEST
+
 START_TEST(test_json_time_changes)
 {
 	struct outlet_message message = {.type = OUTLET_TEXT};
@@ -243,6 +302,8 @@ Suite *encode_suite(void)
 	tcase_add_test(tests, test_packets);
 	tcase_add_test(tests, test_json);
 	tcase_add_loop_test(tests, test_json_escapes_everywhere, 0, 128);
+	tcase_add_loop_test(tests, test_json_escapes_of_all_kinds, 0, 8);
+	tcase_add_loop_test(tests, test_json_is_encoded_once, 0, 4);
 	tcase_add_test(tests, test_json_time_changes);
 	tcase_add_test(tests, test_json_gap);
 	tcase_add_test(tests, test_frames_byte_by_byte);
