@@ -20,9 +20,9 @@ def test_each_part_of_the_protocol_is_needed(order):
         ring.check(order)
 
 
-@pytest.mark.parametrize("routes", turns.TOPOLOGIES.values(), ids=turns.TOPOLOGIES)
-def test_turns_come_to_an_end_and_leave_nobody_out(routes):
-    turns.Model(routes).check()
+@pytest.mark.parametrize("topology", turns.TOPOLOGIES.values(), ids=turns.TOPOLOGIES)
+def test_turns_come_to_an_end_and_leave_nobody_out(topology):
+    turns.Model(topology).check()
 
 
 @pytest.mark.parametrize("rules", turns.WEAKENED.values(), ids=turns.WEAKENED)

@@ -2,13 +2,14 @@
 
 import concurrent.futures
 import contextlib
+import resource
 import signal
 import time
 
 import pytest
 
 from harness.frame import CONTINUATION, PING, PONG, TEXT, frame
-from harness.subscriber import Lines
+from harness.subscriber import Json, Lines
 from harness.wait import Timeout, wait_until
 
 # Seconds of CPU time in which the daemon gets round to an answer. It looks up ten times as often; the clock
@@ -163,3 +164,54 @@ def test_the_end_of_thousands_leaves_turns_to_others(start_daemon, bad_server):
                 daemon.call("version")
                 assert daemon.cpu() - before < 2 * TURN
         daemon.stop()
+
+
+def read_numbered(client, count):
+    """Reads so many messages, none of which is missing without a word. Returns how many were lost."""
+    number = lost = 0
+    while number < count:
+        record = client.read_type("text", "gap")
+        if record["type"] == "text":
+            assert int(record["data"][:8]) == number
+        else:
+            lost += record["lost"]
+        number += record.get("lost", 1)
+    return lost
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("on_lag", ["skip", "close"])
+def test_thousands_that_do_not_read_leave_turns_to_others(start_daemon, bad_server, server, on_lag):
+    """They are all lapped at once, again and again; then each is told exactly what it has lost."""
+    count, subscribers = 20000, 3000
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < 3 * subscribers:
+        pytest.skip("needs thousands of descriptors")
+    daemon = start_daemon({
+        "gateway": {"log": {"level": "err"}},
+        "connections": [{"name": "quiet", "url": server.url()},
+                        {"name": "feed", "url": bad_server.url("/flood", count=count, size=1000), "when": "manual"}],
+        "outlets": [{"name": "many", "path": "many.sock", "from": ["feed"], "format": "json", "ring": "64K",
+                     "on_lag": on_lag, "max_subscribers": subscribers},
+                    {"name": "quiet", "from": ["quiet"]}],
+    })
+    with contextlib.ExitStack() as stack:
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        readers = [stack.enter_context(contextlib.closing(Json(daemon.path("many.sock")))) for _ in range(subscribers)]
+        reader = stack.enter_context(contextlib.closing(Lines(daemon.path("quiet.sock"))))
+        wait_until(lambda: daemon.call("outlets")[0]["subscribers"] == subscribers)
+        daemon.wait_state("quiet", "open")
+        daemon.call("connect", name="feed")
+        expect_turns(daemon, server.accept(), reader, 2.0)
+        wait_until(lambda: daemon.call("outlets")[0]["messages"] >= count + 1)
+        if on_lag == "close":
+            wait_until(lambda: daemon.call("outlets")[0]["lags"] == subscribers)
+            return
+        lost = [read_numbered(client, count) for client in readers[::100]]
+        shown = {line["id"]: line["lost"] for line in daemon.call("subscribers", outlet="many")}
+        assert lost == [shown[1 + index] for index in range(0, subscribers, 100)]
+        assert min(lost) > 0
+        assert daemon.call("outlets")[0]["lost"] == sum(shown.values())

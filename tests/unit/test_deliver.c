@@ -149,6 +149,26 @@ static int connect_subscriber(void)
 	return fd;
 }
 
+/* Publishes as a well-behaved owner: only when asked for room it is there. */
+static bool publish_with_room(uint64_t number, size_t largest)
+{
+	static char text[1 << 15];
+	struct outlet_message message = {
+		.type = OUTLET_TEXT,
+		.source = (unsigned)(number % 2),
+		.data = text,
+		.length = numbered_text(text, number, largest),
+	};
+
+	if (outlet_has_room(harness.outlet, &message)) {
+		outlet_publish(harness.outlet, &message);
+		return true;
+	}
+	outlet_forget_waiter(&harness.waiter);
+	outlet_await_room(harness.outlet, &harness.waiter, &message);
+	return false;
+}
+
 START_TEST(test_all_subscribers_get_all)
 {
 	int a, b;
@@ -339,6 +359,110 @@ START_TEST(test_never_reads)
 }
 END_TEST
 
+/* Who is furthest behind is found whatever becomes of the others. */
+START_TEST(test_cursors)
+{
+	enum { SUBSCRIBERS = 100 };
+	static struct subscriber subscribers[SUBSCRIBERS];
+	bool there[SUBSCRIBERS] = {false};
+	struct cursors cursors = {0};
+
+	harness_setup(&harness, OUTLET_LINES);
+	harness_open(&harness);
+	srand((unsigned)_i);
+	for (int step = 0; step < 20000; step++) {
+		int number = rand() % SUBSCRIBERS;
+		struct subscriber *subscriber = &subscribers[number];
+		uint64_t lowest = UINT64_MAX;
+
+		subscriber->cursor += (uint64_t)rand() % 50;
+		if (there[number] && rand() % 2) {
+			cursors_update(&cursors, subscriber);
+		} else {
+			if (there[number])
+				cursors_remove(&cursors, subscriber);
+			else
+				cursors_add(&cursors, subscriber);
+			there[number] = !there[number];
+		}
+		for (int i = 0; i < SUBSCRIBERS; i++) {
+			if (there[i] && subscribers[i].cursor < lowest)
+				lowest = subscribers[i].cursor;
+		}
+		subscriber = cursors_first(&cursors);
+		ck_assert_uint_eq(subscriber ? subscriber->cursor : UINT64_MAX, lowest);
+	}
+	cursors_release(&cursors);
+}
+END_TEST
+
+/* Thousands in the middle of one record do not need a copy each of its rest. */
+START_TEST(test_rest_is_shared)
+{
+	enum { READERS = 3 };
+	struct account accounts[READERS] = {{.next = 1}, {.next = 1}, {.next = 1}};
+	struct buffer stream = {0};
+	int fds[READERS];
+
+	harness_setup(&harness, OUTLET_JSON);
+	harness.settings.ring = 16 << 10;
+	harness_open(&harness);
+	for (int i = 0; i < READERS; i++) {
+		fds[i] = connect_subscriber();
+		harness_narrow(harness_newest(&harness));
+	}
+	for (uint64_t number = 1; number <= 100; number++) {
+		publish_numbered(number, 8000);
+		harness_turn(&harness);
+	}
+	ck_assert_ptr_nonnull(harness.outlet->rest);
+	ck_assert_uint_eq(harness.outlet->rest->users, READERS);
+	for (int i = 0; i < READERS; i++) {
+		harness_drain(&harness, fds[i], &stream);
+		account_stream(&accounts[i], &stream, 8000);
+		ck_assert_uint_eq(accounts[i].received + accounts[i].lost, 100);
+		ck_assert_uint_gt(accounts[i].lost, 0);
+		close(fds[i]);
+	}
+	ck_assert_ptr_null(harness.outlet->rest);
+	buffer_release(&stream);
+}
+END_TEST
+
+/* Who was lapped before loses nothing any more once the outlet waits. */
+START_TEST(test_lapped_before_the_outlet_waits)
+{
+	struct account account = {.next = 1};
+	struct buffer stream = {0};
+	struct outlet_stats stats;
+	struct error error;
+	uint64_t number;
+	int fd;
+
+	harness_setup(&harness, OUTLET_FRAMES);
+	harness.settings.ring = 16 << 10;
+	harness_open(&harness);
+	fd = connect_subscriber();
+	harness_narrow(harness_newest(&harness));
+	for (number = 1; number <= 1000; number++)
+		publish_numbered(number, 300);
+	harness.settings.on_lag = OUTLET_WAIT;
+	ck_assert(outlet_reconfigure(harness.outlet, &harness.settings, &error));
+	outlet_stats(harness.outlet, &stats);
+	for (; publish_with_room(number, 300); number++)
+		harness_turn(&harness);
+	ck_assert_uint_gt(number, 1001);
+	outlet_forget_waiter(&harness.waiter);
+	harness_drain(&harness, fd, &stream);
+	account_stream(&account, &stream, 300);
+	ck_assert_uint_gt(stats.lost, 0);
+	ck_assert_uint_eq(account.lost, stats.lost);
+	ck_assert_uint_eq(account.received + account.lost, number - 1);
+	buffer_release(&stream);
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_close_after_the_record)
 {
 	struct account account = {.next = 1};
@@ -367,26 +491,6 @@ START_TEST(test_close_after_the_record)
 	buffer_release(&stream);
 }
 END_TEST
-
-/* Publishes as a well-behaved owner: only when asked for room it is there. */
-static bool publish_with_room(uint64_t number, size_t largest)
-{
-	static char text[1 << 15];
-	struct outlet_message message = {
-		.type = OUTLET_TEXT,
-		.source = (unsigned)(number % 2),
-		.data = text,
-		.length = numbered_text(text, number, largest),
-	};
-
-	if (outlet_has_room(harness.outlet, &message)) {
-		outlet_publish(harness.outlet, &message);
-		return true;
-	}
-	outlet_forget_waiter(&harness.waiter);
-	outlet_await_room(harness.outlet, &harness.waiter, &message);
-	return false;
-}
 
 /* One slow and two quick ones, and one that comes and goes: all get everything, in order. */
 START_TEST(test_wait_is_lossless)
@@ -748,6 +852,9 @@ Suite *deliver_suite(void)
 	tcase_add_test(tests, test_oldest_starts_with_history);
 	tcase_add_loop_test(tests, test_skip, 0, 5);
 	tcase_add_test(tests, test_never_reads);
+	tcase_add_loop_test(tests, test_cursors, 0, 4);
+	tcase_add_test(tests, test_rest_is_shared);
+	tcase_add_test(tests, test_lapped_before_the_outlet_waits);
 	tcase_add_test(tests, test_close_after_the_record);
 	tcase_add_loop_test(tests, test_wait_is_lossless, 0, 3);
 	tcase_add_test(tests, test_sizes_around_the_ring);

@@ -182,6 +182,64 @@ START_TEST(test_losses_are_told)
 }
 END_TEST
 
+/* Giving up on thousands takes more than one go; it is told once. */
+START_TEST(test_giving_up_takes_its_time)
+{
+	int fds[2];
+
+	harness_setup(&harness, OUTLET_LINES);
+	harness_open(&harness);
+	for (int i = 0; i < 2; i++)
+		fds[i] = connect_subscriber();
+	harness_publish_text(&harness, 0, "unsent");
+	ck_assert(!outlet_give_up(harness.outlet, clock_monotonic()));
+	ck_assert_uint_eq(harness.outlet->subscriber_count, 2);
+	ck_assert(!harness_contains(&harness.events, "undelivered"));
+	ck_assert(outlet_give_up(harness.outlet, UINT64_MAX));
+	ck_assert_uint_eq(harness.outlet->subscriber_count, 0);
+	ck_assert(harness_contains(&harness.events, "undelivered {\"messages\":2}\n"));
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+/* A message that many ready subscribers would lose something for has to wait until they have been
+ * offered that, in other turns; who does not read does not count. */
+START_TEST(test_many_are_sent_to_before_there_is_room)
+{
+	enum { READERS = 100, LENGTH = 1000 };
+	struct outlet_stats stats;
+	int fds[READERS];
+	uint64_t count = 0;
+
+	harness_setup(&harness, OUTLET_LINES);
+	harness.settings.on_lag = _i ? OUTLET_CLOSE : OUTLET_SKIP;
+	harness.settings.ring = 16 << 10;
+	harness.settings.max_subscribers = READERS;
+	harness_open(&harness);
+	for (int i = 0; i < READERS; i++)
+		fds[i] = harness_connect(&harness);
+	while (publish_if_room(LENGTH))
+		ck_assert_uint_lt(++count, 16);
+	ck_assert(outlet_has_waiters(harness.outlet));
+	harness_until(&harness, harness.rooms == 1);
+	ck_assert(publish_if_room(LENGTH));
+	for (int i = 0; i < READERS; i++) {
+		struct buffer got = {0};
+
+		harness_drain(&harness, fds[i], &got);
+		ck_assert_uint_eq(got.length, (count + 1) * (LENGTH + 1));
+		buffer_release(&got);
+	}
+	while (harness.outlet->stats.lags < READERS) /* now nobody reads */
+		harness_until(&harness, publish_if_room(LENGTH));
+	outlet_stats(harness.outlet, &stats);
+	ck_assert_uint_eq(stats.lags, READERS);
+	for (int i = 0; i < READERS; i++)
+		close(fds[i]);
+}
+END_TEST
+
 START_TEST(test_wait_ends_when_it_is_configured_away)
 {
 	struct error error;
@@ -211,6 +269,8 @@ Suite *room_suite(void)
 	tcase_add_test(tests, test_wait_loses_no_message_to_opening_and_closing);
 	tcase_add_test(tests, test_wait_gives_turns_in_order);
 	tcase_add_test(tests, test_losses_are_told);
+	tcase_add_test(tests, test_giving_up_takes_its_time);
+	tcase_add_loop_test(tests, test_many_are_sent_to_before_there_is_room, 0, 2);
 	tcase_add_test(tests, test_wait_ends_when_it_is_configured_away);
 	suite_add_tcase(suite, tests);
 	return suite;
