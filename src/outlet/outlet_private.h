@@ -106,7 +106,8 @@ static inline bool outlet_has_room_for(struct outlet *outlet, size_t length)
 {
 	const struct ring *ring = &outlet->ring;
 
-	return (ring->head + length <= outlet->room_head && ring->next < outlet->room_next) ||
+	return (ring->head + length <= outlet->room_head &&
+		       ring->next + ring_places(length) <= outlet->room_next) ||
 		outlet_find_room(outlet, length);
 }
 

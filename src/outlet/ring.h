@@ -63,6 +63,12 @@ static inline uint64_t ring_records(const struct ring *ring)
 	return ring->size / RING_RECORD_SPACE;
 }
 
+/* How many of the records that fit at most `length` bytes take the place of; at least one. */
+static inline uint64_t ring_places(size_t length)
+{
+	return length / RING_RECORD_SPACE + (length < RING_RECORD_SPACE);
+}
+
 /* The number of the first record that starts at `position` or behind it; `next` if none does. */
 uint64_t ring_seq_from(const struct ring *ring, uint64_t position);
 
@@ -77,10 +83,8 @@ uint64_t ring_seq_from(const struct ring *ring, uint64_t position);
  */
 static inline bool ring_fits(const struct ring *ring, size_t length)
 {
-	uint64_t spaces = length / RING_RECORD_SPACE + (length < RING_RECORD_SPACE);
-
 	return ring->head + length - ring->tail <= ring->size &&
-		ring->next - ring->first + spaces <= ring_records(ring);
+		ring->next - ring->first + ring_places(length) <= ring_records(ring);
 }
 
 /* The number of the oldest record that can stay. */

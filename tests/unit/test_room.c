@@ -74,6 +74,32 @@ START_TEST(test_wait_does_not_wait_for_the_dead)
 }
 END_TEST
 
+/* Small records use a ring up by their number: a large one behind them needs the place of many. */
+START_TEST(test_wait_has_no_room_for_a_large_message_behind_many_small_ones)
+{
+	const struct outlet_message large = {.type = OUTLET_TEXT, .length = 3000};
+	const struct subscriber *subscriber;
+	const struct ring *ring;
+	int fd;
+
+	harness_setup(&harness, OUTLET_PACKETS);
+	harness.settings.on_lag = OUTLET_WAIT;
+	harness.settings.ring = 4096;
+	harness_open(&harness);
+	fd = connect_subscriber();
+	subscriber = harness_newest(&harness);
+	ring = &harness.outlet->ring;
+	while (ring->next < 2 || ring->next - ring_seq_from(ring, subscriber->cursor) < 100) {
+		ck_assert(publish_if_room(1));
+		harness_turn(&harness);
+	}
+	ck_assert(!outlet_has_room(harness.outlet, &large));
+	ck_assert(!publish_if_room(3000));
+	ck_assert_uint_eq(harness.outlet->stats.lags, 0);
+	close(fd);
+}
+END_TEST
+
 /* What is published without asking finds room, although messages do not. */
 START_TEST(test_wait_has_room_for_opening_and_closing)
 {
@@ -265,6 +291,7 @@ Suite *room_suite(void)
 
 	tcase_add_checked_fixture(tests, NULL, teardown);
 	tcase_add_test(tests, test_wait_does_not_wait_for_the_dead);
+	tcase_add_test(tests, test_wait_has_no_room_for_a_large_message_behind_many_small_ones);
 	tcase_add_test(tests, test_wait_has_room_for_opening_and_closing);
 	tcase_add_test(tests, test_wait_loses_no_message_to_opening_and_closing);
 	tcase_add_test(tests, test_wait_gives_turns_in_order);
