@@ -28,6 +28,9 @@
 /* Asked of systemd beyond drain_timeout, for the end itself. */
 #define STOP_MARGIN (5 * CLOCK_NS_PER_SECOND)
 
+/* For the reader of the log, even if drain_timeout is over. */
+#define STOP_LOG_PATIENCE (100 * CLOCK_NS_PER_MS)
+
 enum { STATUS_DELAY_MS = 200 }; /* changes within it make one status text */
 
 /* The program around the gateway: what the system starts, signals, watches and stops. */
@@ -45,7 +48,7 @@ struct daemon {
 	struct event *hangup;
 	struct event *watchdog; /* NULL: systemd does not ask for it */
 	struct event *status;
-	bool stopping;
+	uint64_t end; /* by when it is to have stopped, monotonic ns; 0: it was not told to */
 };
 
 static void print_usage(FILE *out)
@@ -179,7 +182,7 @@ static void daemon_on_status(evutil_socket_t fd, short what, void *context)
 	struct connection *const *connections = gateway_connections(daemon->gateway, &count);
 
 	(void)fd, (void)what;
-	if (daemon->stopping)
+	if (daemon->end)
 		return;
 	for (size_t i = 0; i < count; i++)
 		open += connection_is_open(connections[i]);
@@ -245,11 +248,12 @@ static void daemon_on_terminate(evutil_socket_t number, short what, void *contex
 	struct daemon *daemon = context;
 
 	(void)what;
-	if (daemon->stopping) { /* whoever says it twice does not want to wait */
+	if (daemon->end) { /* whoever says it twice does not want to wait */
+		daemon->end = clock_monotonic();
 		gateway_stop_now(daemon->gateway);
 		return;
 	}
-	daemon->stopping = true;
+	daemon->end = clock_monotonic() + gateway_settings(daemon->gateway)->gateway.drain_timeout;
 	log_write(daemon->log, LOG_NOTICE, NULL, "stopping on SIG%s", sigabbrev_np(number));
 	daemon_tell_stopping(daemon);
 	reload_stop(daemon->reload);
@@ -333,12 +337,23 @@ static void daemon_open_log(struct daemon *daemon, const struct gateway_settings
 	event_set_fatal_callback(on_libevent_failure);
 }
 
+/* How long to wait for who reads the log: within drain_timeout, as all of the end. */
+static uint64_t daemon_log_patience(const struct daemon *daemon)
+{
+	uint64_t now = clock_monotonic();
+	uint64_t left = daemon->end > now ? daemon->end - now : 0;
+
+	if (!daemon->end || left > LOG_PATIENCE)
+		return LOG_PATIENCE;
+	return left > STOP_LOG_PATIENCE ? left : STOP_LOG_PATIENCE;
+}
+
 static void daemon_close_log(struct daemon *daemon)
 {
 	event_set_log_callback(NULL);
 	event_set_fatal_callback(NULL);
 	libevent_log = NULL;
-	log_free(daemon->log);
+	log_free_within(daemon->log, daemon_log_patience(daemon));
 }
 
 /* Thousands of connections and subscribers are descriptors; the hard limit is the

@@ -205,10 +205,10 @@ static void log_start_thread(struct log *log)
 	pthread_setname_np(log->thread, "wsgated-log");
 }
 
-/* Whether `*what` comes true within the time for the end; under the lock. */
-static bool log_wait(struct log *log, const bool *what)
+/* Whether `*what` comes true within `patience`; under the lock. */
+static bool log_wait(struct log *log, const bool *what, uint64_t patience)
 {
-	uint64_t end = clock_monotonic() + LOG_END_SECONDS * CLOCK_NS_PER_SECOND;
+	uint64_t end = clock_monotonic() + patience;
 	struct timespec deadline = {
 		.tv_sec = (time_t)(end / CLOCK_NS_PER_SECOND),
 		.tv_nsec = (long)(end % CLOCK_NS_PER_SECOND),
@@ -260,6 +260,11 @@ struct log *log_new(enum log_format format, int level)
 
 void log_free(struct log *log)
 {
+	log_free_within(log, LOG_PATIENCE);
+}
+
+void log_free_within(struct log *log, uint64_t patience)
+{
 	bool ended;
 
 	if (!log)
@@ -267,7 +272,7 @@ void log_free(struct log *log)
 	pthread_mutex_lock(&log->lock);
 	log->ending = true;
 	pthread_cond_broadcast(&log->changed);
-	ended = log_wait(log, &log->ended);
+	ended = log_wait(log, &log->ended, patience);
 	pthread_mutex_unlock(&log->lock);
 	if (!ended) { /* it is stuck, and has what it needs until the process ends */
 		pthread_detach(log->thread);
@@ -288,7 +293,7 @@ bool log_flush(struct log *log)
 	pthread_mutex_lock(&log->lock);
 	log->idle = false;
 	pthread_cond_broadcast(&log->changed);
-	written = log_wait(log, &log->idle);
+	written = log_wait(log, &log->idle, LOG_PATIENCE);
 	pthread_mutex_unlock(&log->lock);
 	return written;
 }

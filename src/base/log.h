@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <syslog.h>
 
+#include "base/clock.h"
+
 /*
  * One log for the daemon. Priorities are those of syslog(3): LOG_ERR needs a person, LOG_WARNING
  * may need one, LOG_NOTICE is a change of state that an operator wants to find again, LOG_INFO is
@@ -36,10 +38,16 @@ struct log_subject {
  * there can be no thread. */
 struct log *log_new(enum log_format format, int level);
 
-/* Waits, for 1 s at most, until what was queued is written. NULL is ignored. */
+/* How long to wait at most for who reads the log. */
+#define LOG_PATIENCE CLOCK_NS_PER_SECOND
+
+/* Waits until what was queued is written, for LOG_PATIENCE at most. NULL is ignored. */
 void log_free(struct log *log);
 
-/* Likewise; false: it was not. For an end without log_free(). */
+/* Likewise, for that many ns at most. */
+void log_free_within(struct log *log, uint64_t patience);
+
+/* Waits like log_free(); false: it was not written. For an end without log_free(). */
 bool log_flush(struct log *log);
 
 /* The lines that have been dropped since the beginning. */

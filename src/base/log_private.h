@@ -5,11 +5,8 @@
 
 #include "base/log.h"
 
-enum {
-	LOG_QUEUE_MAX = 256 << 10, /* bytes that wait to be written; as many again are in the
-				      hands of the thread */
-	LOG_END_SECONDS = 1,       /* for what is left at the end */
-};
+/* Bytes that wait to be written; as many again are in the hands of the thread. */
+enum { LOG_QUEUE_MAX = 256 << 10 };
 
 /* Writes one line, however long it takes; called by the thread of the log. */
 typedef void log_write_line(enum log_format format, const char *line, size_t length);

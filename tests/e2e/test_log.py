@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 import tty
 
 import pytest
@@ -80,6 +81,18 @@ def test_a_pipe_that_nobody_reads_stops_nothing(start_daemon, server, pipe):
     assert peer.wait_closed()[0] == 1001
     assert daemon.process.wait(10) == 0
     assert not os.path.exists(daemon.path("control.sock"))
+
+
+@pytest.mark.heavy  # of a sanitized build the end itself takes its time
+def test_the_end_waits_for_nobody_beyond_drain_timeout(start_daemon, server, pipe):
+    settings = two_feeds(server)
+    settings["gateway"]["drain_timeout"] = "10ms"
+    daemon = start_daemon(settings, stderr=pipe[1])
+    flood(daemon)
+    began = time.monotonic()
+    daemon.signal(signal.SIGTERM)
+    assert daemon.process.wait(10) == 0
+    assert time.monotonic() - began < 1  # for that long it would wait otherwise
 
 
 def test_who_reads_on_is_told_how_much_is_missing(start_daemon, server, pipe):
