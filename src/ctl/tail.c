@@ -1,6 +1,7 @@
 #include "ctl/tail.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,12 +232,25 @@ static enum wsgate_result tail_next_record(struct wsgate *gate, const struct wsg
 	return result;
 }
 
-static int tail_frames(const struct ctl *ctl, const struct tail *tail)
+/* --timeout as the library has it. */
+static int tail_timeout_ms(const struct ctl *ctl)
+{
+	uint64_t ms = ctl->client.timeout / CLOCK_NS_PER_MS;
+
+	if (ctl->client.timeout == 0)
+		return -1;
+	return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+static int tail_frames(struct ctl *ctl, struct tail *tail)
 {
 	const struct wsgate_record *record;
 	struct wsgate *gate;
-	enum wsgate_result result = wsgate_open(&gate, &tail->options);
+	enum wsgate_result result;
 
+	client_close(&ctl->client);
+	tail->options.timeout_ms = tail_timeout_ms(ctl);
+	result = wsgate_open(&gate, &tail->options);
 	if (result == WSGATE_OK) {
 		tail_print_hello(tail, wsgate_info(gate));
 		while ((result = tail_next_record(gate, &record)) == WSGATE_OK)
@@ -253,6 +267,13 @@ static int tail_frames(const struct ctl *ctl, const struct tail *tail)
 	return result == WSGATE_ERROR_REFUSED ? CTL_REFUSED : CTL_NO_DAEMON;
 }
 
+/* An outlet of these formats says nothing by itself: that the daemon lives it says on the control socket. */
+static void tail_check_life(struct ctl *ctl)
+{
+	json_decref(command_ask(ctl, "version", NULL));
+	client_close(&ctl->client);
+}
+
 /* `lines`, `json` and `packets`: through a socket of our own. */
 static int tail_socket(struct ctl *ctl, struct tail *tail, const char *path, bool packets)
 {
@@ -262,6 +283,7 @@ static int tail_socket(struct ctl *ctl, struct tail *tail, const char *path, boo
 		ctl->client.timeout, &error);
 	if (tail->fd < 0)
 		command_no_daemon(&error);
+	tail_check_life(ctl);
 	if (packets)
 		tail_packets(tail);
 	else
@@ -331,7 +353,6 @@ int tail_run(struct ctl *ctl, int argc, char **argv)
 	if (!outlets)
 		return CTL_REFUSED;
 	outlet = tail_find(outlets, name);
-	client_close(&ctl->client);
 	if (outlet) {
 		status = tail_outlet(ctl, &tail, outlet);
 	} else {

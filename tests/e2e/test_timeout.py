@@ -1,5 +1,6 @@
 """wsgatectl and a daemon that gives no sign of life."""
 
+import json
 import select
 import signal
 import socket
@@ -12,6 +13,7 @@ from harness.process import end, start
 from harness.wait import wait_until
 
 SILENT = "wsgatectl: the daemon gives no sign of life: nothing for 0.4 s (--timeout)\n"
+NO_HELLO = "wsgatectl: no answer in time; is it an outlet of the format frames?\n"
 
 
 @pytest.fixture
@@ -78,6 +80,29 @@ def test_a_follower_notices_it(daemon):
         end(follower, signal.SIGKILL)
         follower.stdout.close()
         follower.stderr.close()
+
+
+@pytest.mark.parametrize("format", ["lines", "json", "packets", "frames"])
+def test_a_daemon_that_stops_before_it_takes_the_subscriber(daemon, tmp_path, format):
+    """It has said where the outlet is, and then accepts nobody, and answers nothing."""
+    with socket.socket(socket.AF_UNIX) as control, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET if format == "packets" else socket.SOCK_STREAM) as outlet:
+        control.bind(str(tmp_path / "control"))
+        outlet.bind(str(tmp_path / "outlet"))
+        control.listen()
+        outlet.listen()
+        command = [str(daemon.build / "wsgatectl"), "-s", str(tmp_path / "control"), "--timeout=400ms", "tail", "feed"]
+        tail = start(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            client, _ = control.accept()
+            request = json.loads(client.makefile().readline())
+            found = [{"name": "feed", "format": format, "path": str(tmp_path / "outlet")}]
+            client.sendall(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": found}).encode() + b"\n")
+            assert tail.wait(20) == 3
+            assert tail.stderr.read().decode() == (SILENT if format != "frames" else NO_HELLO)
+            client.close()
+        finally:
+            end(tail, signal.SIGKILL)
 
 
 def test_a_slow_connect_is_waited_for(start_daemon, bad_server):
