@@ -124,9 +124,9 @@ class Ending:
                 self.violations.append(str(error)[-3000:])
         for reader in self.readers.values():
             reader.say("report")
-        sittings = {name: reader.read() or [] for name, reader in self.readers.items() if name not in self.player.killed}
+        sittings = {name: self.report(name, reader) for name, reader in self.readers.items() if name not in self.player.killed}
         self.servers.say("report")
-        sessions = self.servers.read() or []
+        sessions = self.report("servers", self.servers)
         steady = [name for name in self.topology.steady() if name not in self.player.killed]
         verdict = Verdict(self.topology, sessions, sittings, steady, self.ends, self.removed, self.daemon.log())
         if self.published:
@@ -136,9 +136,14 @@ class Ending:
         self.delivered = sum(sitting["delivered"] for all_ in sittings.values() for sitting in all_)
         self.made = sum(session["made"] for session in sessions)
 
+    def report(self, name, program):
+        report = program.read()
+        if report is None:
+            self.violations.append(f"{name} has ended by itself, see standard error: the test is at fault")
+        return report or []
+
     def check_memory(self):
-        units = {"K": 1 << 10, "M": 1 << 20}
-        rings = sum(int(outlet["ring"][:-1]) * units[outlet["ring"][-1]] for outlet in self.topology.outlets)
+        rings = sum(outlet["ring"] for outlet in self.topology.outlets)
         most = MEMORY + 3 * rings
         if self.peak > most and not self.options.sanitized:
             self.violations.append(f"{self.peak >> 20} MiB of memory, {most >> 20} are bound")

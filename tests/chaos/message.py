@@ -1,57 +1,111 @@
 """
 What the servers send: messages that say whose they are, so that a reader can tell by itself what it
-lost, got twice, or got broken. "CONNECTION SESSION NUMBER CRC FILLER", numbers in hexadecimal; one
-line of text, so that every format can carry it.
+lost, got twice, or got broken. "SOURCE SESSION NUMBER BLANKS KIND CRC FILLER", numbers in hexadecimal.
+A blank says nothing: it is empty. The message after it says how many the session has had by then.
 """
 
+import functools
+import json
 import random
 import zlib
+from typing import NamedTuple
 
 # Sizes of the filler in bytes: the mean traffic has many small messages and a few large ones.
 SIZES = {
+    "tiny": [0, 1],
     "small": [0, 1, 60, 91, 120, 125, 126, 200],
     "kilobyte": [1000],
     "mixed": [0, 50, 125, 126, 500, 1000, 4000, 16_000],
     "large": [100, 65_400, 65_535, 65_536, 30_000],
 }
-LARGEST = 66_000  # with the words before the filler
+HEAD = 60  # bytes before the filler, at most
+PATTERN = 65_521  # bytes of what fillers are cut from, again and again: a prime, so that they differ
+POOL = 17 * PATTERN  # more than any message has
+
+# How much less than a ring a message takes that just fits, in one of the formats, or just does not.
+NEAR = [-1, 0, 1, 2, 31, 32, 33, 39, 40, 72, 80, 200]
+
+
+def largest(sizes):
+    return max(SIZES[sizes]) + HEAD
+
+
+def lengths_near(rings, most):
+    """Lengths of messages that are about as large as a ring, or the part of it that counts; `most` is the largest."""
+    near = [ring - less for ring in rings for less in NEAR]
+    near += [(ring - 110) * 3 // 4 + more for ring in rings for more in range(-16, 17, 4)]  # Base64
+    near += [ring * part // 16 for ring in rings for part in (8, 15)]
+    return sorted({length for length in near if HEAD < length < most} | {most})
+
+
+@functools.lru_cache
+def pool(binary, newlines):
+    random_ = random.Random(f"{binary} {newlines}")
+    if binary:
+        data = random_.randbytes(PATTERN)
+    else:
+        letters = [chr(c) for c in range(32, 127)] * 4 + list('""\\\\\t\r\x00\x1f\x7f\x80é漢😀\n')
+        data = "".join(random_.choices(letters, k=PATTERN)).encode()[:PATTERN]
+    return POOL // PATTERN * (data if newlines else data.replace(b"\n", b" "))
 
 
 class Fillers:
-    """Fillers of the sizes, made once: a server that is to be fast cannot make one a message."""
+    """Fillers of the sizes, made once: a server that is to be fast cannot make one for each message."""
 
-    def __init__(self, sizes, seed):
-        random_ = random.Random(seed)
-        alphabet = bytes(c for c in range(33, 127))
-        pool = bytes(random_.choices(alphabet, k=1 << 17))
-        self.random = random_
-        self.fillers = []
-        for size in SIZES[sizes] * 4:
-            start = random_.randrange(len(pool) - size)
-            filler = pool[start : start + size]
-            self.fillers.append(b"%x %s" % (zlib.crc32(filler), filler))
+    def __init__(self, sizes, newlines, seed):
+        self.random = random.Random(seed)
+        self.newlines = newlines
+        self.made = {binary: [self.cut(size, binary) for size in sizes * 4] for binary in (False, True)}
 
-    def pick(self):
-        return self.random.choice(self.fillers)
+    def cut(self, size, binary):
+        start = self.random.randrange(POOL - size)
+        filler = pool(binary, self.newlines)[start : start + size]
+        if not binary:  # no half characters
+            filler = filler.decode(errors="ignore").encode().ljust(size, b"~")
+        return b"%08x %s" % (zlib.crc32(filler), filler)
+
+    def pick(self, binary):
+        return self.random.choice(self.made[binary])
 
 
-def make(connection, session, number, filler):
-    return b"%s %x %x %s" % (connection, session, number, filler)
+def make(source, session, number, blanks, binary, filler):
+    return b"%s %x %x %x %c %s" % (source, session, number, blanks, b"tb"[binary], filler)
+
+
+def make_long(length, fillers, source, session, number, blanks, binary):
+    """One of that length."""
+    head = len(make(source, session, number, blanks, binary, b"%08x " % 0))
+    return make(source, session, number, blanks, binary, fillers.cut(length - head, binary))
+
+
+def json_length(payload, binary):
+    """What it takes as a string of the format json."""
+    if binary:
+        return (len(payload) + 2) // 3 * 4
+    return len(json.dumps(payload.decode(), ensure_ascii=False).encode()) - 2
 
 
 class Broken(Exception):
     """What came is no message."""
 
 
+class Message(NamedTuple):
+    source: str
+    session: int
+    number: int
+    blanks: int
+    binary: bool
+
+
 def parse(payload):
-    """(connection, session, number)"""
-    parts = bytes(payload).split(b" ", 4)
-    if len(parts) != 5:
+    parts = bytes(payload).split(b" ", 6)
+    if len(parts) != 7 or parts[4] not in (b"t", b"b"):
         raise Broken(f"no message: {bytes(payload[:80])!r}")
     try:
-        session, number, crc = (int(part, 16) for part in parts[1:4])
+        session, number, blanks = (int(part, 16) for part in parts[1:4])
+        crc = int(parts[5], 16)
     except ValueError:
         raise Broken(f"no message: {bytes(payload[:80])!r}") from None
-    if zlib.crc32(parts[4]) != crc:
-        raise Broken(f"checksum of {parts[0].decode()} {session:x} {number:x}, {len(parts[4])} bytes")
-    return parts[0].decode(), session, number
+    if zlib.crc32(parts[6]) != crc:
+        raise Broken(f"checksum of {parts[0].decode()} {session:x} {number:x}, {len(parts[6])} bytes")
+    return Message(parts[0].decode(), session, number, blanks, parts[4] == b"b")

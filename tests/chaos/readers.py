@@ -4,6 +4,7 @@ One reader of an outlet, as a program: its specification is the argument (JSON),
 input ends it, and its sittings are its output. It comes back when it was cut off.
 """
 
+import base64
 import json
 import os
 import random
@@ -16,7 +17,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../e2e")]
 
 from harness import frames  # noqa: E402
+from message import Fillers, make  # noqa: E402
 from sitting import Sitting  # noqa: E402
+
+# What a writer writes: bytes of filler. More than a socket takes at once, and as much as an outlet does.
+UPWARD = [0, 1, 50, 1000] * 20 + [65_400, 65_536, 200_000, (1 << 20) - 200]
+TOO_LONG = 1 << 20
+PAUSE = 0.05  # seconds between two writes: there are many connections that each goes to
 
 
 class Left(Exception):
@@ -93,7 +100,9 @@ class Json(Lines):
             return
         self.sitting.record(record["seq"])
         if kind == "text":
-            self.sitting.message(record["data"].encode())
+            self.sitting.message(record["data"].encode(), binary=False)
+        elif kind == "binary":
+            self.sitting.message(base64.b64decode(record["base64"], validate=True), binary=True)
 
 
 class Frames(Lines):
@@ -117,10 +126,61 @@ class Frames(Lines):
         elif kind in (frames.TEXT, frames.BINARY, frames.OPEN, frames.CLOSE):
             self.sitting.record(seq)
             if kind in (frames.TEXT, frames.BINARY):
-                self.sitting.message(body)
+                self.sitting.message(body, binary=kind == frames.BINARY)
 
 
 PARSERS = {"lines": Lines, "json": Json, "frames": Frames}
+
+
+class Writer:
+    """What goes to a writable outlet, without waiting, as nobody may read it. `number`: of the sitting."""
+
+    def __init__(self, spec, number):
+        self.spec = spec
+        self.number = number
+        self.random = random.Random(f"{spec['seed']} {number}")
+        self.fillers = None
+        self.made = 0
+        self.due = 0.0
+        self.out = b""
+
+    def write(self, sock):
+        if not self.out and time.monotonic() >= self.due:
+            self.due = time.monotonic() + PAUSE
+            self.out = self.next()
+        if not self.out:
+            return
+        try:
+            sent = sock.send(self.out, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:  # it is over, or a packet is too large
+            sent = len(self.out)
+        self.out = self.out[sent:]
+
+    def next(self):
+        if self.spec["write"] != "messages":
+            garbage = self.spec["write"].encode("latin-1")
+            return garbage or b"y" * TOO_LONG
+        kind = self.spec["format"]
+        binary = kind != "lines" and self.random.random() < 0.3
+        payload = b"" if self.random.random() < 0.2 else self.message(binary)
+        if kind == "json":
+            object_ = {"base64": base64.b64encode(payload).decode()} if binary else {"data": payload.decode()}
+            return json.dumps(object_).encode() + b"\n"
+        if kind == "frames":
+            return frames.record(frames.BINARY if binary else frames.TEXT, payload)
+        return payload + b"\n" if kind == "lines" else payload
+
+    def message(self, binary):
+        if not self.fillers:
+            self.fillers = Fillers([], self.spec["format"] != "lines", self.random.random())
+        size = self.random.choice(UPWARD if self.spec["format"] in ("lines", "frames") else UPWARD[:-1])
+        filler = self.fillers.cut(size, binary)
+        if self.spec["format"] == "packets" and filler.isascii():
+            binary = False  # what can be text goes as text
+        self.made += 1
+        return make(b"up-" + self.spec["name"].encode(), self.number, self.made, 0, binary, filler)
 
 
 class Reader:
@@ -129,6 +189,7 @@ class Reader:
         self.orders = Orders()
         self.sittings = []
         self.pace = None
+        self.writer = None
 
     def connect(self):
         kind = socket.SOCK_SEQPACKET if self.spec["format"] == "packets" else socket.SOCK_STREAM
@@ -143,18 +204,10 @@ class Reader:
             return None
         return sock
 
-    def write(self, sock):
-        """On a writable outlet, or garbage on any: without waiting, as nobody may read it."""
-        try:
-            for text in self.spec.get("write", ()):
-                sock.send(text.encode("latin-1"), socket.MSG_DONTWAIT)
-        except OSError:
-            pass
-
     def packets(self, sock, sitting):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         while True:
-            payload, credentials, _, _ = sock.recvmsg(1 << 18, 64)
+            payload, credentials, _, _ = sock.recvmsg(1 << 19, 64)
             if not credentials:
                 return
             sitting.message(payload)
@@ -170,7 +223,8 @@ class Reader:
             sitting.torn = len(parser.pending)
 
     def after(self, sock, count):
-        self.write(sock)
+        if self.writer:
+            self.writer.write(sock)
         self.orders.look()
         self.pace.had(count)
 
@@ -188,7 +242,7 @@ class Reader:
                 elif record:
                     sitting.record(record.seq)
                     if record.type in (wsgate.TEXT, wsgate.BINARY):
-                        sitting.message(record.payload)
+                        sitting.message(record.payload, binary=record.type == wsgate.BINARY)
                     self.pace.had(len(record.payload))
                 elif self.orders.report:
                     raise Left
@@ -225,6 +279,7 @@ class Reader:
     def begin(self):
         self.sittings.append(Sitting(self.spec))
         self.pace = Pace(self.spec, self.orders)
+        self.writer = Writer(self.spec, len(self.sittings)) if "write" in self.spec else None
 
     def run(self):
         while not self.orders.report:

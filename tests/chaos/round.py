@@ -11,7 +11,7 @@ from ending import Ending
 from harness.control import Rpc
 from harness.wait import Timeout, wait_until
 from programs import Program
-from topology import Topology
+from topology import EXTRA, Topology
 
 
 class Round(Ending):
@@ -127,10 +127,10 @@ class Round(Ending):
         return now
 
     def start_servers(self):
-        for name in ("x0", "x1", "x2"):
-            self.topology.servers[name] = {"kind": "talk", "rate": 100, "sizes": "mixed"}
+        for name, sizes in EXTRA.items():
+            self.topology.servers[name] = {"kind": "talk", "rate": 100, "sizes": sizes}
         self.servers = self.start("servers.py", json.dumps({
-            "seed": self.seed, "servers": self.topology.servers,
+            "seed": self.seed, "servers": self.topology.servers, "long": self.topology.long(),
             "certificate": str(self.options.certificate), "key": str(self.options.key)}))
         self.ports = self.servers.read()
 

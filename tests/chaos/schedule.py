@@ -6,6 +6,9 @@ import signal
 import threading
 import time
 
+from message import largest
+from topology import EXTRA
+
 SIGNALS = ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGHUP"]
 CHATTER = ["list", "outlets", "subscribers", "stats", "warnings"]
 
@@ -23,8 +26,8 @@ def make(topology, seconds, without):
         "reload": lambda: [random.sample(connections, random.randint(0, max(1, len(connections) // 3))),
                            random.sample(outlets, random.randint(0, max(1, len(outlets) // 3))),
                            random.choice(["reload", "SIGHUP"])],
-        "add": lambda: [f"x{random.randint(0, 2)}"],
-        "remove": lambda: [random.choice([f"x{random.randint(0, 2)}", random.choice(connections)])],
+        "add": lambda: [random.choice(list(EXTRA))],
+        "remove": lambda: [random.choice([*EXTRA, random.choice(connections)])],
         "signal": lambda: [random.choice(SIGNALS)],
         "freeze": lambda: [random.choice(readers), random.uniform(0.1, 3)],
         "kill": lambda: [random.choice(readers)],
@@ -81,7 +84,8 @@ class Player:
             self.round.command("reload")
 
     def do_add(self, name):
-        self.round.command("add", name=name, url=self.round.extra_url(name), reconnect={"min": "50ms", "max": "300ms"})
+        self.round.command("add", name=name, url=self.round.extra_url(name), reconnect={"min": "50ms", "max": "300ms"},
+                           max_message=str(largest(EXTRA[name])))
 
     def do_remove(self, name):
         self.round.command("remove", name=name)

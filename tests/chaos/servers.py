@@ -19,9 +19,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../e2e")]
 
-from harness.frame import CONTINUATION, PING, PONG, TEXT, close_frame, frame  # noqa: E402
+from harness.frame import BINARY, CONTINUATION, PING, PONG, TEXT, apply_mask, close_frame, frame  # noqa: E402
 from harness.misbehave import Exchange  # noqa: E402
-from message import Fillers, make  # noqa: E402
+from message import SIZES, Broken, Fillers, json_length, make, make_long, parse  # noqa: E402
 
 MOST_QUEUED = 1 << 17  # bytes that a session has made and the client has not taken
 
@@ -47,10 +47,15 @@ class Session:
         self.name = name.encode()
         self.number = next(hall.numbers)
         self.random = random.Random(f"{hall.spec['seed']} {name} {self.number}")
-        self.fillers = Fillers(self.spec["sizes"], self.number)
+        sizes = SIZES.get(self.spec["sizes"], [])
+        self.fillers = Fillers(sizes, self.spec.get("newlines", False), self.number)
         self.out = bytearray()
         self.received = bytearray()
-        self.made = 0  # messages
+        self.made = 0  # messages, beside those that are empty
+        self.blanks = 0
+        self.long = []  # [number, length, length as JSON] of those that a ring may not hold
+        self.upward = {}  # (reader, its sitting): number of the last message from there
+        self.errors = []
         self.opened = time.monotonic()
         self.close_received = self.close_sent = self.ended = None
         self.ending = False
@@ -78,16 +83,34 @@ class Session:
         return None
 
     def say(self):
-        payload = make(self.name, self.number, self.made, self.fillers.pick())
+        binary = self.random.random() < self.spec.get("binary", 0)
+        opcode = BINARY if binary else TEXT
+        if self.random.random() < self.spec.get("blank", 0):
+            self.say_blanks(opcode)
+        payload = self.payload(binary)
+        if len(payload) >= self.hall.spec["long"]:
+            self.long.append([self.made, len(payload), json_length(payload, binary)])
         self.made += 1
         if self.made % 50 == 0 and self.spec.get("fragments"):
             half = len(payload) // 2
-            self.out += frame(TEXT, payload[:half], fin=False) + frame(PING, b"between")
+            self.out += frame(opcode, payload[:half], fin=False) + frame(PING, b"between")
             self.out += frame(CONTINUATION, payload[half:])
         else:
-            self.out += frame(TEXT, payload)
+            self.out += frame(opcode, payload)
         if self.spec.get("pings"):
             self.out += frame(PING, b"x" * 100) * self.spec["pings"]
+
+    def say_blanks(self, opcode):
+        """Never the last: the message that follows counts them."""
+        count = self.random.choice([1, 1, 1, 2, self.spec.get("burst", 1)])
+        self.out += frame(opcode) * count
+        self.blanks += count
+
+    def payload(self, binary):
+        about = self.name, self.number, self.made, self.blanks, binary
+        if "lengths" in self.spec:
+            return make_long(self.random.choice(self.spec["lengths"]), self.fillers, *about)
+        return make(*about, self.fillers.pick(binary))
 
     def finish_early(self):
         """The end that the specification wants after so many messages."""
@@ -108,15 +131,31 @@ class Session:
         self.received += data
         while (got := self.take_frame()) is not None:
             opcode, payload = got
-            if opcode == PING:
+            if opcode in (TEXT, BINARY):
+                self.hear_message(opcode == BINARY, payload)
+            elif opcode == PING:
                 self.out += frame(PONG, payload)
             elif opcode == 8:
                 self.close_received = time.monotonic()
                 if not self.close_sent:
                     self.close(1000)
 
+    def hear_message(self, binary, payload):
+        """What a reader has written comes whole and in order; nobody else's says who it is."""
+        if not payload.startswith(b"up-"):
+            return
+        try:
+            message = parse(payload)
+        except Broken as broken:
+            self.errors.append(f"sent upwards: {broken}")
+            return
+        writer = message.source, message.session
+        if message.binary != binary or message.number <= self.upward.get(writer, 0):
+            self.errors.append(f"sent upwards: {message} after {self.upward.get(writer)}, opcode {1 + binary}")
+        self.upward[writer] = message.number
+
     def take_frame(self):
-        """(opcode, payload) of the next whole frame of the client. Only the payloads of pings matter."""
+        """(opcode, payload) of the next whole frame of the client."""
         received = self.received
         if len(received) < 2:
             return None
@@ -127,7 +166,7 @@ class Session:
         if len(received) < head + length:
             return None
         opcode, mask = received[0] & 0xF, received[head - 4 : head]
-        payload = bytes(b ^ mask[i % 4] for i, b in enumerate(received[head : head + length])) if opcode == PING else b""
+        payload = apply_mask(bytes(received[head : head + length]), bytes(mask))
         del received[: head + length]
         return opcode, payload
 
@@ -177,7 +216,7 @@ class Session:
         del self.out[:sent]
 
     def report(self):
-        names = ("number", "made", "opened", "close_received", "close_sent", "ended", "how")
+        names = ("number", "made", "blanks", "long", "errors", "opened", "close_received", "close_sent", "ended", "how")
         return {"name": self.name.decode(), **{name: getattr(self, name) for name in names}}
 
 

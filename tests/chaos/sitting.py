@@ -8,7 +8,7 @@ MOST_ERRORS = 10
 
 
 class Sitting:
-    """`lossless`: a number that is missing without a gap that was told is an error at once."""
+    """`lossless`: nothing may be missing but what is larger than the ring, which the verdict finds out."""
 
     def __init__(self, spec):
         self.outlet = spec["outlet"]
@@ -19,12 +19,15 @@ class Sitting:
         self.how = "open"  # eof, reset, left; "open" at the end of the round
         self.torn = 0  # bytes of a record that did not come whole
         self.delivered = 0
+        self.blanks = 0  # of them
+        self.due = 0  # blanks that came before a message that has been delivered
         self.missing = 0  # messages, by their numbers
         self.told = 0  # records lost, as the gaps say
         self.next_seq = None  # of the outlet's records
         self.gaps = 0  # how many gaps were told
-        self.sessions = {}  # session: [first number, last number, delivered, gaps told before the last]
+        self.sessions = {}  # session: [first number, last number, blanks by the last, gaps told before it]
         self.connections = {}  # session: name
+        self.holes = {}  # session: [first, last] number of what a lossless outlet has left out
         self.errors = []
 
     def error(self, text):
@@ -42,37 +45,46 @@ class Sitting:
             self.error(f"a gap from {first} where {self.next_seq} was due")
         if last < first:
             self.error(f"a gap from {first} to {last}")
-        if self.lossless:
-            self.error(f"a gap from {first} to {last}: the outlet promises that there is none")
         self.told += last - first + 1
         self.gaps += 1
         self.next_seq = last + 1
 
-    def message(self, payload):
+    def message(self, payload, binary=None):
+        """`binary`: as the format says, where it does."""
+        if not payload:
+            self.delivered += 1
+            self.blanks += 1
+            return
         try:
-            connection, session, number = parse(payload)
+            message = parse(payload)
         except Broken as broken:
             self.error(str(broken))
             return
         self.delivered += 1
-        seen = self.sessions.get(session)
-        if not seen:
-            self.sessions[session] = [number, number, 1, self.gaps]
-            self.connections[session] = connection
-            return
-        self.follow(f"{connection} session {session:x}", seen, number)
+        if binary not in (None, message.binary):
+            self.error(f"{message}: came as {'binary' if binary else 'text'}")
+        seen = self.sessions.get(message.session)
+        if seen:
+            self.follow(message, seen)
+        else:
+            self.sessions[message.session] = [message.number, message.number, message.blanks, self.gaps]
+            self.connections[message.session] = message.source
 
-    def follow(self, what, seen, number):
-        skipped = number - seen[1] - 1
+    def follow(self, message, seen):
+        what = f"{message.source} session {message.session:x}: message {message.number} after {seen[1]}"
+        skipped = message.number - seen[1] - 1
         if skipped < 0:
-            self.error(f"{what}: message {number} after {seen[1]}")
+            self.error(what)
         elif skipped:
             self.missing += skipped
-            if self.lossless or self.numbered and seen[3] == self.gaps:
-                self.error(f"{what}: message {number} after {seen[1]}, and nothing said of those between")
-        seen[1] = max(number, seen[1])
-        seen[2] += 1
-        seen[3] = self.gaps
+            if self.numbered and seen[3] == self.gaps:
+                self.error(f"{what}, and nothing said of those between")
+            if self.lossless:
+                self.holes.setdefault(message.session, []).append([seen[1] + 1, message.number - 1])
+        self.due += message.blanks - seen[2]
+        if self.lossless and self.blanks < self.due:
+            self.error(f"{what}: {self.due - self.blanks} empty messages are missing")
+        seen[1:] = max(message.number, seen[1]), message.blanks, self.gaps
 
     def end(self, how, torn=0):
         self.ended = time.monotonic()
@@ -80,6 +92,7 @@ class Sitting:
         self.torn = torn
 
     def report(self):
-        if self.numbered and self.missing > self.told:
-            self.error(f"{self.missing} messages are missing, {self.told} were told")
+        missing = self.missing + max(0, self.due - self.blanks)
+        if self.numbered and missing > self.told:
+            self.error(f"{missing} messages are missing, {self.told} were told")
         return {name: value for name, value in vars(self).items()}

@@ -1,18 +1,25 @@
 """What a round is made of, from its seed: connections, servers, outlets, readers."""
 
-from message import LARGEST
+import fnmatch
+
+from message import largest, lengths_near
 
 FORMATS = ["lines", "json", "frames", "packets"]
-RINGS = ["64K", "128K", "256K", "1M", "2M", "4M"]
+RINGS = [size << 10 for size in (4, 16, 64, 128, 256, 1024, 2048, 4096)]
+NEAR_RINGS = [size << 10 for size in (4, 16, 64, 256)]
+MARGIN = 64  # bytes by which the ring of an outlet that waits is larger than any message
 CLOSE = 5  # seconds of close_timeout: longer than any drain_timeout here
-CONNECTION = {"max_message": "128K", "connect_timeout": "1s", "upgrade_timeout": "1s", "tls_timeout": "1s",
+CONNECTION = {"connect_timeout": "1s", "upgrade_timeout": "1s", "tls_timeout": "1s",
               "close_timeout": f"{CLOSE}s", "reconnect": {"min": "50ms", "max": "300ms"}}
-assert LARGEST < 128 << 10
+EXTRA = {"x0": "mixed", "x1": "mixed", "x2": "mixed"}  # connections that are added later, and their sizes
 
 TALKS = [
     {"rate": None, "sizes": "kilobyte"},
     {"rate": None, "sizes": "mixed"},
     {"rate": None, "sizes": "small"},
+    {"rate": None, "sizes": "tiny", "blank": 0.05, "burst": 5000},
+    {"rate": 50, "sizes": "rings"},
+    {"rate": 50, "sizes": "rings"},
     {"rate": 200, "sizes": "kilobyte"},
     {"rate": 1000, "sizes": "mixed"},
     {"rate": 20, "sizes": "large"},
@@ -21,7 +28,11 @@ TALKS = [
 ENDS = [{}, {}, {"end": "close", "code": 1000}, {"end": "close", "code": 4321}, {"end": "close", "code": 1012},
         {"end": "reset"}, {"end": "silence"}]
 BAD = ["refuse", "silent", "void", "flood"]
-GARBAGE = ["\xff\xfe\x00", "x" * 3000, "\n" * 500, '{"data":1}\n', "{}\n"]
+GARBAGE = ["\xff\xfe\x00", "x" * 3000, "\n" * 500, '{"data":1}\n', "{}\n", ""]  # "": more than is taken
+
+
+def matches(sources, name):
+    return any(fnmatch.fnmatchcase(name, glob) for glob in sources)
 
 
 class Topology:
@@ -37,10 +48,14 @@ class Topology:
         self.drain = random.choice([2, 3, 4])  # seconds
         for number in range(random.randint(2, 10)):
             self.add_connection(f"c{number}")
+        self.largest = {**{name: largest(sizes) for name, sizes in EXTRA.items()},
+                        **{settings["name"]: settings["max_message"] for settings in self.connections}}
         if "bad" not in without:
             for number in range(random.randint(0, 3)):
                 self.add_bad(f"bad{number}")
         self.add_outlets()
+        for name, spec in self.servers.items():
+            spec["newlines"] = not any(outlet["format"] == "lines" for outlet in self.takers(name))
 
     # Connections.
 
@@ -52,6 +67,10 @@ class Topology:
         if self.random.random() < 0.2:
             spec["pings"] = self.random.choice([1, 20])
         spec["fragments"] = self.random.random() < 0.3
+        spec["binary"] = self.random.choice([0, 0, 0.2, 1])
+        spec.setdefault("blank", self.random.choice([0, 0, 0.01, 0.3]))
+        if spec["sizes"] == "rings":
+            spec["lengths"] = lengths_near(NEAR_RINGS, self.random.choice(NEAR_RINGS) - MARGIN)
         spec["tls"] = "tls" not in self.without and self.random.random() < 0.3
         self.add(name, spec, query=self.random.choice(["", "?SNDBUF=16384"]))
 
@@ -60,7 +79,8 @@ class Topology:
 
     def add(self, name, spec, query=""):
         self.servers[name] = spec
-        settings = {"name": name, **CONNECTION}
+        sizes = spec.get("sizes", "tiny")
+        settings = {"name": name, **CONNECTION, "max_message": spec["lengths"][-1] if sizes == "rings" else largest(sizes)}
         if spec["tls"]:
             settings["tls"] = {"ca_file": "@CA@"}
         settings["url"] = f"@{'void' if spec['kind'] == 'void' else 'tls' if spec['tls'] else 'plain'}@/{name}{query}"
@@ -88,15 +108,24 @@ class Topology:
         return self.random.choice([["[!p]*"], ["c*"], ["c[0-3]"], ["c[!0]", "b*"], by_name])
 
     def add_outlet(self, name, on_lag):
-        kind = self.random.choice(FORMATS)
-        large = any(server.get("sizes") == "large" for server in self.servers.values())
-        rings = RINGS[2:] if on_lag == "wait" or large else RINGS
-        outlet = {"name": name, "path": f"{name}.sock", "from": self.sources(on_lag), "format": kind, "on_lag": on_lag,
-                  "ring": self.random.choice(rings), "start": self.random.choice(["live", "oldest"]),
-                  "writable": "write" not in self.without and self.random.random() < 0.3}
-        self.outlets.append(outlet)
-        for _ in range(self.random.randint(1, 3)):
-            self.add_reader(outlet)
+        sources = self.sources(on_lag)
+        formats = self.random.sample(FORMATS, 2 if self.random.random() < 0.3 else 1)
+        for letter, kind in zip("ab", formats):
+            outlet = {"name": name + letter, "path": f"{name}{letter}.sock", "from": sources, "format": kind,
+                      "on_lag": on_lag, "ring": self.random.choice(self.rings(sources, on_lag)),
+                      "start": self.random.choice(["live", "oldest"]),
+                      "writable": "write" not in self.without and self.random.random() < 0.3}
+            self.outlets.append(outlet)
+            for _ in range(self.random.randint(1, 3)):
+                self.add_reader(outlet)
+
+    def rings(self, sources, on_lag):
+        """The sizes that an outlet of these connections can have; mostly not far from their messages."""
+        if on_lag != "wait":
+            return RINGS
+        most = max([size for name, size in self.largest.items() if matches(sources, name)], default=0)
+        fit = [ring for ring in RINGS if ring >= most + MARGIN]
+        return fit[:2] + fit
 
     def add_reader(self, outlet):
         spec = {"outlet": outlet["name"], "format": outlet["format"], "on_lag": outlet["on_lag"],
@@ -111,12 +140,20 @@ class Topology:
         elif manner == "mapped" and outlet["format"] == "frames" and outlet["on_lag"] != "wait":
             spec["mapped"] = "map" not in self.without
         elif manner in ("writing", "garbage") and outlet["writable"]:
-            spec["write"] = [self.random.choice(GARBAGE)] if manner == "garbage" else ['{"data":"up"}\n']
+            spec["write"] = self.random.choice(GARBAGE) if manner == "garbage" else "messages"
         spec["buffer"] = self.random.choice([4096, 1 << 16, 1 << 18])
         spec["chunk"] = self.random.choice([1000, 1 << 16, 1 << 18])
         self.readers.append(spec)
 
     # What others need of it.
+
+    def takers(self, name):
+        """The outlets of a connection."""
+        return [outlet for outlet in self.outlets if matches(outlet["from"], name)]
+
+    def long(self):
+        """Messages from so many bytes on may be larger than a ring, in whatever format."""
+        return min(outlet["ring"] for outlet in self.outlets) // 3 if self.outlets else 0
 
     def steady(self):
         """Readers that stay from the start to the end."""
@@ -131,7 +168,7 @@ class Topology:
         connections = []
         for settings in self.connections:
             if settings["name"] not in leave_out:
-                connection = {**settings, "url": url(settings["url"])}
+                connection = {**settings, "url": url(settings["url"]), "max_message": str(settings["max_message"])}
                 if "tls" in connection:
                     connection["tls"] = {"ca_file": str(ca_file)}
                 connections.append(connection)
@@ -140,13 +177,14 @@ class Topology:
         for outlet in self.outlets:
             if outlet["name"] not in leave_out:
                 sources = [name for name in outlet["from"] if name in names or not name.isalnum()]
-                outlets.append({**outlet, "from": sources or ["nobody*"]})
+                outlets.append({**outlet, "from": sources or ["nobody*"], "ring": str(outlet["ring"])})
         return {"connections": connections, "outlets": outlets}
 
     def describe(self):
         lines = [f"drain_timeout {self.drain} s"]
-        lines += [f"connection {settings['name']}: {self.servers[settings['name']]} {settings['url']}"
-                  for settings in self.connections]
+        for settings in self.connections:
+            spec = {key: value for key, value in self.servers[settings["name"]].items() if key != "lengths"}
+            lines.append(f"connection {settings['name']}: {spec} {settings['url']} max_message {settings['max_message']}")
         lines += [f"outlet {outlet}" for outlet in self.outlets]
         lines += [f"reader {reader}" for reader in self.readers]
         return "\n".join(lines)

@@ -1,10 +1,13 @@
 """What has to hold at the end of a round: nothing lost unsaid, nothing twice, nothing torn."""
 
 import collections
-import fnmatch
 import re
 
+from topology import matches
+
 MOST = 20  # violations that are told
+JSON = '{{"seq":{},"time":"2026-01-01T00:00:00.000000Z","connection":"{}","type":"text","data":""}}\n'
+MOST_DIGITS = 8 + len('"binary","base64"') - len('"text","data"')  # a record of json is longer by at most so much
 
 
 class Verdict:
@@ -19,6 +22,7 @@ class Verdict:
         self.removed = removed
         self.log = log
         self.sessions = sessions
+        self.long = {session["number"]: {number: rest for number, *rest in session["long"]} for session in sessions}
         self.sittings = sittings
         self.steady = steady
         self.missing = collections.Counter()  # "reader of outlet": messages that it did not get
@@ -28,11 +32,16 @@ class Verdict:
         self.violations.append(text)
 
     def check(self):
+        for session in self.sessions:
+            for error in session["errors"]:
+                self.violation(f"{session['name']} session {session['number']:x}: {error}")
         for name, sittings in self.sittings.items():
             for sitting in sittings:
+                who = f"{name} of {sitting['outlet']}"
                 for error in sitting["errors"]:
-                    self.violation(f"{name} of {sitting['outlet']}: {error}")
-                self.check_end(f"{name} of {sitting['outlet']}", sitting)
+                    self.violation(f"{who}: {error}")
+                self.check_end(who, sitting)
+                self.check_holes(who, sitting)
         for name in self.steady:
             if self.sittings.get(name):
                 self.check_steady(name, self.sittings[name][0])
@@ -46,13 +55,54 @@ class Verdict:
         if not any(drain * 0.9 < sitting["ended"] - end < drain * 2 + 2 for end in self.ends.get(sitting["outlet"], ())):
             self.violation(f"{who}: ended {sitting['torn']} bytes into a record ({sitting['how']})")
 
+    # What is larger than the ring.
+
+    def too_large(self, outlet, name, session, number):
+        """True, False; None: it may be, as the record has a part of which only the daemon knows the length."""
+        if number not in self.long[session]:
+            return False
+        length, json_length = self.long[session][number]
+        least = {"lines": length + 1, "packets": length + 1, "frames": (length + 39) // 8 * 8,
+                 "json": len(JSON.format("1", name)) + json_length}[outlet["format"]]
+        more = {"frames": (len(name) + 39) // 8 * 8, "json": MOST_DIGITS}.get(outlet["format"], 0)
+        return True if least > outlet["ring"] else None if least + more > outlet["ring"] else False
+
+    def count_too_large(self, outlet, session):
+        """Of all that it has sent."""
+        return sum(self.too_large(outlet, session["name"], session["number"], number) is not False
+                   for number in self.long[session["number"]])
+
+    def check_holes(self, who, sitting):
+        """Whatever is missing in between of an outlet that never skips is larger than its ring, and told where it can be."""
+        if not sitting["lossless"]:
+            return
+        outlet, missing = self.outlet_named(sitting["outlet"]), 0
+        for session, holes in sitting["holes"].items():
+            name = sitting["connections"][session]
+            for first, last in holes:
+                missing += last + 1 - first
+                lost = [number for number in range(first, last + 1)
+                        if self.too_large(outlet, name, int(session), number) is False]
+                if lost:
+                    self.violation(f"{who}: {name} session {int(session):x}: {len(lost)} messages from {lost[0]} on are missing")
+        most = sum(self.count_too_large(outlet, session) for session in self.sessions
+                   if matches(outlet["from"], session["name"]))
+        if sitting["numbered"] and not missing <= sitting["told"] <= most:
+            self.violation(f"{who}: gaps of {sitting['told']} messages, {missing} at least and {most} at most are "
+                           "larger than the ring")
+
     def check_steady(self, name, sitting):
         outlet = self.outlet(name)
         if outlet["on_lag"] != "wait":
             return
-        for session in self.sessions:
-            if any(fnmatch.fnmatch(session["name"], glob) for glob in outlet["from"]):
-                self.check_whole(f"{name} of {outlet['name']}", sitting, session)
+        who = f"{name} of {outlet['name']}"
+        sessions = [session for session in self.sessions if matches(outlet["from"], session["name"])]
+        for session in sessions:
+            self.check_whole(who, outlet, sitting, session)
+        due = sum(blanks for _, _, blanks, _ in sitting["sessions"].values())
+        made = sum(session["blanks"] for session in sessions)
+        if not due <= sitting["blanks"] <= made:
+            self.violation(f"{who}: {sitting['blanks']} empty messages; {due} were due, {made} were sent")
 
     def check_counts(self, counted, published):
         """At a calm end, of readers that stayed: delivered and told as lost is what was published."""
@@ -70,20 +120,28 @@ class Verdict:
 
     def outlet(self, reader):
         """The outlet of a reader."""
-        name = self.sittings[reader][0]["outlet"]
+        return self.outlet_named(self.sittings[reader][0]["outlet"])
+
+    def outlet_named(self, name):
         return next(outlet for outlet in self.topology.outlets if outlet["name"] == name)
 
-    def check_whole(self, who, sitting, session):
+    def fitting(self, outlet, session, first, end):
+        """How many of its messages from `first` on an outlet has to deliver."""
+        too_large = sum(self.too_large(outlet, session["name"], session["number"], number) is not False
+                        for number in self.long[session["number"]] if first <= number < end)
+        return end - first - too_large
+
+    def check_whole(self, who, outlet, sitting, session):
         """That the reader of an outlet that waits got a session as a whole."""
         first, last, *_ = sitting["sessions"].get(str(session["number"]), (0, -1))
         what = f"{session['name']} session {session['number']:x}"
-        if first != 0:
+        if self.fitting(outlet, session, 0, first):
             self.violation(f"{who}: {what} begins with message {first}")
         if session["how"] == "open" or (session["ended"] or 0) > (sitting["ended"] or 0):
             return
         if any(removed < session["ended"] for removed in self.removed.get(sitting["outlet"], ())):
             return  # an outlet that is taken away takes nothing more
-        lost = session["made"] - 1 - last
+        lost = self.fitting(outlet, session, last + 1, session["made"])
         if lost and session["how"] == "closed":
             self.missing[who] += lost
             self.check_told(who, f"{what} was closed in order, the last {lost} of {session['made']} are missing",
