@@ -163,9 +163,15 @@ static void methods_connect_done(struct connection_waiter *waiter,
 
 void methods_connect(struct rpc_call *call, json_t *parameters)
 {
-	struct connection *connection = methods_connection(call, parameters);
 	struct methods_headers headers = {0};
+	struct connection *connection;
+	struct error error;
 
+	if (!gateway_goes_on(methods_context(call)->gateway, &error)) {
+		rpc_fail(call, &error, NULL);
+		return;
+	}
+	connection = methods_connection(call, parameters);
 	if (!connection)
 		return;
 	if (!methods_headers_parse(&headers, json_object_get(parameters, "headers")))

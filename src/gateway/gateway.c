@@ -167,6 +167,12 @@ struct outlet *gateway_outlet(const struct gateway *gateway, const char *name)
 {
 	const struct gateway_outlet *entry = names_find(&gateway->outlets_by_name, name);
 
+	for (size_t i = 0; !entry && gateway->stopped && i < gateway->leaving_count; i++) {
+		struct outlet *outlet = gateway->leaving[i].outlet;
+
+		if (strcmp(outlet_settings(outlet)->name, name) == 0)
+			return outlet;
+	}
 	return entry ? entry->outlet : NULL;
 }
 
@@ -178,12 +184,13 @@ struct connection *const *gateway_connections(const struct gateway *gateway, siz
 
 size_t gateway_outlet_count(const struct gateway *gateway)
 {
-	return gateway->outlet_count;
+	return gateway->outlet_count + (gateway->stopped ? gateway->leaving_count : 0);
 }
 
 struct outlet *gateway_outlet_at(const struct gateway *gateway, size_t index)
 {
-	return gateway->outlets[index]->outlet;
+	return index < gateway->outlet_count ? gateway->outlets[index]->outlet
+					     : gateway->leaving[index - gateway->outlet_count].outlet;
 }
 
 const char **gateway_outlet_sources(const struct outlet *outlet, size_t *count)
@@ -328,14 +335,31 @@ void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry)
 	gateway_free_entry(entry);
 }
 
+/* Takes the connection out of the array, whose order stays. False: it is not in it. */
+static bool gateway_take_out(struct connection **array, size_t *count,
+	const struct connection *connection)
+{
+	size_t index = 0;
+
+	while (index < *count && array[index] != connection)
+		index++;
+	if (index == *count)
+		return false;
+	--*count;
+	memmove(&array[index], &array[index + 1], (*count - index) * sizeof(*array));
+	return true;
+}
+
 static void gateway_on_retired(struct connection *connection, void *context)
 {
 	struct gateway *gateway = context;
-	size_t index = gateway->retiring_count - 1;
 
-	while (gateway->retiring[index] != connection)
-		index--;
-	gateway->retiring[index] = gateway->retiring[--gateway->retiring_count];
+	if (gateway_take_out(gateway->connections, &gateway->connection_count, connection)) {
+		names_remove(&gateway->connections_by_name, connection_name(connection));
+		gateway->closing--;
+	} else {
+		gateway_take_out(gateway->retiring, &gateway->retiring_count, connection);
+	}
 	gateway->retired = alloc_one_more(gateway->retired, gateway->retired_count,
 		sizeof(*gateway->retired));
 	gateway->retired[gateway->retired_count++] = connection;
@@ -369,20 +393,28 @@ void gateway_retire(struct gateway *gateway, struct connection *connection)
 	connection_retire(connection);
 }
 
-/* False: at `end` there was more to do. */
-static bool gateway_close_connections(struct gateway *gateway, bool late, uint64_t end)
+/* False: at `end` there were more. */
+static bool gateway_abort(struct connection *const *connections, size_t count, uint64_t end)
 {
-	while (gateway->connection_count) {
+	for (; count > 0; count--) { /* it takes itself out */
 		if (clock_monotonic() >= end)
 			return false;
-		gateway_retire(gateway, gateway->connections[--gateway->connection_count]);
-	}
-	for (size_t i = gateway->retiring_count; late && i > 0; i--) { /* it takes itself out */
-		if (clock_monotonic() >= end)
-			return false;
-		connection_abort(gateway->retiring[i - 1]);
+		connection_abort(connections[count - 1]);
 	}
 	return true;
+}
+
+/* They stay where they are, to be seen, until they have closed. False: at `end` there was more to do. */
+static bool gateway_close_connections(struct gateway *gateway, bool late, uint64_t end)
+{
+	while (gateway->closing < gateway->connection_count) {
+		if (clock_monotonic() >= end)
+			return false;
+		connection_retire(gateway->connections[gateway->closing++]);
+	}
+	return !late ||
+		(gateway_abort(gateway->connections, gateway->connection_count, end) &&
+			gateway_abort(gateway->retiring, gateway->retiring_count, end));
 }
 
 /* The connections close first, then the outlets deliver what is in their rings. False: at `end`
@@ -390,16 +422,18 @@ static bool gateway_close_connections(struct gateway *gateway, bool late, uint64
 static bool gateway_go_on_stopping(struct gateway *gateway, uint64_t now, uint64_t end)
 {
 	bool late = now >= gateway->stop_deadline;
+	struct gateway_outlet *entry;
 
 	if (!gateway_close_connections(gateway, late, end))
 		return false;
-	if (gateway->retiring_count && !late)
+	if (gateway->connection_count + gateway->retiring_count && !late)
 		return true;
-	names_release(&gateway->outlets_by_name);
 	while (gateway->outlet_count) {
 		if (clock_monotonic() >= end)
 			return false;
-		gateway_drop_outlet(gateway, gateway->outlets[--gateway->outlet_count]);
+		entry = gateway->outlets[--gateway->outlet_count];
+		names_remove(&gateway->outlets_by_name, outlet_settings(entry->outlet)->name);
+		gateway_drop_outlet(gateway, entry);
 	}
 	return gateway_free_left(gateway, now, end);
 }
@@ -570,14 +604,19 @@ bool gateway_check_connection(const struct gateway *gateway, const struct connec
 	return call_check(&gateway->host.call, config, &none, check, done, context, error);
 }
 
+bool gateway_goes_on(const struct gateway *gateway, struct error *error)
+{
+	return !gateway->stopped || error_set(error, ERROR_SYSTEM, "the daemon is stopping");
+}
+
 bool gateway_add(struct gateway *gateway, struct connection_config *config,
 	struct error *error)
 {
 	struct connection *connection;
 	bool taken;
 
-	if (gateway->stopped)
-		return error_set(error, ERROR_SYSTEM, "the daemon is stopping");
+	if (!gateway_goes_on(gateway, error))
+		return false;
 	if (gateway->change)
 		return error_set(error, ERROR_SYSTEM, "a reload is under way");
 	if (gateway_connection(gateway, config->name))
@@ -623,17 +662,14 @@ static void gateway_remove_implicit_outlet(struct gateway *gateway, const char *
 bool gateway_remove(struct gateway *gateway, const char *name, struct error *error)
 {
 	struct connection *connection = gateway_connection(gateway, name);
-	size_t index = 0;
 
+	if (!gateway_goes_on(gateway, error))
+		return false;
 	if (gateway->change)
 		return error_set(error, ERROR_SYSTEM, "a reload is under way");
 	if (!connection)
 		return error_set(error, ERROR_NOT_FOUND, "there is no connection '%s'", name);
-	while (gateway->connections[index] != connection)
-		index++;
-	gateway->connection_count--;
-	memmove(&gateway->connections[index], &gateway->connections[index + 1],
-		(gateway->connection_count - index) * sizeof(*gateway->connections));
+	gateway_take_out(gateway->connections, &gateway->connection_count, connection);
 	gateway_emit_connection(gateway, "removed", connection_name(connection));
 	gateway_retire(gateway, connection);
 	gateway_remove_implicit_outlet(gateway, connection_name(connection));

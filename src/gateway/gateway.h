@@ -85,6 +85,9 @@ bool gateway_check_connection(const struct gateway *gateway, const struct connec
 	struct net_check **check, void (*done)(const struct error *error, void *context),
 	void *context, struct error *error);
 
+/* False, and the error: it is stopping. What is stopping can be looked at until it is done. */
+bool gateway_goes_on(const struct gateway *gateway, struct error *error);
+
 /* Adds one connection, with its outlet if no outlet takes it; takes the settings over on
  * success. */
 bool gateway_add(struct gateway *gateway, struct connection_config *config,

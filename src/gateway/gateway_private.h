@@ -41,6 +41,7 @@ struct gateway {
 
 	struct connection **connections; /* in the order of the configuration */
 	size_t connection_count;
+	size_t closing; /* at the end: how many of them, from the first on, have been told to close */
 	struct names connections_by_name;
 	struct connection **retiring; /* removed, but not closed yet */
 	size_t retiring_count;

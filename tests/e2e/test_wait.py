@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from harness.control import RpcError
 from harness.subscriber import Lines
 from harness.wait import Deadline, wait_until
 
@@ -196,6 +197,49 @@ def test_termination_delivers_all_that_the_server_has_sent(held_up):
     daemon.notify.wait_for("STOPPING=1")
     assert int(daemon.notify.wait_for("EXTEND_TIMEOUT_USEC=").split("=")[1]) > 20_000_000
     time.sleep(0.3)  # longer than close_timeout
+    expect_all(subscriber, 3000)
+    subscriber.wait_end()
+    assert daemon.process.wait(15) == 0
+
+
+def test_what_is_stopping_can_be_looked_at_but_not_changed(held_up):
+    daemon, subscriber = held_up()
+    daemon.signal(signal.SIGTERM)
+    daemon.notify.wait_for("STOPPING=1")
+    assert [(line["name"], line["state"]) for line in daemon.call("list")] == [("feed", "closing")]
+    assert daemon.status("feed")["state"] == "closing"
+    assert daemon.call("stats", name="feed")["messages_recv"] > 0
+    assert outlet(daemon, "held")["waiting"]
+    assert [line["outlet"] for line in daemon.call("subscribers", outlet="held")] == ["held"]
+    for method, parameters in [("connect", {"name": "feed"}), ("connect", {"name": "gone"}), ("remove", {"name": "feed"}),
+                               ("add", {"name": "new", "url": "ws://127.0.0.1:1/"}), ("reload", {})]:
+        with pytest.raises(RpcError, match="the daemon is stopping") as refusal:
+            daemon.call(method, **parameters)
+        assert refusal.value.err == "SYSTEM-ERROR"
+    answer = (rpc := daemon.rpc()).start("disconnect", name="feed")
+    expect_all(subscriber)
+    assert rpc.finish(answer) is True
+    subscriber.wait_end()
+    assert daemon.process.wait(15) == 0
+
+
+def test_an_outlet_can_be_looked_at_while_it_delivers_the_rest(start_daemon, bad_server):
+    """Its connection has closed by then; what has come is in the ring."""
+    daemon = start_daemon({
+        "gateway": {"drain_timeout": "20s"},
+        "connections": [flood("feed", bad_server.url("/flood", count=3000, size=SIZE, end="finish"))],
+        "outlets": [waiting("held", "feed", ring="4M"), waiting("other", "feed", ring="4M")],
+    })
+    (subscriber,) = subscribe(daemon, "held")
+    daemon.call("connect", name="feed")
+    wait_until(lambda: outlet(daemon, "held")["messages"] == 3000)
+    daemon.signal(signal.SIGTERM)
+    wait_until(lambda: daemon.call("list") == [])
+    with pytest.raises(RpcError, match="there is no connection 'feed'"):
+        daemon.status("feed")
+    wait_until(lambda: [line["name"] for line in daemon.call("outlets")] == ["held"])
+    assert outlet(daemon, "held")["messages"] == 3000 and outlet(daemon, "held")["from"] == []
+    assert daemon.call("subscribers", outlet="held")[0]["behind"] > 0
     expect_all(subscriber, 3000)
     subscriber.wait_end()
     assert daemon.process.wait(15) == 0
