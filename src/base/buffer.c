@@ -9,6 +9,8 @@
 
 enum { BUFFER_SMALLEST = 256 };
 
+#define BUFFER_CAPACITY_MAX (UINT64_MAX >> 1)
+
 /* realloc() would leave a copy of a secret behind. */
 static void buffer_grow(struct buffer *buffer, size_t capacity)
 {
@@ -23,7 +25,7 @@ static void buffer_grow(struct buffer *buffer, size_t capacity)
 	} else {
 		buffer->memory = alloc_resize(buffer->memory, capacity);
 	}
-	buffer->capacity = capacity;
+	buffer->capacity = capacity & BUFFER_CAPACITY_MAX;
 }
 
 uint8_t *buffer_reserve(struct buffer *buffer, size_t length)

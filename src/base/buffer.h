@@ -14,8 +14,8 @@ struct buffer {
 	uint8_t *memory;
 	size_t start;    /* of the content within memory */
 	size_t length;   /* of the content */
-	size_t capacity; /* of memory */
-	bool secret;     /* the memory is wiped before it is given back; stays until it is unset */
+	uint64_t capacity : 63; /* of memory */
+	bool secret : 1; /* the memory is wiped before it is given back; stays until it is unset */
 };
 
 /* The content; valid until the next append, reserve or release. NULL if there is no memory. */

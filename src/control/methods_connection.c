@@ -15,18 +15,17 @@
 struct methods_wait {
 	struct connection_waiter waiter;
 	struct rpc_call *call;
-	struct connection *connection;
 };
 
 static void methods_wait_cancel(void *context)
 {
 	struct methods_wait *wait = context;
 
-	connection_forget(wait->connection, &wait->waiter);
+	connection_forget(&wait->waiter);
 	free(wait);
 }
 
-static struct methods_wait *methods_wait_new(struct rpc_call *call, struct connection *connection,
+static struct methods_wait *methods_wait_new(struct rpc_call *call,
 	void (*done)(struct connection_waiter *waiter, const struct call_report *last,
 		const struct error *error))
 {
@@ -35,7 +34,6 @@ static struct methods_wait *methods_wait_new(struct rpc_call *call, struct conne
 	wait->waiter.done = done;
 	wait->waiter.context = wait;
 	wait->call = call;
-	wait->connection = connection;
 	rpc_on_cancel(call, methods_wait_cancel, wait);
 	return wait;
 }
@@ -178,7 +176,7 @@ void methods_connect(struct rpc_call *call, json_t *parameters)
 		rpc_refuse_error(call, &headers.error);
 	else
 		connection_connect(connection, &headers.list,
-			&methods_wait_new(call, connection, methods_connect_done)->waiter);
+			&methods_wait_new(call, methods_connect_done)->waiter);
 	methods_headers_release(&headers);
 }
 
@@ -218,7 +216,7 @@ void methods_disconnect(struct rpc_call *call, json_t *parameters)
 		return;
 	}
 	connection_disconnect(connection, code, reason ? reason : "",
-		&methods_wait_new(call, connection, methods_disconnect_done)->waiter);
+		&methods_wait_new(call, methods_disconnect_done)->waiter);
 }
 
 void methods_is_open(struct rpc_call *call, json_t *parameters)

@@ -49,16 +49,14 @@ static const struct report_counter stats_counters[] = {
 };
 
 static const struct report_counter outlet_counters[] = {
-	REPORT_COUNTER(outlet_stats, messages),
-	REPORT_COUNTER(outlet_stats, oldest),
-	REPORT_COUNTER(outlet_stats, bytes),
-	REPORT_COUNTER(outlet_stats, sent),
-	REPORT_COUNTER(outlet_stats, lost),
-	REPORT_COUNTER(outlet_stats, lags),
-	REPORT_COUNTER(outlet_stats, oversize),
-	REPORT_COUNTER(outlet_stats, inputs),
-	REPORT_COUNTER(outlet_stats, refused),
-	REPORT_COUNTER(outlet_stats, accepted),
+	REPORT_COUNTER(outlet_counts, bytes),
+	REPORT_COUNTER(outlet_counts, sent),
+	REPORT_COUNTER(outlet_counts, lost),
+	REPORT_COUNTER(outlet_counts, lags),
+	REPORT_COUNTER(outlet_counts, oversize),
+	REPORT_COUNTER(outlet_counts, inputs),
+	REPORT_COUNTER(outlet_counts, refused),
+	REPORT_COUNTER(outlet_counts, accepted),
 	{NULL, 0},
 };
 
@@ -447,7 +445,9 @@ json_t *report_outlet(const struct outlet *outlet)
 	json_object_set_new(report, "max_subscribers", json_integer(settings->max_subscribers));
 	json_object_set_new(report, "subscribers", json_integer(stats.subscribers));
 	json_object_set_new(report, "waiting", json_boolean(stats.waiting));
-	report_counters(report, outlet_counters, &stats);
+	json_object_set_new(report, "messages", report_number(stats.messages));
+	json_object_set_new(report, "oldest", report_number(stats.oldest));
+	report_counters(report, outlet_counters, &stats.counts);
 	return report;
 }
 

@@ -35,8 +35,8 @@ struct admission_ticket {
 	/* It was queued and is inside now. Never called from within an admission_… function. */
 	void (*admitted)(void *context);
 	void *context;
-	enum admission_place place;            /* to be read */
-	enum admission_rank rank;              /* private, as is what follows */
+	enum admission_place place : 8;            /* to be read */
+	enum admission_rank rank : 8;              /* private, as is what follows */
 	bool holds;                            /* a place */
 	uint64_t entered;                      /* monotonic ns */
 	TAILQ_ENTRY(admission_ticket) entry;   /* of a queue, or of those that hold a place */

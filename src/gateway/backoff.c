@@ -1,23 +1,25 @@
 #include "gateway/backoff.h"
 
-static uint64_t backoff_ceiling(const struct backoff *backoff)
+static uint64_t backoff_ceiling(const struct backoff *backoff,
+	const struct backoff_settings *settings)
 {
-	double grown = (double)backoff->ceiling * backoff->factor;
+	double grown = (double)backoff->ceiling * settings->factor;
 
-	if (backoff->failures == 0 || grown < (double)backoff->min)
-		return backoff->min;
-	if (grown > (double)backoff->max)
-		return backoff->max;
+	if (backoff->failures == 0 || grown < (double)settings->min)
+		return settings->min;
+	if (grown > (double)settings->max)
+		return settings->max;
 	return (uint64_t)grown;
 }
 
-uint64_t backoff_next(struct backoff *backoff, uint64_t random)
+uint64_t backoff_next(struct backoff *backoff, const struct backoff_settings *settings,
+	uint64_t random)
 {
-	uint64_t floor = backoff->min / 2;
+	uint64_t floor = settings->min / 2;
 
-	backoff->ceiling = backoff_ceiling(backoff);
+	backoff->ceiling = backoff_ceiling(backoff, settings);
 	backoff->failures++;
-	if (backoff->steady)
+	if (settings->steady)
 		return backoff->ceiling;
 	return floor + random % (backoff->ceiling - floor + 1);
 }

@@ -6,16 +6,19 @@
 
 /*
  * How long to wait before the next attempt: exponential backoff with full jitter, so that many
- * clients of one server that has gone away do not come back in step. Set the first four, leave
- * the others zero; the first four may change at any time.
+ * clients of one server that has gone away do not come back in step. Zero-initialise.
  */
 struct backoff {
+	uint64_t ceiling;  /* private: of the last delay; 0: there was none */
+	unsigned failures; /* attempts since the last reset */
+};
+
+/* They may change from one delay to the next. */
+struct backoff_settings {
 	uint64_t min; /* ns */
 	uint64_t max; /* ns, at least min */
 	double factor; /* at least 1 */
 	bool steady;   /* no jitter: each delay is the longest */
-	unsigned failures; /* attempts since the last reset */
-	uint64_t ceiling; /* private: of the last delay; 0: there was none */
 };
 
 /*
@@ -24,7 +27,8 @@ struct backoff {
  * there because a delay of nearly nothing would only make the next failure sooner. A steady one is
  * always min * factor^failures, at most max.
  */
-uint64_t backoff_next(struct backoff *backoff, uint64_t random);
+uint64_t backoff_next(struct backoff *backoff, const struct backoff_settings *settings,
+	uint64_t random);
 
 /* After a success: the next delay starts from min again. */
 void backoff_reset(struct backoff *backoff);

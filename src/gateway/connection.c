@@ -105,12 +105,46 @@ void connection_judge_call(struct connection *connection)
 	}
 }
 
+struct connection_last *connection_last(struct connection *connection)
+{
+	if (!connection->last)
+		connection->last = alloc_zero(1, sizeof(*connection->last));
+	return connection->last;
+}
+
+bool connection_gave_up(const struct connection *connection)
+{
+	return connection->last && connection->last->gave_up;
+}
+
 void connection_note_error(struct connection *connection, const struct error *error)
 {
-	free(connection->last_error_text);
-	connection->last_error = error->name;
-	connection->last_error_text = alloc_string(error->text);
-	connection->last_error_time = clock_realtime();
+	struct connection_last *last = connection_last(connection);
+
+	free(last->error_text);
+	last->error = error->name;
+	last->error_text = alloc_string(error->text);
+	last->error_time = clock_realtime();
+}
+
+static void connection_note_close(struct connection *connection, const struct session_end *end)
+{
+	struct connection_last *last = connection_last(connection);
+
+	last->close_code = end->code;
+	last->close_remote = end->remote;
+	free(last->close_reason);
+	last->close_reason = alloc_string(end->reason);
+}
+
+static void connection_release_last(struct connection *connection)
+{
+	if (!connection->last)
+		return;
+	free(connection->last->gave_up);
+	free(connection->last->error_text);
+	free(connection->last->close_reason);
+	free(connection->last);
 }
 
 /* Open and close stand in the outlets, between the messages before and after. */
@@ -161,11 +195,11 @@ void connection_answer(struct connection *connection, enum connection_waits wait
 {
 	struct connection_waiter *waiter, *next;
 
-	for (waiter = TAILQ_FIRST(&connection->waiters); waiter; waiter = next) {
-		next = TAILQ_NEXT(waiter, entry);
+	for (waiter = LIST_FIRST(&connection->waiters); waiter; waiter = next) {
+		next = LIST_NEXT(waiter, entry);
 		if (waiter->waits != waits)
 			continue;
-		TAILQ_REMOVE(&connection->waiters, waiter, entry);
+		LIST_REMOVE(waiter, entry);
 		waiter->done(waiter, report, error);
 	}
 }
@@ -176,12 +210,12 @@ void connection_wait(struct connection *connection, struct connection_waiter *wa
 	if (!waiter)
 		return;
 	waiter->waits = waits;
-	TAILQ_INSERT_TAIL(&connection->waiters, waiter, entry);
+	LIST_INSERT_HEAD(&connection->waiters, waiter, entry);
 }
 
-void connection_forget(struct connection *connection, struct connection_waiter *waiter)
+void connection_forget(struct connection_waiter *waiter)
 {
-	TAILQ_REMOVE(&connection->waiters, waiter, entry);
+	LIST_REMOVE(waiter, entry);
 }
 
 /* --- an open session ----------------------------------------------------------------------- */
@@ -346,10 +380,7 @@ void connection_closed(struct connection *connection, const struct session *sess
 	const struct session_end *end, bool renewed)
 {
 	connection->stats.closes++;
-	connection->last_close_code = end->code;
-	connection->last_close_remote = end->remote;
-	free(connection->last_close_reason);
-	connection->last_close_reason = alloc_string(end->reason);
+	connection_note_close(connection, end);
 	if (end->error)
 		connection_note_error(connection, end->error);
 	connection_log_close(connection, session, end);
@@ -528,6 +559,8 @@ static uint64_t connection_next_try(const struct connection *connection)
 void connection_status(const struct connection *connection, struct connection_status *status)
 {
 	static const struct warnings no_warnings;
+	static const struct connection_last nothing;
+	const struct connection_last *last = connection->last ? connection->last : &nothing;
 	const struct hold *hold = connection->hold;
 
 	*status = (struct connection_status){
@@ -539,19 +572,18 @@ void connection_status(const struct connection *connection, struct connection_st
 			connection->ticket.place == ADMISSION_QUEUED,
 		.next_try_ns = connection_next_try(connection),
 		.attempt = connection->attempt,
-		.gave_up = connection->gave_up,
+		.gave_up = last->gave_up,
 		.paused = connection->session && session_paused(connection->session),
 		.send_queued = connection->session ? session_queued(connection->session) : 0,
 		.held = hold ? hold->messages.count : 0,
 		.held_bytes = hold ? message_queue_size(&hold->messages) : 0,
 		.call = &connection->report,
-		.last_error = connection->last_error,
-		.last_error_text = connection->last_error_text,
-		.last_error_time = connection->last_error_time,
-		.last_close_code = connection->last_close_code,
-		.last_close_reason =
-			connection->last_close_reason ? connection->last_close_reason : "",
-		.last_close_remote = connection->last_close_remote,
+		.last_error = last->error,
+		.last_error_text = last->error_text,
+		.last_error_time = last->error_time,
+		.last_close_code = last->close_code,
+		.last_close_reason = last->close_reason ? last->close_reason : "",
+		.last_close_remote = last->close_remote,
 		.stats = &connection->stats,
 		.warnings = connection->warnings ? connection->warnings : &no_warnings,
 		.outlet_count = connection->route_count,
@@ -601,7 +633,7 @@ struct connection *connection_new(const struct connection_host *host,
 	struct connection *connection = alloc_zero(1, sizeof(*connection));
 
 	connection->host = host;
-	TAILQ_INIT(&connection->waiters);
+	LIST_INIT(&connection->waiters);
 	connection->ticket.admitted = connection_on_admitted;
 	connection->ticket.context = connection;
 	connection->waiter.room = connection_on_room;
@@ -642,9 +674,7 @@ void connection_free(struct connection *connection)
 	call_report_release(&connection->report);
 	connection_clear_warnings(connection);
 	free(connection->warnings);
-	free(connection->gave_up);
-	free(connection->last_error_text);
-	free(connection->last_close_reason);
+	connection_release_last(connection);
 	connection_config_free(connection->config);
 	free(connection->shown_url);
 	free(connection);
@@ -702,7 +732,7 @@ void connection_change(struct connection *connection, struct connection_config *
 	const struct connection_settings *settings = config->settings;
 	struct connection_config *former = connection->config;
 	const struct connection_settings *before = former->settings;
-	bool gave_up = connection->gave_up != NULL;
+	bool gave_up = connection_gave_up(connection);
 
 	if (change == SETTINGS_SAME) {
 		former->untrusted = config->untrusted;

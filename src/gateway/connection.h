@@ -77,8 +77,8 @@ struct connection_waiter {
 	void (*done)(struct connection_waiter *waiter, const struct call_report *call,
 		const struct error *error);
 	void *context;
-	TAILQ_ENTRY(connection_waiter) entry; /* private */
-	enum connection_waits waits;          /* private */
+	LIST_ENTRY(connection_waiter) entry; /* private */
+	enum connection_waits waits;         /* private */
 };
 
 /*
@@ -96,7 +96,7 @@ void connection_connect(struct connection *connection, const struct header_list 
 void connection_disconnect(struct connection *connection, unsigned code, const char *reason,
 	struct connection_waiter *waiter);
 
-void connection_forget(struct connection *connection, struct connection_waiter *waiter);
+void connection_forget(struct connection_waiter *waiter);
 
 bool connection_is_open(const struct connection *connection);
 

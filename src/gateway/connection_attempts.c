@@ -110,8 +110,10 @@ void connection_start_anew(struct connection *connection)
 {
 	connection->attempt = 0;
 	backoff_reset(&connection->backoff);
-	free(connection->gave_up);
-	connection->gave_up = NULL;
+	if (connection_gave_up(connection)) {
+		free(connection->last->gave_up);
+		connection->last->gave_up = NULL;
+	}
 }
 
 /* Why this failure is the last one; NULL: it is not. */
@@ -134,10 +136,11 @@ static char *connection_last_straw(const struct connection *connection, unsigned
 
 static void connection_give_up(struct connection *connection, char *reason)
 {
+	struct connection_last *last = connection_last(connection);
 	struct buffer details = {0};
 
-	free(connection->gave_up);
-	connection->gave_up = reason;
+	free(last->gave_up);
+	last->gave_up = reason;
 	connection_log(connection, LOG_ERR, "gave up: %s", reason);
 	connection_rest(connection);
 
@@ -151,18 +154,19 @@ static void connection_give_up(struct connection *connection, char *reason)
 static uint64_t connection_delay(struct connection *connection, uint64_t retry_after)
 {
 	const struct connection_settings *settings = connection->settings;
-	struct backoff *backoff = &connection->backoff;
+	const struct backoff_settings backoff = {
+		.min = settings->reconnect.min,
+		.max = settings->reconnect.max,
+		.factor = settings->reconnect.factor,
+		.steady = settings->reconnect.jitter == JITTER_NONE,
+	};
 	uint64_t random, ns;
 
-	backoff->min = settings->reconnect.min;
-	backoff->max = settings->reconnect.max;
-	backoff->factor = settings->reconnect.factor;
-	backoff->steady = settings->reconnect.jitter == JITTER_NONE;
 	evutil_secure_rng_get_bytes(&random, sizeof(random));
-	ns = backoff_next(backoff, random);
+	ns = backoff_next(&connection->backoff, &backoff, random);
 	if (retry_after > CONNECTION_RETRY_AFTER_MAX)
 		retry_after = CONNECTION_RETRY_AFTER_MAX;
-	if (backoff->steady)
+	if (backoff.steady)
 		return ns > retry_after ? ns : retry_after;
 	return retry_after + ns;
 }
@@ -208,8 +212,9 @@ void connection_retry(struct connection *connection, unsigned code, uint64_t ret
 /* A server that is down for hours gets one warning, not one for each attempt. */
 static void connection_log_failure(struct connection *connection, const struct error *error)
 {
-	bool known = connection->attempt > 1 && connection->last_error &&
-		strcmp(connection->last_error_text, error->text) == 0;
+	const struct connection_last *last = connection->last;
+	bool known = connection->attempt > 1 && last && last->error &&
+		strcmp(last->error_text, error->text) == 0;
 
 	connection_log(connection, known ? LOG_DEBUG : LOG_WARNING, "%s (attempt %u)", error->text,
 		connection->attempt);

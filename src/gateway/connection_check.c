@@ -63,8 +63,7 @@ static void connection_connect_now(struct connection *connection)
 	struct connection_check *check = connection->check;
 	struct connection_waiter *waiter;
 
-	TAILQ_FOREACH(waiter, &connection->waiters, entry)
-	{
+	LIST_FOREACH (waiter, &connection->waiters, entry) {
 		if (waiter->waits == CONNECTION_FOR_CHECK)
 			waiter->waits = CONNECTION_FOR_OPEN;
 	}

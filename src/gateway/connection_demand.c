@@ -16,7 +16,7 @@ static bool connection_has_subscribers(const struct connection *connection)
 
 static void connection_open_on_demand(struct connection *connection)
 {
-	if (connection->wanted || connection->gave_up)
+	if (connection->wanted || connection_gave_up(connection))
 		return;
 	connection->wanted = true;
 	if (connection->session)

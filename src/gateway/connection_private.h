@@ -17,7 +17,18 @@ struct connection_route {
 	unsigned source;
 };
 
-TAILQ_HEAD(connection_waiters, connection_waiter);
+LIST_HEAD(connection_waiters, connection_waiter);
+
+/* What has failed, and how a session has ended, the last time. */
+struct connection_last {
+	char *gave_up;     /* why; NULL: it has not */
+	const char *error; /* its name: static; NULL: none yet */
+	char *error_text;
+	uint64_t error_time; /* ns since 1970 */
+	unsigned close_code; /* 0: none yet */
+	bool close_remote;   /* the server began it */
+	char *close_reason;
+};
 
 struct connection {
 	const struct connection_host *host;
@@ -25,31 +36,32 @@ struct connection {
 	const struct connection_settings *settings; /* its */
 	char *shown_url; /* without the password; NULL: the configuration's has none */
 
-	enum connection_state state; /* never UPGRADING or CLOSING: see connection_state() */
 	uint64_t since;              /* of the state, ns since 1970 */
+	enum connection_state state; /* never UPGRADING or CLOSING: see connection_state() */
 	bool wanted;                 /* to be opened again when it is lost */
 	bool redial;                 /* call again as soon as the session has closed */
 	bool started; /* it may open by itself, or somebody has told it what to do */
 	bool retired;
 
+	/* Beside each other: a connection is one of thousands. */
+	unsigned attempt;
+	bool urgent;   /* somebody waits for the next call */
+	bool renewing; /* the session is closed, or has been, only for its age */
+	bool demanded; /* WHEN_SUBSCRIBED: there are subscribers */
+
 	struct admission_ticket ticket; /* for the call that is under way or waits for its turn */
 	struct connection_check *check; /* before a `connect` touches what there is; NULL: none */
-	bool urgent;                    /* somebody waits for the next call */
 	struct call *call;        /* with a session: it renews that */
 	struct failures failures; /* of the addresses that calls went to */
 	struct header_list extra; /* of the call that is under way or comes next; owned */
 	struct session *session;
 	struct session *leaving;  /* the one before, until its closing handshake has ended */
-	bool renewing;            /* the session is closed, or has been, only for its age */
 	struct timer timer;       /* until the next attempt, or until the session is of age */
 	uint64_t next_try;        /* monotonic ns */
 	uint64_t opened;          /* monotonic ns */
-	unsigned attempt;
 	struct backoff backoff;
-	char *gave_up; /* why; NULL: it has not */
 
 	struct timer linger; /* WHEN_SUBSCRIBED: since the last subscriber has left */
-	bool demanded;       /* likewise: there are subscribers */
 
 	struct connection_route *routes; /* in the order of the outlets' addresses */
 	size_t route_count;
@@ -63,12 +75,7 @@ struct connection {
 	struct call_report report;
 	struct stats stats;
 	struct warnings *warnings; /* NULL until there are thresholds */
-	const char *last_error; /* its name: static; NULL: none yet */
-	char *last_error_text;
-	uint64_t last_error_time;
-	unsigned last_close_code;
-	bool last_close_remote;
-	char *last_close_reason;
+	struct connection_last *last; /* NULL: nothing has failed or ended yet */
 };
 
 /* --- connection.c ---------------------------------------------------------------------------- */
@@ -84,7 +91,10 @@ void connection_enter(struct connection *connection, enum connection_state state
 /* The state as it is now: the call and the session know best how far they are. */
 enum connection_state connection_state(const struct connection *connection);
 
+/* Made when it is first needed. */
+struct connection_last *connection_last(struct connection *connection);
 void connection_note_error(struct connection *connection, const struct error *error);
+bool connection_gave_up(const struct connection *connection);
 
 /* The details of events: "{", members (texts are cleaned), the end, and then the event itself. */
 void connection_append_member(struct buffer *object, const char *name, const char *text);

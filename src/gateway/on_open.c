@@ -22,23 +22,31 @@ bool on_open_has(const struct on_open_added *added, const char *message)
 	return on_open_find(added, message) < added->messages.count;
 }
 
+static size_t on_open_bytes(const struct on_open_added *added)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < added->messages.count; i++)
+		bytes += strlen(added->messages.items[i]);
+	return bytes;
+}
+
 bool on_open_add(struct on_open_added *added, const char *message, struct error *error)
 {
 	struct string_list *messages = &added->messages;
-	size_t length = strlen(message);
+	size_t bytes = on_open_bytes(added);
 
 	if (!settings_placeholders_valid(message, error))
 		return error_prefix(error, "the message ");
-	if (messages->count >= ON_OPEN_ADDED_MAX || added->bytes + length > ON_OPEN_ADDED_BYTES)
+	if (messages->count >= ON_OPEN_ADDED_MAX || bytes + strlen(message) > ON_OPEN_ADDED_BYTES)
 		return error_set(error, ERROR_WEBSOCKET,
 			"there are %zu messages of %zu bytes already: no more than %d of %d bytes "
 			"can "
 			"be added",
-			messages->count, added->bytes, ON_OPEN_ADDED_MAX, ON_OPEN_ADDED_BYTES);
+			messages->count, bytes, ON_OPEN_ADDED_MAX, ON_OPEN_ADDED_BYTES);
 	messages->items =
 		alloc_resize(messages->items, (messages->count + 1) * sizeof(*messages->items));
 	messages->items[messages->count++] = alloc_string(message);
-	added->bytes += length;
 	return true;
 }
 
@@ -54,7 +62,6 @@ bool on_open_remove(struct on_open_added *added, const char *message, size_t *in
 	messages->count--;
 	memmove(messages->items + i, messages->items + i + 1,
 		(messages->count - i) * sizeof(*messages->items));
-	added->bytes -= strlen(message);
 	*index = i;
 	return true;
 }

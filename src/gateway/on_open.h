@@ -22,7 +22,6 @@ enum {
 /* Those that were added; each is there once. Zero-initialised is empty. */
 struct on_open_added {
 	struct string_list messages;
-	size_t bytes;
 };
 
 bool on_open_has(const struct on_open_added *added, const char *message);

@@ -41,22 +41,28 @@ struct session {
 	struct stream *stream;
 	enum session_state state;
 
+	/* Flags of the parts below, beside each other: a session is one of thousands. */
+	bool read_wants_write; /* TLS: a read waits for the socket to take bytes, */
+	bool write_wants_read; /* or a write for it to bring some */
+	bool paused;           /* the owner has refused a message, or is to be asked before the next */
+	bool busy;             /* counted in the shared `busy` */
+	bool turn;             /* reads once without asking whether it is held up */
+	bool backlog_counted;  /* `backlog_messages` is how many messages it has */
+	bool send_refused;     /* the owner waits for `writable` */
+	bool close_waits;      /* behind all that waits to be sent: the close frame */
+	bool writes;           /* is among the shared `writers` */
+	bool close_remote;     /* the server began to close */
+
 	struct event io;        /* what has arrived */
 	struct event *writable; /* while the socket takes no more; else NULL */
 	struct timer timer; /* for the nearest of the deadlines below */
-	bool read_wants_write; /* TLS: a read waits for the socket to take bytes, */
-	bool write_wants_read; /* or a write for it to bring some */
 
 	/* receiving */
 	struct ws_receiver receiver;
 	struct ws_inflater *inflater;
 	struct ws_message held;   /* refused by the owner; all 0 if there is none */
 	uint64_t held_us;
-	bool paused;
-	bool busy;                /* counted in the shared `busy` */
-	bool turn;                /* reads once without asking whether it is held up */
 	struct buffer backlog;    /* input not parsed yet */
-	bool backlog_counted;     /* `backlog_messages` is how many messages it has */
 	size_t backlog_messages;
 	uint64_t message_start;   /* of the message under way; monotonic ns */
 	uint64_t received_at;     /* of the batch being parsed, ns since 1970 */
@@ -68,11 +74,7 @@ struct session {
 	uint64_t out_queued;      /* positions: bytes ever queued, */
 	uint64_t out_written;     /* and ever written */
 	uint64_t out_start;       /* when the message at the front began to leave; monotonic ns */
-	bool send_refused;        /* the owner waits for `writable` */
 	struct session_throttle *throttle; /* NULL until a message has to wait, or the settings have a rate */
-	bool close_waits;         /* behind all of them: the close frame */
-	bool writes;              /* is among the shared `writers`, */
-	unsigned write_turn;      /* since that turn of theirs */
 	TAILQ_ENTRY(session) writer;
 
 	/* deadlines in monotonic ns; 0: none */
@@ -85,10 +87,11 @@ struct session {
 	uint64_t close_deadline;  /* for the server, while its messages are taken */
 	uint64_t drain_deadline;  /* for all of the end */
 
+	unsigned write_turn; /* among the shared `writers` since that turn of theirs */
+
 	/* how it ends */
 	unsigned close_code;
 	char *close_reason; /* NULL: none */
-	bool close_remote;
 	struct error *error; /* the first one, which the others follow from; NULL: none */
 };
 

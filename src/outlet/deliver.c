@@ -236,22 +236,21 @@ static void outlet_report_laggards(struct outlet *outlet)
 
 static void outlet_report(struct outlet *outlet)
 {
-	uint64_t oversize = outlet->stats.oversize - outlet->oversize_reported;
 	char *json;
 
 	if (!TAILQ_EMPTY(&outlet->laggards))
 		outlet_report_laggards(outlet);
 	if (outlet->unpublished) {
-		uint64_t messages = outlet->unpublished;
+		unsigned messages = outlet->unpublished;
 
 		outlet->unpublished = 0;
 		if (outlet_count_lost(outlet, messages))
 			outlet_tell_lost(outlet, NULL, messages);
 	}
-	if (oversize) {
-		outlet->oversize_reported = outlet->stats.oversize;
-		json = alloc_format("{\"messages\":%llu,\"length\":%zu,\"ring\":%zu}",
-			(unsigned long long)oversize, outlet->oversize_length, outlet->ring.size);
+	if (outlet->oversize) {
+		json = alloc_format("{\"messages\":%u,\"length\":%zu,\"ring\":%zu}",
+			outlet->oversize, outlet->oversize_length, outlet->ring.size);
+		outlet->oversize = 0;
 		outlet->callbacks->event(outlet, "oversize", json, outlet->callbacks->context);
 		free(json);
 	}

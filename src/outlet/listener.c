@@ -49,19 +49,19 @@ struct listener {
 	char *beside; /* name of the other socket of an exchange, in the same folder; NULL: there is none */
 	listener_accept *accept;
 	void *context;
-	int fd;
 	dev_t folder_device; /* of the folder, as it may be another by now that stands at its path */
 	ino_t folder_inode;  /* 0: not known yet */
 	dev_t device; /* of the file bound, so that only that one is ever changed or removed */
 	ino_t inode;  /* 0: there is none yet */
 	uid_t uid; /* that the file had when it was made */
 	gid_t gid;
-	mode_t mode_now;
 	uid_t uid_now;
 	gid_t gid_now;
-	bool placed; /* the file stands at `path`, not beside it */
-	bool held;   /* nobody is accepted yet */
-	bool paused;
+	uint16_t mode_now; /* at most LISTENER_MODE_MAX */
+	bool placed : 1; /* the file stands at `path`, not beside it */
+	bool held : 1;   /* nobody is accepted yet */
+	bool paused : 1;
+	int fd;
 	TAILQ_ENTRY(listener) entry; /* of the paused */
 };
 
@@ -190,7 +190,7 @@ static bool listener_chmod(struct listener *listener, int fd, mode_t mode, struc
 		return error_set(error, ERROR_SYSTEM, "%s: cannot set mode %04o: %s%s",
 			listener->path, (unsigned)mode, strerror(errno),
 			errno == ENOENT ? " (it takes a mounted /proc)" : "");
-	listener->mode_now = mode;
+	listener->mode_now = (uint16_t)mode;
 	return true;
 }
 

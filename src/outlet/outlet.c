@@ -299,7 +299,7 @@ unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing)
 	outlet->sources[number] = (struct outlet_source){
 		.name = alloc_string(name),
 		.thing = thing,
-		.length = strlen(name),
+		.length = (unsigned)strlen(name),
 		.announced = outlet->subscriber_count == 0,
 	};
 	return number;
@@ -409,6 +409,7 @@ static void outlet_drop_oversize(struct outlet *outlet, size_t length)
 	size_t notice_length;
 
 	outlet->stats.oversize++;
+	outlet->oversize++;
 	outlet->oversize_length = length;
 	outlet_schedule_flush(outlet);
 	if (!outlet->format->gap)
@@ -497,12 +498,14 @@ void outlet_resume_input(struct outlet *outlet)
 
 void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats)
 {
-	*stats = outlet->stats;
-	stats->lost += outlet->lapped * outlet_skip_target(outlet) - outlet->lapped_lost_to;
-	stats->messages = outlet->ring.next - 1;
-	stats->oldest = outlet->ring.first;
-	stats->subscribers = outlet->subscriber_count;
-	stats->waiting = outlet_has_waiters(outlet);
+	*stats = (struct outlet_stats){
+		.counts = outlet->stats,
+		.messages = outlet->ring.next - 1,
+		.oldest = outlet->ring.first,
+		.subscribers = outlet->subscriber_count,
+		.waiting = outlet_has_waiters(outlet),
+	};
+	stats->counts.lost += outlet->lapped * outlet_skip_target(outlet) - outlet->lapped_lost_to;
 }
 
 unsigned outlet_subscribers(const struct outlet *outlet)

@@ -29,14 +29,14 @@ struct outlet_settings {
 	enum outlet_format format;
 	enum outlet_on_lag on_lag;
 	enum outlet_start start;
-	uint64_t ring; /* bytes; rounded up to a power of two of at least a page */
 	mode_t mode;
+	uint64_t ring; /* bytes; rounded up to a power of two of at least a page */
 	const char *owner; /* user name; NULL: as it comes */
 	const char *group;
 	uid_t uid; /* of the owner, where there is one */
 	gid_t gid;
-	bool writable;
 	unsigned max_subscribers;
+	bool writable;
 	bool untrusted; /* it is there because of somebody who is not trusted */
 };
 
@@ -223,10 +223,8 @@ bool outlet_give_up(struct outlet *outlet, uint64_t end);
 /* The owner can take input again after `input` has returned false. */
 void outlet_resume_input(struct outlet *outlet);
 
-/* Where the messages in this outlet stand; all counts since the outlet was made. */
-struct outlet_stats {
-	uint64_t messages;  /* published: the next sequence number less one */
-	uint64_t oldest;    /* sequence number of the oldest record in the ring */
+/* Since the outlet was made. */
+struct outlet_counts {
 	uint64_t bytes;     /* encoded into the ring */
 	uint64_t sent;      /* bytes to all subscribers */
 	uint64_t lost;      /* messages that subscribers have lost, summed up */
@@ -236,6 +234,13 @@ struct outlet_stats {
 	uint64_t input_errors; /* what subscribers sent that cannot be a message */
 	uint64_t refused;   /* subscribers turned away: max_subscribers, or no descriptors for them */
 	uint64_t accepted;  /* subscribers ever */
+};
+
+/* Where the messages in this outlet stand. */
+struct outlet_stats {
+	struct outlet_counts counts;
+	uint64_t messages;  /* published: the next sequence number less one */
+	uint64_t oldest;    /* sequence number of the oldest record in the ring */
 	unsigned subscribers; /* now */
 	bool waiting;       /* is full, and somebody waits for room */
 };

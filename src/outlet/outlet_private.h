@@ -20,7 +20,7 @@
 struct outlet_source {
 	char *name;     /* NULL: removed */
 	void *thing;    /* the owner's */
-	size_t length;  /* of the name */
+	unsigned length; /* of the name */
 	bool announced; /* `frames`: every subscriber has been told the name, or will be by hello */
 };
 
@@ -41,6 +41,7 @@ struct outlet {
 
 	struct outlet_source *sources;
 	unsigned source_count; /* removed ones included */
+	size_t oversize_length; /* of the last message larger than the ring */
 
 	struct subscriber_list subscribers[SUBSCRIBER_STATES];
 	struct cursors behind;           /* those that are blocked */
@@ -74,11 +75,10 @@ struct outlet {
 	bool ended_mapped; /* the socket of one that maps the ring has been closed: it is to look */
 	bool ring_failed;  /* no memory for the ring, and it has been logged */
 
-	struct outlet_stats stats; /* messages, oldest, subscribers and waiting are not kept here */
+	struct outlet_counts stats;
 	uint64_t given_up;    /* messages that those have lost that outlet_give_up() has freed */
-	uint64_t unpublished; /* openings and closings that found no room; not reported yet */
-	uint64_t oversize_reported;
-	size_t oversize_length; /* of the last one */
+	unsigned unpublished; /* openings and closings that found no room; not reported yet */
+	unsigned oversize;    /* messages larger than the ring; likewise */
 };
 
 /* The cursor that is furthest behind, of those that are ready; UINT64_MAX: there is none. */

@@ -32,9 +32,9 @@ struct ring {
 	uint64_t *starts; /* of records first to next - 1, each at its number modulo `capacity` */
 	size_t capacity;  /* of `starts`: a power of two that grows with the number of records */
 
-	bool shareable;
 	struct frames_ring *shared; /* the page in front, once opened; NULL: not shareable */
 	int fd;                     /* of the memory, to be handed out; -1: not shareable */
+	bool shareable;
 };
 
 /* Rounds `size` up. */

@@ -28,15 +28,15 @@ struct ws_receiver {
 	uint8_t header_length;  /* bytes of `header` that have arrived */
 	bool in_frame;          /* the header is complete, payload is still to come */
 	bool frame_final;
-	enum ws_opcode frame_opcode;
-	uint64_t frame_left;    /* payload bytes of the frame still to come */
 	bool in_message;        /* a data frame has begun, and its message has not ended */
 	bool message_compressed;
+	bool assembly_delivered; /* the last message handed out lies in `assembly` */
+	enum ws_opcode frame_opcode;
 	enum ws_opcode message_opcode;
+	uint64_t frame_left;    /* payload bytes of the frame still to come */
 	struct ws_utf8 utf8;
 	struct buffer assembly; /* payload of the message so far, inflated; <= message_max */
-	bool assembly_delivered; /* the last message handed out lies in `assembly` */
-	struct buffer control; /* payload of a control frame; released with the next call */
+	struct buffer control;  /* payload of a control frame; released with the next call */
 };
 
 /* Bytes to parse. ws_receiver_next() moves `data` forward as it consumes. */

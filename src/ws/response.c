@@ -94,14 +94,22 @@ static size_t response_count_lines(const char *head)
 	return count;
 }
 
+static void response_release_head(struct ws_response *response)
+{
+	if (response->head)
+		buffer_release(response->head);
+	free(response->head);
+	response->head = NULL;
+}
+
 static bool response_read_head(struct ws_response *response, size_t length, struct error *error)
 {
 	char *rest, *line;
 	size_t lines;
 
 	response->text = alloc_zero(1, length + 1);
-	memcpy(response->text, buffer_data(&response->head), length);
-	buffer_release(&response->head);
+	memcpy(response->text, buffer_data(response->head), length);
+	response_release_head(response);
 	if (strlen(response->text) != length)
 		return response_fail(error, "has a NUL byte", response->text, length);
 
@@ -157,13 +165,15 @@ static bool response_find_end(const struct buffer *head, size_t from, size_t *en
 enum ws_response_state ws_response_parse(struct ws_response *response, const void *data,
 	size_t length, size_t *used, struct error *error)
 {
-	struct buffer *head = &response->head;
-	size_t before = head->length;
-	size_t end;
+	struct buffer *head = response->head;
+	size_t before, end;
 
 	*used = length;
 	if (length == 0)
 		return WS_RESPONSE_MORE;
+	if (!head)
+		head = response->head = alloc_zero(1, sizeof(*head));
+	before = head->length;
 	if (length > WS_RESPONSE_BYTES_MAX - before)
 		length = WS_RESPONSE_BYTES_MAX - before;
 	buffer_append(head, data, length);
@@ -186,7 +196,7 @@ void ws_response_release(struct ws_response *response)
 {
 	free(response->headers);
 	free(response->text);
-	buffer_release(&response->head);
+	response_release_head(response);
 	*response = (struct ws_response){0};
 }
 

@@ -22,11 +22,11 @@ enum {
 /* The server's HTTP answer. Zero-initialise; owns its memory until ws_response_release(). */
 struct ws_response {
 	unsigned status; /* 0 until the head is complete */
-	char *reason;    /* "" if the server sent none */
+	unsigned header_count;
 	struct ws_header *headers; /* names as they came; values without space around */
-	size_t header_count;
-	char *text;         /* what the strings above point into */
-	struct buffer head; /* private: bytes of the head so far */
+	char *reason;        /* "" if the server sent none */
+	char *text;          /* what the strings above point into */
+	struct buffer *head; /* private: bytes of the head until it is complete; NULL: none */
 };
 
 enum ws_response_state {

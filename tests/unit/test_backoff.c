@@ -12,11 +12,12 @@ static uint64_t latest(uint64_t floor, uint64_t ceiling)
 
 START_TEST(grows_by_the_factor_up_to_the_maximum)
 {
-	struct backoff backoff = {.min = 500, .max = 6000, .factor = 2.0};
+	struct backoff_settings settings = {.min = 500, .max = 6000, .factor = 2.0};
+	struct backoff backoff = {0};
 	static const uint64_t ceilings[] = {500, 1000, 2000, 4000, 6000, 6000};
 
 	for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++) {
-		ck_assert_uint_eq(backoff_next(&backoff, latest(250, ceilings[i])), ceilings[i]);
+		ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(250, ceilings[i])), ceilings[i]);
 		ck_assert_uint_eq(backoff.failures, i + 1);
 	}
 }
@@ -24,18 +25,19 @@ END_TEST
 
 START_TEST(stays_within_half_the_minimum_and_the_ceiling)
 {
-	struct backoff backoff = {.min = 1000, .max = 2000, .factor = 2.0};
+	struct backoff_settings settings = {.min = 1000, .max = 2000, .factor = 2.0};
+	struct backoff backoff = {0};
 	uint64_t random = 88172645463325252;
 	uint64_t least = UINT64_MAX, most = 0;
 
-	backoff_next(&backoff, 0);
+	backoff_next(&backoff, &settings, 0);
 	for (int i = 0; i < 100000; i++) {
 		uint64_t delay;
 
 		random ^= random << 13;
 		random ^= random >> 7;
 		random ^= random << 17;
-		delay = backoff_next(&backoff, random);
+		delay = backoff_next(&backoff, &settings, random);
 		least = delay < least ? delay : least;
 		most = delay > most ? delay : most;
 	}
@@ -46,52 +48,56 @@ END_TEST
 
 START_TEST(starts_again_after_a_reset)
 {
-	struct backoff backoff = {.min = 500, .max = 60000, .factor = 3.0};
+	struct backoff_settings settings = {.min = 500, .max = 60000, .factor = 3.0};
+	struct backoff backoff = {0};
 
-	backoff_next(&backoff, 0);
-	backoff_next(&backoff, 0);
+	backoff_next(&backoff, &settings, 0);
+	backoff_next(&backoff, &settings, 0);
 	backoff_reset(&backoff);
 	ck_assert_uint_eq(backoff.failures, 0);
-	ck_assert_uint_eq(backoff_next(&backoff, latest(250, 500)), 500);
-	ck_assert_uint_eq(backoff_next(&backoff, latest(250, 1500)), 1500);
+	ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(250, 500)), 500);
+	ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(250, 1500)), 1500);
 }
 END_TEST
 
 START_TEST(without_jitter_it_is_the_longest)
 {
-	struct backoff backoff = {.min = 500, .max = 1500, .factor = 2.0, .steady = true};
+	struct backoff_settings settings = {.min = 500, .max = 1500, .factor = 2.0, .steady = true};
+	struct backoff backoff = {0};
 
-	ck_assert_uint_eq(backoff_next(&backoff, 1), 500);
-	ck_assert_uint_eq(backoff_next(&backoff, 2), 1000);
-	ck_assert_uint_eq(backoff_next(&backoff, 3), 1500);
-	ck_assert_uint_eq(backoff_next(&backoff, 4), 1500);
+	ck_assert_uint_eq(backoff_next(&backoff, &settings, 1), 500);
+	ck_assert_uint_eq(backoff_next(&backoff, &settings, 2), 1000);
+	ck_assert_uint_eq(backoff_next(&backoff, &settings, 3), 1500);
+	ck_assert_uint_eq(backoff_next(&backoff, &settings, 4), 1500);
 }
 END_TEST
 
 START_TEST(follows_settings_that_change)
 {
-	struct backoff backoff = {.min = 500, .max = 60000, .factor = 2.0};
+	struct backoff_settings settings = {.min = 500, .max = 60000, .factor = 2.0};
+	struct backoff backoff = {0};
 
 	for (int i = 0; i < 10; i++)
-		backoff_next(&backoff, 0);
-	backoff.max = 800;
-	ck_assert_uint_eq(backoff_next(&backoff, latest(250, 800)), 800);
-	backoff.min = 2000;
-	backoff.max = 4000;
-	ck_assert_uint_eq(backoff_next(&backoff, latest(1000, 2000)), 2000);
+		backoff_next(&backoff, &settings, 0);
+	settings.max = 800;
+	ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(250, 800)), 800);
+	settings.min = 2000;
+	settings.max = 4000;
+	ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(1000, 2000)), 2000);
 }
 END_TEST
 
 START_TEST(takes_a_factor_of_one_and_the_widest_range)
 {
-	struct backoff same = {.min = 700, .max = 9000, .factor = 1.0};
-	struct backoff wide = {.min = 1, .max = UINT64_C(365) * 86400 * 1000000000, .factor = 100};
+	struct backoff_settings same_settings = {.min = 700, .max = 9000, .factor = 1.0};
+	struct backoff_settings wide_settings = {.min = 1, .max = UINT64_C(365) * 86400 * 1000000000, .factor = 100};
+	struct backoff same = {0}, wide = {0};
 
 	for (int i = 0; i < 1000; i++) {
-		ck_assert_uint_eq(backoff_next(&same, latest(350, 700)), 700);
-		ck_assert_uint_le(backoff_next(&wide, UINT64_MAX), wide.max);
+		ck_assert_uint_eq(backoff_next(&same, &same_settings, latest(350, 700)), 700);
+		ck_assert_uint_le(backoff_next(&wide, &wide_settings, UINT64_MAX), wide_settings.max);
 	}
-	ck_assert_uint_eq(backoff_next(&wide, wide.max), wide.max);
+	ck_assert_uint_eq(backoff_next(&wide, &wide_settings, wide_settings.max), wide_settings.max);
 }
 END_TEST
 

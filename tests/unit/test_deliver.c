@@ -244,7 +244,7 @@ START_TEST(test_live_starts_now)
 	ck_assert_uint_eq(stats.messages, 3);
 	ck_assert_uint_eq(stats.oldest, 4);
 	ck_assert_uint_eq(stats.subscribers, 0);
-	ck_assert_uint_eq(stats.accepted, 1);
+	ck_assert_uint_eq(stats.counts.accepted, 1);
 }
 END_TEST
 
@@ -314,8 +314,8 @@ START_TEST(test_skip)
 	ck_assert_uint_eq(account.next, 20001);
 	ck_assert_uint_gt(account.gaps, 10);
 	outlet_stats(harness.outlet, &stats);
-	ck_assert_uint_eq(stats.lost, account.lost);
-	ck_assert_uint_ge(stats.lags, account.gaps);
+	ck_assert_uint_eq(stats.counts.lost, account.lost);
+	ck_assert_uint_ge(stats.counts.lags, account.gaps);
 	ck_assert_uint_eq(account.received + account.lost, 20000);
 	ck_assert(harness_contains(&harness.events, "lag {\"subscriber\":1,"));
 	buffer_release(&stream);
@@ -345,13 +345,13 @@ START_TEST(test_never_reads)
 		ck_assert_uint_lt(subscriber->aside.capacity, 2048);
 	}
 	outlet_stats(harness.outlet, &stats);
-	ck_assert_uint_eq(stats.lags, 1);
-	ck_assert_uint_gt(stats.lost, 19000);
+	ck_assert_uint_eq(stats.counts.lags, 1);
+	ck_assert_uint_gt(stats.counts.lost, 19000);
 	ck_assert_uint_eq(subscriber->state, SUBSCRIBER_LAPPED);
 	harness_drain(&harness, fd, &stream);
 	account_stream(&account, &stream, 300);
 	outlet_stats(harness.outlet, &stats);
-	ck_assert_uint_eq(stats.lost, account.lost);
+	ck_assert_uint_eq(stats.counts.lost, account.lost);
 	ck_assert_uint_eq(account.received + account.lost, 20000);
 	ck_assert_uint_eq(account.gaps, 1);
 	buffer_release(&stream);
@@ -455,8 +455,8 @@ START_TEST(test_lapped_before_the_outlet_waits)
 	outlet_forget_waiter(&harness.waiter);
 	harness_drain(&harness, fd, &stream);
 	account_stream(&account, &stream, 300);
-	ck_assert_uint_gt(stats.lost, 0);
-	ck_assert_uint_eq(account.lost, stats.lost);
+	ck_assert_uint_gt(stats.counts.lost, 0);
+	ck_assert_uint_eq(account.lost, stats.counts.lost);
 	ck_assert_uint_eq(account.received + account.lost, number - 1);
 	buffer_release(&stream);
 	close(fd);
@@ -539,7 +539,7 @@ START_TEST(test_wait_is_lossless)
 		close(fds[i]);
 	}
 	outlet_stats(harness.outlet, &stats);
-	ck_assert_uint_eq(stats.lost, 0);
+	ck_assert_uint_eq(stats.counts.lost, 0);
 	ck_assert(!stats.waiting);
 	ck_assert_uint_gt(refusals, 2);
 	ck_assert_uint_eq(harness.rooms, refusals);
@@ -565,8 +565,8 @@ START_TEST(test_sizes_around_the_ring)
 	harness_drain(&harness, fd, &got);
 	ck_assert_uint_eq(got.length, 6 + 4096 + 4096);
 	outlet_stats(harness.outlet, &stats);
-	ck_assert_uint_eq(stats.oversize, 1);
-	ck_assert_uint_eq(stats.lost, 0);
+	ck_assert_uint_eq(stats.counts.oversize, 1);
+	ck_assert_uint_eq(stats.counts.lost, 0);
 	ck_assert(harness_contains(&harness.events,
 		"oversize {\"messages\":1,\"length\":4096,\"ring\":4096}\n"));
 	buffer_release(&got);
@@ -691,7 +691,7 @@ START_TEST(test_max_subscribers)
 	c = harness_connect(&harness);
 	harness_expect_end(&harness, c, &got);
 	outlet_stats(harness.outlet, &stats);
-	ck_assert_uint_eq(stats.refused, 1);
+	ck_assert_uint_eq(stats.counts.refused, 1);
 	ck_assert_uint_eq(stats.subscribers, 2);
 	close(a);
 	harness_until(&harness, harness.outlet->subscriber_count == 1);

@@ -124,7 +124,7 @@ START_TEST(test_records_are_in_the_ring)
 	second = join(FRAMES_MODE_RING, FRAMES_START_OLDEST, NEW);
 	leave(&second);
 	outlet_stats(harness.outlet, &stats);
-	ck_assert_uint_eq(stats.lost, 0);
+	ck_assert_uint_eq(stats.counts.lost, 0);
 	leave(&mapping);
 }
 END_TEST
