@@ -99,7 +99,7 @@ class Ending:
             return
         took = self.last.now - began.now
         queued = self.last.queued - began.queued  # the machine's time, not the daemon's
-        if took - queued > (self.topology.drain + 1) * (3 if self.options.sanitized else 1):
+        if took - queued > (self.topology.drain + 0.5) * (3 if self.options.sanitized else 1):
             self.violations.append(f"SIGTERM: took {took:.1f} s, {queued:.1f} s of them in the queue for a CPU; "
                                    f"drain_timeout is {self.topology.drain} s")
 
