@@ -190,16 +190,19 @@ static void daemon_on_status(evutil_socket_t fd, short what, void *context)
 		gateway_outlet_count(daemon->gateway));
 }
 
+/* Whether the event may change what the status counts. */
+static bool daemon_counts(enum event_type type)
+{
+	return type == EVENT_TYPE_OPEN || type == EVENT_TYPE_CLOSE || type == EVENT_TYPE_ADDED ||
+		type == EVENT_TYPE_REMOVED || type == EVENT_TYPE_RELOAD;
+}
+
 static void daemon_on_event(const struct gateway_event *event, void *context)
 {
-	static const char *const counted[] = {"open", "close", "added", "removed", "reload"};
 	const struct timeval delay = {.tv_usec = STATUS_DELAY_MS * 1000};
 	struct daemon *daemon = context;
-	bool counts = false;
 
-	for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
-		counts |= strcmp(event->type, counted[i]) == 0;
-	if (counts && !event_pending(daemon->status, EV_TIMEOUT, NULL))
+	if (daemon_counts(event->type) && !event_pending(daemon->status, EV_TIMEOUT, NULL))
 		event_add(daemon->status, &delay);
 }
 

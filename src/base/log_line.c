@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "base/text.h"
 
 enum { LOG_FIELDS_MAX = 3 };
@@ -39,19 +40,19 @@ static void log_line_append_text(struct buffer *out, int priority, const struct 
 static void log_line_append_json(struct buffer *out, int priority, const struct log_subject *about,
 	uint64_t time, const char *message)
 {
+	struct json_writer json = {out, false};
+	const char *level = log_line_levels[priority];
 	char text[CLOCK_TEXT_SIZE];
 
 	clock_format(text, time);
-	buffer_append_format(out, "{\"time\":\"%s\",\"level\":\"%s\",", text,
-		log_line_levels[priority]);
-	if (about) {
-		buffer_append_format(out, "\"%s\":", about->kind);
-		text_append_json_string(out, about->name, strlen(about->name));
-		buffer_append_text(out, ",");
-	}
-	buffer_append_text(out, "\"message\":");
-	text_append_json_string(out, message, strlen(message));
-	buffer_append_text(out, "}\n");
+	json_put_object(&json, NULL);
+	json_put_string(&json, "time", text, strlen(text));
+	json_put_string(&json, "level", level, strlen(level));
+	if (about)
+		json_put_string(&json, about->kind, about->name, strlen(about->name));
+	json_put_string(&json, "message", message, strlen(message));
+	json_put_object_end(&json);
+	buffer_append_text(out, "\n");
 }
 
 /* The field is named after the kind, in the journal's alphabet: CONNECTION=ticker. No value has a

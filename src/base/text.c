@@ -195,35 +195,7 @@ int text_cut(const char *text, size_t limit)
 	return (int)(length > limit ? text_whole(text, limit) : length);
 }
 
-/* --- JSON and base64 ----------------------------------------------------------------------- */
-
-void text_append_json_string(struct buffer *out, const void *data, size_t length)
-{
-	const uint8_t *bytes = data;
-	size_t plain = 0; /* start of the run that needs no escape */
-
-	buffer_append(out, "\"", 1);
-	for (size_t i = 0; i < length; i++) {
-		if (bytes[i] >= 0x20 && bytes[i] != '"' && bytes[i] != '\\')
-			continue;
-		buffer_append(out, bytes + plain, i - plain);
-		plain = i + 1;
-		if (bytes[i] == '"' || bytes[i] == '\\')
-			buffer_append_format(out, "\\%c", bytes[i]);
-		else
-			buffer_append_format(out, "\\u%04x", bytes[i]);
-	}
-	buffer_append(out, bytes + plain, length - plain);
-	buffer_append(out, "\"", 1);
-}
-
-void text_append_json_clean(struct buffer *out, const char *text)
-{
-	char *clean = text_clean_copy(text, strlen(text));
-
-	text_append_json_string(out, clean, strlen(clean));
-	free(clean);
-}
+/* --- base64 --------------------------------------------------------------------------------- */
 
 size_t text_base64_length(size_t length)
 {

@@ -54,12 +54,6 @@ size_t text_character(const char *text, size_t length, uint32_t *character);
 /* Whether it does not deceive anybody: text_clean() lets it through. */
 bool text_is_fair(uint32_t character);
 
-/* Appends the bytes as a JSON string, quotes included. They must be UTF-8. */
-void text_append_json_string(struct buffer *out, const void *data, size_t length);
-
-/* Likewise of a text as text_clean() leaves it. */
-void text_append_json_clean(struct buffer *out, const char *text);
-
 /* The bytes that base64 of `length` bytes takes (RFC 4648, padded), and the encoding itself. */
 size_t text_base64_length(size_t length);
 void text_base64_encode(char *out, const void *data, size_t length);

@@ -496,38 +496,39 @@ json_t *report_reload(const struct reload_outcome *outcome)
 	return report;
 }
 
-/* Texts of an event that come from us, not from a server or a subscriber. */
-static bool report_is_our_text(const char *type, const char *name)
+/* NULL: an observer does not see it. */
+static json_t *report_event_member(const struct event_member *member, enum report_view view)
 {
-	if (strcmp(name, "reason") == 0)
-		return strcmp(type, "unsubscribed") == 0 || strcmp(type, "gave-up") == 0;
-	return strcmp(name, "err") == 0 || strcmp(name, "peer") == 0;
+	switch (member->kind) {
+	case EVENT_MEMBER_NUMBER:
+		return report_number(member->number);
+	case EVENT_MEMBER_BOOLEAN:
+		return json_boolean(member->boolean);
+	case EVENT_MEMBER_OWN_TEXT:
+		return rpc_text(member->text);
+	case EVENT_MEMBER_URL:
+		return report_url(member->text, view);
+	case EVENT_MEMBER_TEXT:
+		break;
+	}
+	return view == REPORT_OBSERVED ? NULL : rpc_text(member->text);
 }
 
-/* A list of what may be seen, so that what is new is not: numbers, true and false, some texts. */
-static json_t *report_observed_details(json_t *details, const char *type)
+static void report_event_members(json_t *report, const struct event_members *members,
+	enum report_view view)
 {
-	json_t *observed = json_object(), *value;
-	const char *name;
+	for (unsigned i = 0; members && i < members->count; i++) {
+		const struct event_member *member = &members->list[i];
 
-	json_object_foreach(details, name, value) {
-		if (strcmp(name, "url") == 0)
-			json_object_set_new(observed, name,
-				report_url(json_string_value(value), REPORT_OBSERVED));
-		else if (json_is_number(value) || json_is_boolean(value) ||
-			report_is_our_text(type, name))
-			json_object_set(observed, name, value);
+		json_object_set_new(report, member->name, report_event_member(member, view));
 	}
-	json_decref(details);
-	return observed;
 }
 
 json_t *report_event(const struct gateway_event *event, enum report_view view)
 {
 	json_t *report = json_object();
-	json_t *details;
 
-	json_object_set_new(report, "type", json_string(event->type));
+	json_object_set_new(report, "type", json_string(event_type_name(event->type)));
 	json_object_set_new(report, "time", report_time(event->time));
 	if (event->connection)
 		json_object_set_new(report, "connection", rpc_text(event->connection));
@@ -536,11 +537,6 @@ json_t *report_event(const struct gateway_event *event, enum report_view view)
 	if (event->warning)
 		json_object_set_new(report, "warning",
 			report_warning(event->warning, event->connection));
-	details = event->details ? json_loads(event->details, 0, NULL) : NULL;
-	if (details && view == REPORT_OBSERVED)
-		details = report_observed_details(details, event->type);
-	if (details)
-		json_object_update_missing(report, details);
-	json_decref(details);
+	report_event_members(report, event->members, view);
 	return report;
 }

@@ -47,11 +47,10 @@ void connection_enter(struct connection *connection, enum connection_state state
 	connection->since = clock_realtime();
 }
 
-void connection_emit(struct connection *connection, const char *type,
-	const struct buffer *details)
+void connection_emit(struct connection *connection, enum event_type type,
+	const struct event_members *members)
 {
-	connection->host->event(connection, type, (const char *)buffer_data(details), NULL,
-		connection->host->context);
+	connection->host->event(connection, type, members, NULL, connection->host->context);
 }
 
 static void connection_warn(struct connection *connection, const struct warning *warning)
@@ -67,7 +66,8 @@ static void connection_warn(struct connection *connection, const struct warning 
 			"%s of %llu bytes at %.0f bytes/s (threshold %llu bytes/s)",
 			warning->operation, (unsigned long long)warning->bytes, warning->bytes_sec,
 			(unsigned long long)warning->threshold);
-	connection->host->event(connection, "warning", NULL, warning, connection->host->context);
+	connection->host->event(connection, EVENT_TYPE_WARNING, NULL, warning,
+		connection->host->context);
 }
 
 static bool connection_warns(const struct connection *connection)
@@ -149,43 +149,36 @@ static void connection_release_last(struct connection *connection)
 
 /* Open and close stand in the outlets, between the messages before and after. */
 static void connection_publish_record(struct connection *connection,
-	enum outlet_message_type type, const struct buffer *details)
+	enum outlet_message_type type, const struct event_members *members)
 {
-	struct outlet_message message = {
-		.type = type,
-		.time = clock_realtime(),
-		.data = buffer_data(details),
-		.length = details->length - 1, /* without its NUL */
-	};
+	struct buffer details = {0};
+	struct outlet_message message = {.type = type, .time = clock_realtime()};
 
+	if (connection->route_count == 0)
+		return;
+	event_members_append(&details, members);
+	message.data = buffer_data(&details);
+	message.length = details.length;
 	for (size_t i = 0; i < connection->route_count; i++) {
 		message.source = connection->routes[i].source;
 		outlet_publish(connection->routes[i].outlet, &message);
 	}
+	buffer_release(&details);
 }
 
-void connection_append_member(struct buffer *object, const char *name, const char *text)
+static void connection_add_error(struct event_members *members, const struct error *error)
 {
-	buffer_append_format(object, "%s\"%s\":", object->length > 1 ? "," : "", name);
-	text_append_json_clean(object, text);
+	event_add_own_text(members, "err", error->name);
+	event_add_text(members, "desc", error->text);
 }
 
-void connection_end_object(struct buffer *object)
-{
-	buffer_append(object, "}", 2); /* with its NUL */
-}
-
-void connection_emit_error(struct connection *connection, const char *type,
+void connection_emit_error(struct connection *connection, enum event_type type,
 	const struct error *error)
 {
-	struct buffer details = {0};
+	struct event_members members = {0};
 
-	buffer_append_text(&details, "{");
-	connection_append_member(&details, "err", error->name);
-	connection_append_member(&details, "desc", error->text);
-	connection_end_object(&details);
-	connection_emit(connection, type, &details);
-	buffer_release(&details);
+	connection_add_error(&members, error);
+	connection_emit(connection, type, &members);
 }
 
 /* --- those who wait ------------------------------------------------------------------------ */
@@ -336,23 +329,19 @@ void connection_on_sent(size_t bytes, uint64_t us, void *context)
 static void connection_announce_close(struct connection *connection, const struct session_end *end,
 	bool renewed)
 {
-	struct buffer details = {0};
+	struct event_members members = {0};
 
-	buffer_append_format(&details, "{\"code\":%u", end->code);
-	connection_append_member(&details, "reason", end->reason);
-	buffer_append_format(&details, ",\"remote\":%s", end->remote ? "true" : "false");
-	if (end->error) {
-		connection_append_member(&details, "err", end->error->name);
-		connection_append_member(&details, "desc", end->error->text);
-	}
+	event_add_number(&members, "code", end->code);
+	event_add_text(&members, "reason", end->reason);
+	event_add_boolean(&members, "remote", end->remote);
+	if (end->error)
+		connection_add_error(&members, end->error);
 	if (renewed)
-		buffer_append_text(&details, ",\"renewed\":true");
+		event_add_boolean(&members, "renewed", true);
 	if (end->lost)
-		buffer_append_format(&details, ",\"lost\":%zu", end->lost);
-	connection_end_object(&details);
-	connection_publish_record(connection, OUTLET_CLOSED, &details);
-	connection_emit(connection, "close", &details);
-	buffer_release(&details);
+		event_add_number(&members, "lost", end->lost);
+	connection_publish_record(connection, OUTLET_CLOSED, &members);
+	connection_emit(connection, EVENT_TYPE_CLOSE, &members);
 }
 
 static void connection_log_close(struct connection *connection, const struct session *session,
@@ -419,23 +408,19 @@ static void connection_announce_open(struct connection *connection)
 	const char *version = dial->tls ? dial->tls->version : "";
 	uint64_t us = dial->resolve_us + dial->connect_us + dial->proxy_us + dial->tls_us +
 		connection->report.upgrade_us;
-	struct buffer details = {0};
+	struct event_members members = {0};
 
 	connection_log(connection, LOG_NOTICE, "open: %s at %s%s%s, in %.1f ms",
 		connection_url(connection), dial->peer, *version ? ", " : "", version,
 		(double)us / 1000);
-	buffer_append_text(&details, "{");
-	connection_append_member(&details, "url", connection_url(connection));
-	connection_append_member(&details, "peer", dial->peer);
+	event_add_url(&members, "url", connection_url(connection));
+	event_add_own_text(&members, "peer", dial->peer);
 	if (connection->report.protocol_number)
-		buffer_append_format(&details, ",\"protocol_number\":%zu",
-			connection->report.protocol_number);
+		event_add_number(&members, "protocol_number", connection->report.protocol_number);
 	if (connection->renewing)
-		buffer_append_text(&details, ",\"renewed\":true");
-	connection_end_object(&details);
-	connection_publish_record(connection, OUTLET_OPENED, &details);
-	connection_emit(connection, "open", &details);
-	buffer_release(&details);
+		event_add_boolean(&members, "renewed", true);
+	connection_publish_record(connection, OUTLET_OPENED, &members);
+	connection_emit(connection, EVENT_TYPE_OPEN, &members);
 }
 
 void connection_opened(struct connection *connection, struct call_result *result)

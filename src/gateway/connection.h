@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "base/error.h"
+#include "base/event_type.h"
 #include "gateway/admission.h"
 #include "gateway/call.h"
 #include "gateway/outgoing.h"
@@ -141,9 +142,9 @@ struct connection_host {
 	struct session_shared *shared;
 	struct admission *admission;
 
-	/* Something happened; `details` is a JSON object, or NULL. */
-	void (*event)(struct connection *connection, const char *type, const char *details,
-		const struct warning *warning, void *context);
+	/* Something happened; `members` may be NULL, `warning` belongs to EVENT_TYPE_WARNING. */
+	void (*event)(struct connection *connection, enum event_type type,
+		const struct event_members *members, const struct warning *warning, void *context);
 
 	/* A retired connection is idle and can be freed, though not from within this call. */
 	void (*retired)(struct connection *connection, void *context);

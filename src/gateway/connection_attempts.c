@@ -16,15 +16,12 @@ static void connection_on_called(struct call_result *result, struct call_report 
 static void connection_on_redirected(const char *from, const char *to, void *context)
 {
 	struct connection *connection = context;
-	struct buffer details = {0};
+	struct event_members members = {0};
 
 	connection_log(connection, LOG_INFO, "redirected from %s to %s", from, to);
-	buffer_append_text(&details, "{");
-	connection_append_member(&details, "from", from);
-	connection_append_member(&details, "to", to);
-	connection_end_object(&details);
-	connection_emit(connection, "redirect", &details);
-	buffer_release(&details);
+	event_add_text(&members, "from", from);
+	event_add_text(&members, "to", to);
+	connection_emit(connection, EVENT_TYPE_REDIRECT, &members);
 }
 
 void connection_on_admitted(void *context)
@@ -137,18 +134,15 @@ static char *connection_last_straw(const struct connection *connection, unsigned
 static void connection_give_up(struct connection *connection, char *reason)
 {
 	struct connection_last *last = connection_last(connection);
-	struct buffer details = {0};
+	struct event_members members = {0};
 
 	free(last->gave_up);
 	last->gave_up = reason;
 	connection_log(connection, LOG_ERR, "gave up: %s", reason);
 	connection_rest(connection);
 
-	buffer_append_text(&details, "{");
-	connection_append_member(&details, "reason", reason);
-	connection_end_object(&details);
-	connection_emit(connection, "gave-up", &details);
-	buffer_release(&details);
+	event_add_own_text(&members, "reason", reason);
+	connection_emit(connection, EVENT_TYPE_GAVE_UP, &members);
 }
 
 static uint64_t connection_delay(struct connection *connection, uint64_t retry_after)
@@ -174,18 +168,16 @@ static uint64_t connection_delay(struct connection *connection, uint64_t retry_a
 static void connection_try_later(struct connection *connection, uint64_t retry_after)
 {
 	uint64_t ns = connection_delay(connection, retry_after);
-	struct buffer details = {0};
+	struct event_members members = {0};
 
 	connection->next_try = clock_monotonic() + ns;
 	connection_set_timer(connection, ns);
 	if (!connection->session)
 		connection_enter(connection, CONNECTION_WAITING);
 
-	buffer_append_format(&details, "{\"attempt\":%u,\"in_ms\":%llu", connection->attempt + 1,
-		(unsigned long long)(ns / CLOCK_NS_PER_MS));
-	connection_end_object(&details);
-	connection_emit(connection, "retry", &details);
-	buffer_release(&details);
+	event_add_number(&members, "attempt", connection->attempt + 1);
+	event_add_number(&members, "in_ms", ns / CLOCK_NS_PER_MS);
+	connection_emit(connection, EVENT_TYPE_RETRY, &members);
 }
 
 void connection_retry(struct connection *connection, unsigned code, uint64_t retry_after)
@@ -225,7 +217,7 @@ static void connection_failed(struct connection *connection, const struct error 
 	connection->stats.failures++;
 	connection_log_failure(connection, error);
 	connection_note_error(connection, error);
-	connection_emit_error(connection, "error", error);
+	connection_emit_error(connection, EVENT_TYPE_ERROR, error);
 	connection->renewing = false;
 	connection_retry(connection, connection->report.response.status,
 		connection->report.retry_after);

@@ -96,13 +96,11 @@ struct connection_last *connection_last(struct connection *connection);
 void connection_note_error(struct connection *connection, const struct error *error);
 bool connection_gave_up(const struct connection *connection);
 
-/* The details of events: "{", members (texts are cleaned), the end, and then the event itself. */
-void connection_append_member(struct buffer *object, const char *name, const char *text);
-void connection_end_object(struct buffer *object);
-void connection_emit(struct connection *connection, const char *type, const struct buffer *details);
+void connection_emit(struct connection *connection, enum event_type type,
+	const struct event_members *members);
 
-/* An event whose details are the error's name and text. */
-void connection_emit_error(struct connection *connection, const char *type,
+/* An event that tells the error's name and text. */
+void connection_emit_error(struct connection *connection, enum event_type type,
 	const struct error *error);
 
 /* Wants it to be open, and calls. */

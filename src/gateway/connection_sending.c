@@ -99,15 +99,13 @@ static void connection_send_held(struct connection *connection)
 static void connection_tell_dropped(struct connection *connection, const char *since,
 	size_t messages)
 {
-	struct buffer details = {0};
+	struct event_members members = {0};
 
 	connection->stats.send_expired += messages;
 	connection_log(connection, LOG_WARNING,
 		"messages to the server were held %s and are dropped: %zu", since, messages);
-	buffer_append_format(&details, "{\"messages\":%zu", messages);
-	connection_end_object(&details);
-	connection_emit(connection, "expired", &details);
-	buffer_release(&details);
+	event_add_number(&members, "messages", messages);
+	connection_emit(connection, EVENT_TYPE_EXPIRED, &members);
 }
 
 void connection_on_expired(size_t messages, void *context)
@@ -171,7 +169,7 @@ static void connection_on_open_failed(const struct error *error, void *context)
 
 	connection->stats.send_refused++;
 	connection_log(connection, LOG_ERR, "%s", error->text);
-	connection_emit_error(connection, "on-open-error", error);
+	connection_emit_error(connection, EVENT_TYPE_ON_OPEN_ERROR, error);
 }
 
 static struct on_open_sender connection_on_open_sender(struct connection *connection)

@@ -60,7 +60,7 @@ void gateway_tell_settled(struct gateway *gateway)
 	}
 }
 
-void gateway_emit_connection(struct gateway *gateway, const char *type, const char *name)
+void gateway_emit_connection(struct gateway *gateway, enum event_type type, const char *name)
 {
 	const struct gateway_event event = {
 		.type = type,
@@ -71,28 +71,28 @@ void gateway_emit_connection(struct gateway *gateway, const char *type, const ch
 	gateway_emit(gateway, &event);
 }
 
-static void gateway_on_connection_event(struct connection *connection, const char *type,
-	const char *details, const struct warning *warning, void *context)
+static void gateway_on_connection_event(struct connection *connection, enum event_type type,
+	const struct event_members *members, const struct warning *warning, void *context)
 {
 	const struct gateway_event event = {
 		.type = type,
 		.time = clock_realtime(),
 		.connection = connection_name(connection),
-		.details = details,
+		.members = members,
 		.warning = warning,
 	};
 
 	gateway_emit(context, &event);
 }
 
-static void gateway_on_outlet_event(struct outlet *outlet, const char *what, const char *json,
-	void *context)
+static void gateway_on_outlet_event(struct outlet *outlet, enum event_type type,
+	const struct event_members *members, void *context)
 {
 	const struct gateway_event event = {
-		.type = what,
+		.type = type,
 		.time = clock_realtime(),
 		.outlet = outlet_settings(outlet)->name,
-		.details = json,
+		.members = members,
 	};
 
 	gateway_emit(context, &event);
@@ -637,7 +637,7 @@ bool gateway_add(struct gateway *gateway, struct connection_config *config,
 			connection_attach(connection, gateway->outlets[i]->outlet);
 	}
 	gateway_update_reserve(gateway);
-	gateway_emit_connection(gateway, "added", config->name);
+	gateway_emit_connection(gateway, EVENT_TYPE_ADDED, config->name);
 	connection_start(connection);
 	return true;
 }
@@ -670,7 +670,7 @@ bool gateway_remove(struct gateway *gateway, const char *name, struct error *err
 	if (!connection)
 		return error_set(error, ERROR_NOT_FOUND, "there is no connection '%s'", name);
 	gateway_take_out(gateway->connections, &gateway->connection_count, connection);
-	gateway_emit_connection(gateway, "removed", connection_name(connection));
+	gateway_emit_connection(gateway, EVENT_TYPE_REMOVED, connection_name(connection));
 	gateway_retire(gateway, connection);
 	gateway_remove_implicit_outlet(gateway, connection_name(connection));
 	gateway_update_reserve(gateway);

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "base/error.h"
+#include "base/event_type.h"
 #include "base/log.h"
 #include "gateway/connection.h"
 #include "gateway/settings.h"
@@ -19,12 +20,12 @@ struct gateway;
 
 /* Something that happened. All borrowed for the time of the call. */
 struct gateway_event {
-	const char *type;       /* open, close, retry, warning, lag, subscribed, … */
+	enum event_type type;
 	uint64_t time;          /* ns since 1970 */
 	const char *connection; /* NULL: not about one */
 	const char *outlet;     /* NULL: not about one */
-	const char *details;    /* a JSON object; NULL: none */
-	const struct warning *warning; /* type "warning": the warning itself; else NULL */
+	const struct event_members *members; /* NULL: none */
+	const struct warning *warning; /* EVENT_TYPE_WARNING: the warning itself; else NULL */
 };
 
 /* Whoever wants to know; the struct is the caller's until gateway_unlisten(). */

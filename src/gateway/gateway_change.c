@@ -247,7 +247,7 @@ static bool change_retire_connection(struct gateway_change *change, size_t index
 	if (gateway_connection(gateway, connection_name(connection)) == connection)
 		return true;
 	change->changes.removed++;
-	gateway_emit_connection(gateway, "removed", connection_name(connection));
+	gateway_emit_connection(gateway, EVENT_TYPE_REMOVED, connection_name(connection));
 	gateway_retire(gateway, connection);
 	return true;
 }
@@ -354,7 +354,7 @@ static void change_connection(struct gateway_change *change, struct connection *
 		change->changes.unchanged++;
 	} else {
 		change->changes.changed++;
-		gateway_emit_connection(gateway, "changed", config->name);
+		gateway_emit_connection(gateway, EVENT_TYPE_CHANGED, config->name);
 	}
 	names_remove(&gateway->connections_by_name, config->name); /* its name is another string */
 	connection_change(connection, config, difference);
@@ -375,7 +375,7 @@ static bool change_commit_connection(struct gateway_change *change, size_t index
 		settings->connections[index] = NULL;
 	} else {
 		change->changes.added++;
-		gateway_emit_connection(change->gateway, "added", connection_name(connection));
+		gateway_emit_connection(change->gateway, EVENT_TYPE_ADDED, connection_name(connection));
 	}
 	return true;
 }
@@ -392,19 +392,21 @@ static bool change_start_connection(struct gateway_change *change, size_t index)
 
 static void gateway_emit_reload(struct gateway *gateway, const struct gateway_changes *changes)
 {
-	char *details = alloc_format("{\"added\":%u,\"removed\":%u,\"changed\":%u,"
-				     "\"unchanged\":%u,\"outlets_added\":%u,"
-				     "\"outlets_removed\":%u,\"outlets_changed\":%u}",
-		changes->added, changes->removed, changes->changed, changes->unchanged,
-		changes->outlets_added, changes->outlets_removed, changes->outlets_changed);
+	struct event_members members = {0};
 	const struct gateway_event event = {
-		.type = "reload",
+		.type = EVENT_TYPE_RELOAD,
 		.time = clock_realtime(),
-		.details = details,
+		.members = &members,
 	};
 
+	event_add_number(&members, "added", changes->added);
+	event_add_number(&members, "removed", changes->removed);
+	event_add_number(&members, "changed", changes->changed);
+	event_add_number(&members, "unchanged", changes->unchanged);
+	event_add_number(&members, "outlets_added", changes->outlets_added);
+	event_add_number(&members, "outlets_removed", changes->outlets_removed);
+	event_add_number(&members, "outlets_changed", changes->outlets_changed);
 	gateway_emit(gateway, &event);
-	free(details);
 }
 
 /* The limit has been raised as far as it goes. */

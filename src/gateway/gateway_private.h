@@ -104,6 +104,6 @@ void gateway_update_reserve(struct gateway *gateway);
 void gateway_tell_settled(struct gateway *gateway);
 
 void gateway_emit(struct gateway *gateway, const struct gateway_event *event);
-void gateway_emit_connection(struct gateway *gateway, const char *type, const char *name);
+void gateway_emit_connection(struct gateway *gateway, enum event_type type, const char *name);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/json_put.h"
 #include "base/text.h"
 #include "gateway/settings_private.h"
 #include "ws/utf8.h"
@@ -303,12 +304,12 @@ static void read_file(const struct reading *reading)
 }
 
 /* The shortest decimal text that gives the same double again. */
-static void json_append_number(struct buffer *out, double number)
+static void json_put_double(struct json_writer *json, const char *name, double number)
 {
 	char text[32];
 
 	if (!isfinite(number)) {
-		buffer_append_text(out, "null");
+		json_put_raw(json, name, "null");
 		return;
 	}
 	for (int precision = 15; precision <= 17; precision++) {
@@ -316,71 +317,82 @@ static void json_append_number(struct buffer *out, double number)
 		if (strtod(text, NULL) == number)
 			break;
 	}
-	buffer_append_text(out, text);
+	json_put_raw(json, name, text);
 }
 
-static bool json_append(
-	struct buffer *out, const struct reading *reading, const config_setting_t *value);
+static bool json_put_setting(struct json_writer *json, const char *name,
+	const struct reading *reading, const config_setting_t *value);
 
-static bool json_append_members(
-	struct buffer *out, const struct reading *reading, const config_setting_t *value)
+static bool json_put_settings(struct json_writer *json, const struct reading *reading,
+	const config_setting_t *parent)
 {
-	bool group = config_setting_is_group(value);
-	unsigned count = (unsigned)config_setting_length(value);
+	unsigned count = (unsigned)config_setting_length(parent);
 
-	buffer_append_text(out, group ? "{" : "[");
 	for (unsigned i = 0; i < count; i++) {
-		const config_setting_t *member =
-			config_setting_get_elem((config_setting_t *)value, i);
+		config_setting_t *value = config_setting_get_elem((config_setting_t *)parent, i);
 
-		if (i > 0)
-			buffer_append_text(out, ",");
-		if (group)
-			buffer_append_format(out, "\"%s\":", config_setting_name(member));
-		if (!json_append(out, reading, member))
+		if (!json_put_setting(json, config_setting_name(value), reading, value))
 			return false;
 	}
-	buffer_append_text(out, group ? "}" : "]");
 	return true;
 }
 
-static bool json_append(
-	struct buffer *out, const struct reading *reading, const config_setting_t *value)
+static bool json_put_compound(struct json_writer *json, const char *name,
+	const struct reading *reading, const config_setting_t *value)
 {
+	bool group = config_setting_is_group(value), whole;
+
+	if (group)
+		json_put_object(json, name);
+	else
+		json_put_array(json, name);
+	whole = json_put_settings(json, reading, value);
+	if (group)
+		json_put_object_end(json);
+	else
+		json_put_array_end(json);
+	return whole;
+}
+
+static bool json_put_setting(struct json_writer *json, const char *name,
+	const struct reading *reading, const config_setting_t *value)
+{
+	char number[32];
 	const char *text;
 
 	switch (config_setting_type(value)) {
 	case CONFIG_TYPE_STRING:
 		text = read_text(reading, value);
-		if (!text)
-			return false;
-		text_append_json_string(out, text, strlen(text));
-		return true;
+		if (text)
+			json_put_string(json, name, text, strlen(text));
+		return text != NULL;
 	case CONFIG_TYPE_INT:
 	case CONFIG_TYPE_INT64:
-		buffer_append_format(out, "%lld", config_setting_get_int64(value));
+		snprintf(number, sizeof(number), "%lld", config_setting_get_int64(value));
+		json_put_raw(json, name, number);
 		return true;
 	case CONFIG_TYPE_FLOAT:
-		json_append_number(out, config_setting_get_float(value));
+		json_put_double(json, name, config_setting_get_float(value));
 		return true;
 	case CONFIG_TYPE_BOOL:
-		buffer_append_text(out, config_setting_get_bool(value) ? "true" : "false");
+		json_put_boolean(json, name, config_setting_get_bool(value));
 		return true;
 	default:
-		return json_append_members(out, reading, value);
+		return json_put_compound(json, name, reading, value);
 	}
 }
 
 static void read_json(const struct reading *reading)
 {
-	struct buffer json = {0};
+	struct buffer text = {0};
+	struct json_writer json = {&text, false};
 
-	if (json_append(&json, reading, reading->value)) {
-		buffer_append(&json, "", 1);
+	if (json_put_setting(&json, NULL, reading, reading->value)) {
+		buffer_append(&text, "", 1);
 		setting_replace_text(reading->setting, reading->target,
-			alloc_string((const char *)buffer_data(&json)));
+			alloc_string((const char *)buffer_data(&text)));
 	}
-	buffer_release(&json);
+	buffer_release(&text);
 }
 
 static void read_strings(const struct reading *reading)

@@ -152,14 +152,16 @@ static void outlet_end_drained(struct outlet *outlet)
 
 static void outlet_tell_lost(struct outlet *outlet, const char *source, uint64_t messages)
 {
-	char *json = alloc_format("{%s%s%s\"messages\":%llu}", source ? "\"connection\":\"" : "",
-		source ? source : "", source ? "\"," : "", (unsigned long long)messages);
+	struct event_members members = {0};
 
+	if (source)
+		event_add_own_text(&members, "connection", source);
+	event_add_number(&members, "messages", messages);
 	log_write(outlet->log, LOG_WARNING, &outlet->subject, "messages lost: %llu%s%s",
 		(unsigned long long)messages, source ? ", of connection " : "",
 		source ? source : "");
-	outlet->callbacks->event(outlet, "undelivered", json, outlet->callbacks->context);
-	free(json);
+	outlet->callbacks->event(outlet, EVENT_TYPE_UNDELIVERED, &members,
+		outlet->callbacks->context);
 }
 
 /* Each subscriber that is sent messages loses so many; returns the sum. */
@@ -234,10 +236,20 @@ static void outlet_report_laggards(struct outlet *outlet)
 	}
 }
 
+static void outlet_report_oversize(struct outlet *outlet)
+{
+	struct event_members members = {0};
+
+	event_add_number(&members, "messages", outlet->oversize);
+	event_add_number(&members, "length", outlet->oversize_length);
+	event_add_number(&members, "ring", outlet->ring.size);
+	outlet->oversize = 0;
+	outlet->callbacks->event(outlet, EVENT_TYPE_OVERSIZE, &members,
+		outlet->callbacks->context);
+}
+
 static void outlet_report(struct outlet *outlet)
 {
-	char *json;
-
 	if (!TAILQ_EMPTY(&outlet->laggards))
 		outlet_report_laggards(outlet);
 	if (outlet->unpublished) {
@@ -247,13 +259,8 @@ static void outlet_report(struct outlet *outlet)
 		if (outlet_count_lost(outlet, messages))
 			outlet_tell_lost(outlet, NULL, messages);
 	}
-	if (outlet->oversize) {
-		json = alloc_format("{\"messages\":%u,\"length\":%zu,\"ring\":%zu}",
-			outlet->oversize, outlet->oversize_length, outlet->ring.size);
-		outlet->oversize = 0;
-		outlet->callbacks->event(outlet, "oversize", json, outlet->callbacks->context);
-		free(json);
-	}
+	if (outlet->oversize)
+		outlet_report_oversize(outlet);
 }
 
 static void outlet_tell_attended(struct outlet *outlet)

@@ -37,17 +37,15 @@ enum input_outcome {
 
 void input_error(struct subscriber *subscriber, const char *text)
 {
-	struct buffer json = {0};
+	struct event_members members = subscriber_members(subscriber);
 
 	subscriber->outlet->stats.input_errors++;
 	subscriber->input_errors++;
 	if (subscriber->input_errors & (subscriber->input_errors - 1))
 		return;
-	text_append_json_clean(&json, text);
-	subscriber_report(subscriber, "input-error", "\"error\":%.*s,\"errors\":%llu",
-		(int)json.length, (const char *)buffer_data(&json),
-		(unsigned long long)subscriber->input_errors);
-	buffer_release(&json);
+	event_add_text(&members, "error", text);
+	event_add_number(&members, "errors", subscriber->input_errors);
+	subscriber_report(subscriber, EVENT_TYPE_INPUT_ERROR, &members);
 }
 
 static enum input_outcome input_broken(struct subscriber *subscriber, const char *text)

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "outlet/frames.h"
 #include "outlet/outlet_private.h"
 
@@ -15,45 +16,50 @@ static void join_fail(struct subscriber *subscriber, const char *text)
 	subscriber_fail(subscriber, text, "bad hello");
 }
 
-static void join_append_names(const struct outlet *outlet, struct buffer *json)
+static void join_put_names(struct json_writer *json, const struct outlet *outlet)
 {
+	json_put_array(json, "connections");
 	for (unsigned i = 0; i < outlet->source_count; i++) {
-		const struct outlet_source *source = &outlet->sources[i];
+		const char *name = outlet->sources[i].name;
 
-		if (i > 0)
-			buffer_append_text(json, ",");
-		if (source->name)
-			buffer_append_format(json, "\"%s\"", source->name);
+		if (name)
+			json_put_text(json, NULL, name);
 		else
-			buffer_append_text(json, "null");
+			json_put_raw(json, NULL, "null");
 	}
+	json_put_array_end(json);
 }
 
 /* The memory, and the records that are in it, for who is about to map it. */
-static void join_append_ring(struct outlet *outlet, uint64_t next, struct buffer *json)
+static void join_put_ring(struct json_writer *json, struct outlet *outlet, uint64_t next)
 {
 	ring_publish(&outlet->ring);
-	buffer_append_format(json, ",\"ring\":{\"size\":%zu,\"position\":%llu}", outlet->ring.size,
-		(unsigned long long)ring_start(&outlet->ring, next));
+	json_put_object(json, "ring");
+	json_put_number(json, "size", outlet->ring.size);
+	json_put_number(json, "position", ring_start(&outlet->ring, next));
+	json_put_object_end(json);
 }
 
 static void join_answer(struct subscriber *subscriber, uint64_t next, uint64_t missing, bool ahead)
 {
 	struct outlet *outlet = subscriber->outlet;
-	struct buffer json = {0};
+	struct buffer hello = {0};
+	struct json_writer json = {&hello, false};
 
-	buffer_append_format(&json, "{\"outlet\":\"%s\",\"begun\":%llu,\"connections\":[",
-		outlet->settings.name, (unsigned long long)outlet->begun);
-	join_append_names(outlet, &json);
-	buffer_append_format(&json, "],\"next\":%llu,\"missing\":%llu,\"ahead\":%s",
-		(unsigned long long)next, (unsigned long long)missing, ahead ? "true" : "false");
+	json_put_object(&json, NULL);
+	json_put_text(&json, "outlet", outlet->settings.name);
+	json_put_number(&json, "begun", outlet->begun);
+	join_put_names(&json, outlet);
+	json_put_number(&json, "next", next);
+	json_put_number(&json, "missing", missing);
+	json_put_boolean(&json, "ahead", ahead);
 	if (subscriber->mode)
-		join_append_ring(outlet, next, &json);
-	buffer_append_text(&json, "}");
+		join_put_ring(&json, outlet, next);
+	json_put_object_end(&json);
 	subscriber->named = outlet->source_count;
 	encode_frames_append(&subscriber->aside, FRAMES_HELLO, next, FRAMES_NO_CONNECTION,
-		buffer_data(&json), json.length);
-	buffer_release(&json);
+		buffer_data(&hello), hello.length);
+	buffer_release(&hello);
 }
 
 static void join_start(struct subscriber *subscriber, const struct frames_hello *hello)

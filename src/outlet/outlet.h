@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/event_type.h"
 #include "base/log.h"
 
 /*
@@ -102,9 +103,9 @@ struct outlet_callbacks {
 	 * was undone within one turn of the event loop is not told. May be NULL. */
 	void (*attended)(struct outlet *outlet, void *context);
 
-	/* Something happened that is worth an event: "subscribed", "unsubscribed", "lag",
-	 * "undelivered", "oversize", "input-error", with the details as a JSON object. */
-	void (*event)(struct outlet *outlet, const char *what, const char *json, void *context);
+	/* Something happened that is worth an event. */
+	void (*event)(struct outlet *outlet, enum event_type type,
+		const struct event_members *members, void *context);
 };
 
 /*

@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -399,23 +397,51 @@ void subscriber_drop(struct subscriber *subscriber)
 	subscriber_move(subscriber, SUBSCRIBER_FINISHING);
 }
 
-void subscriber_report(const struct subscriber *subscriber, const char *what,
-	const char *details, ...)
+struct event_members subscriber_members(const struct subscriber *subscriber)
+{
+	struct event_members members = {0};
+
+	event_add_number(&members, "subscriber", subscriber->id);
+	event_add_number(&members, "pid", (uint64_t)subscriber->pid);
+	event_add_number(&members, "uid", subscriber->uid);
+	return members;
+}
+
+void subscriber_report(const struct subscriber *subscriber, enum event_type type,
+	const struct event_members *members)
 {
 	const struct outlet_callbacks *callbacks = subscriber->outlet->callbacks;
-	va_list arguments;
-	char *text, *json;
 
-	va_start(arguments, details);
-	if (vasprintf(&text, details, arguments) < 0)
-		abort();
-	va_end(arguments);
-	json = alloc_format("{\"subscriber\":%llu,\"pid\":%ld,\"uid\":%lu%s%s}",
-		(unsigned long long)subscriber->id, (long)subscriber->pid,
-		(unsigned long)subscriber->uid, text[0] ? "," : "", text);
-	callbacks->event(subscriber->outlet, what, json, callbacks->context);
-	free(json);
-	free(text);
+	callbacks->event(subscriber->outlet, type, members, callbacks->context);
+}
+
+static void subscriber_report_lag(const struct subscriber *subscriber, uint64_t lags, uint64_t lost)
+{
+	struct event_members members = subscriber_members(subscriber);
+
+	event_add_number(&members, "lags", lags);
+	event_add_number(&members, "lost", lost);
+	event_add_boolean(&members, "closed", subscriber_dropped(subscriber));
+	subscriber_report(subscriber, EVENT_TYPE_LAG, &members);
+}
+
+static void subscriber_report_refused(const struct subscriber *subscriber, uint64_t messages)
+{
+	struct event_members members = subscriber_members(subscriber);
+
+	event_add_number(&members, "messages", messages);
+	event_add_number(&members, "length", subscriber->refused_length);
+	subscriber_report(subscriber, EVENT_TYPE_OVERSIZE, &members);
+}
+
+static void subscriber_report_left(const struct subscriber *subscriber)
+{
+	struct event_members members = subscriber_members(subscriber);
+
+	event_add_own_text(&members, "reason", subscriber->parting);
+	event_add_number(&members, "sent", subscriber->sent);
+	event_add_number(&members, "lost", subscriber->lost);
+	subscriber_report(subscriber, EVENT_TYPE_UNSUBSCRIBED, &members);
 }
 
 void subscriber_report_losses(struct subscriber *subscriber)
@@ -429,12 +455,9 @@ void subscriber_report_losses(struct subscriber *subscriber)
 	subscriber->report_lost = 0;
 	subscriber->report_refused = 0;
 	if (lags || lost)
-		subscriber_report(subscriber, "lag",
-			"\"lags\":%llu,\"lost\":%llu,\"closed\":%s", (unsigned long long)lags,
-			(unsigned long long)lost, subscriber_dropped(subscriber) ? "true" : "false");
+		subscriber_report_lag(subscriber, lags, lost);
 	if (refused)
-		subscriber_report(subscriber, "oversize", "\"messages\":%llu,\"length\":%zu",
-			(unsigned long long)refused, subscriber->refused_length);
+		subscriber_report_refused(subscriber, refused);
 	if (subscriber_dropped(subscriber) && subscriber->state == SUBSCRIBER_FINISHING)
 		subscriber_finish(subscriber, subscriber_lagged);
 }
@@ -488,9 +511,7 @@ bool subscriber_reap(struct subscriber *subscriber)
 	if (subscriber_has_losses(subscriber))
 		subscriber_report_losses(subscriber);
 	if (subscriber->joined)
-		subscriber_report(subscriber, "unsubscribed",
-			"\"reason\":\"%s\",\"sent\":%llu,\"lost\":%llu", subscriber->parting,
-			(unsigned long long)subscriber->sent, (unsigned long long)subscriber->lost);
+		subscriber_report_left(subscriber);
 	subscriber_free(subscriber);
 	return true;
 }
@@ -542,6 +563,7 @@ void subscriber_resume_input(struct subscriber *subscriber)
 void subscriber_attach(struct subscriber *subscriber, uint64_t cursor)
 {
 	struct outlet *outlet = subscriber->outlet;
+	struct event_members members;
 
 	subscriber->joined = true;
 	subscriber->cursor = cursor;
@@ -553,7 +575,8 @@ void subscriber_attach(struct subscriber *subscriber, uint64_t cursor)
 	subscriber_watch(subscriber, subscriber_wants_reading(subscriber));
 	outlet_update_encodes(outlet);
 	outlet_schedule_flush(outlet);
-	subscriber_report(subscriber, "subscribed", "%s", "");
+	members = subscriber_members(subscriber);
+	subscriber_report(subscriber, EVENT_TYPE_SUBSCRIBED, &members);
 	if (cursor < outlet->ring.head || subscriber->aside.length)
 		subscriber_send(subscriber);
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/buffer.h"
+#include "base/event_type.h"
 
 struct outlet;
 
@@ -152,9 +153,12 @@ void subscriber_resume_input(struct subscriber *subscriber);
 /* `packets`: a message of that length is lost to it, because its socket cannot take it. */
 void subscriber_refuse(struct subscriber *subscriber, size_t length);
 
+/* Which subscriber an event is about: its first members. */
+struct event_members subscriber_members(const struct subscriber *subscriber);
+
 /* Tells the owner; only when its code is not running: from the flush, or the subscriber's input. */
-void subscriber_report(const struct subscriber *subscriber, const char *what,
-	const char *details, ...) __attribute__((format(printf, 3, 4)));
+void subscriber_report(const struct subscriber *subscriber, enum event_type type,
+	const struct event_members *members);
 void subscriber_report_losses(struct subscriber *subscriber);
 
 /* Takes the last input of one that is gone, tells the owner, and frees it. False: there is more of

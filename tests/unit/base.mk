@@ -4,6 +4,13 @@ unit_base_SOURCES = tests/unit/test_base.c
 unit_base_CFLAGS = $(UNIT_CFLAGS)
 unit_base_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += unit_events
+TESTS += unit_events
+unit_events_SOURCES = tests/unit/test_events.c
+unit_events_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'
+unit_events_CFLAGS = $(UNIT_CFLAGS)
+unit_events_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += unit_log
 TESTS += unit_log
 unit_log_SOURCES = tests/unit/test_log.c

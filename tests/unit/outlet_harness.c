@@ -37,13 +37,15 @@ static bool harness_on_input(struct outlet *outlet, int source, bool binary, con
 	return true;
 }
 
-static void harness_on_event(struct outlet *outlet, const char *what, const char *json,
-	void *context)
+static void harness_on_event(struct outlet *outlet, enum event_type type,
+	const struct event_members *members, void *context)
 {
 	struct harness *harness = context;
 
 	(void)outlet;
-	buffer_append_format(&harness->events, "%s %s\n", what, json);
+	buffer_append_format(&harness->events, "%s ", event_type_name(type));
+	event_members_append(&harness->events, members);
+	buffer_append_text(&harness->events, "\n");
 }
 
 static void harness_on_attended(struct outlet *outlet, void *context)

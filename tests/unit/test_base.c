@@ -102,17 +102,6 @@ START_TEST(test_format_duration)
 }
 END_TEST
 
-START_TEST(test_json_string)
-{
-	struct buffer out = {0};
-
-	text_append_json_string(&out, "a\"b\\c\n\x01\xc3\xa9", 9);
-	buffer_append(&out, "", 1);
-	ck_assert_str_eq((const char *)buffer_data(&out), "\"a\\\"b\\\\c\\u000a\\u0001\xc3\xa9\"");
-	buffer_release(&out);
-}
-END_TEST
-
 /* RFC 4648, section 10. */
 static const struct {
 	const char *plain;
@@ -573,7 +562,6 @@ int main(void)
 	tcase_add_loop_test(text, test_duration, 0, COUNT(durations));
 	tcase_add_loop_test(text, test_size, 0, COUNT(sizes));
 	tcase_add_loop_test(text, test_format_duration, 0, COUNT(formatted));
-	tcase_add_test(text, test_json_string);
 	tcase_add_loop_test(text, test_base64, 0, COUNT(base64));
 	tcase_add_loop_test(text, test_base64_refuses, 0, COUNT(not_base64));
 	tcase_add_loop_test(text, test_name, 0, COUNT(name_rules));
