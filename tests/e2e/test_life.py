@@ -177,8 +177,9 @@ def test_a_hangup_while_it_starts_reloads(start_daemon, server):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_while_it_starts_ends_it_in_order(start_daemon, server, number):
-    daemon = start_daemon(feed(server), prepare=keep(number))
+def test_a_signal_while_it_starts_ends_it_in_order(make_daemon, server, number):
+    daemon = make_daemon(feed(server), prepare=keep(number))
+    daemon.spawn()
     assert daemon.process.wait(15) == 0
     assert f"stopping on {number.name}" in daemon.log() and "notice: stopped\n" in daemon.log()
     assert not [name for name in os.listdir(daemon.folder) if name.endswith(".sock")]
