@@ -11,7 +11,11 @@ unit_gateway_SOURCES = \
 	tests/unit/test_on_open.c \
 	tests/unit/test_rate.c \
 	tests/unit/test_reload.c \
+	tests/unit/settings_harness.c tests/unit/settings_harness.h \
 	tests/unit/test_settings.c \
+	tests/unit/test_settings_changes.c \
+	tests/unit/test_settings_documents.c \
+	tests/unit/test_settings_problems.c \
 	tests/unit/test_settings_system.c \
 	tests/unit/test_timer.c \
 	tests/unit/test_warnings.c

@@ -16,6 +16,9 @@ int main(void)
 	srunner_add_suite(runner, admission_suite());
 	srunner_add_suite(runner, reload_suite());
 	srunner_add_suite(runner, settings_suite());
+	srunner_add_suite(runner, settings_changes_suite());
+	srunner_add_suite(runner, settings_documents_suite());
+	srunner_add_suite(runner, settings_problems_suite());
 	srunner_add_suite(runner, settings_system_suite());
 	srunner_add_suite(runner, timer_suite());
 	srunner_add_suite(runner, warnings_suite());
