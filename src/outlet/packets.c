@@ -89,7 +89,7 @@ enum subscriber_outcome packets_send(struct subscriber *subscriber)
 
 	if (subscriber->state == SUBSCRIBER_LAPPED)
 		subscriber_return(subscriber);
-	if (subscriber->cursor == ring->head)
+	if (subscriber->cursor == ring->head || subscriber->state == SUBSCRIBER_FINISHING)
 		return SUBSCRIBER_SENT;
 	seq = ring_seq_from(ring, subscriber->cursor);
 	while (seq < ring->next) {

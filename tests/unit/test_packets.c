@@ -254,6 +254,37 @@ START_TEST(test_close)
 }
 END_TEST
 
+/* Its socket may take more before the loss has been reported, which is what closes it. */
+START_TEST(test_close_sends_nothing_after_the_loss)
+{
+	struct subscriber *subscriber;
+	unsigned number = 0, next;
+	uint8_t data[4096];
+	int fd;
+
+	harness.settings.on_lag = OUTLET_CLOSE;
+	harness.settings.ring = 8192;
+	harness_open(&harness);
+	fd = connect_subscriber();
+	subscriber = harness_newest(&harness);
+	harness_narrow(subscriber);
+	while (subscriber->state != SUBSCRIBER_FINISHING) {
+		publish_numbered(number++);
+		if (subscriber->state != SUBSCRIBER_FINISHING)
+			harness_turn(&harness);
+	}
+	next = expect_in_order(fd, 0);
+	ck_assert_uint_lt(next, number);
+	subscriber_send(subscriber);
+	ck_assert_int_eq(receive(fd, data, sizeof(data)), -1);
+	harness_turn(&harness);
+	ck_assert_int_eq(receive(fd, data, sizeof(data)), -2);
+	ck_assert(harness_contains(&harness.events, "lag {\"subscriber\":1,"));
+	ck_assert(harness_contains(&harness.events, "\"reason\":\"lagged\""));
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_wait_is_lossless)
 {
 	static uint8_t data[3000];
@@ -500,6 +531,7 @@ Suite *packets_suite(void)
 	tcase_add_test(tests, test_oldest);
 	tcase_add_test(tests, test_skip);
 	tcase_add_test(tests, test_close);
+	tcase_add_test(tests, test_close_sends_nothing_after_the_loss);
 	tcase_add_test(tests, test_wait_is_lossless);
 	tcase_add_test(tests, test_large_message);
 	tcase_add_test(tests, test_too_large_a_message_is_the_only_one_lost);
