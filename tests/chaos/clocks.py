@@ -1,6 +1,8 @@
 """
 Whose fault a delay is. The machine is shared: a daemon that is runnable but not run, or a probe that is,
-cannot help it. What is left of a delay after that is the daemon's: it computed, or it was blocked.
+cannot help it; nor can a loop that waits for a lock of the kernel's or the allocator's while the thread
+that holds it is runnable but not run. What is left of a delay after that is the daemon's: it computed, or
+it was blocked.
 """
 
 import os
@@ -17,6 +19,7 @@ class Sample(NamedTuple):
     now: float
     ran: float  # the daemon's loop has used so much CPU
     queued: float  # and has waited so long for a CPU
+    helpers_queued: float  # the same of the daemon's other threads, together
     own_queued: float  # the same of the probe
     paused: float  # what the probe overslept without having been in a queue
     stolen: float  # by the hypervisor, of all CPUs
@@ -30,16 +33,31 @@ def _scheduled(path):
 class Clocks:
     def __init__(self, pid):
         # The first thread is the loop: helpers may compute or wait as they like.
-        self.daemon = pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat")
+        self.tasks = pathlib.Path(f"/proc/{pid}/task")
+        self.loop = self.tasks / str(pid)
         self.own = pathlib.Path("/proc/thread-self/schedstat")
         self.paused = 0.0
         self.asleep = None
 
     def sample(self):
-        ran, queued = _scheduled(self.daemon)
-        return Sample(
-            time.monotonic(), ran, queued, _scheduled(self.own)[1], self.paused, self._stolen()
-        )
+        ran, queued = _scheduled(self.loop / "schedstat")
+        return Sample(time.monotonic(), ran, queued, self._helpers_queued(), _scheduled(self.own)[1],
+                      self.paused, self._stolen())
+
+    def _helpers_queued(self):
+        """What threads that have ended meanwhile had waited is gone: this may decrease."""
+        queued = 0.0
+        for task in os.listdir(self.tasks):
+            if task != self.loop.name:
+                try:
+                    queued += _scheduled(self.tasks / task / "schedstat")[1]
+                except OSError:
+                    pass  # it has ended
+        return queued
+
+    def whereabouts(self):
+        """The kernel's function that the loop sleeps in; "0" while it runs."""
+        return (self.loop / "wchan").read_text()
 
     @staticmethod
     def _stolen():
@@ -76,6 +94,8 @@ def judge(start, end):
     busy = end.ran - start.ran
     late = end.own_queued - start.own_queued + end.paused - start.paused
     machine = late + end.queued - start.queued + end.stolen - start.stolen
+    helpers = max(0.0, min(end.helpers_queued - start.helpers_queued, delay - busy - machine))
+    machine += helpers
     return Verdict(delay, busy, machine, max(0.0, delay - busy - machine), late)
 
 

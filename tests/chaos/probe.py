@@ -52,6 +52,7 @@ class Probe:
         self.sent = {}  # message: the sample when it was sent
         self.number = 0
         self.told = 0.0  # until when all holds are told
+        self.whereabouts = []  # of the loop, at each tick while it owes something for long
 
     def open(self, pid, control, outlet):
         self.clocks = Clocks(pid)
@@ -87,7 +88,7 @@ class Probe:
             self.told = end.now  # each hold once, not for every message that it held up
             say(failure=f"{kind} held up for {verdict.held * 1000:.0f} ms: took {verdict.delay * 1000:.0f} ms, "
                 f"{verdict.busy * 1000:.0f} ms computing, {verdict.blocked * 1000:.0f} ms blocked, "
-                f"{verdict.machine * 1000:.0f} ms the machine's", at=end.now)
+                f"{verdict.machine * 1000:.0f} ms the machine's; in {', '.join(self.whereabouts)}", at=end.now)
 
     def ask(self):
         self.control.send(b'{"jsonrpc":"2.0","id":1,"method":"version"}\n')
@@ -122,15 +123,20 @@ class Probe:
         data = self.server.sock.recv(1 << 16)
         raise Failure(f"the probe's connection was ended: {data[:40]!r}")
 
-    def hang(self, now):
+    def look(self, now):
+        """Looks where the loop is that owes something for long."""
         oldest = min([sample.now for sample in self.sent.values()] + [self.asked.now if self.asked else now])
+        if now - oldest > self.limit / 2:
+            self.whereabouts.append(self.clocks.whereabouts())
+        else:
+            self.whereabouts.clear()
         if now - oldest > HANG:
             raise Failure(f"no answer or no delivery for {now - oldest:.1f} s: it hangs")
 
     def turn(self, due):
         """Sends what is due, and hears what comes until the next tick."""
         now = time.monotonic()
-        self.hang(now)
+        self.look(now)
         self.post()
         if not self.asked and now - self.answered >= PAUSE:
             self.asked = self.clocks.sample()
