@@ -819,6 +819,7 @@ void connection_detach(struct connection *connection, struct outlet *outlet)
 	if (undelivered)
 		outlet_lose(outlet, route->source, undelivered);
 	outlet_remove_source(outlet, route->source);
+	outlet_resume_input(outlet); /* its subscribers wait for this one no more */
 	connection->route_count--;
 	memmove(route, route + 1, (connection->route_count - index) * sizeof(*route));
 	if (connection->waiter.outlet == outlet) {

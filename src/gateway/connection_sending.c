@@ -204,6 +204,14 @@ static bool connection_send_first(struct connection *connection)
 	return true;
 }
 
+/* Subscribers go on who were refused because this one had no room. */
+static void connection_resume_input(struct connection *connection)
+{
+	for (size_t i = 0; i < connection->route_count; i++)
+		outlet_resume_input(connection->routes[i].outlet);
+}
+
+/* Who waited for room in the session that this one renews would not hear of that one again. */
 void connection_begin_sending(struct connection *connection)
 {
 	connection_forget_opening(connection); /* of the session that this one renews */
@@ -211,6 +219,7 @@ void connection_begin_sending(struct connection *connection)
 	if (connection_send_first(connection))
 		connection_send_held(connection);
 	connection_configure_hold(connection);
+	connection_resume_input(connection);
 }
 
 /* What is only held because the session had more to send first is lost with it, like what else it was
@@ -229,10 +238,8 @@ void connection_on_writable(void *context)
 
 	if (connection_send_first(connection))
 		connection_send_held(connection);
-	if (connection_is_open(connection) && connection_holds(connection))
-		return;
-	for (size_t i = 0; i < connection->route_count; i++)
-		outlet_resume_input(connection->routes[i].outlet);
+	if (!connection_is_open(connection) || !connection_holds(connection))
+		connection_resume_input(connection);
 }
 
 bool connection_add_on_open(struct connection *connection, const char *message,

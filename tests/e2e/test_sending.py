@@ -8,6 +8,7 @@ import pytest
 
 from harness.control import RpcError
 from harness.frame import PING
+from harness.misbehave import MisbehavingServer
 from harness.subscriber import Subscriber
 from harness.wait import wait_until
 
@@ -114,6 +115,84 @@ def test_a_small_message_in_between_does_not_hold_up_an_outlet(start_daemon, ser
         wait_until(lambda: daemon.status("feed")["send_queued"] > 800)
         daemon.call("send", name="feed", text="small")
         assert sorted(receive(peer, 9)) == [*lines, "small"]
+
+
+@pytest.fixture
+def full_server():
+    """What it does not read stays with who sends it."""
+    server = MisbehavingServer(receive_buffer=4096)
+    yield server
+    server.stop()
+
+
+def deaf_and_reading(server, **settings):
+    """Two connections, of which one soon has no room."""
+    return {
+        "connections": [
+            {"name": "deaf", "url": server.url("/slow-reader"), "send_queue": "64K",
+             "close_timeout": "300ms", **settings},
+            {"name": "reads", "url": server.url("/slow-reader"), "when": "manual"},
+        ],
+        "outlets": [
+            {"name": "out", "from": ["deaf", "reads"], "writable": True},
+            {"name": "other", "from": ["deaf"]},
+        ],
+    }
+
+
+def fill(subscriber):
+    """Writes lines until no more are taken; returns what is left of the last one."""
+    line = b"x" * 4095 + b"\n"
+    left = b""
+    idle = 0
+    subscriber.socket.setblocking(False)
+    while idle < 10:
+        left = left or line
+        try:
+            left = left[subscriber.socket.send(left):]
+            idle = 0
+        except BlockingIOError:
+            idle += 1
+            time.sleep(0.02)
+    subscriber.socket.setblocking(True)
+    return left
+
+
+def has(exchange, payload):
+    return any(frame.payload == payload for frame in exchange.frames)
+
+
+def test_subscribers_go_on_when_who_had_no_room_is_not_theirs_any_more(start_daemon, full_server):
+    settings = deaf_and_reading(full_server)
+    daemon = start_daemon(settings)
+    deaf = full_server.accept()
+    daemon.call("connect", name="reads")
+    reads = full_server.accept()
+    reads.go.set()
+    with Subscriber(daemon.path("out.sock")) as subscriber:
+        left = fill(subscriber)
+        settings["outlets"][0]["from"] = ["reads"]
+        daemon.configure(settings)
+        daemon.ctl("reload", status=0)
+        subscriber.send(left + b"the last\n")
+        wait_until(lambda: has(reads, b"the last"))
+    assert not deaf.frames and daemon.status("deaf")["state"] == "open"
+
+
+def test_subscribers_go_on_when_the_session_without_room_is_renewed(start_daemon, full_server):
+    settings = deaf_and_reading(
+        full_server, max_age={"after": "2s", "jitter": 0, "overlap": True}
+    )
+    settings["outlets"][0]["from"] = ["deaf"]
+    daemon = start_daemon(settings)
+    first = full_server.accept()
+    with Subscriber(daemon.path("out.sock")) as subscriber:
+        left = fill(subscriber)
+        second = full_server.accept()
+        second.go.set()
+        subscriber.send(left + b"the last\n")
+        wait_until(lambda: has(second, b"the last"))
+    assert not first.frames
 
 
 # --- hold
