@@ -1,5 +1,7 @@
 """Programs that are told the ports they are to listen on."""
 
+import os
+import pathlib
 import socket
 
 from . import process
@@ -13,12 +15,24 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def listens(port):
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True
+def listeners(port):
+    """The inodes of the TCP sockets that listen on it."""
+    for table in ("tcp", "tcp6"):
+        for line in pathlib.Path("/proc/net", table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                yield int(fields[9])
+
+
+def listens(program, port):
+    """Whether it is that program, and not another that took the port before."""
+    links = set()
+    for descriptor in pathlib.Path(f"/proc/{program.pid}/fd").glob("*"):
+        try:
+            links.add(os.readlink(descriptor))
+        except OSError:
+            pass  # it has closed it, or ended
+    return any(f"socket:[{inode}]" in links for inode in listeners(port))
 
 
 def start_listening(count, command, wanted=None, **options):
@@ -32,7 +46,7 @@ def start_listening(count, command, wanted=None, **options):
         arguments = command(*ports)
         program = process.start(arguments, **options)
         wait_until(
-            lambda: program.poll() is not None or all(listens(port) for port in ports),
+            lambda: program.poll() is not None or all(listens(program, port) for port in ports),
             what=f"{arguments[0]} to listen",
         )
         if program.poll() is None:
