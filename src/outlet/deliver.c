@@ -190,18 +190,22 @@ void outlet_lose(struct outlet *outlet, unsigned source, uint64_t messages)
 static uint64_t outlet_unsent(const struct outlet *outlet, const struct subscriber *subscriber)
 {
 	const struct ring *ring = &outlet->ring;
+	uint64_t parts = subscriber->rest != NULL;
 	uint64_t seq;
 
+	if (subscriber->state == SUBSCRIBER_FINISHING)
+		return parts;
 	if (subscriber->state == SUBSCRIBER_LAPPED)
-		return ring->next - subscriber->lost_to;
+		return ring->next - subscriber->lost_to + parts;
 	seq = ring_seq_from(ring, subscriber->cursor);
-	return ring->next - seq + (ring_start(ring, seq) > subscriber->cursor);
+	return ring->next - seq + (ring_start(ring, seq) > subscriber->cursor) + parts;
 }
 
 bool outlet_give_up(struct outlet *outlet, uint64_t end)
 {
 	for (int state = 0; state < SUBSCRIBER_STATES; state++) {
-		bool reading = state >= SUBSCRIBER_READY && state <= SUBSCRIBER_LAPPED;
+		bool reading = (state >= SUBSCRIBER_READY && state <= SUBSCRIBER_LAPPED) ||
+			state == SUBSCRIBER_FINISHING;
 		struct subscriber *subscriber;
 
 		while ((subscriber = TAILQ_FIRST(&outlet->subscribers[state]))) {

@@ -208,6 +208,47 @@ START_TEST(test_losses_are_told)
 }
 END_TEST
 
+/* Whole messages in what the subscriber can still read. */
+static uint64_t count_lines(int fd)
+{
+	struct buffer got = {0};
+	uint64_t count = 0;
+
+	harness_read(fd, &got, SIZE_MAX);
+	for (size_t i = 0; i < got.length; i++)
+		count += buffer_data(&got)[i] == '\n';
+	buffer_release(&got);
+	return count;
+}
+
+/* A message of which only a part has been sent is lost, also if it has been overwritten since. */
+START_TEST(test_a_part_of_a_message_is_lost)
+{
+	static const char text[20000];
+	struct outlet_stats stats;
+	struct subscriber *subscriber;
+	uint64_t published = 0;
+	int fd;
+
+	harness_setup(&harness, OUTLET_LINES);
+	harness.settings.on_lag = _i ? OUTLET_CLOSE : OUTLET_SKIP;
+	harness.settings.ring = 65536;
+	harness_open(&harness);
+	fd = connect_subscriber();
+	subscriber = harness_newest(&harness);
+	while (!subscriber->rest) {
+		ck_assert_uint_lt(++published, 1000);
+		harness_publish(&harness, 0, OUTLET_TEXT, text, sizeof(text));
+		harness_turn(&harness);
+	}
+	published -= harness.settings.on_lag == OUTLET_CLOSE; /* the one for which it was dropped */
+	ck_assert(outlet_give_up(harness.outlet, UINT64_MAX));
+	outlet_stats(harness.outlet, &stats);
+	ck_assert_uint_eq(count_lines(fd) + stats.counts.lost, published);
+	close(fd);
+}
+END_TEST
+
 /* Giving up on thousands takes more than one go; it is told once. */
 START_TEST(test_giving_up_takes_its_time)
 {
@@ -296,6 +337,7 @@ Suite *room_suite(void)
 	tcase_add_test(tests, test_wait_loses_no_message_to_opening_and_closing);
 	tcase_add_test(tests, test_wait_gives_turns_in_order);
 	tcase_add_test(tests, test_losses_are_told);
+	tcase_add_loop_test(tests, test_a_part_of_a_message_is_lost, 0, 2);
 	tcase_add_test(tests, test_giving_up_takes_its_time);
 	tcase_add_loop_test(tests, test_many_are_sent_to_before_there_is_room, 0, 2);
 	tcase_add_test(tests, test_wait_ends_when_it_is_configured_away);
