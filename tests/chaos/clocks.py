@@ -35,6 +35,8 @@ class Clocks:
         # The first thread is the loop: helpers may compute or wait as they like.
         self.tasks = pathlib.Path(f"/proc/{pid}/task")
         self.loop = self.tasks / str(pid)
+        self.helpers = {}  # by thread: how long it has waited for a CPU
+        self.waited = 0.0  # all of them together
         self.own = pathlib.Path("/proc/thread-self/schedstat")
         self.paused = 0.0
         self.asleep = None
@@ -45,15 +47,17 @@ class Clocks:
                       self.paused, self._stolen())
 
     def _helpers_queued(self):
-        """What threads that have ended meanwhile had waited is gone: this may decrease."""
-        queued = 0.0
+        """Of those that have ended meanwhile, too, up to when they were last seen."""
+        before, self.helpers = self.helpers, {}
         for task in os.listdir(self.tasks):
-            if task != self.loop.name:
-                try:
-                    queued += _scheduled(self.tasks / task / "schedstat")[1]
-                except OSError:
-                    pass  # it has ended
-        return queued
+            if task == self.loop.name:
+                continue
+            try:
+                self.helpers[task] = _scheduled(self.tasks / task / "schedstat")[1]
+            except OSError:
+                continue  # it has ended
+            self.waited += max(0.0, self.helpers[task] - before.get(task, 0.0))
+        return self.waited
 
     def whereabouts(self):
         """The kernel's function that the loop sleeps in; "0" while it runs."""

@@ -224,7 +224,7 @@ START_TEST(timeout_handshake)
 		"timed out after 200ms in the TLS handshake with 127.0.0.1:%u", port);
 	ck_assert_str_eq(fixture.error.name, ERROR_SOCKET_TIMEOUT);
 	ck_assert_str_eq(fixture.error.text, text);
-	ck_assert_uint_ge(fixture.report.tls_us, 195000);
+	ck_assert_uint_ge(fixture.report.tls_us, 150000); /* libevent counts from the start of its turn */
 	close(listener);
 }
 END_TEST
