@@ -38,7 +38,7 @@ bool outlet_send_ready(struct outlet *outlet, uint64_t time)
 	while ((subscriber = outlet_next_ready(outlet))) {
 		uint64_t before = outlet->stats.sent;
 
-		subscriber_send(subscriber); /* it is the next no more, whatever comes of it */
+		subscriber_send(subscriber); /* it may be the next again, but then it has been sent much */
 		credit -= 1 + (long)((outlet->stats.sent - before) / OUTLET_SEND_UNIT);
 		if (credit > 0)
 			continue;

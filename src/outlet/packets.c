@@ -8,7 +8,10 @@
  * at all, so that the cursor is always at the start of one.
  */
 
-enum { PACKETS_BATCH = 64 }; /* sent with one system call */
+enum {
+	PACKETS_BATCH = 64, /* sent with one system call */
+	PACKETS_MAX = 256,  /* at a time: who reads as fast as we send would never be done */
+};
 
 /* Where the packets from record `seq` on are, in the ring itself. Returns how many. */
 static unsigned packets_gather(const struct ring *ring, uint64_t seq, struct mmsghdr *packets,
@@ -85,14 +88,15 @@ enum subscriber_outcome packets_send(struct subscriber *subscriber)
 	const struct ring *ring = &subscriber->outlet->ring;
 	struct mmsghdr packets[PACKETS_BATCH];
 	struct iovec parts[PACKETS_BATCH];
-	uint64_t seq;
+	uint64_t seq, end;
 
 	if (subscriber->state == SUBSCRIBER_LAPPED)
 		subscriber_return(subscriber);
 	if (subscriber->cursor == ring->head || subscriber->state == SUBSCRIBER_FINISHING)
 		return SUBSCRIBER_SENT;
 	seq = ring_seq_from(ring, subscriber->cursor);
-	while (seq < ring->next) {
+	end = seq + PACKETS_MAX < ring->next ? seq + PACKETS_MAX : ring->next;
+	while (seq < end) {
 		unsigned count = packets_gather(ring, seq, packets, parts);
 		int sent = sendmmsg(subscriber->fd, packets, count, MSG_DONTWAIT | MSG_NOSIGNAL);
 		size_t length = 0;
@@ -107,5 +111,5 @@ enum subscriber_outcome packets_send(struct subscriber *subscriber)
 		seq += (unsigned)sent;
 		packets_consume(subscriber, seq, length);
 	}
-	return SUBSCRIBER_SENT;
+	return seq < ring->next ? SUBSCRIBER_MORE : SUBSCRIBER_SENT;
 }

@@ -196,6 +196,25 @@ static void subscriber_caught_up(struct subscriber *subscriber)
 		subscriber_move(subscriber, SUBSCRIBER_READY);
 }
 
+/* To its place among those that are ready; the flush goes on with it. */
+static void subscriber_wait_turn(struct subscriber *subscriber)
+{
+	struct outlet *outlet = subscriber->outlet;
+	struct subscriber_list *ready = &outlet->subscribers[SUBSCRIBER_READY];
+	struct subscriber *ahead;
+
+	subscriber_move(subscriber, SUBSCRIBER_READY);
+	ahead = TAILQ_FIRST(ready);
+	while (ahead->cursor < subscriber->cursor)
+		ahead = TAILQ_NEXT(ahead, link);
+	if (ahead != subscriber) {
+		TAILQ_REMOVE(ready, subscriber, link);
+		TAILQ_INSERT_BEFORE(ahead, subscriber, link);
+	}
+	outlet->room_head = 0; /* measured without this one, if it was blocked */
+	outlet_schedule_flush(outlet);
+}
+
 static enum subscriber_outcome subscriber_send_bytes(struct subscriber *subscriber)
 {
 	struct iovec parts[SUBSCRIBER_PARTS];
@@ -227,6 +246,8 @@ void subscriber_send(struct subscriber *subscriber)
 
 	if (outcome == SUBSCRIBER_SENT)
 		subscriber_caught_up(subscriber);
+	else if (outcome == SUBSCRIBER_MORE)
+		subscriber_wait_turn(subscriber);
 	else if (outcome == SUBSCRIBER_FULL)
 		subscriber_block(subscriber);
 	else

@@ -16,7 +16,7 @@ struct outlet;
 enum subscriber_state {
 	SUBSCRIBER_JOINING,   /* `frames`: the hello is not complete */
 	/*
-	 * Its socket took all that there was when it was last sent to; nothing is set aside for it.
+	 * Its socket took all that it was last sent, and may take more; nothing is set aside for it.
 	 * Those that have waited longest for what is new come first: cursors only rise in the list.
 	 */
 	SUBSCRIBER_READY,
@@ -33,6 +33,7 @@ enum subscriber_state {
 /* What became of sending all that there is. */
 enum subscriber_outcome {
 	SUBSCRIBER_SENT,
+	SUBSCRIBER_MORE, /* there is more, for another time */
 	SUBSCRIBER_FULL, /* the socket takes no more now */
 	SUBSCRIBER_BROKEN,
 };
@@ -117,7 +118,8 @@ void subscriber_move(struct subscriber *subscriber, enum subscriber_state state)
 /* It is to get what is in the ring from `cursor` on, or to read the ring itself. */
 void subscriber_attach(struct subscriber *subscriber, uint64_t cursor);
 
-/* Gives it all that its socket takes, and moves it to ready, blocked or gone accordingly. */
+/* Gives it all that its socket takes, or as much as is good for a time, and moves it to ready, blocked or
+ * gone accordingly. */
 void subscriber_send(struct subscriber *subscriber);
 
 /* It gets what is set aside for it, then the end. */

@@ -285,6 +285,36 @@ START_TEST(test_close_sends_nothing_after_the_loss)
 }
 END_TEST
 
+/* Who reads as fast as it is sent to has its turn like others, and gets everything. */
+START_TEST(test_so_many_at_a_time)
+{
+	enum { SO_MANY = 256, ALL = 500 };
+	struct subscriber *subscribers[2];
+	int fds[2], size = 212992;
+
+	harness.settings.ring = 1 << 20;
+	harness_open(&harness);
+	for (int i = 0; i < 2; i++) {
+		fds[i] = connect_subscriber();
+		subscribers[i] = harness_newest(&harness);
+		setsockopt(subscribers[i]->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	}
+	for (int i = 0; i < ALL; i++)
+		harness_publish(&harness, 0, OUTLET_BINARY, &i, 1);
+	for (int i = 0; i < 2; i++) {
+		subscriber_send(subscribers[i]);
+		ck_assert_int_eq(subscribers[i]->state, SUBSCRIBER_READY);
+		ck_assert_uint_eq(subscribers[i]->sent, SO_MANY);
+	}
+	subscriber_send(subscribers[1]);
+	ck_assert_ptr_eq(TAILQ_FIRST(&harness.outlet->subscribers[SUBSCRIBER_READY]),
+		subscribers[0]);
+	harness_until(&harness, subscribers[0]->sent + subscribers[1]->sent == 2 * ALL);
+	for (int i = 0; i < 2; i++)
+		close(fds[i]);
+}
+END_TEST
+
 START_TEST(test_wait_is_lossless)
 {
 	static uint8_t data[3000];
@@ -532,6 +562,7 @@ Suite *packets_suite(void)
 	tcase_add_test(tests, test_skip);
 	tcase_add_test(tests, test_close);
 	tcase_add_test(tests, test_close_sends_nothing_after_the_loss);
+	tcase_add_test(tests, test_so_many_at_a_time);
 	tcase_add_test(tests, test_wait_is_lossless);
 	tcase_add_test(tests, test_large_message);
 	tcase_add_test(tests, test_too_large_a_message_is_the_only_one_lost);
