@@ -17,6 +17,7 @@ def start(command, prepare=None, **options):
 
     def in_child():
         _die_with_parent()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
         if prepare:
             prepare()
 
