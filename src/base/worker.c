@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -10,39 +11,39 @@
 
 #include "base/alloc.h"
 
+/*
+ * There is no lock: the thread could be put off the CPU while it held one, and the loop would have to
+ * wait. Which of the two comes second, the end of the work or its abandonment, sees the other.
+ */
+enum worker_state { WORKER_RUNNING, WORKER_FINISHED, WORKER_ABANDONED };
+
 /* The last of the two who hold it frees it: the loop and the thread. */
 struct worker {
 	struct worker_task task;
 	struct event *event;
 	int fd; /* readable when the work has been done */
-	pthread_mutex_t lock;
-	bool abandoned;
-	bool finished;
+	_Atomic enum worker_state state;
+	atomic_uint holders;
 };
 
-static void worker_free(struct worker *worker)
+static void worker_release(struct worker *worker)
 {
+	if (atomic_fetch_sub(&worker->holders, 1) > 1)
+		return;
 	close(worker->fd);
-	pthread_mutex_destroy(&worker->lock);
 	free(worker);
 }
 
 static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
-	bool abandoned;
 
 	worker->task.work(worker->task.context);
-	pthread_mutex_lock(&worker->lock);
-	worker->finished = true;
-	abandoned = worker->abandoned;
-	if (!abandoned)
-		eventfd_write(worker->fd, 1);
-	pthread_mutex_unlock(&worker->lock);
-	if (abandoned) {
+	if (atomic_exchange(&worker->state, WORKER_FINISHED) == WORKER_ABANDONED)
 		worker->task.discard(worker->task.context);
-		worker_free(worker);
-	}
+	else
+		eventfd_write(worker->fd, 1);
+	worker_release(worker);
 	return NULL;
 }
 
@@ -52,10 +53,9 @@ static void worker_on_finished(evutil_socket_t fd, short what, void *context)
 	struct worker_task task = worker->task;
 
 	(void)fd, (void)what;
+	(void)atomic_load(&worker->state); /* what the thread did before is to be seen */
 	event_free(worker->event);
-	pthread_mutex_lock(&worker->lock); /* the thread may still hold it */
-	pthread_mutex_unlock(&worker->lock);
-	worker_free(worker);
+	worker_release(worker);
 	task.done(task.context);
 }
 
@@ -91,7 +91,8 @@ struct worker *worker_start(struct event_base *base, const struct worker_task *t
 	worker = alloc_zero(1, sizeof(*worker));
 	worker->task = *task;
 	worker->fd = fd;
-	pthread_mutex_init(&worker->lock, NULL);
+	atomic_init(&worker->state, WORKER_RUNNING);
+	atomic_init(&worker->holders, 2);
 	worker->event = event_new(base, fd, EV_READ, worker_on_finished, worker);
 	event_add(worker->event, NULL);
 	failure = worker_run(worker);
@@ -99,21 +100,15 @@ struct worker *worker_start(struct event_base *base, const struct worker_task *t
 		return worker;
 	error_set(error, ERROR_SYSTEM, "cannot start a thread: %s", strerror(failure));
 	event_free(worker->event);
-	worker_free(worker);
+	close(fd);
+	free(worker);
 	return NULL;
 }
 
 void worker_abandon(struct worker *worker)
 {
-	bool finished;
-
 	event_free(worker->event);
-	pthread_mutex_lock(&worker->lock);
-	worker->abandoned = true;
-	finished = worker->finished;
-	pthread_mutex_unlock(&worker->lock);
-	if (!finished)
-		return;
-	worker->task.discard(worker->task.context);
-	worker_free(worker);
+	if (atomic_exchange(&worker->state, WORKER_ABANDONED) == WORKER_FINISHED)
+		worker->task.discard(worker->task.context);
+	worker_release(worker);
 }

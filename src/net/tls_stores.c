@@ -2,6 +2,7 @@
 
 #include <openssl/x509.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -21,8 +22,8 @@ struct tls_shelf {
 };
 
 struct tls_stores {
-	pthread_mutex_t lock; /* of what follows; never for long */
-	unsigned users;
+	atomic_uint users; /* the loop is one: it takes no lock, which a thread could keep for long */
+	pthread_mutex_t lock; /* of what follows */
 	uint64_t numbers; /* that have been given */
 	struct tls_shelf *newest; /* the last used first */
 };
@@ -32,15 +33,13 @@ struct tls_stores *tls_stores_new(void)
 	struct tls_stores *stores = alloc_zero(1, sizeof(*stores));
 
 	pthread_mutex_init(&stores->lock, NULL);
-	stores->users = 1;
+	atomic_init(&stores->users, 1);
 	return stores;
 }
 
 struct tls_stores *tls_stores_hold(struct tls_stores *stores)
 {
-	pthread_mutex_lock(&stores->lock);
-	stores->users++;
-	pthread_mutex_unlock(&stores->lock);
+	atomic_fetch_add(&stores->users, 1);
 	return stores;
 }
 
@@ -55,12 +54,8 @@ static void tls_shelf_free(struct tls_shelf *shelf)
 void tls_stores_release(struct tls_stores *stores)
 {
 	struct tls_shelf *next;
-	unsigned users;
 
-	pthread_mutex_lock(&stores->lock);
-	users = --stores->users;
-	pthread_mutex_unlock(&stores->lock);
-	if (users)
+	if (atomic_fetch_sub(&stores->users, 1) > 1)
 		return;
 	for (struct tls_shelf *shelf = stores->newest; shelf; shelf = next) {
 		next = shelf->next;
