@@ -36,8 +36,11 @@ def connections(server, count=COUNT, **settings):
 
 
 def settings(connections, **outlet):
+    """What takes seconds of work takes far longer on a busy machine."""
     return {
-        "gateway": {"log": {"level": "info"}, "connecting": {"at_once": 1000, "per_second": 100000}},
+        "gateway": {"log": {"level": "info"}, "connecting": {"at_once": 1000, "per_second": 100000},
+                    "drain_timeout": "60s"},
+        "defaults": {"close_timeout": "60s"},
         "connections": connections,
         "outlets": [{"name": "out", "path": "out.sock", "from": ["c*"], "writable": True, **outlet}],
     }
@@ -95,7 +98,7 @@ def large(start_daemon, make_server):
 
 def expect_messages(peers, messages):
     for peer in peers.values():
-        assert [peer.receive() for _ in messages] == messages
+        assert [peer.receive(60) for _ in messages] == messages
 
 
 @pytest.mark.heavy
