@@ -50,7 +50,7 @@ static void connect_print(struct ctl *ctl, const json_t *result)
 		puts("");
 	}
 	if (info)
-		print_object(info, ctl->color);
+		table_print_object(info, ctl->color);
 }
 
 static int run_connect(struct ctl *ctl, int argc, char **argv)
@@ -203,7 +203,7 @@ static int run_list(struct ctl *ctl, int argc, char **argv)
 
 static void status_print(struct ctl *ctl, const json_t *result)
 {
-	print_object(result, ctl->color);
+	table_print_object(result, ctl->color);
 }
 
 static int run_status(struct ctl *ctl, int argc, char **argv)

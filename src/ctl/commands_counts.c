@@ -49,7 +49,7 @@ static void stats_print_all(struct ctl *ctl, const json_t *result)
 
 static void stats_print_one(struct ctl *ctl, const json_t *result)
 {
-	print_object(result, ctl->color);
+	table_print_object(result, ctl->color);
 }
 
 static int run_stats(struct ctl *ctl, int argc, char **argv)

@@ -117,7 +117,7 @@ static int run_events(struct ctl *ctl, int argc, char **argv)
 
 static void daemon_print(struct ctl *ctl, const json_t *result)
 {
-	print_object(result, ctl->color);
+	table_print_object(result, ctl->color);
 }
 
 /* What does not stand in the way, but somebody should know, goes where errors go. */
@@ -138,7 +138,7 @@ static void reload_print(struct ctl *ctl, const json_t *result)
 	}
 	json_object_del(counts, "warnings");
 	json_object_del(counts, "restart");
-	print_object(counts, ctl->color);
+	table_print_object(counts, ctl->color);
 	json_decref(counts);
 }
 

@@ -1,5 +1,6 @@
 #include "ctl/print.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,6 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/text.h"
-#include "ctl/table.h"
 
 char *print_clean(const char *text, size_t length)
 {
@@ -141,8 +141,7 @@ static bool print_is_bytes(const char *key)
 	return strncmp(key, "bytes_", 6) == 0 || strcmp(key, "send_queued") == 0;
 }
 
-/* "123456 (120.6 KiB)" */
-static char *print_value(const char *key, const json_t *value)
+char *print_value(const char *key, const json_t *value)
 {
 	json_int_t number = json_integer_value(value);
 	char *amount = NULL, *text;
@@ -156,33 +155,6 @@ static char *print_value(const char *key, const json_t *value)
 	text = alloc_format("%lld (%s)", (long long)number, amount);
 	free(amount);
 	return text;
-}
-
-static void print_members(struct table *table, const char *prefix, const json_t *object)
-{
-	const char *key;
-	json_t *value;
-	char *name;
-
-	json_object_foreach((json_t *)object, key, value) {
-		name = alloc_format("%s%s%s", prefix, *prefix ? "." : "", key);
-		if (json_object_size(value)) {
-			print_members(table, name, value);
-			free(name);
-		} else {
-			table_add(table, name, TABLE_DIM);
-			table_add(table, print_value(key, value), TABLE_PLAIN);
-		}
-	}
-}
-
-void print_object(const json_t *object, bool color)
-{
-	static const struct table_column columns[2] = {{0}};
-	struct table *table = table_new(columns, 2);
-
-	print_members(table, "", object);
-	table_print(table, color);
 }
 
 char *print_warning(const json_t *warning)

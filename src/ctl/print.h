@@ -2,7 +2,6 @@
 #define CTL_PRINT_H
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,9 +28,8 @@ char *print_count(const json_t *object, const char *key);
 /* A warning as "connect took 6.10 s (threshold 5.00 s)". */
 char *print_warning(const json_t *warning);
 
-/* Any object as lines "key  value", objects within it with a dot: "last_close.code". Amounts get
- * their unit by the key: bytes, microseconds. */
-void print_object(const json_t *object, bool color);
+/* A member's value; amounts also with their unit, which the key tells: "123456 (120.6 KiB)". */
+char *print_value(const char *key, const json_t *value);
 
 /* One compact line. Of what could deceive a reader's eyes or terminal there are escapes, "\u009b". */
 void print_json(FILE *out, const json_t *json);

@@ -124,3 +124,30 @@ void table_print(struct table *table, bool color)
 	free(widths);
 	table_free(table);
 }
+
+static void table_add_members(struct table *table, const char *prefix, const json_t *object)
+{
+	const char *key;
+	json_t *value;
+	char *name;
+
+	json_object_foreach((json_t *)object, key, value) {
+		name = alloc_format("%s%s%s", prefix, *prefix ? "." : "", key);
+		if (json_object_size(value)) {
+			table_add_members(table, name, value);
+			free(name);
+		} else {
+			table_add(table, name, TABLE_DIM);
+			table_add(table, print_value(key, value), TABLE_PLAIN);
+		}
+	}
+}
+
+void table_print_object(const json_t *object, bool color)
+{
+	static const struct table_column columns[2] = {{0}};
+	struct table *table = table_new(columns, 2);
+
+	table_add_members(table, "", object);
+	table_print(table, color);
+}

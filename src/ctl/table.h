@@ -1,6 +1,7 @@
 #ifndef CTL_TABLE_H
 #define CTL_TABLE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,5 +25,8 @@ void table_add(struct table *table, char *text, enum table_color color);
 
 /* Prints to standard output and frees the table. */
 void table_print(struct table *table, bool color);
+
+/* Any object as lines "key  value", objects within it with a dot: "last_close.code". */
+void table_print_object(const json_t *object, bool color);
 
 #endif
