@@ -29,7 +29,7 @@ char *print_clean(const char *text, size_t length)
 		i += size ? size : 1;
 	}
 	buffer_append(&clean, "", 1);
-	return (char *)clean.memory;
+	return alloc_resize(clean.memory, clean.length); /* a table keeps many */
 }
 
 char *print_bytes(json_int_t bytes)
