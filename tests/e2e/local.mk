@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/control.py \
 	tests/e2e/harness/daemon.py \
 	tests/e2e/harness/dns.py \
+	tests/e2e/harness/fake.py \
 	tests/e2e/harness/feed.py \
 	tests/e2e/harness/flood.py \
 	tests/e2e/harness/frame.py \

@@ -1,53 +1,18 @@
 """wsgatectl and a daemon that means it no good, or is none."""
 
-import contextlib
 import json
-import os
 import re
 import resource
-import socket
-import subprocess
-import threading
 import time
 
 import pytest
 
-from harness.daemon import build_folder
+from harness.fake import answers, run_ctl
 
 EVIL = "\x1b[31m\x9b2J\u202eevil\u2066\x7f"
 RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 SILENT = "the daemon gives no sign of life: nothing for 0.6 s (--timeout)"
 LIMIT = 3 << 29  # bytes of memory for wsgatectl
-
-
-@contextlib.contextmanager
-def fake(path, behave):
-    """A daemon whose connections `behave` gets, each in a thread of its own, until they end."""
-    threads = []
-
-    def serve(peer):
-        with peer, contextlib.suppress(OSError):
-            behave(peer)
-
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                threads.append(threading.Thread(target=serve, args=(listener.accept()[0],)))
-                threads[-1].start()
-
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-        acceptor = threading.Thread(target=accept)
-        acceptor.start()
-        try:
-            yield
-        finally:
-            os.unlink(path)
-            listener.shutdown(socket.SHUT_RDWR)
-            acceptor.join()
-            for thread in threads:
-                thread.join()
 
 
 @pytest.fixture
@@ -56,24 +21,11 @@ def run(tmp_path):
     path = str(tmp_path / "s")
 
     def run(behave, *arguments, timeout="600ms"):
-        command = [str(build_folder() / "wsgatectl"), "-s", path, f"--timeout={timeout}", *arguments]
-        with fake(path, behave):
-            done = subprocess.run(command, capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
+        done = run_ctl(path, behave, f"--timeout={timeout}", *arguments)
         done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
         return done
 
     return run
-
-
-def answers(**members):
-    """Answers each request with these members."""
-
-    def behave(peer):
-        for line in peer.makefile("rb"):
-            answer = {"jsonrpc": "2.0", "id": json.loads(line)["id"], **members}
-            peer.sendall(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
-
-    return behave
 
 
 def repeats(data, pause):
