@@ -171,7 +171,7 @@ static void list_print(struct ctl *ctl, const json_t *result)
 		{"URL", false},
 		{"NOTE", false},
 	};
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns), ctl->color);
 	const json_t *line;
 	char *state;
 	size_t i;
@@ -191,7 +191,7 @@ static void list_print(struct ctl *ctl, const json_t *result)
 		table_add(table, list_note(line), TABLE_DIM);
 		free(state);
 	}
-	table_print(table, ctl->color);
+	table_print(table);
 }
 
 static int run_list(struct ctl *ctl, int argc, char **argv)

@@ -23,7 +23,7 @@ static void stats_print_all(struct ctl *ctl, const json_t *result)
 		{"OPENS", true},
 		{"FAILURES", true},
 	};
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns), ctl->color);
 	const char *name;
 	json_t *stats;
 
@@ -44,7 +44,7 @@ static void stats_print_all(struct ctl *ctl, const json_t *result)
 		table_add(table, print_count(stats, "failures"),
 			print_number(stats, "failures") ? TABLE_YELLOW : TABLE_PLAIN);
 	}
-	table_print(table, ctl->color);
+	table_print(table);
 }
 
 static void stats_print_one(struct ctl *ctl, const json_t *result)
@@ -157,13 +157,13 @@ static void warnings_print(struct ctl *ctl, const json_t *result)
 		{"WARNING", false},
 		{"ARG", false},
 	};
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns), ctl->color);
 	const json_t *warning;
 	size_t i;
 
 	json_array_foreach(result, i, warning)
 		warnings_add(table, warning);
-	table_print(table, ctl->color);
+	table_print(table);
 }
 
 /* A line of its own for each, as the widths of what is to come are unknown. */
@@ -176,9 +176,9 @@ static void warnings_print_one(struct ctl *ctl, const json_t *warning)
 		print_json(stdout, warning);
 		return;
 	}
-	table = table_new(columns, 5);
+	table = table_new(columns, 5, ctl->color);
 	warnings_add(table, warning);
-	table_print(table, ctl->color);
+	table_print(table);
 }
 
 /* Each once, though it may come from the queue and as an event: by its number. */

@@ -78,12 +78,12 @@ static void events_print(struct ctl *ctl, const char *method, const json_t *para
 		return;
 	if (!type)
 		type = method;
-	table = table_new(columns, 4);
+	table = table_new(columns, 4, ctl->color);
 	table_add(table, print_time(json_object_get(parameters, "time")), TABLE_DIM);
 	table_add(table, alloc_format("%-12s", type), event_color(type));
 	table_add(table, event_subject(parameters), TABLE_PLAIN);
 	table_add(table, event_details(parameters), TABLE_PLAIN);
-	table_print(table, ctl->color);
+	table_print(table);
 }
 
 /* "lost" has no type of its own in its parameters; an event has. */

@@ -42,7 +42,7 @@ static void outlets_print(struct ctl *ctl, const json_t *result)
 		{"PATH", false},
 		{"FROM", false},
 	};
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns), ctl->color);
 	const json_t *outlet;
 	size_t i;
 
@@ -62,7 +62,7 @@ static void outlets_print(struct ctl *ctl, const json_t *result)
 		table_add(table, print_scalar(json_object_get(outlet, "path")), TABLE_PLAIN);
 		table_add(table, outlet_from(outlet), TABLE_PLAIN);
 	}
-	table_print(table, ctl->color);
+	table_print(table);
 }
 
 static int run_outlets(struct ctl *ctl, int argc, char **argv)
@@ -126,7 +126,7 @@ static void subscribers_print(struct ctl *ctl, const json_t *result)
 		{"LAGS", true},
 		{"INPUTS", true},
 	};
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns), ctl->color);
 	const json_t *subscriber;
 	size_t i;
 
@@ -145,7 +145,7 @@ static void subscribers_print(struct ctl *ctl, const json_t *result)
 		table_add(table, subscriber_loss(subscriber, "lags"), TABLE_PLAIN);
 		table_add(table, print_count(subscriber, "inputs"), TABLE_PLAIN);
 	}
-	table_print(table, ctl->color);
+	table_print(table);
 }
 
 static int run_subscribers(struct ctl *ctl, int argc, char **argv)

@@ -10,4 +10,4 @@ wsgatectl_SOURCES = \
 	src/ctl/table.c src/ctl/table.h \
 	src/ctl/tail.c src/ctl/tail.h \
 	src/ctl/wsgatectl.c
-wsgatectl_LDADD = $(CLIENT_LIBS) $(BASE_LIBS)
+wsgatectl_LDADD = $(CLIENT_LIBS) $(BASE_LIBS) $(SMARTCOLS_LIBS)

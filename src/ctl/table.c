@@ -1,5 +1,7 @@
 #include "ctl/table.h"
 
+#include <langinfo.h>
+#include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,122 +9,95 @@
 #include "base/alloc.h"
 #include "ctl/print.h"
 
-struct table_cell {
-	char *text;
-	enum table_color color;
-};
-
 struct table {
-	const struct table_column *columns;
+	struct libscols_table *rows;
+	struct libscols_line *row; /* the one that is filled; NULL before the first */
 	size_t column_count;
-	struct table_cell *cells;
-	size_t cell_count;
-	size_t cell_room;
+	size_t next; /* column of `row`; column_count: it is full */
+	bool color;
 };
 
 static const char *const table_escapes[] = {
-	[TABLE_PLAIN] = "",
+	[TABLE_PLAIN] = NULL,
 	[TABLE_GREEN] = "\033[32m",
 	[TABLE_YELLOW] = "\033[33m",
 	[TABLE_RED] = "\033[31m",
-	[TABLE_CYAN] = "\033[36m",
 	[TABLE_DIM] = "\033[2m",
 };
 
-struct table *table_new(const struct table_column *columns, size_t count)
+/* What is asked of libsmartcols here only fails for want of memory. */
+static void table_require(bool done)
+{
+	if (done)
+		return;
+	fputs("wsgatectl: out of memory\n", stderr);
+	abort();
+}
+
+/*
+ * Nothing is fitted to a terminal: it gets what a pipe gets. And the texts stay as they are:
+ * libsmartcols would escape the "\x1b" that we have made of a control character once more, and
+ * characters that are newer than the C library. Only where there is no locale of UTF-8 it has to:
+ * without escapes it never comes to the end of a text that the locale cannot decode.
+ */
+static struct libscols_table *table_new_rows(bool color)
+{
+	struct libscols_table *rows = scols_new_table();
+	bool decodes = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+
+	table_require(rows);
+	table_require(scols_table_set_termforce(rows, SCOLS_TERMFORCE_NEVER) == 0 &&
+		scols_table_set_column_separator(rows, "  ") == 0 &&
+		scols_table_enable_noencoding(rows, decodes) == 0 &&
+		scols_table_enable_noheadings(rows, 1) == 0 &&
+		scols_table_enable_minout(rows, 1) == 0 &&
+		scols_table_enable_colors(rows, color) == 0);
+	return rows;
+}
+
+/* The titles are a row like others: libsmartcols prints no headings where there are no rows. */
+struct table *table_new(const struct table_column *columns, size_t count, bool color)
 {
 	struct table *table = alloc_zero(1, sizeof(*table));
 
-	table->columns = columns;
-	table->column_count = count;
+	table->rows = table_new_rows(color);
+	table->column_count = table->next = count;
+	table->color = color;
+	for (size_t i = 0; i < count; i++)
+		table_require(scols_table_new_column(table->rows, NULL, 0,
+			columns[i].right ? SCOLS_FL_RIGHT : 0));
+	for (size_t i = 0; i < count && columns[i].title; i++)
+		table_add(table, alloc_string(columns[i].title), TABLE_DIM);
 	return table;
 }
 
-void table_free(struct table *table)
+static void table_set_cell(struct table *table, char *text, enum table_color color)
 {
-	for (size_t i = 0; i < table->cell_count; i++)
-		free(table->cells[i].text);
-	free(table->cells);
-	free(table);
+	struct libscols_cell *cell = scols_line_get_cell(table->row, table->next);
+
+	table_require(scols_cell_refer_data(cell, text) == 0);
+	if (table->color && table_escapes[color])
+		table_require(scols_cell_set_color(cell, table_escapes[color]) == 0);
 }
 
 void table_add(struct table *table, char *text, enum table_color color)
 {
-	if (table->cell_count == table->cell_room) {
-		table->cell_room = table->cell_room ? 2 * table->cell_room : 64;
-		table->cells = alloc_resize(table->cells, table->cell_room * sizeof(*table->cells));
+	if (table->next == table->column_count) {
+		table->row = scols_table_new_line(table->rows, NULL);
+		table_require(table->row);
+		table->next = 0;
 	}
-	table->cells[table->cell_count].text = print_clean(text, strlen(text));
-	table->cells[table->cell_count++].color = color;
+	if (*text)
+		table_set_cell(table, print_clean(text, strlen(text)), color);
+	table->next++;
 	free(text);
 }
 
-/* Characters, not bytes: continuation bytes of UTF-8 take no column. */
-static size_t table_width(const char *text)
+void table_print(struct table *table)
 {
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
-	return width;
-}
-
-/* `last`: nothing follows in the row, so that no spaces need to. */
-static void table_print_cell(const struct table_column *column, const char *text,
-	const char *escape, size_t width, bool last)
-{
-	int padding = (int)(width - table_width(text));
-
-	printf("%*s%s%s%s%*s%s", column->right ? padding : 0, "", escape, text,
-		*escape ? "\033[0m" : "", column->right || last ? 0 : padding, "",
-		last ? "\n" : "  ");
-}
-
-static void table_print_titles(const struct table *table, const size_t *widths, bool color)
-{
-	if (!table->columns[0].title)
-		return;
-	for (size_t i = 0; i < table->column_count; i++)
-		table_print_cell(&table->columns[i], table->columns[i].title,
-			color ? table_escapes[TABLE_DIM] : "", widths[i],
-			i + 1 == table->column_count);
-}
-
-static void table_print_row(const struct table *table, const struct table_cell *cells,
-	const size_t *widths, bool color)
-{
-	size_t count = table->column_count;
-
-	while (count > 1 && !*cells[count - 1].text)
-		count--;
-	for (size_t i = 0; i < count; i++)
-		table_print_cell(&table->columns[i], cells[i].text,
-			color ? table_escapes[cells[i].color] : "", widths[i], i + 1 == count);
-}
-
-static void table_measure(const struct table *table, size_t *widths)
-{
-	for (size_t i = 0; i < table->column_count; i++)
-		widths[i] = table->columns[i].title ? table_width(table->columns[i].title) : 0;
-	for (size_t i = 0; i < table->cell_count; i++) {
-		size_t width = table_width(table->cells[i].text);
-		size_t column = i % table->column_count;
-
-		if (width > widths[column])
-			widths[column] = width;
-	}
-}
-
-void table_print(struct table *table, bool color)
-{
-	size_t *widths = alloc_zero(table->column_count, sizeof(*widths));
-
-	table_measure(table, widths);
-	table_print_titles(table, widths, color);
-	for (size_t i = 0; i < table->cell_count; i += table->column_count)
-		table_print_row(table, table->cells + i, widths, color);
-	free(widths);
-	table_free(table);
+	table_require(scols_print_table(table->rows) == 0);
+	scols_unref_table(table->rows);
+	free(table);
 }
 
 static void table_add_members(struct table *table, const char *prefix, const json_t *object)
@@ -146,8 +121,8 @@ static void table_add_members(struct table *table, const char *prefix, const jso
 void table_print_object(const json_t *object, bool color)
 {
 	static const struct table_column columns[2] = {{0}};
-	struct table *table = table_new(columns, 2);
+	struct table *table = table_new(columns, 2, color);
 
 	table_add_members(table, "", object);
-	table_print(table, color);
+	table_print(table);
 }

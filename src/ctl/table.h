@@ -5,26 +5,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A table for a person: columns as wide as they need to be, cells filled row by row. */
+/*
+ * A table for a person: columns as wide on a terminal as they need to be, cells filled row by row.
+ * Nothing is cut or wrapped, however narrow the terminal: what is shown can be copied and searched.
+ */
 
 struct table_column {
 	const char *title; /* NULL in all columns: no line of titles */
 	bool right;        /* numbers stand at the right */
 };
 
-enum table_color { TABLE_PLAIN, TABLE_GREEN, TABLE_YELLOW, TABLE_RED, TABLE_CYAN, TABLE_DIM };
+enum table_color { TABLE_PLAIN, TABLE_GREEN, TABLE_YELLOW, TABLE_RED, TABLE_DIM };
 
 struct table;
 
-/* Borrows the columns. */
-struct table *table_new(const struct table_column *columns, size_t count);
-void table_free(struct table *table);
+/* `color`: whether those of the cells are shown. */
+struct table *table_new(const struct table_column *columns, size_t count, bool color);
 
-/* The next cell; takes the text over. Control characters in it are made harmless. */
+/* The next cell; takes the text over. What could deceive a terminal is made harmless. */
 void table_add(struct table *table, char *text, enum table_color color);
 
 /* Prints to standard output and frees the table. */
-void table_print(struct table *table, bool color);
+void table_print(struct table *table);
 
 /* Any object as lines "key  value", objects within it with a dot: "last_close.code". */
 void table_print_object(const json_t *object, bool color);

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,19 @@ static const char *ctl_environment(const char *name)
 	return value && *value ? value : NULL;
 }
 
+/*
+ * The C library knows how wide a character is on a terminal only in a locale with its encoding. What
+ * is printed is UTF-8 whatever the environment says (LANG=C in a unit or through ssh, say), as the
+ * daemon answers in it; so if the locale there is not a UTF-8 one, or is not installed, one is taken
+ * that the C library always has (glibc since 2.35). Only tables depend on it.
+ */
+static void ctl_set_locale(void)
+{
+	setlocale(LC_TIME, "");
+	if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 int main(int argc, char **argv)
 {
 	const char *socket = ctl_environment("WSGATED_SOCKET");
@@ -111,7 +125,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
-	setlocale(LC_TIME, "");
+	ctl_set_locale();
 	ctl_options(&ctl, argc, argv);
 	if (optind == argc)
 		ctl_misused("a command is missing", "");

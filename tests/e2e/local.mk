@@ -43,6 +43,7 @@ EXTRA_DIST += \
 	tests/e2e/test_credentials.py \
 	tests/e2e/test_ctl.py \
 	tests/e2e/test_ctl_hostile.py \
+	tests/e2e/test_ctl_tables.py \
 	tests/e2e/test_descriptors.py \
 	tests/e2e/test_disconnect.py \
 	tests/e2e/test_floods.py \

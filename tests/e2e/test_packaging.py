@@ -20,6 +20,28 @@ def test_programs_and_manual_pages(installed):
         assert pages >= {"wsgated.8", "wsgatectl.1", "wsgate.3", "wsgated.conf.5", "wsgated-protocol.7"}
 
 
+def needed(program):
+    """The libraries that it loads."""
+    return re.findall(r"\(NEEDED\).*\[lib(\w+)\.so", run("readelf", "-d", program))
+
+
+def test_only_wsgatectl_loads_what_draws_tables(installed):
+    _, prefix = installed
+    assert "smartcols" in needed(prefix / "bin/wsgatectl")
+    assert "smartcols" not in needed(prefix / "sbin/wsgated") + needed(prefix / "lib/libwsgate.so")
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-query"), reason="no Debian system")
+def test_the_packages_of_all_libraries_are_named():
+    modules = re.findall(r"PKG_CHECK_MODULES\(\[\w+\], \[(.*?)\]", (ROOT / "configure.ac").read_text())
+    names = {word for module in modules for word in re.sub(r">= \S+", "", module).split()}
+    assert len(names) > 8
+    packages = re.search(r"build_packages=\((.*?)\)", (ROOT / "scripts/setup").read_text(), re.S).group(1).split()
+    for name in names:
+        folder = run("pkg-config", "--variable=pcfiledir", name).strip()
+        assert run("dpkg-query", "-S", f"{folder}/{name}.pc").split(":")[0] in packages, name
+
+
 def test_the_installed_configuration_is_good(installed):
     root, prefix = installed
     (file,) = [path for path in root.rglob("wsgated.conf") if "etc" in path.parts]
