@@ -22,7 +22,8 @@ from harness.misbehave import Exchange  # noqa: E402
 
 TICK = 0.01  # seconds between two messages
 PAUSE = 0.02  # between an answer and the next question
-HANG = 5.0
+HANG = 5.0  # seconds of the daemon's own
+STARVED = 60.0  # whosever they are
 # Share of the machine's time by which the limit is more: who is put off the CPU comes back to cold caches.
 STRAINED = 0.05
 
@@ -123,20 +124,22 @@ class Probe:
         data = self.server.sock.recv(1 << 16)
         raise Failure(f"the probe's connection was ended: {data[:40]!r}")
 
-    def look(self, now):
-        """Looks where the loop is that owes something for long."""
-        oldest = min([sample.now for sample in self.sent.values()] + [self.asked.now if self.asked else now])
-        if now - oldest > self.limit / 2:
+    def look(self):
+        """Looks where the loop is that owes something for long, and for how long it does."""
+        now = self.clocks.sample()
+        oldest = min([*self.sent.values(), self.asked or now], key=lambda sample: sample.now, default=now)
+        delay, held = now.now - oldest.now, judge(oldest, now).held
+        if delay > self.limit / 2:
             self.whereabouts.append(self.clocks.whereabouts())
         else:
             self.whereabouts.clear()
-        if now - oldest > HANG:
-            raise Failure(f"no answer or no delivery for {now - oldest:.1f} s: it hangs")
+        if held > HANG or delay > STARVED:
+            raise Failure(f"no answer or no delivery for {delay:.1f} s, {held:.1f} s of it the daemon's: it hangs")
 
     def turn(self, due):
         """Sends what is due, and hears what comes until the next tick."""
         now = time.monotonic()
-        self.look(now)
+        self.look()
         self.post()
         if not self.asked and now - self.answered >= PAUSE:
             self.asked = self.clocks.sample()
