@@ -8,7 +8,7 @@
 #include "base/buffer.h"
 
 /*
- * Appends JSON to a buffer, a value at a time, commas included: struct json_writer json = {&buffer}.
+ * Appends JSON to a buffer, a value at a time, commas included. Begins as {&buffer, false}.
  * `name` is the member's name, plain ASCII; NULL in an array and at the top.
  */
 struct json_writer {

@@ -63,9 +63,9 @@ bool log_wants(const struct log *log, int priority);
 /*
  * `about` may be NULL. The text is one line without its newline, and is cleaned (text_clean()). Lines
  * with the same subject and format are of one kind, of which 10 a minute are written (1,000 without
- * a subject, 100 of a crowd); at the end of the minute follows the last of the others, and how many there were. So
- * nothing that a peer does can fill the log, and no caller has to think of that. At LOG_DEBUG all
- * lines are written.
+ * a subject, 100 of a crowd); at the end of the minute follows the last of the others, and how many
+ * there were. So nothing that a peer does can fill the log, and no caller has to think of that. At
+ * LOG_DEBUG all lines are written.
  */
 void log_write(struct log *log, int priority, const struct log_subject *about, const char *format,
 	...) __attribute__((format(printf, 4, 5)));

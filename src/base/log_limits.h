@@ -12,9 +12,9 @@
  * How much is written about one subject: a peer that has lines of one kind written fills no log. Of
  * each kind, LOG_LIMIT_LINES go through in LOG_LIMIT_SECONDS, which begin with the first; of those
  * beyond, the last is kept, and how many there were. Lines about nothing in particular, such as the
- * problems of a configuration, are more. Subjects that are a crowd share a limit, lest more of them
- * are made than can be read of. A limit exists only that long: what nothing is written
- * about costs no memory. No locks, no clock: both are the log's.
+ * problems of a configuration, are more. Subjects that are a crowd share a limit, as somebody could
+ * make any number of them. A limit exists only that long: what nothing is written about costs no
+ * memory. No locks, no clock: both are the log's.
  */
 enum {
 	LOG_LIMIT_LINES = 10,
@@ -47,7 +47,8 @@ void log_limits_release(struct log_limits *limits);
 
 /*
  * Whether the line may be written. Two lines are of one kind when subject, or crowd, and format are
- * the same, the format by its address. `about` may be NULL; `now` is monotonic, `time` since 1970, both in ns.
+ * the same, the format by its address. `about` may be NULL; `now` is monotonic, `time` since 1970,
+ * both in ns.
  */
 bool log_limits_admit(struct log_limits *limits, const struct log_subject *about,
 	const char *format, int priority, const char *message, uint64_t now, uint64_t time);

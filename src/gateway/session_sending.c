@@ -361,10 +361,9 @@ bool session_send(struct session *session, struct outgoing *message, struct erro
 			"the queue to the server is full: %zu of %llu bytes wait to be sent",
 			session_queued(session), (unsigned long long)session->settings->send_queue);
 	session->shared->encoded += session_cost(session, message->length);
-	if (now) {
+	if (now)
 		session_queue(session, message->opcode, message->data, message->length);
-	} else {
+	else
 		session_wait(session, message);
-	}
 	return true;
 }

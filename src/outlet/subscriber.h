@@ -30,7 +30,7 @@ enum subscriber_state {
 	SUBSCRIBER_STATES,
 };
 
-/* What became of sending all that there is. */
+/* Result of a send. */
 enum subscriber_outcome {
 	SUBSCRIBER_SENT,
 	SUBSCRIBER_MORE, /* there is more, for another time */
