@@ -6,7 +6,9 @@ libbase_a_SOURCES = \
 	src/base/error.c src/base/error.h \
 	src/base/event_type.c src/base/event_type.h \
 	src/base/file.c src/base/file.h \
+	src/base/folder.c src/base/folder.h \
 	src/base/json_put.c src/base/json_put.h \
+	src/base/listener.c src/base/listener.h \
 	src/base/log.c src/base/log.h src/base/log_private.h \
 	src/base/log_limits.c src/base/log_limits.h \
 	src/base/log_line.c src/base/log_line.h \

@@ -14,10 +14,10 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/listener.h"
 #include "control/methods.h"
 #include "control/report.h"
 #include "control/rpc.h"
-#include "outlet/listener.h"
 
 enum {
 	CONTROL_CLIENTS_MAX = 256,     /* of each socket, */

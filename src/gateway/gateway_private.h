@@ -4,12 +4,12 @@
 #include <event2/event_struct.h>
 #include <stdbool.h>
 
+#include "base/listener.h"
 #include "base/names.h"
 #include "gateway/admission.h"
 #include "gateway/gateway.h"
 #include "gateway/session.h"
 #include "net/net.h"
-#include "outlet/listener.h"
 
 /* The inside of the gateway, for the files that it is made of. */
 

@@ -4,10 +4,10 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "gateway/settings_private.h"
-#include "outlet/folder.h"
 
 enum { CHECK_HINTS_MAX = 100 }; /* problems beyond which nobody reads suggestions */
 

@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "outlet/outlet.h"
+#include "outlet/message.h"
 
 /* What becomes one record of a ring. */
 struct encode_record {

@@ -7,13 +7,12 @@ liboutlet_a_SOURCES = \
 	src/outlet/encode_json.c \
 	src/outlet/encode_lines.c \
 	src/outlet/encode_packets.c \
-	src/outlet/folder.c src/outlet/folder.h \
 	src/outlet/frames.h \
 	src/outlet/input.c \
 	src/outlet/input_turns.c \
 	src/outlet/join.c \
-	src/outlet/listener.c src/outlet/listener.h \
 	src/outlet/mapped.c \
+	src/outlet/message.h \
 	src/outlet/outlet.c src/outlet/outlet.h src/outlet/outlet_private.h \
 	src/outlet/packets.c \
 	src/outlet/room.c \

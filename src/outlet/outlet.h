@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/event_type.h"
 #include "base/log.h"
+#include "outlet/message.h"
 
 /*
  * An outlet: a listening UNIX socket, a ring with the newest messages in the outlet's format, and
@@ -39,31 +40,6 @@ struct outlet_settings {
 	unsigned max_subscribers;
 	bool writable;
 	bool untrusted; /* it is there because of somebody who is not trusted */
-};
-
-enum outlet_message_type {
-	OUTLET_TEXT,
-	OUTLET_BINARY,
-	OUTLET_OPENED, /* a source has opened; data: JSON object with the details, on one line */
-	OUTLET_CLOSED, /* a source has closed; data: likewise, {"code":…,"reason":…} */
-};
-
-/*
- * What a format has made of a message's data, for other outlets of the same format that get the message:
- * escapes are found once. Zeroed by the owner; good until any of these outlets is given another message.
- */
-struct outlet_encoded {
-	size_t length;       /* 0: not known yet */
-	const uint8_t *text; /* in the ring of the first of them; NULL: not written yet */
-};
-
-struct outlet_message {
-	enum outlet_message_type type;
-	unsigned source;   /* as outlet_add_source() numbered it */
-	uint64_t time;     /* of receipt, ns since 1970 */
-	const void *data;  /* text is valid UTF-8 */
-	size_t length;
-	struct outlet_encoded *encoded; /* NULL: there is only one outlet */
 };
 
 /*

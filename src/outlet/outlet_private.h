@@ -4,9 +4,9 @@
 #include <event2/event_struct.h>
 #include <sys/queue.h>
 
+#include "base/listener.h"
 #include "outlet/cursors.h"
 #include "outlet/encode.h"
-#include "outlet/listener.h"
 #include "outlet/outlet.h"
 #include "outlet/ring.h"
 #include "outlet/subscriber.h"

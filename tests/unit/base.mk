@@ -11,6 +11,12 @@ unit_events_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'
 unit_events_CFLAGS = $(UNIT_CFLAGS)
 unit_events_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += unit_listener
+TESTS += unit_listener
+unit_listener_SOURCES = tests/unit/test_listener.c
+unit_listener_CFLAGS = $(UNIT_CFLAGS)
+unit_listener_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += unit_log
 TESTS += unit_log
 unit_log_SOURCES = tests/unit/test_log.c

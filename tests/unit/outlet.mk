@@ -8,7 +8,6 @@ unit_outlet_SOURCES = \
 	tests/unit/test_input.c \
 	tests/unit/test_join.c \
 	tests/unit/test_lap.c \
-	tests/unit/test_listener.c \
 	tests/unit/test_mapped.c \
 	tests/unit/test_outlet.c \
 	tests/unit/test_packets.c \

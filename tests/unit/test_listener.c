@@ -12,8 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "outlet/listener.h"
-#include "outlet_suites.h"
+#include "base/listener.h"
 
 static const struct log_subject subject = {.kind = "outlet", .name = "test"};
 
@@ -512,10 +511,12 @@ START_TEST(test_no_descriptors_left)
 }
 END_TEST
 
-Suite *listener_suite(void)
+int main(void)
 {
 	Suite *suite = suite_create("listener");
 	TCase *tests = tcase_create("listener");
+	SRunner *runner = srunner_create(suite);
+	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, test_accepts_many);
@@ -538,5 +539,8 @@ Suite *listener_suite(void)
 	tcase_add_test(tests, test_the_highest_descriptors_are_not_for_subscribers);
 	tcase_add_test(tests, test_no_descriptors_left);
 	suite_add_tcase(suite, tests);
-	return suite;
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -9,7 +9,6 @@ int main(void)
 	int failed;
 
 	srunner_add_suite(runner, encode_suite());
-	srunner_add_suite(runner, listener_suite());
 	srunner_add_suite(runner, deliver_suite());
 	srunner_add_suite(runner, room_suite());
 	srunner_add_suite(runner, join_suite());

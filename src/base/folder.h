@@ -1,5 +1,5 @@
-#ifndef OUTLET_FOLDER_H
-#define OUTLET_FOLDER_H
+#ifndef BASE_FOLDER_H
+#define BASE_FOLDER_H
 
 #include <stdbool.h>
 #include <sys/stat.h>

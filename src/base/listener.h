@@ -1,5 +1,5 @@
-#ifndef OUTLET_LISTENER_H
-#define OUTLET_LISTENER_H
+#ifndef BASE_LISTENER_H
+#define BASE_LISTENER_H
 
 #include <event2/event.h>
 #include <stdbool.h>

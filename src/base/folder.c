@@ -1,4 +1,4 @@
-#include "outlet/folder.h"
+#include "base/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "outlet/listener.h"
+#include "base/listener.h"
 
 #include <errno.h>
 #include <event2/event_struct.h>
@@ -16,7 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "outlet/folder.h"
+#include "base/folder.h"
 
 enum {
 	LISTENER_BACKLOG = 256,
