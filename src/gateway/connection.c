@@ -253,8 +253,8 @@ static bool connection_offer(struct connection *connection, struct outlet_messag
 	return true;
 }
 
-bool connection_on_message(const struct ws_message *received, uint64_t time, uint64_t us,
-	void *context)
+static bool connection_on_message(struct session *session, const struct ws_message *received,
+	uint64_t time, uint64_t us, void *context)
 {
 	struct connection *connection = context;
 	struct outlet_encoded encoded = {0};
@@ -266,6 +266,7 @@ bool connection_on_message(const struct ws_message *received, uint64_t time, uin
 		.encoded = &encoded,
 	};
 
+	(void)session;
 	if (!connection_offer(connection, &message))
 		return false;
 	connection->stats.messages_recv++;
@@ -290,10 +291,11 @@ static bool connection_queues(struct connection *connection, const struct outlet
 	return false;
 }
 
-bool connection_held_up(void *context)
+static bool connection_held_up(struct session *session, void *context)
 {
 	struct connection *connection = context;
 
+	(void)session;
 	return connection->waiter.outlet || connection_queues(connection, NULL);
 }
 
@@ -311,17 +313,19 @@ static bool connection_on_room(struct outlet *outlet, void *context)
 	return !connection_queues(connection, outlet) && connection_resume(connection);
 }
 
-void connection_settle_waiting(struct connection *connection)
+/* A session is gone: the other one may still wait for room. */
+static void connection_settle_waiting(struct connection *connection)
 {
 	if ((!connection->session || !session_paused(connection->session)) &&
 		(!connection->leaving || !session_paused(connection->leaving)))
 		outlet_forget_waiter(&connection->waiter);
 }
 
-void connection_on_sent(size_t bytes, uint64_t us, void *context)
+static void connection_on_sent(struct session *session, size_t bytes, uint64_t us, void *context)
 {
 	struct connection *connection = context;
 
+	(void)session;
 	connection->stats.us_sent += us;
 	connection_judge_transfer(connection, "send", bytes, us);
 }
@@ -365,7 +369,8 @@ static void connection_log_close(struct connection *connection, const struct ses
 			session_unsent(session));
 }
 
-void connection_closed(struct connection *connection, const struct session *session,
+/* Counts, logs and tells that the session is over. */
+static void connection_closed(struct connection *connection, const struct session *session,
 	const struct session_end *end, bool renewed)
 {
 	connection->stats.closes++;
@@ -378,13 +383,17 @@ void connection_closed(struct connection *connection, const struct session *sess
 	connection_announce_close(connection, end, renewed);
 }
 
-static void connection_on_ended(const struct session_end *end, void *context)
+/* The session that another one has renewed. */
+static void connection_left(struct connection *connection)
 {
-	struct connection *connection = context;
-	unsigned code = end->code;
+	connection->leaving = NULL;
+	connection_settle_waiting(connection);
+	if (connection->retired && connection->state == CONNECTION_IDLE)
+		connection_rest(connection);
+}
 
-	connection_closed(connection, connection->session, end, connection->renewing);
-	session_free(connection->session); /* and with it `end` */
+static void connection_lost(struct connection *connection, unsigned code)
+{
 	connection->session = NULL;
 	connection_end_sending(connection);
 	connection_settle_waiting(connection);
@@ -398,8 +407,29 @@ static void connection_on_ended(const struct session_end *end, void *context)
 		connection_call(connection);
 	else
 		connection_retry(connection, code, 0);
-	connection_on_writable(connection); /* what waited for room is now refused */
+	connection_go_on_sending(connection); /* what waited for room is now refused */
 	connection_answer(connection, CONNECTION_FOR_CLOSE, NULL, NULL);
+}
+
+static void connection_on_ended(struct session *session, const struct session_end *end,
+	void *context)
+{
+	struct connection *connection = context;
+	bool leaving = session == connection->leaving;
+	unsigned code = end->code;
+
+	connection_closed(connection, session, end, leaving || connection->renewing);
+	session_free(session); /* and with it `end` */
+	if (leaving)
+		connection_left(connection);
+	else
+		connection_lost(connection, code);
+}
+
+static void connection_on_writable(struct session *session, void *context)
+{
+	(void)session;
+	connection_go_on_sending(context);
 }
 
 static void connection_announce_open(struct connection *connection)

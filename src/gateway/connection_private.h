@@ -117,20 +117,6 @@ void connection_judge_call(struct connection *connection);
 /* A call has succeeded. */
 void connection_opened(struct connection *connection, struct call_result *result);
 
-/* Callbacks of sessions. */
-bool connection_held_up(void *context);
-bool connection_on_message(const struct ws_message *received, uint64_t time, uint64_t us,
-	void *context);
-/* A session is gone: whether another one still waits for room. */
-void connection_settle_waiting(struct connection *connection);
-
-void connection_on_sent(size_t bytes, uint64_t us, void *context);
-void connection_on_writable(void *context);
-
-/* Counts, logs and tells that the session is over; the caller frees it. */
-void connection_closed(struct connection *connection, const struct session *session,
-	const struct session_end *end, bool renewed);
-
 /* As a person may see it. */
 const char *connection_url(const struct connection *connection);
 
@@ -171,8 +157,11 @@ void connection_on_admitted(void *context);
 /* --- connection_sending.c: messages to the server --------------------------------------------- */
 
 /* Sends what is for the beginning of each session, then what is held, as far as there is room and
- * time; connection_on_writable() goes on. */
+ * time. */
 void connection_begin_sending(struct connection *connection);
+
+/* There is room and time again, or no session: goes on, and has subscribers do so. */
+void connection_go_on_sending(struct connection *connection);
 
 /* The session has ended. */
 void connection_end_sending(struct connection *connection);

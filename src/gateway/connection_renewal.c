@@ -39,31 +39,10 @@ void connection_renew(struct connection *connection)
 	session_close(connection->session, WS_CLOSE_GOING_AWAY, "");
 }
 
-static void connection_on_left(const struct session_end *end, void *context)
-{
-	struct connection *connection = context;
-
-	connection_closed(connection, connection->leaving, end, true);
-	session_free(connection->leaving);
-	connection->leaving = NULL;
-	connection_settle_waiting(connection);
-	if (connection->retired && connection->state == CONNECTION_IDLE)
-		connection_rest(connection);
-}
-
 void connection_let_leave(struct connection *connection)
 {
-	static const struct session_callbacks callbacks = {
-		.message = connection_on_message,
-		.held_up = connection_held_up,
-		.sent = connection_on_sent,
-		.writable = connection_on_writable,
-		.ended = connection_on_left,
-	};
-
 	connection->leaving = connection->session;
 	connection->session = NULL;
 	connection->renewing = true;
-	session_set_callbacks(connection->leaving, &callbacks);
 	session_close(connection->leaving, WS_CLOSE_GOING_AWAY, "");
 }

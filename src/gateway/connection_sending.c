@@ -232,10 +232,8 @@ void connection_end_sending(struct connection *connection)
 	connection_configure_hold(connection);
 }
 
-void connection_on_writable(void *context)
+void connection_go_on_sending(struct connection *connection)
 {
-	struct connection *connection = context;
-
 	if (connection_send_first(connection))
 		connection_send_held(connection);
 	if (!connection_is_open(connection) || !connection_holds(connection))

@@ -31,7 +31,7 @@ static void session_finish(struct session *session)
 		.error = session->error,
 	};
 
-	session->callbacks->ended(&end, session->context);
+	session->callbacks->ended(session, &end, session->context);
 }
 
 void session_note_close(struct session *session, unsigned code, const void *reason,
@@ -347,11 +347,6 @@ void session_free(struct session *session)
 	free(session->close_reason);
 	session_forget_error(session);
 	free(session);
-}
-
-void session_set_callbacks(struct session *session, const struct session_callbacks *callbacks)
-{
-	session->callbacks = callbacks;
 }
 
 /* Without a limit what waits goes at once. */

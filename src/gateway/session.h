@@ -59,20 +59,20 @@ struct session_callbacks {
 	 * receipt, ns since 1970; `us` from its first byte to its last. False: not now. The session
 	 * keeps the message, stops reading, and offers it again after session_resume().
 	 */
-	bool (*message)(const struct ws_message *message, uint64_t time, uint64_t us,
-		void *context);
+	bool (*message)(struct session *session, const struct ws_message *message, uint64_t time,
+		uint64_t us, void *context);
 
-	/* Whether not to read now. The session is then resumed like one whose message was refused. */
-	bool (*held_up)(void *context);
+	/* True: do not read now. The session is then resumed like one whose message was refused. */
+	bool (*held_up)(struct session *session, void *context);
 
 	/* A message to the server has left: bytes, and µs from its first byte to its last. */
-	void (*sent)(size_t bytes, uint64_t us, void *context);
+	void (*sent)(struct session *session, size_t bytes, uint64_t us, void *context);
 
 	/* The queue to the server, which had no room or no time, is at most half full. */
-	void (*writable)(void *context);
+	void (*writable)(struct session *session, void *context);
 
 	/* The session is over; free it. */
-	void (*ended)(const struct session_end *end, void *context);
+	void (*ended)(struct session *session, const struct session_end *end, void *context);
 };
 
 /* Takes over what the call gave. The settings, the statistics (which it counts into), the callbacks
@@ -82,9 +82,6 @@ struct session *session_new(struct session_shared *shared,
 	struct call_result *result, bool deflate, const struct session_callbacks *callbacks,
 	void *context);
 void session_free(struct session *session);
-
-/* Tells others, of the same context, from now on. */
-void session_set_callbacks(struct session *session, const struct session_callbacks *callbacks);
 
 /* Other settings from now on. */
 void session_set_settings(struct session *session, const struct connection_settings *settings);

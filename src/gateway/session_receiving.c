@@ -86,7 +86,8 @@ static void session_take_ping(struct session *session, const struct ws_message *
 
 static bool session_offer(struct session *session, const struct ws_message *message, uint64_t us)
 {
-	return session->callbacks->message(message, session->received_at, us, session->context);
+	return session->callbacks->message(session, message, session->received_at, us,
+		session->context);
 }
 
 static void session_pause(struct session *session)
@@ -340,7 +341,8 @@ bool session_receive(struct session *session)
 		session_expect_pending(session);
 		return true; /* others may be held up, and get their turn before it reads again */
 	}
-	if (session_takes_input(session) && !turn && session->callbacks->held_up(session->context))
+	if (session_takes_input(session) && !turn &&
+		session->callbacks->held_up(session, session->context))
 		session_pause(session);
 	return session->paused || session_read(session);
 }

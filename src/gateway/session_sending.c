@@ -190,8 +190,8 @@ static void session_count_sent(struct session *session)
 			break;
 		buffer_consume(&session->out_marks, sizeof(mark));
 		session->stats->messages_sent++;
-		session->callbacks->sent(mark.bytes, (now - session->out_start) / CLOCK_NS_PER_US,
-			session->context);
+		session->callbacks->sent(session, mark.bytes,
+			(now - session->out_start) / CLOCK_NS_PER_US, session->context);
 		session->out_start = session->last_sent = now;
 	}
 }
@@ -256,7 +256,7 @@ void session_write_all(struct session *session)
 	if (session->send_refused &&
 		session_queued(session) <= session->settings->send_queue / 2) {
 		session->send_refused = false;
-		session->callbacks->writable(session->context);
+		session->callbacks->writable(session, session->context);
 	}
 }
 
