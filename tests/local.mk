@@ -5,4 +5,5 @@ include tests/bench/local.mk
 include tests/e2e/local.mk
 include tests/conformance/local.mk
 include tests/model/local.mk
+include tests/structure/local.mk
 include tests/chaos/local.mk
