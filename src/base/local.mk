@@ -2,6 +2,7 @@ noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	src/base/alloc.c src/base/alloc.h \
 	src/base/buffer.c src/base/buffer.h \
+	src/base/choice.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/error.c src/base/error.h \
 	src/base/event_type.c src/base/event_type.h \

@@ -66,27 +66,14 @@ static const char *const when_names[] = {
 	[WHEN_MANUAL] = "manual",
 };
 
-static const char *const format_names[] = {
-	[OUTLET_LINES] = "lines",
-	[OUTLET_JSON] = "json",
-	[OUTLET_FRAMES] = "frames",
-	[OUTLET_PACKETS] = "packets",
-};
-
-static const char *const on_lag_names[] = {
-	[OUTLET_SKIP] = "skip",
-	[OUTLET_CLOSE] = "close",
-	[OUTLET_WAIT] = "wait",
-};
-
-static const char *const start_names[] = {
-	[OUTLET_LIVE] = "live",
-	[OUTLET_OLDEST] = "oldest",
-};
-
 static json_t *report_number(uint64_t number)
 {
 	return json_integer((json_int_t)number);
+}
+
+static json_t *report_choice(const struct choice *choices, int value)
+{
+	return json_string(choice_name(choices, value));
 }
 
 static json_t *report_time(uint64_t time)
@@ -433,10 +420,10 @@ json_t *report_outlet(const struct outlet *outlet)
 
 	json_object_set_new(report, "name", json_string(settings->name));
 	json_object_set_new(report, "path", rpc_text(settings->path));
-	json_object_set_new(report, "format", json_string(format_names[settings->format]));
+	json_object_set_new(report, "format", report_choice(outlet_formats, settings->format));
 	json_object_set_new(report, "from", from);
-	json_object_set_new(report, "on_lag", json_string(on_lag_names[settings->on_lag]));
-	json_object_set_new(report, "start", json_string(start_names[settings->start]));
+	json_object_set_new(report, "on_lag", report_choice(outlet_on_lags, settings->on_lag));
+	json_object_set_new(report, "start", report_choice(outlet_starts, settings->start));
 	json_object_set_new(report, "ring", report_number(settings->ring));
 	json_object_set_new(report, "mode", json_string(mode));
 	json_object_set_new(report, "owner", rpc_text(settings->owner));

@@ -48,11 +48,6 @@ enum setting_flags {
 	SETTING_HEADER = 1 << 9,  /* with SETTING_LINE: it becomes the value of a header */
 };
 
-struct setting_choice {
-	const char *name; /* NULL ends a list */
-	int value;
-};
-
 struct setting {
 	const char *name; /* NULL ends a table */
 	enum setting_type type;
@@ -64,7 +59,7 @@ struct setting {
 	const char *minimum;
 	const char *maximum;
 
-	const struct setting_choice *choices;
+	const struct choice *choices;
 	const struct setting *group;
 	unsigned flags;
 };

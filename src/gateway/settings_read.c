@@ -178,17 +178,17 @@ static const char *read_line(const struct reading *reading, const config_setting
 }
 
 /* What stands behind a choice when they are listed. */
-static const char *choice_separator(const struct setting_choice *choice)
+static const char *choice_separator(const struct choice *choice)
 {
 	if (!choice[1].name)
 		return "";
 	return choice[2].name ? ", " : " or ";
 }
 
-static const struct setting_choice *choice_of(const struct reading *reading)
+static const struct choice *choice_of(const struct reading *reading)
 {
 	const char *text = config_setting_get_string(reading->value);
-	const struct setting_choice *choice = reading->setting->choices;
+	const struct choice *choice = reading->setting->choices;
 	struct buffer expected = {0};
 
 	for (; text && choice->name; choice++) {
@@ -205,7 +205,7 @@ static const struct setting_choice *choice_of(const struct reading *reading)
 
 static void read_choice(const struct reading *reading)
 {
-	const struct setting_choice *choice = choice_of(reading);
+	const struct choice *choice = choice_of(reading);
 
 	if (choice)
 		setting_store(reading->setting, reading->target, (uint64_t)choice->value);

@@ -17,7 +17,7 @@
 
 /* clang-format off */
 
-static const struct setting_choice log_levels[] = {
+static const struct choice log_levels[] = {
 	{"err", LOG_ERR},
 	{"warning", LOG_WARNING},
 	{"notice", LOG_NOTICE},
@@ -26,7 +26,7 @@ static const struct setting_choice log_levels[] = {
 	{0},
 };
 
-static const struct setting_choice log_formats[] = {
+static const struct choice log_formats[] = {
 	{"auto", LOG_FORMAT_AUTO},
 	{"text", LOG_FORMAT_TEXT},
 	{"json", LOG_FORMAT_JSON},
@@ -34,50 +34,29 @@ static const struct setting_choice log_formats[] = {
 	{0},
 };
 
-static const struct setting_choice whens[] = {
+static const struct choice whens[] = {
 	{"always", WHEN_ALWAYS},
 	{"subscribed", WHEN_SUBSCRIBED},
 	{"manual", WHEN_MANUAL},
 	{0},
 };
 
-static const struct setting_choice jitters[] = {
+static const struct choice jitters[] = {
 	{"full", JITTER_FULL},
 	{"none", JITTER_NONE},
 	{0},
 };
 
-static const struct setting_choice address_families[] = {
+static const struct choice address_families[] = {
 	{"any", AF_UNSPEC},
 	{"ipv4", AF_INET},
 	{"ipv6", AF_INET6},
 	{0},
 };
 
-static const struct setting_choice tls_versions[] = {
+static const struct choice tls_versions[] = {
 	{"1.2", 0},
 	{"1.3", 0},
-	{0},
-};
-
-static const struct setting_choice outlet_formats[] = {
-	{"lines", OUTLET_LINES},
-	{"json", OUTLET_JSON},
-	{"frames", OUTLET_FRAMES},
-	{"packets", OUTLET_PACKETS},
-	{0},
-};
-
-static const struct setting_choice on_lags[] = {
-	{"skip", OUTLET_SKIP},
-	{"close", OUTLET_CLOSE},
-	{"wait", OUTLET_WAIT},
-	{0},
-};
-
-static const struct setting_choice starts[] = {
-	{"live", OUTLET_LIVE},
-	{"oldest", OUTLET_OLDEST},
 	{0},
 };
 
@@ -337,8 +316,8 @@ const struct setting outlet_config_table[] = {
 	{"format", SETTING_CHOICE, OUTLET(outlet.format), .standard = "lines",
 		.choices = outlet_formats},
 	{"ring", SETTING_SIZE, OUTLET(outlet.ring), .standard = "4M", RANGE("4K", "4G")},
-	{"on_lag", SETTING_CHOICE, OUTLET(outlet.on_lag), .standard = "skip", .choices = on_lags},
-	{"start", SETTING_CHOICE, OUTLET(outlet.start), .standard = "live", .choices = starts},
+	{"on_lag", SETTING_CHOICE, OUTLET(outlet.on_lag), .standard = "skip", .choices = outlet_on_lags},
+	{"start", SETTING_CHOICE, OUTLET(outlet.start), .standard = "live", .choices = outlet_starts},
 	{"mode", SETTING_MODE, OUTLET(outlet.mode), .standard = "0660"},
 	{"owner", SETTING_STRING, OUTLET(outlet.owner)},
 	{"group", SETTING_STRING, OUTLET(outlet.group)},

@@ -96,7 +96,7 @@ void setting_replace_headers(struct header_list *target, struct header_list list
 
 static uint64_t setting_choice_value(const struct setting *setting, const char *name)
 {
-	const struct setting_choice *choice = setting->choices;
+	const struct choice *choice = setting->choices;
 
 	while (strcmp(choice->name, name) != 0)
 		choice++;

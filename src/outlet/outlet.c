@@ -15,11 +15,32 @@ enum {
 	OUTLET_CHUNK = 32,   /* this part of a ring is forgotten at a time */
 };
 
-static const struct encode_format *const outlet_formats[] = {
+static const struct encode_format *const outlet_encoders[] = {
 	[OUTLET_LINES] = &encode_lines,
 	[OUTLET_JSON] = &encode_json,
 	[OUTLET_FRAMES] = &encode_frames,
 	[OUTLET_PACKETS] = &encode_packets,
+};
+
+const struct choice outlet_formats[] = {
+	{"lines", OUTLET_LINES},
+	{"json", OUTLET_JSON},
+	{"frames", OUTLET_FRAMES},
+	{"packets", OUTLET_PACKETS},
+	{0},
+};
+
+const struct choice outlet_on_lags[] = {
+	{"skip", OUTLET_SKIP},
+	{"close", OUTLET_CLOSE},
+	{"wait", OUTLET_WAIT},
+	{0},
+};
+
+const struct choice outlet_starts[] = {
+	{"live", OUTLET_LIVE},
+	{"oldest", OUTLET_OLDEST},
+	{0},
 };
 
 static char *outlet_copy_text(const char *text)
@@ -60,7 +81,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	outlet_copy_settings(&outlet->settings, settings);
 	outlet->subject = (struct log_subject){"outlet", outlet->settings.name, settings->untrusted};
 	outlet->callbacks = callbacks;
-	outlet->format = outlet_formats[settings->format];
+	outlet->format = outlet_encoders[settings->format];
 	if (settings->format == OUTLET_JSON)
 		outlet->clock = alloc_zero(1, sizeof(*outlet->clock));
 	outlet->hello_timeout = OUTLET_HELLO_SECONDS * CLOCK_NS_PER_SECOND;

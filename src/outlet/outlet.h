@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "base/choice.h"
 #include "base/error.h"
 #include "base/event_type.h"
 #include "base/log.h"
@@ -24,6 +25,11 @@ struct listeners; /* see listener.h */
 enum outlet_format { OUTLET_LINES, OUTLET_JSON, OUTLET_FRAMES, OUTLET_PACKETS };
 enum outlet_on_lag { OUTLET_SKIP, OUTLET_CLOSE, OUTLET_WAIT };
 enum outlet_start { OUTLET_LIVE, OUTLET_OLDEST };
+
+/* Their names. */
+extern const struct choice outlet_formats[];
+extern const struct choice outlet_on_lags[];
+extern const struct choice outlet_starts[];
 
 struct outlet_settings {
 	const char *name;
