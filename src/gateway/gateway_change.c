@@ -77,7 +77,7 @@ static bool change_make_outlet(struct gateway_change *change, struct change_outl
 
 	if (!old)
 		planned->made = gateway_make_outlet(change->gateway, config, true, error);
-	else if (!outlet_can_become(old, &config->outlet))
+	else if (!outlet_can_become(outlet_settings(old), &config->outlet))
 		planned->made = outlet_new_for(old, &config->outlet, error);
 	else
 		planned->changed = outlet_set_access(old, &config->outlet, error);

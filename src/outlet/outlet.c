@@ -217,33 +217,34 @@ bool outlet_drained(const struct outlet *outlet)
 	return outlet->draining && outlet->subscriber_count == 0;
 }
 
-static bool outlet_same_ring(const struct outlet *outlet, uint64_t size)
+static bool outlet_same_ring(uint64_t before, uint64_t after)
 {
-	struct ring ring;
+	struct ring rings[2];
 
-	if (size > OUTLET_RING_MAX)
+	if (after > OUTLET_RING_MAX)
 		return false;
-	ring_init(&ring, size, false);
-	return ring.size == outlet->ring.size;
+	ring_init(&rings[0], before, false);
+	ring_init(&rings[1], after, false);
+	return rings[0].size == rings[1].size;
 }
 
-static const char *outlet_fixed_difference(const struct outlet *outlet,
-	const struct outlet_settings *settings)
+static const char *outlet_fixed_difference(const struct outlet_settings *before,
+	const struct outlet_settings *after)
 {
-	if (strcmp(settings->name, outlet->settings.name) != 0)
+	if (strcmp(before->name, after->name) != 0)
 		return "name";
-	if (strcmp(settings->path, outlet->settings.path) != 0)
+	if (strcmp(before->path, after->path) != 0)
 		return "path";
-	if (settings->format != outlet->settings.format)
+	if (before->format != after->format)
 		return "format";
-	if (!outlet_same_ring(outlet, settings->ring))
+	if (!outlet_same_ring(before->ring, after->ring))
 		return "ring";
 	return NULL;
 }
 
-bool outlet_can_become(const struct outlet *outlet, const struct outlet_settings *settings)
+bool outlet_can_become(const struct outlet_settings *before, const struct outlet_settings *after)
 {
-	return outlet_fixed_difference(outlet, settings) == NULL;
+	return outlet_fixed_difference(before, after) == NULL;
 }
 
 bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *settings,
@@ -282,7 +283,7 @@ static void outlet_settings_changed(struct outlet *outlet)
 bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error)
 {
-	const char *difference = outlet_fixed_difference(outlet, settings);
+	const char *difference = outlet_fixed_difference(&outlet->settings, settings);
 	struct outlet_settings before = outlet->settings;
 
 	if (difference)

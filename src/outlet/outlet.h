@@ -138,9 +138,9 @@ bool outlet_drained(const struct outlet *outlet);
 bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error);
 
-/* Whether outlet_reconfigure() can; then it fails only if mode, owner or group cannot be changed,
- * for which these alone can be changed beforehand. */
-bool outlet_can_become(const struct outlet *outlet, const struct outlet_settings *settings);
+/* True if outlet_reconfigure() can turn one into the other: it then fails only if it cannot change
+ * mode, owner or group, which outlet_set_access() can do beforehand. */
+bool outlet_can_become(const struct outlet_settings *before, const struct outlet_settings *after);
 bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error);
 
