@@ -17,6 +17,7 @@ libbase_a_SOURCES = \
 	src/base/names.c src/base/names.h \
 	src/base/notify.c src/base/notify.h \
 	src/base/packet.c src/base/packet.h \
+	src/base/rate.c src/base/rate.h \
 	src/base/text.c src/base/text.h \
 	src/base/worker.c src/base/worker.h
 BASE_LIBS = libbase.a $(EVENT_LIBS) $(SYSTEMD_LIBS)

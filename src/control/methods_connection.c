@@ -231,14 +231,14 @@ void methods_is_open(struct rpc_call *call, json_t *parameters)
 static void methods_send_message(struct rpc_call *call, struct connection *connection,
 	enum ws_opcode opcode, const void *data, size_t length)
 {
-	struct outgoing message = {.opcode = opcode, .data = data, .length = length};
+	struct ws_outgoing message = {.opcode = opcode, .data = data, .length = length};
 	struct error error;
 
 	if (connection_send(connection, &message, &error))
 		rpc_answer(call, json_true());
 	else
 		rpc_fail(call, &error, NULL);
-	outgoing_release(&message);
+	ws_outgoing_release(&message);
 }
 
 void methods_send(struct rpc_call *call, json_t *parameters)

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "gateway/rate.h"
+#include "base/rate.h"
 
 /*
  * Tokens come one by one, but a timer fires only every few milliseconds: a hundredth of a second's

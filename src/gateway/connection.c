@@ -591,7 +591,7 @@ void connection_status(const struct connection *connection, struct connection_st
 		.paused = connection->session && session_paused(connection->session),
 		.send_queued = connection->session ? session_queued(connection->session) : 0,
 		.held = hold ? hold->messages.count : 0,
-		.held_bytes = hold ? message_queue_size(&hold->messages) : 0,
+		.held_bytes = hold ? ws_message_queue_size(&hold->messages) : 0,
 		.call = &connection->report,
 		.last_error = last->error,
 		.last_error_text = last->error_text,

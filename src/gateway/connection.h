@@ -10,12 +10,12 @@
 #include "base/event_type.h"
 #include "gateway/admission.h"
 #include "gateway/call.h"
-#include "gateway/outgoing.h"
 #include "gateway/session.h"
 #include "gateway/settings.h"
 #include "gateway/stats.h"
 #include "gateway/warnings.h"
 #include "outlet/outlet.h"
+#include "ws/outgoing.h"
 #include "ws/protocol.h"
 
 /*
@@ -103,7 +103,7 @@ bool connection_is_open(const struct connection *connection);
 
 /* Queues a message for the server. While the connection is not open, it is held if the settings say
  * so. */
-bool connection_send(struct connection *connection, struct outgoing *message, struct error *error);
+bool connection_send(struct connection *connection, struct ws_outgoing *message, struct error *error);
 
 bool connection_ping(struct connection *connection, struct error *error);
 

@@ -46,7 +46,7 @@ static bool connection_expect_open(const struct connection *connection, struct e
 		connection_name(connection), connection_state_name(connection_state(connection)));
 }
 
-bool connection_send(struct connection *connection, struct outgoing *message, struct error *error)
+bool connection_send(struct connection *connection, struct ws_outgoing *message, struct error *error)
 {
 	bool sent;
 
@@ -76,7 +76,7 @@ bool connection_has_room(struct connection *connection, size_t length)
 
 static void connection_send_held(struct connection *connection)
 {
-	struct outgoing message;
+	struct ws_outgoing message;
 	struct error error;
 
 	if (!connection->hold || !connection_is_open(connection))
@@ -130,7 +130,7 @@ void connection_drop_held(struct connection *connection)
 static bool connection_send_on_open_message(const char *text, size_t length, struct error *error,
 	void *context)
 {
-	struct outgoing message = {.opcode = WS_TEXT, .data = text, .length = length};
+	struct ws_outgoing message = {.opcode = WS_TEXT, .data = text, .length = length};
 	struct connection *connection = context;
 	bool sent;
 
@@ -138,7 +138,7 @@ static bool connection_send_on_open_message(const char *text, size_t length, str
 		return error_set(error, ERROR_WEBSOCKET, "the text is not valid UTF-8");
 	sent = connection_expect_open(connection, error) &&
 		session_send(connection->session, &message, error);
-	outgoing_release(&message);
+	ws_outgoing_release(&message);
 	return sent;
 }
 

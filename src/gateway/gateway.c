@@ -121,7 +121,7 @@ static bool gateway_on_input(struct outlet *outlet, int source, bool binary, con
 	size_t length, void *context)
 {
 	unsigned count = outlet_source_count(outlet);
-	struct outgoing message = {
+	struct ws_outgoing message = {
 		.opcode = binary ? WS_BINARY : WS_TEXT,
 		.data = data,
 		.length = length,
@@ -144,7 +144,7 @@ static bool gateway_on_input(struct outlet *outlet, int source, bool binary, con
 				gateway_about("outlet", outlet_settings(outlet)->name, &about),
 				"a subscriber's message was not sent: %s", error.text);
 	}
-	outgoing_release(&message);
+	ws_outgoing_release(&message);
 	return true;
 }
 

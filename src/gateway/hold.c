@@ -9,9 +9,9 @@ static void hold_on_timer(void *context);
 static void hold_arm_timer(struct hold *hold)
 {
 	uint64_t now = clock_monotonic(), end;
-	struct outgoing oldest;
+	struct ws_outgoing oldest;
 
-	if (!message_queue_first(&hold->messages, &oldest)) {
+	if (!ws_message_queue_first(&hold->messages, &oldest)) {
 		timer_clear(&hold->timer);
 		return;
 	}
@@ -19,17 +19,17 @@ static void hold_arm_timer(struct hold *hold)
 	timer_set(&hold->timer, hold->base, end > now ? end - now : 0, hold_on_timer, hold);
 }
 
-bool hold_first(struct hold *hold, struct outgoing *oldest)
+bool hold_first(struct hold *hold, struct ws_outgoing *oldest)
 {
 	uint64_t now = clock_monotonic();
 	size_t expired = 0;
 	bool fresh;
 
-	while (message_queue_first(&hold->messages, oldest)) {
+	while (ws_message_queue_first(&hold->messages, oldest)) {
 		fresh = oldest->time + hold->age_max > now;
 		if (fresh || expired == HOLD_EXPIRED_MAX)
 			break;
-		message_queue_drop_first(&hold->messages);
+		ws_message_queue_drop_first(&hold->messages);
 		expired++;
 	}
 	if (expired)
@@ -40,7 +40,7 @@ bool hold_first(struct hold *hold, struct outgoing *oldest)
 static void hold_on_timer(void *context)
 {
 	struct hold *hold = context;
-	struct outgoing oldest;
+	struct ws_outgoing oldest;
 
 	hold_first(hold, &oldest);
 	hold_arm_timer(hold);
@@ -55,7 +55,7 @@ void hold_init(struct hold *hold, struct event_base *base,
 void hold_release(struct hold *hold)
 {
 	timer_clear(&hold->timer);
-	message_queue_release(&hold->messages);
+	ws_message_queue_release(&hold->messages);
 }
 
 void hold_set_limits(struct hold *hold, const char *limit, uint64_t bytes, uint64_t age)
@@ -66,24 +66,24 @@ void hold_set_limits(struct hold *hold, const char *limit, uint64_t bytes, uint6
 	hold_arm_timer(hold);
 }
 
-bool hold_take(struct hold *hold, struct outgoing *message, struct error *error)
+bool hold_take(struct hold *hold, struct ws_outgoing *message, struct error *error)
 {
-	size_t size = message->length + MESSAGE_QUEUE_OVERHEAD;
+	size_t size = message->length + WS_MESSAGE_QUEUE_OVERHEAD;
 
 	if (size > hold->bytes_max)
 		return error_set(error, ERROR_WEBSOCKET,
 			"a message of %zu bytes, with %d bytes to keep it, is larger than %s "
 			"(%llu bytes)",
-			message->length, MESSAGE_QUEUE_OVERHEAD, hold->limit,
+			message->length, WS_MESSAGE_QUEUE_OVERHEAD, hold->limit,
 			(unsigned long long)hold->bytes_max);
-	if (message_queue_size(&hold->messages) + size > hold->bytes_max)
+	if (ws_message_queue_size(&hold->messages) + size > hold->bytes_max)
 		return error_set(error, ERROR_WEBSOCKET,
 			"the connection is not ready, and no more can be held for it: %zu messages "
 			"take %zu of %llu bytes",
-			hold->messages.count, message_queue_size(&hold->messages),
+			hold->messages.count, ws_message_queue_size(&hold->messages),
 			(unsigned long long)hold->bytes_max);
 	message->time = clock_monotonic();
-	message_queue_append(&hold->messages, message);
+	ws_message_queue_append(&hold->messages, message);
 	if (hold->messages.count == 1)
 		hold_arm_timer(hold);
 	return true;
@@ -91,10 +91,10 @@ bool hold_take(struct hold *hold, struct outgoing *message, struct error *error)
 
 void hold_drop_all(struct hold *hold)
 {
-	message_queue_release(&hold->messages);
+	ws_message_queue_release(&hold->messages);
 }
 
 void hold_drop_first(struct hold *hold)
 {
-	message_queue_drop_first(&hold->messages);
+	ws_message_queue_drop_first(&hold->messages);
 }

@@ -7,15 +7,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "gateway/message_queue.h"
 #include "gateway/timer.h"
+#include "ws/message_queue.h"
 
 /*
  * Messages for a server that is not connected: held until it is, but not more than so many bytes,
  * and each not for longer than so much time.
  */
 struct hold {
-	struct message_queue messages;
+	struct ws_message_queue messages;
 	uint64_t bytes_max; /* overheads included */
 	const char *limit;  /* the setting that says so: static */
 	uint64_t age_max;   /* ns */
@@ -35,11 +35,11 @@ void hold_release(struct hold *hold);
 void hold_set_limits(struct hold *hold, const char *limit, uint64_t bytes, uint64_t age);
 
 /* Holds the message. Fails if there is no room. */
-bool hold_take(struct hold *hold, struct outgoing *message, struct error *error);
+bool hold_take(struct hold *hold, struct ws_outgoing *message, struct error *error);
 
-/* The oldest that is not too old, as from message_queue_first(); false: nothing is held, or so much
+/* The oldest that is not too old, as from ws_message_queue_first(); false: nothing is held, or so much
  * that is too old that the rest has to wait for another call. */
-bool hold_first(struct hold *hold, struct outgoing *oldest);
+bool hold_first(struct hold *hold, struct ws_outgoing *oldest);
 void hold_drop_first(struct hold *hold);
 void hold_drop_all(struct hold *hold);
 

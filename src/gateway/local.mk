@@ -18,10 +18,7 @@ libgateway_a_SOURCES = \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/secrets.c src/gateway/secrets.h \
 	src/gateway/hold.c src/gateway/hold.h \
-	src/gateway/message_queue.c src/gateway/message_queue.h \
-	src/gateway/outgoing.c src/gateway/outgoing.h \
 	src/gateway/on_open.c src/gateway/on_open.h \
-	src/gateway/rate.c src/gateway/rate.h \
 	src/gateway/reload.c src/gateway/reload.h \
 	src/gateway/session.c src/gateway/session.h src/gateway/session_private.h \
 	src/gateway/session_receiving.c \

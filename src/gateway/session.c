@@ -195,11 +195,11 @@ static void session_give_up(struct session *session)
 static bool session_send_own(struct session *session, enum ws_opcode opcode, const void *data,
 	size_t length)
 {
-	struct outgoing message = {.opcode = opcode, .data = data, .length = length};
+	struct ws_outgoing message = {.opcode = opcode, .data = data, .length = length};
 	struct error error;
 	bool sent = session_send(session, &message, &error);
 
-	outgoing_release(&message);
+	ws_outgoing_release(&message);
 	return sent;
 }
 
@@ -342,7 +342,7 @@ void session_free(struct session *session)
 	buffer_release(&session->out);
 	buffer_release(&session->out_marks);
 	if (session->throttle)
-		message_queue_release(&session->throttle->waiting);
+		ws_message_queue_release(&session->throttle->waiting);
 	free(session->throttle);
 	free(session->close_reason);
 	session_forget_error(session);

@@ -11,9 +11,9 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "gateway/call.h"
-#include "gateway/outgoing.h"
 #include "gateway/settings.h"
 #include "gateway/stats.h"
+#include "ws/outgoing.h"
 #include "ws/protocol.h"
 #include "ws/receiver.h"
 #include "ws/sender.h"
@@ -88,7 +88,7 @@ void session_set_settings(struct session *session, const struct connection_setti
 
 /* Queues one message, which leaves when the rate lets it. Fails when the queue is full or the session
  * is closing. */
-bool session_send(struct session *session, struct outgoing *message, struct error *error);
+bool session_send(struct session *session, struct ws_outgoing *message, struct error *error);
 
 /* Whether the queue takes a message of that size now. If not, `writable` tells when to try again. */
 bool session_has_room(struct session *session, size_t length);

@@ -3,10 +3,10 @@
 
 #include <event2/event_struct.h>
 
-#include "gateway/message_queue.h"
-#include "gateway/rate.h"
+#include "base/rate.h"
 #include "gateway/session.h"
 #include "gateway/timer.h"
+#include "ws/message_queue.h"
 
 /* The inside of a session, for its files: session.c, session_receiving.c and session_sending.c. */
 
@@ -28,7 +28,7 @@ struct session_mark {
 /* Messages behind those in the output: for the rate of sending, or to be encoded in a later turn. */
 struct session_throttle {
 	struct rate rate;
-	struct message_queue waiting;
+	struct ws_message_queue waiting;
 	uint64_t next; /* when the first that waits may leave; monotonic ns; 0: none waits for that */
 };
 

@@ -160,17 +160,17 @@ static bool session_encodes(const struct session *session)
 /* Encodes what waits, but not much at a time. A close frame does not wait for the rate. */
 static void session_encode_waiting(struct session *session)
 {
-	struct outgoing message;
+	struct ws_outgoing message;
 	bool passes = true;
 	size_t cost = 0;
 
 	while (session_encodes(session) && session->out.length < SENDING_ENCODED &&
 		cost < SENDING_COST_WRITE && session_waiting(session) &&
 		(passes = session_passes(session))) {
-		message_queue_first(&session->throttle->waiting, &message);
+		ws_message_queue_first(&session->throttle->waiting, &message);
 		cost += session_cost(session, message.length);
 		session_queue(session, message.opcode, message.data, message.length);
-		message_queue_drop_first(&session->throttle->waiting);
+		ws_message_queue_drop_first(&session->throttle->waiting);
 	}
 	if (session->close_waits && (session_waiting(session) == 0 || !passes))
 		session_encode_close(session);
@@ -303,7 +303,7 @@ size_t session_queued(const struct session *session)
 {
 	const struct session_throttle *throttle = session->throttle;
 
-	return session->out.length + (throttle ? message_queue_size(&throttle->waiting) : 0);
+	return session->out.length + (throttle ? ws_message_queue_size(&throttle->waiting) : 0);
 }
 
 size_t session_unsent(const struct session *session)
@@ -338,15 +338,15 @@ static bool session_sends_now(const struct session *session)
 		session->shared->encoded < SENDING_COST_TURN;
 }
 
-static void session_wait(struct session *session, struct outgoing *message)
+static void session_wait(struct session *session, struct ws_outgoing *message)
 {
 	if (!session->throttle)
 		session->throttle = alloc_zero(1, sizeof(*session->throttle));
-	message_queue_append(&session->throttle->waiting, message);
+	ws_message_queue_append(&session->throttle->waiting, message);
 	session_schedule_write(session);
 }
 
-bool session_send(struct session *session, struct outgoing *message, struct error *error)
+bool session_send(struct session *session, struct ws_outgoing *message, struct error *error)
 {
 	bool now = session_sends_now(session);
 

@@ -3,6 +3,8 @@ libws_a_SOURCES = \
 	src/ws/deflate.c src/ws/deflate.h \
 	src/ws/extension.c src/ws/extension.h \
 	src/ws/handshake.c src/ws/handshake.h \
+	src/ws/message_queue.c src/ws/message_queue.h \
+	src/ws/outgoing.c src/ws/outgoing.h \
 	src/ws/protocol.c src/ws/protocol.h \
 	src/ws/receiver.c src/ws/receiver.h \
 	src/ws/response.c src/ws/response.h \

@@ -34,3 +34,9 @@ TESTS += unit_notify
 unit_notify_SOURCES = tests/unit/test_notify.c
 unit_notify_CFLAGS = $(UNIT_CFLAGS)
 unit_notify_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += unit_rate
+TESTS += unit_rate
+unit_rate_SOURCES = tests/unit/test_rate.c
+unit_rate_CFLAGS = $(UNIT_CFLAGS)
+unit_rate_LDADD = $(BASE_LIBS) $(CHECK_LIBS)

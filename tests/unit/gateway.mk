@@ -7,9 +7,7 @@ unit_gateway_SOURCES = \
 	tests/unit/test_body.c \
 	tests/unit/test_redirect.c \
 	tests/unit/test_hold.c \
-	tests/unit/test_message_queue.c \
 	tests/unit/test_on_open.c \
-	tests/unit/test_rate.c \
 	tests/unit/test_reload.c \
 	tests/unit/settings_harness.c tests/unit/settings_harness.h \
 	tests/unit/test_settings.c \

@@ -10,9 +10,7 @@ int main(void)
 	srunner_add_suite(runner, body_suite());
 	srunner_add_suite(runner, redirect_suite());
 	srunner_add_suite(runner, hold_suite());
-	srunner_add_suite(runner, message_queue_suite());
 	srunner_add_suite(runner, on_open_suite());
-	srunner_add_suite(runner, rate_suite());
 	srunner_add_suite(runner, admission_suite());
 	srunner_add_suite(runner, reload_suite());
 	srunner_add_suite(runner, settings_suite());

@@ -33,10 +33,10 @@ static void teardown(void)
 static bool take_message(enum ws_opcode opcode, const char *data, size_t length,
 	struct error *error)
 {
-	struct outgoing message = {.opcode = opcode, .data = data, .length = length};
+	struct ws_outgoing message = {.opcode = opcode, .data = data, .length = length};
 	bool taken = hold_take(&hold, &message, error);
 
-	outgoing_release(&message);
+	ws_outgoing_release(&message);
 	return taken;
 }
 
@@ -49,7 +49,7 @@ static bool take(const char *text)
 
 static void expect_first(enum ws_opcode opcode, const char *text)
 {
-	struct outgoing first;
+	struct ws_outgoing first;
 
 	ck_assert(hold_first(&hold, &first));
 	ck_assert_int_eq(first.opcode, opcode);
@@ -60,7 +60,7 @@ static void expect_first(enum ws_opcode opcode, const char *text)
 
 START_TEST(gives_messages_back_in_their_order)
 {
-	struct outgoing first;
+	struct ws_outgoing first;
 	struct error error;
 
 	ck_assert(!hold_first(&hold, &first));
@@ -76,7 +76,7 @@ START_TEST(gives_messages_back_in_their_order)
 	expect_first(WS_TEXT, "five");
 	ck_assert(!hold_first(&hold, &first));
 	ck_assert_uint_eq(hold.messages.count, 0);
-	ck_assert_uint_eq(message_queue_size(&hold.messages), 0);
+	ck_assert_uint_eq(ws_message_queue_size(&hold.messages), 0);
 	ck_assert_uint_eq(expired, 0);
 }
 END_TEST
@@ -122,7 +122,7 @@ END_TEST
 /* So that nobody waits until millions of them are gone. */
 START_TEST(drops_so_many_at_a_time)
 {
-	struct outgoing first;
+	struct ws_outgoing first;
 
 	hold_set_limits(&hold, "hold.bytes", 1 << 20, 60 * CLOCK_NS_PER_SECOND);
 	for (int i = 0; i < 10000; i++)
@@ -146,7 +146,7 @@ END_TEST
 
 START_TEST(does_not_give_back_what_is_too_old)
 {
-	struct outgoing first;
+	struct ws_outgoing first;
 	uint64_t start = clock_monotonic();
 
 	hold_set_limits(&hold, "hold.bytes", 1000, CLOCK_NS_PER_MS);

@@ -1,9 +1,9 @@
-#include "test_gateway.h"
-
+#include <check.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
-#include "gateway/rate.h"
+#include "base/rate.h"
 
 static const uint64_t start = 5 * CLOCK_NS_PER_SECOND;
 
@@ -93,10 +93,12 @@ START_TEST(follows_limits_that_change)
 }
 END_TEST
 
-Suite *rate_suite(void)
+int main(void)
 {
 	Suite *suite = suite_create("rate");
 	TCase *tests = tcase_create("delays");
+	SRunner *runner = srunner_create(suite);
+	int failed;
 
 	tcase_add_test(tests, lets_everything_through_without_a_limit);
 	tcase_add_test(tests, begins_with_a_full_burst_and_then_waits_its_time);
@@ -104,5 +106,8 @@ Suite *rate_suite(void)
 	tcase_add_test(tests, keeps_the_rate_over_a_long_time);
 	tcase_add_test(tests, follows_limits_that_change);
 	suite_add_tcase(suite, tests);
-	return suite;
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

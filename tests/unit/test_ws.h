@@ -11,6 +11,7 @@
 Suite *suite_receiver(void);
 Suite *suite_deflate(void);
 Suite *suite_handshake(void);
+Suite *suite_message_queue(void);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -4,6 +4,7 @@ unit_ws_SOURCES = \
 	tests/unit/test_ws.c tests/unit/test_ws.h \
 	tests/unit/test_ws_deflate.c \
 	tests/unit/test_ws_handshake.c \
+	tests/unit/test_ws_message_queue.c \
 	tests/unit/test_ws_receiver.c
 unit_ws_CFLAGS = $(UNIT_CFLAGS)
 unit_ws_LDADD = $(WS_LIBS) $(CHECK_LIBS)

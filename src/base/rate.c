@@ -1,4 +1,4 @@
-#include "gateway/rate.h"
+#include "base/rate.h"
 
 #include "base/clock.h"
 

@@ -1,33 +1,33 @@
-#include "gateway/message_queue.h"
+#include "ws/message_queue.h"
 
 #include <string.h>
 
-enum { MESSAGE_QUEUE_SHORT = 1024 }; /* bytes, up to which copying costs less than sharing */
+enum { WS_MESSAGE_QUEUE_SHORT = 1024 }; /* bytes, up to which copying costs less than sharing */
 
 /* In front of each message's bytes or, if they are more than those of a short one, its copy. */
-struct message_queue_record {
+struct ws_message_queue_record {
 	uint64_t time;
 	uint32_t length;
 	uint32_t opcode;
 };
 
-_Static_assert(sizeof(struct message_queue_record) == MESSAGE_QUEUE_OVERHEAD,
+_Static_assert(sizeof(struct ws_message_queue_record) == WS_MESSAGE_QUEUE_OVERHEAD,
 	"what a record takes is what is said");
 
-void message_queue_append(struct message_queue *queue, struct outgoing *message)
+void ws_message_queue_append(struct ws_message_queue *queue, struct ws_outgoing *message)
 {
-	const struct message_queue_record record = {
+	const struct ws_message_queue_record record = {
 		.time = message->time,
 		.length = (uint32_t)message->length,
 		.opcode = message->opcode,
 	};
-	struct outgoing_copy *copy;
+	struct ws_outgoing_copy *copy;
 
 	buffer_append(&queue->records, &record, sizeof(record));
-	if (message->length <= MESSAGE_QUEUE_SHORT) {
+	if (message->length <= WS_MESSAGE_QUEUE_SHORT) {
 		buffer_append(&queue->records, message->data, message->length);
 	} else {
-		copy = outgoing_keep(message);
+		copy = ws_outgoing_keep(message);
 		buffer_append(&queue->records, &copy, sizeof(copy));
 		queue->copies++;
 	}
@@ -35,48 +35,48 @@ void message_queue_append(struct message_queue *queue, struct outgoing *message)
 	queue->size += sizeof(record) + message->length;
 }
 
-bool message_queue_first(const struct message_queue *queue, struct outgoing *message)
+bool ws_message_queue_first(const struct ws_message_queue *queue, struct ws_outgoing *message)
 {
-	struct message_queue_record record;
+	struct ws_message_queue_record record;
 	const uint8_t *bytes;
 
 	if (!queue->count)
 		return false;
 	memcpy(&record, buffer_data(&queue->records), sizeof(record));
 	bytes = buffer_data(&queue->records) + sizeof(record);
-	*message = (struct outgoing){
+	*message = (struct ws_outgoing){
 		.opcode = (enum ws_opcode)record.opcode,
 		.data = bytes,
 		.length = record.length,
 		.time = record.time,
 	};
-	if (message->length > MESSAGE_QUEUE_SHORT) {
+	if (message->length > WS_MESSAGE_QUEUE_SHORT) {
 		memcpy(&message->copy, bytes, sizeof(message->copy));
-		message->data = outgoing_copy_data(message->copy);
+		message->data = ws_outgoing_copy_data(message->copy);
 	}
 	return true;
 }
 
-void message_queue_drop_first(struct message_queue *queue)
+void ws_message_queue_drop_first(struct ws_message_queue *queue)
 {
-	size_t size = sizeof(struct message_queue_record);
-	struct outgoing first;
+	size_t size = sizeof(struct ws_message_queue_record);
+	struct ws_outgoing first;
 
-	if (!message_queue_first(queue, &first))
+	if (!ws_message_queue_first(queue, &first))
 		return;
 	queue->count--;
 	queue->size -= size + first.length;
 	buffer_consume(&queue->records, size + (first.copy ? sizeof(first.copy) : first.length));
 	if (first.copy) {
 		queue->copies--;
-		outgoing_forget(first.copy);
+		ws_outgoing_forget(first.copy);
 	}
 }
 
-void message_queue_release(struct message_queue *queue)
+void ws_message_queue_release(struct ws_message_queue *queue)
 {
 	while (queue->copies)
-		message_queue_drop_first(queue);
+		ws_message_queue_drop_first(queue);
 	buffer_release(&queue->records);
 	queue->count = queue->size = 0;
 }

@@ -1,8 +1,8 @@
-#include "test_gateway.h"
+#include "test_ws.h"
 
 #include <string.h>
 
-#include "gateway/message_queue.h"
+#include "ws/message_queue.h"
 
 /* Around what is kept in the queue itself, and what is shared. */
 static const size_t lengths[] = {0, 1, 1023, 1024, 1025, 5000, 100000};
@@ -18,10 +18,10 @@ static void setup(void)
 }
 
 /* To all the queues, as one message. */
-static void append(struct message_queue *queues, size_t count, size_t length, uint64_t time)
+static void append(struct ws_message_queue *queues, size_t count, size_t length, uint64_t time)
 {
 	uint8_t data[sizeof(bytes)];
-	struct outgoing message = {
+	struct ws_outgoing message = {
 		.opcode = length % 2 ? WS_TEXT : WS_BINARY,
 		.data = data,
 		.length = length,
@@ -30,16 +30,16 @@ static void append(struct message_queue *queues, size_t count, size_t length, ui
 
 	memcpy(data, bytes, length);
 	for (size_t i = 0; i < count; i++)
-		message_queue_append(&queues[i], &message);
-	outgoing_release(&message);
+		ws_message_queue_append(&queues[i], &message);
+	ws_outgoing_release(&message);
 	memset(data, 0, sizeof(data)); /* nobody looks at it any more */
 }
 
-static void expect_first(const struct message_queue *queue, size_t length, uint64_t time)
+static void expect_first(const struct ws_message_queue *queue, size_t length, uint64_t time)
 {
-	struct outgoing first;
+	struct ws_outgoing first;
 
-	ck_assert(message_queue_first(queue, &first));
+	ck_assert(ws_message_queue_first(queue, &first));
 	ck_assert_int_eq(first.opcode, length % 2 ? WS_TEXT : WS_BINARY);
 	ck_assert_uint_eq(first.length, length);
 	ck_assert_uint_eq(first.time, time);
@@ -48,75 +48,75 @@ static void expect_first(const struct message_queue *queue, size_t length, uint6
 
 START_TEST(keeps_messages_of_any_length)
 {
-	struct message_queue queue = {0};
+	struct ws_message_queue queue = {0};
 	size_t size = 0;
 
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < LENGTHS; i++) {
 			append(&queue, 1, lengths[i], (uint64_t)i);
-			size += MESSAGE_QUEUE_OVERHEAD + lengths[i];
-			ck_assert_uint_eq(message_queue_size(&queue), size);
+			size += WS_MESSAGE_QUEUE_OVERHEAD + lengths[i];
+			ck_assert_uint_eq(ws_message_queue_size(&queue), size);
 		}
 	}
 	ck_assert_uint_eq(queue.count, 3 * LENGTHS);
 	for (int i = 0; i < 2 * LENGTHS; i++) {
 		expect_first(&queue, lengths[i % LENGTHS], (uint64_t)(i % LENGTHS));
-		message_queue_drop_first(&queue);
-		size -= MESSAGE_QUEUE_OVERHEAD + lengths[i % LENGTHS];
-		ck_assert_uint_eq(message_queue_size(&queue), size);
+		ws_message_queue_drop_first(&queue);
+		size -= WS_MESSAGE_QUEUE_OVERHEAD + lengths[i % LENGTHS];
+		ck_assert_uint_eq(ws_message_queue_size(&queue), size);
 	}
-	message_queue_release(&queue);
+	ws_message_queue_release(&queue);
 	ck_assert_uint_eq(queue.count, 0);
-	ck_assert_uint_eq(message_queue_size(&queue), 0);
-	message_queue_drop_first(&queue);
+	ck_assert_uint_eq(ws_message_queue_size(&queue), 0);
+	ws_message_queue_drop_first(&queue);
 	append(&queue, 1, 5, 0);
 	expect_first(&queue, 5, 0);
-	message_queue_release(&queue);
+	ws_message_queue_release(&queue);
 }
 END_TEST
 
 /* A large message for a thousand connections is there once, until the last of them has it. */
 START_TEST(shares_what_is_large)
 {
-	struct message_queue queues[1000] = {0};
-	struct outgoing first, other;
+	struct ws_message_queue queues[1000] = {0};
+	struct ws_outgoing first, other;
 
 	append(queues, 1000, 100000, 0);
-	ck_assert(message_queue_first(&queues[0], &first));
+	ck_assert(ws_message_queue_first(&queues[0], &first));
 	for (int i = 1; i < 1000; i++) {
-		ck_assert_uint_eq(message_queue_size(&queues[i]), 100000 + MESSAGE_QUEUE_OVERHEAD);
-		ck_assert(message_queue_first(&queues[i], &other));
+		ck_assert_uint_eq(ws_message_queue_size(&queues[i]), 100000 + WS_MESSAGE_QUEUE_OVERHEAD);
+		ck_assert(ws_message_queue_first(&queues[i], &other));
 		ck_assert_ptr_eq(other.data, first.data);
 	}
 	for (int i = 0; i < 998; i++)
-		message_queue_drop_first(&queues[i]);
-	message_queue_release(&queues[998]);
+		ws_message_queue_drop_first(&queues[i]);
+	ws_message_queue_release(&queues[998]);
 	expect_first(&queues[999], 100000, 0);
-	message_queue_drop_first(&queues[999]);
+	ws_message_queue_drop_first(&queues[999]);
 }
 END_TEST
 
 /* From where it is held to where it waits to be sent. */
 START_TEST(moves_from_queue_to_queue)
 {
-	struct message_queue from = {0}, to = {0};
-	struct outgoing first;
+	struct ws_message_queue from = {0}, to = {0};
+	struct ws_outgoing first;
 
 	for (int i = 0; i < LENGTHS; i++)
 		append(&from, 1, lengths[i], 7);
-	while (message_queue_first(&from, &first)) {
-		message_queue_append(&to, &first);
-		message_queue_drop_first(&from);
+	while (ws_message_queue_first(&from, &first)) {
+		ws_message_queue_append(&to, &first);
+		ws_message_queue_drop_first(&from);
 	}
 	for (int i = 0; i < LENGTHS; i++) {
 		expect_first(&to, lengths[i], 7);
-		message_queue_drop_first(&to);
+		ws_message_queue_drop_first(&to);
 	}
 	ck_assert_uint_eq(to.count, 0);
 }
 END_TEST
 
-Suite *message_queue_suite(void)
+Suite *suite_message_queue(void)
 {
 	Suite *suite = suite_create("message_queue");
 	TCase *tests = tcase_create("messages");
