@@ -17,34 +17,35 @@ struct report_counter {
 };
 
 #define REPORT_COUNTER(type, field) {#field, offsetof(struct type, field)}
+#define REPORT_WIRE(field)          {#field, offsetof(struct stats, wire.field)}
 
 static const struct report_counter stats_counters[] = {
-	REPORT_COUNTER(stats, bytes_sent),
-	REPORT_COUNTER(stats, bytes_recv),
+	REPORT_WIRE(bytes_sent),
+	REPORT_WIRE(bytes_recv),
 	REPORT_COUNTER(stats, us_sent),
 	REPORT_COUNTER(stats, us_recv),
-	REPORT_COUNTER(stats, messages_sent),
+	REPORT_WIRE(messages_sent),
 	REPORT_COUNTER(stats, messages_recv),
-	REPORT_COUNTER(stats, frames_sent),
-	REPORT_COUNTER(stats, frames_recv),
-	REPORT_COUNTER(stats, pings_sent),
-	REPORT_COUNTER(stats, pongs_recv),
-	REPORT_COUNTER(stats, pings_recv),
-	REPORT_COUNTER(stats, rtt_us),
-	REPORT_COUNTER(stats, rtt_min_us),
-	REPORT_COUNTER(stats, rtt_max_us),
+	REPORT_WIRE(frames_sent),
+	REPORT_WIRE(frames_recv),
+	REPORT_WIRE(pings_sent),
+	REPORT_WIRE(pongs_recv),
+	REPORT_WIRE(pings_recv),
+	REPORT_WIRE(rtt_us),
+	REPORT_WIRE(rtt_min_us),
+	REPORT_WIRE(rtt_max_us),
 	REPORT_COUNTER(stats, attempts),
 	REPORT_COUNTER(stats, opens),
 	REPORT_COUNTER(stats, failures),
 	REPORT_COUNTER(stats, closes),
 	REPORT_COUNTER(stats, send_refused),
-	REPORT_COUNTER(stats, compressed_sent),
-	REPORT_COUNTER(stats, uncompressed_sent),
-	REPORT_COUNTER(stats, compressed_recv),
-	REPORT_COUNTER(stats, uncompressed_recv),
-	REPORT_COUNTER(stats, bombs),
+	REPORT_WIRE(compressed_sent),
+	REPORT_WIRE(uncompressed_sent),
+	REPORT_WIRE(compressed_recv),
+	REPORT_WIRE(uncompressed_recv),
+	REPORT_WIRE(bombs),
 	REPORT_COUNTER(stats, send_expired),
-	REPORT_COUNTER(stats, heartbeats_sent),
+	REPORT_WIRE(heartbeats_sent),
 	{NULL, 0},
 };
 
@@ -286,9 +287,9 @@ json_t *report_connection(const struct connection *connection, enum report_view 
 		status.state == CONNECTION_WAITING && !status.queued
 			? report_number(status.next_try_ns / CLOCK_NS_PER_MS)
 			: json_null());
-	json_object_set_new(line, "bytes_sent", report_number(status.stats->bytes_sent));
-	json_object_set_new(line, "bytes_recv", report_number(status.stats->bytes_recv));
-	json_object_set_new(line, "messages_sent", report_number(status.stats->messages_sent));
+	json_object_set_new(line, "bytes_sent", report_number(status.stats->wire.bytes_sent));
+	json_object_set_new(line, "bytes_recv", report_number(status.stats->wire.bytes_recv));
+	json_object_set_new(line, "messages_sent", report_number(status.stats->wire.messages_sent));
 	json_object_set_new(line, "messages_recv", report_number(status.stats->messages_recv));
 	json_object_set_new(line, "last_error",
 		rpc_text(view != REPORT_OBSERVED ? status.last_error_text : status.last_error));
@@ -358,15 +359,17 @@ json_t *report_stats(const struct connection *connection, enum report_view view)
 {
 	struct connection_status status;
 	const struct warn_settings *warn;
+	const struct ws_endpoint_counts *wire;
 	json_t *report = json_object();
 
 	(void)view;
 	connection_status(connection, &status);
+	wire = &status.stats->wire;
 	report_counters(report, stats_counters, status.stats);
 	json_object_set_new(report, "ratio_sent",
-		report_ratio(status.stats->uncompressed_sent, status.stats->compressed_sent));
+		report_ratio(wire->uncompressed_sent, wire->compressed_sent));
 	json_object_set_new(report, "ratio_recv",
-		report_ratio(status.stats->uncompressed_recv, status.stats->compressed_recv));
+		report_ratio(wire->uncompressed_recv, wire->compressed_recv));
 	json_object_set_new(report, "since", report_time(status.stats->since));
 	if (!warnings_active(status.warnings))
 		return report;

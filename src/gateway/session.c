@@ -106,7 +106,7 @@ static void session_send_ping(struct session *session)
 	session->ping_sent = now;
 	if (session->settings->ping_timeout && !session->pong_deadline)
 		session->pong_deadline = now + session->settings->ping_timeout;
-	session->stats->pings_sent++;
+	session->stats->wire.pings_sent++;
 	payload = session_ping_payload(session, &length);
 	session_queue(session, WS_PING, payload, length);
 }
@@ -232,7 +232,7 @@ static void session_beat(struct session *session, uint64_t now)
 	}
 	session->next_heartbeat = now + every;
 	if (session_waiting(session) == 0 && session_send_heartbeat(session))
-		session->stats->heartbeats_sent++;
+		session->stats->wire.heartbeats_sent++;
 }
 
 /* The server has not ended the stream in time, or the owner has not taken what it sent; so we do. */
@@ -311,7 +311,7 @@ struct session *session_new(struct session_shared *shared,
 	session->context = context;
 	session->stream = result->stream;
 	session->backlog = result->rest;
-	stats->bytes_recv += result->rest.length;
+	stats->wire.bytes_recv += result->rest.length;
 	session->received_at = clock_realtime();
 	session->last_message = clock_monotonic();
 	if (deflate)

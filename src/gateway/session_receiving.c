@@ -32,7 +32,7 @@ static void session_fail(struct session *session, const struct ws_failure *failu
 
 	error_set(&error, ERROR_WEBSOCKET, "%s", failure->text);
 	session_note_error(session, &error);
-	session->stats->bombs += failure->bomb;
+	session->stats->wire.bombs += failure->bomb;
 	if (session->state == SESSION_OPEN) {
 		session_note_close(session, failure->code, failure->text, strlen(failure->text),
 			false);
@@ -60,7 +60,7 @@ static void session_take_pong(struct session *session, const struct ws_message *
 	size_t length;
 	uint64_t us;
 
-	stats->pongs_recv++;
+	stats->wire.pongs_recv++;
 	session->pong_deadline = 0; /* any pong tells that the server lives */
 	payload = session_ping_payload(session, &length);
 	if (!session->ping_sent || message->length != length ||
@@ -69,16 +69,16 @@ static void session_take_pong(struct session *session, const struct ws_message *
 	us = (clock_monotonic() - session->ping_sent) / CLOCK_NS_PER_US;
 	session->ping_sent = 0;
 	us = us ? us : 1;
-	stats->rtt_us = us;
-	if (stats->rtt_min_us == 0 || us < stats->rtt_min_us)
-		stats->rtt_min_us = us;
-	if (us > stats->rtt_max_us)
-		stats->rtt_max_us = us;
+	stats->wire.rtt_us = us;
+	if (stats->wire.rtt_min_us == 0 || us < stats->wire.rtt_min_us)
+		stats->wire.rtt_min_us = us;
+	if (us > stats->wire.rtt_max_us)
+		stats->wire.rtt_max_us = us;
 }
 
 static void session_take_ping(struct session *session, const struct ws_message *message)
 {
-	session->stats->pings_recv++;
+	session->stats->wire.pings_recv++;
 	/* RFC 6455, section 5.5.3, allows to answer only the latest of several pings. */
 	if (session->state == SESSION_OPEN && session->out.length < SESSION_PONGS_MAX)
 		session_queue(session, WS_PONG, message->data, message->length);
@@ -127,8 +127,8 @@ static void session_count_inflated(struct session *session)
 	if (!session->inflater)
 		return;
 	volume = ws_inflater_take_volume(session->inflater);
-	session->stats->compressed_recv += volume.compressed;
-	session->stats->uncompressed_recv += volume.uncompressed;
+	session->stats->wire.compressed_recv += volume.compressed;
+	session->stats->wire.uncompressed_recv += volume.uncompressed;
 }
 
 /* Looks at the clock only now and then: a message, and each KiB of it, is a unit of work. */
@@ -215,7 +215,7 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 			break;
 	}
 	session_set_busy(session, !in_time);
-	session->stats->frames_recv += session->receiver.frames;
+	session->stats->wire.frames_recv += session->receiver.frames;
 	session->receiver.frames = 0;
 	session_count_inflated(session);
 	if (!ws_receiver_in_message(&session->receiver))
@@ -320,7 +320,7 @@ static bool session_read(struct session *session)
 		session_lose_stream(session, &error);
 		return false;
 	}
-	session->stats->bytes_recv += input.length;
+	session->stats->wire.bytes_recv += input.length;
 	session->received_at = clock_realtime();
 	session_parse(session, &input, clock_monotonic());
 	if (input.length && (session->paused || session_takes_input(session)))

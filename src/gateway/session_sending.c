@@ -94,8 +94,8 @@ static void session_count_deflated(struct session *session)
 	if (!session->deflater)
 		return;
 	volume = ws_deflater_take_volume(session->deflater);
-	session->stats->compressed_sent += volume.compressed;
-	session->stats->uncompressed_sent += volume.uncompressed;
+	session->stats->wire.compressed_sent += volume.compressed;
+	session->stats->wire.uncompressed_sent += volume.uncompressed;
 }
 
 void session_queue(struct session *session, enum ws_opcode opcode, const void *data,
@@ -112,7 +112,7 @@ void session_queue(struct session *session, enum ws_opcode opcode, const void *d
 	session_count_deflated(session);
 	mark.bytes = session->out.length - before;
 	mark.end = session->out_queued += mark.bytes;
-	session->stats->frames_sent++;
+	session->stats->wire.frames_sent++;
 	if (message)
 		buffer_append(&session->out_marks, &mark, sizeof(mark));
 	session_schedule_write(session);
@@ -128,7 +128,7 @@ static void session_encode_close(struct session *session)
 	ws_send_close(&session->out, &session->shared->masks, session->close_code,
 		reason ? reason : "");
 	session->out_queued += session->out.length - before;
-	session->stats->frames_sent++;
+	session->stats->wire.frames_sent++;
 }
 
 void session_queue_close(struct session *session)
@@ -189,7 +189,7 @@ static void session_count_sent(struct session *session)
 		if (mark.end > session->out_written)
 			break;
 		buffer_consume(&session->out_marks, sizeof(mark));
-		session->stats->messages_sent++;
+		session->stats->wire.messages_sent++;
 		session->callbacks->sent(session, mark.bytes,
 			(now - session->out_start) / CLOCK_NS_PER_US, session->context);
 		session->out_start = session->last_sent = now;
@@ -224,7 +224,7 @@ static enum stream_status session_write_some(struct session *session, struct err
 			break;
 		buffer_consume(&session->out, written);
 		session->out_written += written;
-		session->stats->bytes_sent += written;
+		session->stats->wire.bytes_sent += written;
 		most -= written;
 	}
 	return status;
