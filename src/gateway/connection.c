@@ -154,15 +154,12 @@ static void connection_publish_record(struct connection *connection,
 	struct buffer details = {0};
 	struct outlet_message message = {.type = type, .time = clock_realtime()};
 
-	if (connection->route_count == 0)
+	if (connection->routes.count == 0)
 		return;
 	event_members_append(&details, members);
 	message.data = buffer_data(&details);
 	message.length = details.length;
-	for (size_t i = 0; i < connection->route_count; i++) {
-		message.source = connection->routes[i].source;
-		outlet_publish(connection->routes[i].outlet, &message);
-	}
+	routes_publish(&connection->routes, &message);
 	buffer_release(&details);
 }
 
@@ -218,41 +215,6 @@ static enum outlet_message_type connection_message_type(enum ws_opcode opcode)
 	return opcode == WS_TEXT ? OUTLET_TEXT : OUTLET_BINARY;
 }
 
-/* It waits for one outlet at a time, whichever of its sessions is held up. */
-static void connection_await_room(struct connection *connection, struct outlet *outlet,
-	const struct outlet_message *message)
-{
-	if (!connection->waiter.outlet)
-		outlet_await_room(outlet, &connection->waiter, message);
-}
-
-/* All outlets take the message or none does, so that none gets it twice. */
-static bool connection_offer(struct connection *connection, struct outlet_message *message)
-{
-	const struct connection_route *routes = connection->routes;
-	size_t others = connection->route_count - 1;
-
-	if (connection->route_count == 0)
-		return true;
-	for (size_t i = 0; i < others; i++) {
-		message->source = routes[i].source;
-		if (!outlet_has_room(routes[i].outlet, message)) {
-			connection_await_room(connection, routes[i].outlet, message);
-			return false;
-		}
-	}
-	message->source = routes[others].source;
-	if (!outlet_offer(routes[others].outlet, message)) {
-		connection_await_room(connection, routes[others].outlet, message);
-		return false;
-	}
-	for (size_t i = 0; i < others; i++) {
-		message->source = routes[i].source;
-		outlet_publish(routes[i].outlet, message);
-	}
-	return true;
-}
-
 static bool connection_on_message(struct session *session, const struct ws_message *received,
 	uint64_t time, uint64_t us, void *context)
 {
@@ -267,7 +229,7 @@ static bool connection_on_message(struct session *session, const struct ws_messa
 	};
 
 	(void)session;
-	if (!connection_offer(connection, &message))
+	if (!routes_offer(&connection->routes, &message))
 		return false;
 	connection->stats.messages_recv++;
 	if (us) {
@@ -277,40 +239,20 @@ static bool connection_on_message(struct session *session, const struct ws_messa
 	return true;
 }
 
-/* Waits behind those who wait for one of its outlets, other than `but`. */
-static bool connection_queues(struct connection *connection, const struct outlet *but)
-{
-	for (size_t i = 0; i < connection->route_count; i++) {
-		struct outlet *outlet = connection->routes[i].outlet;
-
-		if (outlet == but || !outlet_has_waiters(outlet))
-			continue;
-		connection_await_room(connection, outlet, NULL);
-		return true;
-	}
-	return false;
-}
-
 static bool connection_held_up(struct session *session, void *context)
 {
 	struct connection *connection = context;
 
 	(void)session;
-	return connection->waiter.outlet || connection_queues(connection, NULL);
+	return routes_held_up(&connection->routes);
 }
 
-static bool connection_resume(struct connection *connection)
+static bool connection_on_room(void *context)
 {
+	struct connection *connection = context;
 	bool left = connection->leaving && session_resume(connection->leaving);
 
 	return (connection->session && session_resume(connection->session)) || left;
-}
-
-static bool connection_on_room(struct outlet *outlet, void *context)
-{
-	struct connection *connection = context;
-
-	return !connection_queues(connection, outlet) && connection_resume(connection);
 }
 
 /* A session is gone: the other one may still wait for room. */
@@ -318,7 +260,7 @@ static void connection_settle_waiting(struct connection *connection)
 {
 	if ((!connection->session || !session_paused(connection->session)) &&
 		(!connection->leaving || !session_paused(connection->leaving)))
-		outlet_forget_waiter(&connection->waiter);
+		routes_stop_waiting(&connection->routes);
 }
 
 static void connection_on_sent(struct session *session, size_t bytes, uint64_t us, void *context)
@@ -378,8 +320,8 @@ static void connection_closed(struct connection *connection, const struct sessio
 	if (end->error)
 		connection_note_error(connection, end->error);
 	connection_log_close(connection, session, end);
-	for (size_t i = 0; end->lost && i < connection->route_count; i++)
-		outlet_lose(connection->routes[i].outlet, connection->routes[i].source, end->lost);
+	if (end->lost)
+		routes_lose(&connection->routes, end->lost);
 	connection_announce_close(connection, end, renewed);
 }
 
@@ -601,7 +543,7 @@ void connection_status(const struct connection *connection, struct connection_st
 		.last_close_remote = last->close_remote,
 		.stats = &connection->stats,
 		.warnings = connection->warnings ? connection->warnings : &no_warnings,
-		.outlet_count = connection->route_count,
+		.outlet_count = connection->routes.count,
 	};
 }
 
@@ -645,14 +587,14 @@ static void connection_use(struct connection *connection, struct connection_conf
 struct connection *connection_new(const struct connection_host *host,
 	struct connection_config *config)
 {
+	static const struct routes_callbacks routes_callbacks = {.room = connection_on_room};
 	struct connection *connection = alloc_zero(1, sizeof(*connection));
 
 	connection->host = host;
 	LIST_INIT(&connection->waiters);
 	connection->ticket.admitted = connection_on_admitted;
 	connection->ticket.context = connection;
-	connection->waiter.room = connection_on_room;
-	connection->waiter.context = connection;
+	routes_init(&connection->routes, &routes_callbacks, connection);
 	connection_use(connection, config);
 	connection_clear_stats(connection);
 	connection_configure_warnings(connection);
@@ -672,10 +614,10 @@ void connection_free(struct connection *connection)
 	session_free(connection->session);
 	session_free(connection->leaving);
 	connection->session = connection->leaving = NULL;
-	while (connection->route_count)
+	while (connection->routes.count)
 		connection_detach(connection,
-			connection->routes[connection->route_count - 1].outlet);
-	free(connection->routes);
+			routes_outlet(&connection->routes, connection->routes.count - 1));
+	routes_release(&connection->routes);
 	timer_clear(&connection->timer);
 	timer_clear(&connection->linger);
 	connection_cancel_call(connection);
@@ -791,43 +733,9 @@ void connection_abort(struct connection *connection)
 		session_abort(connection->session);
 }
 
-/* Where the outlet's route stands, or would: they are in the order of the outlets' addresses. */
-static size_t connection_route_index(const struct connection *connection,
-	const struct outlet *outlet)
-{
-	size_t from = 0, to = connection->route_count;
-
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-
-		if ((uintptr_t)connection->routes[middle].outlet < (uintptr_t)outlet)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return from;
-}
-
-static bool connection_feeds(const struct connection *connection, const struct outlet *outlet,
-	size_t index)
-{
-	return index < connection->route_count && connection->routes[index].outlet == outlet;
-}
-
 void connection_attach(struct connection *connection, struct outlet *outlet)
 {
-	size_t index = connection_route_index(connection, outlet);
-	struct connection_route *route;
-
-	if (connection_feeds(connection, outlet, index))
-		return;
-	connection->routes = alloc_one_more(connection->routes, connection->route_count,
-		sizeof(*connection->routes));
-	route = &connection->routes[index];
-	memmove(route + 1, route, (connection->route_count - index) * sizeof(*route));
-	connection->route_count++;
-	route->outlet = outlet;
-	route->source = outlet_add_source(outlet, connection_name(connection), connection);
+	routes_attach(&connection->routes, outlet, connection_name(connection), connection);
 	connection_update_demand(connection);
 }
 
@@ -839,27 +747,13 @@ static size_t connection_undelivered(const struct connection *connection)
 
 void connection_detach(struct connection *connection, struct outlet *outlet)
 {
-	size_t index = connection_route_index(connection, outlet);
-	struct connection_route *route = &connection->routes[index];
-	size_t undelivered;
-
-	if (!connection_feeds(connection, outlet, index))
+	if (!routes_has(&connection->routes, outlet))
 		return;
-	undelivered = connection_undelivered(connection);
-	if (undelivered)
-		outlet_lose(outlet, route->source, undelivered);
-	outlet_remove_source(outlet, route->source);
-	outlet_resume_input(outlet); /* its subscribers wait for this one no more */
-	connection->route_count--;
-	memmove(route, route + 1, (connection->route_count - index) * sizeof(*route));
-	if (connection->waiter.outlet == outlet) {
-		outlet_forget_waiter(&connection->waiter);
-		connection_resume(connection);
-	}
+	routes_detach(&connection->routes, outlet, connection_undelivered(connection));
 	connection_update_demand(connection);
 }
 
 struct outlet *connection_outlet(const struct connection *connection, size_t index)
 {
-	return connection->routes[index].outlet;
+	return routes_outlet(&connection->routes, index);
 }

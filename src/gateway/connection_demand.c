@@ -2,17 +2,7 @@
 #include "gateway/connection_private.h"
 #include "ws/protocol.h"
 
-/* What WHEN_SUBSCRIBED does. Whether there are subscribers is asked of the outlets each time, so
- * that there is no count to go wrong when outlets come and go. */
-
-static bool connection_has_subscribers(const struct connection *connection)
-{
-	for (size_t i = 0; i < connection->route_count; i++) {
-		if (outlet_subscribers(connection->routes[i].outlet))
-			return true;
-	}
-	return false;
-}
+/* What WHEN_SUBSCRIBED does. */
 
 static void connection_open_on_demand(struct connection *connection)
 {
@@ -50,7 +40,7 @@ void connection_update_demand(struct connection *connection)
 	if (connection->settings->when != WHEN_SUBSCRIBED || !connection->started ||
 		connection->retired)
 		return;
-	demanded = connection_has_subscribers(connection);
+	demanded = routes_attended(&connection->routes);
 	if (demanded == connection->demanded)
 		return;
 	connection->demanded = demanded;
@@ -72,7 +62,7 @@ void connection_configure_demand(struct connection *connection,
 		return;
 	if (before->when != WHEN_SUBSCRIBED) {
 		/* Whatever there is, it is a change. */
-		connection->demanded = !connection_has_subscribers(connection);
+		connection->demanded = !routes_attended(&connection->routes);
 		connection_update_demand(connection);
 	} else if (lingering) {
 		connection_linger(connection);

@@ -7,15 +7,10 @@
 #include "gateway/connection.h"
 #include "gateway/hold.h"
 #include "gateway/on_open.h"
+#include "gateway/routes.h"
 #include "gateway/timer.h"
 
 /* The inside of a connection, for the files that it is made of. */
-
-/* An outlet that the connection publishes into, and its number there. */
-struct connection_route {
-	struct outlet *outlet;
-	unsigned source;
-};
 
 LIST_HEAD(connection_waiters, connection_waiter);
 
@@ -63,9 +58,7 @@ struct connection {
 
 	struct timer linger; /* WHEN_SUBSCRIBED: since the last subscriber has left */
 
-	struct connection_route *routes; /* in the order of the outlets' addresses */
-	size_t route_count;
-	struct outlet_waiter waiter; /* for room in an outlet, while a session is held up */
+	struct routes routes; /* wait for room while a session is held up */
 	struct connection_waiters waiters;
 
 	struct hold *hold; /* NULL until the settings ask for it */

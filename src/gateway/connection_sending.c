@@ -204,13 +204,6 @@ static bool connection_send_first(struct connection *connection)
 	return true;
 }
 
-/* Subscribers go on who were refused because this one had no room. */
-static void connection_resume_input(struct connection *connection)
-{
-	for (size_t i = 0; i < connection->route_count; i++)
-		outlet_resume_input(connection->routes[i].outlet);
-}
-
 /* Who waited for room in the session that this one renews would not hear of that one again. */
 void connection_begin_sending(struct connection *connection)
 {
@@ -219,7 +212,7 @@ void connection_begin_sending(struct connection *connection)
 	if (connection_send_first(connection))
 		connection_send_held(connection);
 	connection_configure_hold(connection);
-	connection_resume_input(connection);
+	routes_resume_input(&connection->routes);
 }
 
 /* What is only held because the session had more to send first is lost with it, like what else it was
@@ -237,7 +230,7 @@ void connection_go_on_sending(struct connection *connection)
 	if (connection_send_first(connection))
 		connection_send_held(connection);
 	if (!connection_is_open(connection) || !connection_holds(connection))
-		connection_resume_input(connection);
+		routes_resume_input(&connection->routes);
 }
 
 bool connection_add_on_open(struct connection *connection, const char *message,

@@ -16,6 +16,7 @@ libgateway_a_SOURCES = \
 	src/gateway/gateway_change.c \
 	src/gateway/gateway_untrusted.c \
 	src/gateway/redirect.c src/gateway/redirect.h \
+	src/gateway/routes.c src/gateway/routes.h \
 	src/gateway/secrets.c src/gateway/secrets.h \
 	src/gateway/hold.c src/gateway/hold.h \
 	src/gateway/on_open.c src/gateway/on_open.h \

@@ -111,7 +111,7 @@ class Step:
             self.active.remove(("io", c))
 
     def queues(self, c, but=-1):
-        """connection_queues"""
+        """routes_queue"""
         for o in self.model.routes[c]:
             if o != but and self.outlets[o].waiters:
                 self.wait(c, o, 0)
@@ -119,7 +119,7 @@ class Step:
         return False
 
     def offer(self, c, length):
-        """connection_offer: into all outlets or into none."""
+        """routes_offer: into all outlets or into none."""
         for o in self.model.routes[c]:
             if self.free(o) < length:
                 self.send(o)
@@ -142,7 +142,7 @@ class Step:
             self.activate(("io", c))
 
     def resume(self, o, c):
-        """connection_on_room"""
+        """routes_on_room"""
         connection = self.connections[c]
         self.change(c, at=-1)
         if self.queues(c, but=o) or (connection.held and not self.offer(c, connection.held)):

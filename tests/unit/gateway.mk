@@ -9,6 +9,7 @@ unit_gateway_SOURCES = \
 	tests/unit/test_hold.c \
 	tests/unit/test_on_open.c \
 	tests/unit/test_reload.c \
+	tests/unit/test_routes.c \
 	tests/unit/settings_harness.c tests/unit/settings_harness.h \
 	tests/unit/test_settings.c \
 	tests/unit/test_settings_changes.c \

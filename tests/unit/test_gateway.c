@@ -13,6 +13,7 @@ int main(void)
 	srunner_add_suite(runner, on_open_suite());
 	srunner_add_suite(runner, admission_suite());
 	srunner_add_suite(runner, reload_suite());
+	srunner_add_suite(runner, routes_suite());
 	srunner_add_suite(runner, settings_suite());
 	srunner_add_suite(runner, settings_changes_suite());
 	srunner_add_suite(runner, settings_documents_suite());

@@ -11,6 +11,7 @@ Suite *redirect_suite(void);
 Suite *hold_suite(void);
 Suite *on_open_suite(void);
 Suite *reload_suite(void);
+Suite *routes_suite(void);
 Suite *settings_suite(void);
 Suite *settings_changes_suite(void);
 Suite *settings_documents_suite(void);

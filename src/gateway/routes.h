@@ -1,0 +1,72 @@
+#ifndef GATEWAY_ROUTES_H
+#define GATEWAY_ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "outlet/outlet.h"
+
+/*
+ * The outlets that one source of messages publishes into. All of them take a message or none does, so
+ * that none gets it twice.
+ */
+
+struct routes_callbacks {
+	/*
+	 * An outlet that had no room has some, or is gone: whoever was held up may try again. Returns
+	 * true if that goes on. Called from the event loop, or from within routes_detach().
+	 */
+	bool (*room)(void *context);
+};
+
+/* All private; it must stay where it is. */
+struct routes {
+	const struct routes_callbacks *callbacks;
+	void *context;
+	struct route *items; /* in the order of the outlets' addresses */
+	size_t count;
+	struct outlet_waiter waiter; /* for room in one of the outlets */
+};
+
+/* Borrows the callbacks. */
+void routes_init(struct routes *routes, const struct routes_callbacks *callbacks, void *context);
+
+/* All outlets must have been detached. */
+void routes_release(struct routes *routes);
+
+/* `name` and `thing` as in outlet_add_source(). Attaching an outlet twice changes nothing. */
+void routes_attach(struct routes *routes, struct outlet *outlet, const char *name, void *thing);
+
+bool routes_has(const struct routes *routes, const struct outlet *outlet);
+
+/* `lost`: messages that the outlet would still have got. Does nothing if it is not attached. */
+void routes_detach(struct routes *routes, struct outlet *outlet, size_t lost);
+
+/* The `index`th outlet, of `count`. */
+struct outlet *routes_outlet(const struct routes *routes, size_t index);
+
+/* True if an outlet has a subscriber. Asks the outlets each time: a count would have to be right
+ * whenever outlets come and go. */
+bool routes_attended(const struct routes *routes);
+
+/* Sets the message's `source` for each outlet. False: one has no room, and none has taken the message;
+ * `room` follows. */
+bool routes_offer(struct routes *routes, struct outlet_message *message);
+
+/* The same, for what cannot be held up. */
+void routes_publish(struct routes *routes, struct outlet_message *message);
+
+/* True if nothing should be read that an outlet would have to take: others already wait for room, and
+ * it now waits behind them. `room` follows. */
+bool routes_held_up(struct routes *routes);
+
+/* Nothing is held up any more. */
+void routes_stop_waiting(struct routes *routes);
+
+/* Messages will never be published. */
+void routes_lose(const struct routes *routes, size_t messages);
+
+/* Whoever feeds the outlets' subscribers to a server has room again. */
+void routes_resume_input(const struct routes *routes);
+
+#endif
