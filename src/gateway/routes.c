@@ -6,12 +6,6 @@
 
 #include "base/alloc.h"
 
-/* An outlet, and the number of the source there. */
-struct route {
-	struct outlet *outlet;
-	unsigned source;
-};
-
 /* Waits behind those that wait for room in an outlet, other than `but`. */
 static bool routes_queue(struct routes *routes, const struct outlet *but)
 {
@@ -124,7 +118,7 @@ bool routes_attended(const struct routes *routes)
 /* --- publishing ------------------------------------------------------------------------------ */
 
 /* It waits for one outlet at a time, whatever else is held up. */
-static bool routes_refuse(struct routes *routes, struct outlet *outlet,
+bool routes_refuse(struct routes *routes, struct outlet *outlet,
 	const struct outlet_message *message)
 {
 	if (!routes->waiter.outlet)
@@ -132,7 +126,8 @@ static bool routes_refuse(struct routes *routes, struct outlet *outlet,
 	return false;
 }
 
-bool routes_offer(struct routes *routes, struct outlet_message *message)
+/* Into the last one if all others have room, and then into these. */
+bool routes_offer_all(struct routes *routes, struct outlet_message *message)
 {
 	const struct route *items = routes->items;
 	size_t last = routes->count - 1;

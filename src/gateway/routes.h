@@ -19,7 +19,13 @@ struct routes_callbacks {
 	bool (*room)(void *context);
 };
 
-/* All private; it must stay where it is. */
+/* Private: an outlet, and the source's number there. */
+struct route {
+	struct outlet *outlet;
+	unsigned source;
+};
+
+/* All private but `count`, the number of outlets; it must stay where it is. */
 struct routes {
 	const struct routes_callbacks *callbacks;
 	void *context;
@@ -49,9 +55,23 @@ struct outlet *routes_outlet(const struct routes *routes, size_t index);
  * whenever outlets come and go. */
 bool routes_attended(const struct routes *routes);
 
+/* Private, for routes_offer(). */
+bool routes_offer_all(struct routes *routes, struct outlet_message *message);
+bool routes_refuse(struct routes *routes, struct outlet *outlet,
+	const struct outlet_message *message);
+
 /* Sets the message's `source` for each outlet. False: one has no room, and none has taken the message;
- * `room` follows. */
-bool routes_offer(struct routes *routes, struct outlet_message *message);
+ * `room` follows. Inline, as most sources have one outlet, and each message comes through here. */
+static inline bool routes_offer(struct routes *routes, struct outlet_message *message)
+{
+	const struct route *route = routes->items;
+
+	if (routes->count != 1)
+		return routes_offer_all(routes, message);
+	message->source = route->source;
+	return outlet_offer(route->outlet, message) ||
+		routes_refuse(routes, route->outlet, message);
+}
 
 /* The same, for what cannot be held up. */
 void routes_publish(struct routes *routes, struct outlet_message *message);
