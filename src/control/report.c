@@ -10,57 +10,6 @@
 #include "base/text.h"
 #include "control/rpc.h"
 
-/* A counter of a struct, under its own name. */
-struct report_counter {
-	const char *name;
-	size_t offset; /* of the uint64_t in the struct */
-};
-
-#define REPORT_COUNTER(type, field) {#field, offsetof(struct type, field)}
-#define REPORT_WIRE(field)          {#field, offsetof(struct stats, wire.field)}
-
-static const struct report_counter stats_counters[] = {
-	REPORT_WIRE(bytes_sent),
-	REPORT_WIRE(bytes_recv),
-	REPORT_COUNTER(stats, us_sent),
-	REPORT_COUNTER(stats, us_recv),
-	REPORT_WIRE(messages_sent),
-	REPORT_COUNTER(stats, messages_recv),
-	REPORT_WIRE(frames_sent),
-	REPORT_WIRE(frames_recv),
-	REPORT_WIRE(pings_sent),
-	REPORT_WIRE(pongs_recv),
-	REPORT_WIRE(pings_recv),
-	REPORT_WIRE(rtt_us),
-	REPORT_WIRE(rtt_min_us),
-	REPORT_WIRE(rtt_max_us),
-	REPORT_COUNTER(stats, attempts),
-	REPORT_COUNTER(stats, opens),
-	REPORT_COUNTER(stats, failures),
-	REPORT_COUNTER(stats, closes),
-	REPORT_COUNTER(stats, send_refused),
-	REPORT_WIRE(compressed_sent),
-	REPORT_WIRE(uncompressed_sent),
-	REPORT_WIRE(compressed_recv),
-	REPORT_WIRE(uncompressed_recv),
-	REPORT_WIRE(bombs),
-	REPORT_COUNTER(stats, send_expired),
-	REPORT_WIRE(heartbeats_sent),
-	{NULL, 0},
-};
-
-static const struct report_counter outlet_counters[] = {
-	REPORT_COUNTER(outlet_counts, bytes),
-	REPORT_COUNTER(outlet_counts, sent),
-	REPORT_COUNTER(outlet_counts, lost),
-	REPORT_COUNTER(outlet_counts, lags),
-	REPORT_COUNTER(outlet_counts, oversize),
-	REPORT_COUNTER(outlet_counts, inputs),
-	REPORT_COUNTER(outlet_counts, refused),
-	REPORT_COUNTER(outlet_counts, accepted),
-	{NULL, 0},
-};
-
 static const char *const when_names[] = {
 	[WHEN_ALWAYS] = "always",
 	[WHEN_SUBSCRIBED] = "subscribed",
@@ -119,15 +68,11 @@ static json_t *report_parsed(const char *text)
 	return json ? json : json_null();
 }
 
-static void report_counters(json_t *object, const struct report_counter *counters,
-	const void *values)
+static void report_counters(json_t *object, const struct counter *counters, const void *numbers)
 {
-	uint64_t value;
-
-	for (; counters->name; counters++) {
-		memcpy(&value, (const char *)values + counters->offset, sizeof(value));
-		json_object_set_new(object, counters->name, report_number(value));
-	}
+	for (; counters->name; counters++)
+		json_object_set_new(object, counters->name,
+			report_number(counter_value(counters, numbers)));
 }
 
 /* A header that comes more than once has its values in an array. */
@@ -433,11 +378,8 @@ json_t *report_outlet(const struct outlet *outlet)
 	json_object_set_new(report, "group", rpc_text(settings->group));
 	json_object_set_new(report, "writable", json_boolean(settings->writable));
 	json_object_set_new(report, "max_subscribers", json_integer(settings->max_subscribers));
-	json_object_set_new(report, "subscribers", json_integer(stats.subscribers));
 	json_object_set_new(report, "waiting", json_boolean(stats.waiting));
-	json_object_set_new(report, "messages", report_number(stats.messages));
-	json_object_set_new(report, "oldest", report_number(stats.oldest));
-	report_counters(report, outlet_counters, &stats.counts);
+	report_counters(report, outlet_counters, &stats);
 	return report;
 }
 

@@ -3,21 +3,19 @@
 
 #include <stdint.h>
 
+#include "base/counter.h"
 #include "ws/endpoint.h"
 
-/* Statistics of a connection, since it was made or they were cleared. */
+/* Statistics of a connection since it was added, or since they were cleared. */
 struct stats {
 	uint64_t since; /* ns since 1970 */
 	struct ws_endpoint_counts wire;
-	uint64_t us_sent; /* microseconds in transfers: from a message's first byte to its last */
-	uint64_t us_recv;
-	uint64_t messages_recv;
-	uint64_t attempts; /* to connect */
-	uint64_t opens;
-	uint64_t failures;
-	uint64_t closes;
-	uint64_t send_refused; /* messages not sent: not open, or the queue was full */
-	uint64_t send_expired; /* messages held too long for the connection to open */
+#define COUNTER(field, kind, unit, description) uint64_t field;
+#include "gateway/stats.def"
+#undef COUNTER
 };
+
+/* Of struct stats. */
+extern const struct counter stats_counters[];
 
 #endif

@@ -14,6 +14,8 @@ liboutlet_a_SOURCES = \
 	src/outlet/mapped.c \
 	src/outlet/message.h \
 	src/outlet/outlet.c src/outlet/outlet.h src/outlet/outlet_private.h \
+	src/outlet/outlet_counts.def \
+	src/outlet/outlet_stats.c src/outlet/outlet_stats.h \
 	src/outlet/packets.c \
 	src/outlet/room.c \
 	src/outlet/ring.c src/outlet/ring.h \

@@ -13,6 +13,7 @@
 #include "base/event_type.h"
 #include "base/log.h"
 #include "outlet/message.h"
+#include "outlet/outlet_stats.h"
 
 /*
  * An outlet: a listening UNIX socket, a ring with the newest messages in the outlet's format, and
@@ -206,27 +207,6 @@ bool outlet_give_up(struct outlet *outlet, uint64_t end);
 /* The owner can take input again after `input` has returned false. */
 void outlet_resume_input(struct outlet *outlet);
 
-/* Since the outlet was made. */
-struct outlet_counts {
-	uint64_t bytes;     /* encoded into the ring */
-	uint64_t sent;      /* bytes to all subscribers */
-	uint64_t lost;      /* messages that subscribers have lost, summed up */
-	uint64_t lags;      /* times a subscriber fell a whole ring behind */
-	uint64_t oversize;  /* messages larger than the ring */
-	uint64_t inputs;    /* messages from subscribers */
-	uint64_t input_errors; /* what subscribers sent that cannot be a message */
-	uint64_t refused;   /* subscribers turned away: max_subscribers, or no descriptors for them */
-	uint64_t accepted;  /* subscribers ever */
-};
-
-/* Where the messages in this outlet stand. */
-struct outlet_stats {
-	struct outlet_counts counts;
-	uint64_t messages;  /* published: the next sequence number less one */
-	uint64_t oldest;    /* sequence number of the oldest record in the ring */
-	unsigned subscribers; /* now */
-	bool waiting;       /* is full, and somebody waits for room */
-};
 void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats);
 
 /* How many subscribers there are now. */

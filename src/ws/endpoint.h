@@ -27,25 +27,11 @@ struct ws_endpoint_settings {
 	} heartbeat;
 };
 
-/* Traffic of an open WebSocket; names as in the statistics. */
+/* Traffic of an open WebSocket. */
 struct ws_endpoint_counts {
-	uint64_t bytes_sent; /* of the stream */
-	uint64_t bytes_recv;
-	uint64_t messages_sent;
-	uint64_t frames_sent;
-	uint64_t frames_recv;
-	uint64_t pings_sent;
-	uint64_t pongs_recv;
-	uint64_t pings_recv;
-	uint64_t rtt_us; /* of the last ping, the least, the most; 0: none measured yet */
-	uint64_t rtt_min_us;
-	uint64_t rtt_max_us;
-	uint64_t compressed_sent;   /* payload of compressed messages, as sent */
-	uint64_t uncompressed_sent; /* and before */
-	uint64_t compressed_recv;   /* payload of compressed messages, as received */
-	uint64_t uncompressed_recv; /* and inflated */
-	uint64_t bombs; /* messages refused with 1009 only once inflated */
-	uint64_t heartbeats_sent;
+#define COUNTER(field, kind, unit, description) uint64_t field;
+#include "ws/endpoint_counts.def"
+#undef COUNTER
 };
 
 #endif

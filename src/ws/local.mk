@@ -1,7 +1,7 @@
 noinst_LIBRARIES += libws.a
 libws_a_SOURCES = \
 	src/ws/deflate.c src/ws/deflate.h \
-	src/ws/endpoint.h \
+	src/ws/endpoint.h src/ws/endpoint_counts.def \
 	src/ws/extension.c src/ws/extension.h \
 	src/ws/handshake.c src/ws/handshake.h \
 	src/ws/message_queue.c src/ws/message_queue.h \

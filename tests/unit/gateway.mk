@@ -21,3 +21,10 @@ unit_gateway_SOURCES = \
 unit_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'
 unit_gateway_CFLAGS = $(UNIT_CFLAGS)
 unit_gateway_LDADD = $(GATEWAY_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += unit_counters
+TESTS += unit_counters
+unit_counters_SOURCES = tests/unit/test_counters.c
+unit_counters_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'
+unit_counters_CFLAGS = $(UNIT_CFLAGS)
+unit_counters_LDADD = $(GATEWAY_LIBS) $(CHECK_LIBS)
