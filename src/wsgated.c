@@ -69,10 +69,10 @@ static void print_usage(FILE *out)
 
 static void complain(const struct settings_problems *problems)
 {
-	for (size_t i = 0; i < problems->warning_count; i++)
-		fprintf(stderr, "warning: %s\n", problems->warnings[i]);
-	for (size_t i = 0; i < problems->count; i++)
-		fprintf(stderr, "%s\n", problems->texts[i]);
+	for (size_t i = 0; i < problems->warnings.count; i++)
+		fprintf(stderr, "warning: %s\n", problems->warnings.items[i]);
+	for (size_t i = 0; i < problems->errors.count; i++)
+		fprintf(stderr, "%s\n", problems->errors.items[i]);
 }
 
 static int check_configuration(const char *file)
@@ -118,10 +118,10 @@ static void daemon_on_reload_withdraw(void *context)
 
 static void daemon_log_problems(struct daemon *daemon, const struct settings_problems *problems)
 {
-	for (size_t i = 0; i < problems->warning_count; i++)
-		log_write(daemon->log, LOG_WARNING, NULL, "%s", problems->warnings[i]);
-	for (size_t i = 0; i < problems->count; i++)
-		log_write(daemon->log, LOG_ERR, NULL, "%s", problems->texts[i]);
+	for (size_t i = 0; i < problems->warnings.count; i++)
+		log_write(daemon->log, LOG_WARNING, NULL, "%s", problems->warnings.items[i]);
+	for (size_t i = 0; i < problems->errors.count; i++)
+		log_write(daemon->log, LOG_ERR, NULL, "%s", problems->errors.items[i]);
 }
 
 static void daemon_log_reload(struct daemon *daemon, const struct reload_outcome *outcome)

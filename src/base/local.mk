@@ -19,6 +19,7 @@ libbase_a_SOURCES = \
 	src/base/notify.c src/base/notify.h \
 	src/base/packet.c src/base/packet.h \
 	src/base/rate.c src/base/rate.h \
+	src/base/strings.c src/base/strings.h \
 	src/base/text.c src/base/text.h \
 	src/base/worker.c src/base/worker.h
 BASE_LIBS = libbase.a $(EVENT_LIBS) $(SYSTEMD_LIBS)

@@ -66,17 +66,17 @@ void methods_fail_settings(struct rpc_call *call, const char *name,
 	struct error first;
 	json_t *texts;
 
-	if (!problems->count) {
+	if (!problems->errors.count) {
 		rpc_fail(call, error, NULL);
 		return;
 	}
 	texts = json_array();
-	for (size_t i = 0; i < problems->count; i++)
-		json_array_append_new(texts, rpc_text(problems->texts[i]));
-	error_set(&first, name, "%s", problems->texts[0]);
-	if (problems->count > 1)
-		error_set(&first, name, "%s (and %zu more)", problems->texts[0],
-			problems->count - 1);
+	for (size_t i = 0; i < problems->errors.count; i++)
+		json_array_append_new(texts, rpc_text(problems->errors.items[i]));
+	error_set(&first, name, "%s", problems->errors.items[0]);
+	if (problems->errors.count > 1)
+		error_set(&first, name, "%s (and %zu more)", problems->errors.items[0],
+			problems->errors.count - 1);
 	rpc_fail(call, &first, json_pack("{s:o}", "problems", texts));
 }
 

@@ -59,21 +59,9 @@ static bool methods_headers_append(struct methods_headers *headers, const char *
 		return error_set(&headers->error, ERROR_WEBSOCKET,
 			"connect: 'headers' can have %d headers of %d bytes together",
 			METHODS_HEADERS_MAX, METHODS_HEADERS_BYTES);
-	list->items = alloc_resize(list->items, (list->count + 1) * sizeof(*list->items));
-	list->items[list->count++] = (struct ws_header){
-		alloc_format("%.*s", (int)name_length, name),
-		alloc_string(value),
-	};
+	header_list_take(
+		list, alloc_format("%.*s", (int)name_length, name), alloc_string(value));
 	return true;
-}
-
-static void methods_headers_release(struct methods_headers *headers)
-{
-	for (size_t i = 0; i < headers->list.count; i++) {
-		free((char *)headers->list.items[i].name);
-		alloc_wipe((char *)headers->list.items[i].value);
-	}
-	free(headers->list.items);
 }
 
 static bool methods_headers_wrong(struct methods_headers *headers)
@@ -177,7 +165,7 @@ void methods_connect(struct rpc_call *call, json_t *parameters)
 	else
 		connection_connect(connection, &headers.list,
 			&methods_wait_new(call, methods_connect_done)->waiter);
-	methods_headers_release(&headers);
+	header_list_release(&headers.list);
 }
 
 static void methods_disconnect_done(struct connection_waiter *waiter,

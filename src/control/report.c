@@ -81,7 +81,7 @@ static json_t *report_headers(const struct ws_response *response, enum report_vi
 	json_t *headers = json_object();
 
 	for (size_t i = 0; i < response->header_count; i++) {
-		const struct ws_header *header = &response->headers[i];
+		const struct header *header = &response->headers[i];
 		json_t *before, *value;
 
 		if (view != REPORT_ALL && strcasecmp(header->name, "Sec-WebSocket-Protocol") == 0)
@@ -424,7 +424,7 @@ json_t *report_reload(const struct reload_outcome *outcome)
 	json_object_set_new(report, "restart",
 		report_texts(outcome->restart.items, outcome->restart.count));
 	json_object_set_new(report, "warnings",
-		report_texts(outcome->problems.warnings, outcome->problems.warning_count));
+		report_texts(outcome->problems.warnings.items, outcome->problems.warnings.count));
 	return report;
 }
 

@@ -3,37 +3,24 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/strings.h"
 
 /* The names of connections or outlets. */
 struct walk {
 	struct gateway *gateway;
-	char **names;
-	size_t count;
+	struct string_list names;
 	size_t at;
 };
-
-static void walk_add(struct walk *walk, const char *name)
-{
-	walk->names[walk->count++] = alloc_string(name);
-}
 
 static void walk_add_connections(struct walk *walk, const struct connection *only)
 {
 	size_t count;
 	struct connection *const *connections = gateway_connections(walk->gateway, &count);
 
-	walk->names = alloc_zero(count + 1, sizeof(*walk->names));
 	for (size_t i = 0; i < count; i++) {
 		if (!only || connections[i] == only)
-			walk_add(walk, connection_name(connections[i]));
+			string_list_add(&walk->names, connection_name(connections[i]));
 	}
-}
-
-static void walk_release(struct walk *walk)
-{
-	for (size_t i = 0; i < walk->count; i++)
-		free(walk->names[i]);
-	free(walk->names);
 }
 
 /* The next that is still there; NULL: that was all. */
@@ -41,8 +28,8 @@ static struct connection *walk_next_connection(struct walk *walk)
 {
 	struct connection *connection = NULL;
 
-	while (!connection && walk->at < walk->count)
-		connection = gateway_connection(walk->gateway, walk->names[walk->at++]);
+	while (!connection && walk->at < walk->names.count)
+		connection = gateway_connection(walk->gateway, walk->names.items[walk->at++]);
 	return connection;
 }
 
@@ -69,7 +56,7 @@ static void walk_connections_end(void *context)
 {
 	struct walk_connections *walk = context;
 
-	walk_release(&walk->walk);
+	string_list_release(&walk->walk.names);
 	free(walk);
 }
 
@@ -92,15 +79,17 @@ static json_t *walk_outlets_next(const char **name, void *context)
 	struct outlet *outlet = NULL;
 
 	(void)name;
-	while (!outlet && walk->at < walk->count)
-		outlet = gateway_outlet(walk->gateway, walk->names[walk->at++]);
+	while (!outlet && walk->at < walk->names.count)
+		outlet = gateway_outlet(walk->gateway, walk->names.items[walk->at++]);
 	return outlet ? report_outlet(outlet) : NULL;
 }
 
 static void walk_outlets_end(void *context)
 {
-	walk_release(context);
-	free(context);
+	struct walk *walk = context;
+
+	string_list_release(&walk->names);
+	free(walk);
 }
 
 void walk_outlets(struct rpc_call *call, struct gateway *gateway)
@@ -109,9 +98,8 @@ void walk_outlets(struct rpc_call *call, struct gateway *gateway)
 	size_t count = gateway_outlet_count(gateway);
 
 	walk->gateway = gateway;
-	walk->names = alloc_zero(count + 1, sizeof(*walk->names));
 	for (size_t i = 0; i < count; i++)
-		walk_add(walk, outlet_settings(gateway_outlet_at(gateway, i))->name);
+		string_list_add(&walk->names, outlet_settings(gateway_outlet_at(gateway, i))->name);
 	rpc_answer_items(call,
 		&(struct rpc_items){walk, false, walk_outlets_next, walk_outlets_end});
 }
@@ -127,7 +115,6 @@ struct walk_subscribers {
 	struct walk outlets;
 	struct walk_subscriber *items;
 	size_t count;
-	size_t room;
 	size_t at;
 };
 
@@ -135,16 +122,13 @@ static void walk_subscribers_visit(const struct outlet_subscriber_info *info, vo
 {
 	struct walk_subscribers *walk = context;
 
-	if (walk->count == walk->room) {
-		walk->room = walk->room ? 2 * walk->room : 16;
-		walk->items = alloc_resize(walk->items, walk->room * sizeof(*walk->items));
-	}
-	walk->items[walk->count++] = (struct walk_subscriber){walk->outlets.count - 1, *info};
+	walk->items = alloc_one_more(walk->items, walk->count, sizeof(*walk->items));
+	walk->items[walk->count++] = (struct walk_subscriber){walk->outlets.names.count - 1, *info};
 }
 
 static void walk_subscribers_add(struct walk_subscribers *walk, const struct outlet *outlet)
 {
-	walk_add(&walk->outlets, outlet_settings(outlet)->name);
+	string_list_add(&walk->outlets.names, outlet_settings(outlet)->name);
 	outlet_each_subscriber(outlet, walk_subscribers_visit, walk);
 }
 
@@ -157,14 +141,14 @@ static json_t *walk_subscribers_next(const char **name, void *context)
 	if (walk->at == walk->count)
 		return NULL;
 	walk->at++;
-	return report_subscriber(&item->info, walk->outlets.names[item->outlet]);
+	return report_subscriber(&item->info, walk->outlets.names.items[item->outlet]);
 }
 
 static void walk_subscribers_end(void *context)
 {
 	struct walk_subscribers *walk = context;
 
-	walk_release(&walk->outlets);
+	string_list_release(&walk->outlets.names);
 	free(walk->items);
 	free(walk);
 }
@@ -174,7 +158,6 @@ void walk_subscribers(struct rpc_call *call, struct gateway *gateway, const stru
 	struct walk_subscribers *walk = alloc_zero(1, sizeof(*walk));
 	size_t count = gateway_outlet_count(gateway);
 
-	walk->outlets.names = alloc_zero(count + 1, sizeof(*walk->outlets.names));
 	if (only)
 		walk_subscribers_add(walk, only);
 	for (size_t i = 0; !only && i < count; i++)
@@ -232,7 +215,7 @@ static void walk_warnings_end(void *context)
 {
 	struct walk_warnings *walk = context;
 
-	walk_release(&walk->walk);
+	string_list_release(&walk->walk.names);
 	free(walk);
 }
 

@@ -18,9 +18,7 @@ enum { CALL_READ_SIZE = 4096 };
 
 void call_report_release(struct call_report *report)
 {
-	for (size_t i = 0; i < report->redirects.count; i++)
-		free(report->redirects.items[i]);
-	free(report->redirects.items);
+	string_list_release(&report->redirects);
 	free(report->url);
 	dial_report_release(&report->dial);
 	ws_response_release(&report->response);
@@ -120,12 +118,8 @@ static bool call_redirect_target(struct call *call, struct url *to)
 /* Leaves a server that has done what it could. */
 static void call_leave_server(struct call *call)
 {
-	struct string_list *redirects = &call->report.redirects;
-
 	failures_forgive(call->failures, &call->report.dial.address);
-	redirects->items = alloc_resize(redirects->items,
-		(redirects->count + 1) * sizeof(*redirects->items));
-	redirects->items[redirects->count++] = alloc_string(call->url.shown);
+	string_list_add(&call->report.redirects, call->url.shown);
 	if (call->event_assigned)
 		event_del(&call->event);
 	stream_close(call->stream);

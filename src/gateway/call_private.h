@@ -24,7 +24,7 @@ struct call {
 	bool public_only; /* this step may not lead into this host or a private network */
 	struct secrets secrets;
 	char key[WS_KEY_SIZE];
-	struct ws_header *headers; /* those of the request; strings borrowed */
+	struct header *headers; /* those of the request; strings borrowed */
 	char *authorization;
 	struct ws_request request;
 	struct ws_deflate_parameters offer;

@@ -42,20 +42,11 @@ static char *call_authorization(const struct call *call)
 	return call->first.user ? call_basic(call->first.user, call->first.password) : NULL;
 }
 
-static bool call_has_header(const struct header_list *headers, const char *name)
-{
-	for (size_t i = 0; i < headers->count; i++) {
-		if (strcasecmp(headers->items[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Those of the list that the extra ones do not replace. */
 static size_t call_add_headers(struct call *call, const struct header_list *list, size_t count)
 {
 	for (size_t i = 0; i < list->count; i++) {
-		if (list == call->extra || !call_has_header(call->extra, list->items[i].name))
+		if (list == call->extra || !header_list_find(call->extra, list->items[i].name))
 			call->headers[count++] = list->items[i];
 	}
 	return count;

@@ -10,33 +10,9 @@ struct connection_check {
 	struct header_list extra; /* of the latest */
 };
 
-static struct header_list connection_copy_headers(const struct header_list *headers)
-{
-	struct header_list copy = {
-		.items = headers->count ? alloc_zero(headers->count, sizeof(*copy.items)) : NULL,
-		.count = headers->count,
-	};
-
-	for (size_t i = 0; i < headers->count; i++) {
-		copy.items[i].name = alloc_string(headers->items[i].name);
-		copy.items[i].value = alloc_string(headers->items[i].value);
-	}
-	return copy;
-}
-
-static void connection_release_headers(struct header_list *headers)
-{
-	for (size_t i = 0; i < headers->count; i++) {
-		free((char *)headers->items[i].name);
-		alloc_wipe((char *)headers->items[i].value);
-	}
-	free(headers->items);
-	*headers = (struct header_list){0};
-}
-
 void connection_release_extra(struct connection *connection)
 {
-	connection_release_headers(&connection->extra);
+	header_list_release(&connection->extra);
 }
 
 static void connection_end_check(struct connection *connection)
@@ -45,7 +21,7 @@ static void connection_end_check(struct connection *connection)
 
 	connection->check = NULL;
 	net_check_cancel(check->files);
-	connection_release_headers(&check->extra);
+	header_list_release(&check->extra);
 	free(check);
 }
 
@@ -103,8 +79,8 @@ void connection_connect(struct connection *connection, const struct header_list 
 	connection_wait(connection, waiter, CONNECTION_FOR_CHECK);
 	if (!connection->check)
 		connection->check = alloc_zero(1, sizeof(*connection->check));
-	connection_release_headers(&connection->check->extra);
-	connection->check->extra = connection_copy_headers(extra);
+	header_list_release(&connection->check->extra);
+	connection->check->extra = header_list_copy(extra);
 	if (connection->check->files)
 		net_check_cancel(files); /* one is under way */
 	else

@@ -306,13 +306,14 @@ static bool gateway_free_left(struct gateway *gateway, uint64_t now, uint64_t en
 /* Not the outlet itself. */
 static void gateway_free_entry(struct gateway_outlet *entry)
 {
-	setting_replace_strings(&entry->from, (struct string_list){0});
+	string_list_release(&entry->from);
 	free(entry);
 }
 
 void gateway_configure_entry(struct gateway_outlet *entry, struct outlet_config *config)
 {
-	setting_replace_strings(&entry->from, config->from);
+	string_list_release(&entry->from);
+	entry->from = config->from;
 	config->from = (struct string_list){0};
 	entry->implicit = config->implicit;
 	outlet_config_free(config);
@@ -521,8 +522,8 @@ void gateway_detach_outlet(const struct gateway_outlet *entry)
 
 static void gateway_insert_connection(struct gateway *gateway, struct connection *connection)
 {
-	gateway->connections = alloc_resize(gateway->connections,
-		(gateway->connection_count + 1) * sizeof(*gateway->connections));
+	gateway->connections = alloc_one_more(gateway->connections,
+		gateway->connection_count, sizeof(*gateway->connections));
 	gateway->connections[gateway->connection_count++] = connection;
 	names_add(&gateway->connections_by_name, connection_name(connection), connection);
 }
@@ -535,8 +536,8 @@ static void gateway_insert_outlet(struct gateway *gateway, struct outlet *outlet
 
 	entry->outlet = outlet;
 	gateway_configure_entry(entry, config);
-	gateway->outlets = alloc_resize(gateway->outlets,
-		(gateway->outlet_count + 1) * sizeof(*gateway->outlets));
+	gateway->outlets = alloc_one_more(gateway->outlets, gateway->outlet_count,
+		sizeof(*gateway->outlets));
 	gateway->outlets[gateway->outlet_count++] = entry;
 	names_add(&gateway->outlets_by_name, outlet_settings(outlet)->name, entry);
 }

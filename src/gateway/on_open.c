@@ -44,9 +44,7 @@ bool on_open_add(struct on_open_added *added, const char *message, struct error 
 			"can "
 			"be added",
 			messages->count, bytes, ON_OPEN_ADDED_MAX, ON_OPEN_ADDED_BYTES);
-	messages->items =
-		alloc_resize(messages->items, (messages->count + 1) * sizeof(*messages->items));
-	messages->items[messages->count++] = alloc_string(message);
+	string_list_add(messages, message);
 	return true;
 }
 
@@ -58,20 +56,14 @@ bool on_open_remove(struct on_open_added *added, const char *message, size_t *in
 
 	if (i == messages->count)
 		return error_set(error, ERROR_NOT_FOUND, "no such message has been added");
-	free(messages->items[i]);
-	messages->count--;
-	memmove(messages->items + i, messages->items + i + 1,
-		(messages->count - i) * sizeof(*messages->items));
+	string_list_remove(messages, i);
 	*index = i;
 	return true;
 }
 
 void on_open_release(struct on_open_added *added)
 {
-	for (size_t i = 0; i < added->messages.count; i++)
-		free(added->messages.items[i]);
-	free(added->messages.items);
-	*added = (struct on_open_added){0};
+	string_list_release(&added->messages);
 }
 
 /* --- placeholders -------------------------------------------------------------------------- */

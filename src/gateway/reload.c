@@ -41,7 +41,7 @@ static void reload_load_free(struct reload_load *load)
 	gateway_settings_free(load->running);
 	settings_free(load->settings);
 	settings_problems_release(&load->problems);
-	setting_replace_strings(&load->restart, (struct string_list){0});
+	string_list_release(&load->restart);
 	free(load);
 }
 
@@ -113,7 +113,7 @@ static void reload_on_changed(bool done, const struct gateway_changes *changes, 
 			reload->file);
 	if (!reload->stopped)
 		reload_end(reload, &outcome);
-	setting_replace_strings(&outcome.restart, (struct string_list){0});
+	string_list_release(&outcome.restart);
 	reload_load_free(load);
 }
 

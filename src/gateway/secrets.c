@@ -62,7 +62,7 @@ bool secrets_first_value(const char *path, char **line, struct error *error)
 	for (const char *c = *line; *c; c++) {
 		if ((unsigned char)*c >= 0x20 && *c != 0x7F)
 			continue;
-		secrets_wipe(*line);
+		alloc_wipe(*line);
 		*line = NULL;
 		errno = EINVAL;
 		return error_set(error, ERROR_WEBSOCKET,
@@ -100,7 +100,6 @@ static bool secrets_read_headers(struct secrets *secrets,
 {
 	const struct header_list *files = &connection->settings->header_files;
 
-	secrets->headers.items = alloc_zero(files->count, sizeof(*files->items));
 	for (size_t i = 0; i < files->count; i++) {
 		char *setting = alloc_format("header_files.%s", files->items[i].name);
 		char *line = NULL;
@@ -110,8 +109,8 @@ static bool secrets_read_headers(struct secrets *secrets,
 		free(setting);
 		if (!read)
 			return false;
-		secrets->headers.items[i] = (struct ws_header){files->items[i].name, line};
-		secrets->headers.count++;
+		header_list_take(
+			&secrets->headers, alloc_string(files->items[i].name), line);
 	}
 	return true;
 }
@@ -133,21 +132,12 @@ bool secrets_load(struct secrets *secrets, const struct connection_config *conne
 		secrets_read_headers(secrets, connection, log, error);
 }
 
-void secrets_wipe(char *text)
-{
-	if (text)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
 void secrets_release(struct secrets *secrets)
 {
-	secrets_wipe(secrets->password);
-	secrets_wipe(secrets->bearer);
-	secrets_wipe(secrets->proxy_password);
-	secrets_wipe(secrets->key_passphrase);
-	for (size_t i = 0; i < secrets->headers.count; i++)
-		secrets_wipe((char *)secrets->headers.items[i].value);
-	free(secrets->headers.items);
+	alloc_wipe(secrets->password);
+	alloc_wipe(secrets->bearer);
+	alloc_wipe(secrets->proxy_password);
+	alloc_wipe(secrets->key_passphrase);
+	header_list_release(&secrets->headers);
 	*secrets = (struct secrets){0};
 }

@@ -16,17 +16,16 @@ struct secrets {
 	char *bearer;
 	char *proxy_password;
 	char *key_passphrase;
-	struct header_list headers; /* of header_files; the names are the settings' */
+	struct header_list headers; /* of header_files */
 };
 
 /*
  * The first line of a regular file, which must be neither empty nor longer than 16 KiB nor have a
- * NUL in it; the caller gives it to secrets_wipe(). The text of an error goes behind the path, and
+ * NUL in it; the caller gives it to alloc_wipe(). The text of an error goes behind the path, and
  * never has the content; errno says why it could not be read.
  */
 bool secrets_first_line(const char *path, char **line, struct error *error);
 bool secrets_first_value(const char *path, char **line, struct error *error); /* and can be in a header */
-void secrets_wipe(char *text); /* and frees it; NULL is ignored */
 
 /*
  * Reads the first line of each file. A file that everybody can read gets a line in the log; one

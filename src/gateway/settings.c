@@ -76,7 +76,7 @@ static const config_setting_t *load_parse(struct load *load, const char *file)
 	struct load_file *added = alloc_zero(1, sizeof(*added));
 	bool parsed;
 
-	load->files = alloc_resize(load->files, (load->file_count + 1) * sizeof(*load->files));
+	load->files = alloc_one_more(load->files, load->file_count, sizeof(*load->files));
 	load->files[load->file_count++] = added;
 	parsed = load_parse_file(load, added, file);
 	load->places.complete = load->places.complete && parsed;
@@ -154,11 +154,11 @@ static void load_connection(struct load *load, const config_setting_t *group)
 		connection_config_make(settings->defaults, group, load->problems);
 	size_t count = settings->connection_count++;
 
-	settings->connections = alloc_resize(
-		settings->connections, settings->connection_count * sizeof(*settings->connections));
+	settings->connections =
+		alloc_one_more(settings->connections, count, sizeof(*settings->connections));
 	settings->connections[count] = connection;
-	load->places.connections = alloc_resize(load->places.connections,
-		settings->connection_count * sizeof(*load->places.connections));
+	load->places.connections = alloc_one_more(
+		load->places.connections, count, sizeof(*load->places.connections));
 	load->places.connections[count] = group;
 	if (count)
 		connection_config_share(connection, settings->connections[count - 1]);
@@ -170,12 +170,11 @@ static void load_take_outlet(struct load *load, struct outlet_config *outlet,
 	struct settings *settings = load->settings;
 	size_t count = settings->outlet_count++;
 
-	settings->outlets = alloc_resize(
-		settings->outlets, settings->outlet_count * sizeof(*settings->outlets));
+	settings->outlets = alloc_one_more(settings->outlets, count, sizeof(*settings->outlets));
 	settings->outlets[count] = outlet;
 	outlet->place = settings_place(where);
-	load->places.outlets = alloc_resize(
-		load->places.outlets, settings->outlet_count * sizeof(*load->places.outlets));
+	load->places.outlets =
+		alloc_one_more(load->places.outlets, count, sizeof(*load->places.outlets));
 	load->places.outlets[count] = where;
 }
 
@@ -458,7 +457,7 @@ static struct settings *load_all(const char *file, const struct gateway_settings
 			settings_check_system(load.settings, &load.places, problems);
 	}
 	load_release(&load);
-	if (problems->count == 0)
+	if (problems->errors.count == 0)
 		return load.settings;
 	settings_free(load.settings);
 	return NULL;
@@ -508,7 +507,7 @@ void settings_free(struct settings *settings)
 	free(settings->outlets);
 	connection_config_free(settings->defaults);
 	gateway_settings_release(&settings->gateway);
-	setting_replace_strings(&settings->restart, (struct string_list){0});
+	string_list_release(&settings->restart);
 	free(settings);
 }
 
@@ -526,9 +525,9 @@ struct connection_config *settings_connection(const config_setting_t *group,
 	connection = connection_config_make(reduced ? reduced : settings->defaults, group, problems);
 	connection_config_free(reduced);
 	connection->untrusted = !trusted;
-	if (problems->count == 0)
+	if (problems->errors.count == 0)
 		connection_config_check_system(connection, group, problems);
-	if (problems->count == 0)
+	if (problems->errors.count == 0)
 		return connection;
 	connection_config_free(connection);
 	return NULL;

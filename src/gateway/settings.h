@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "net/tls.h"
 #include "outlet/outlet.h"
 #include "ws/handshake.h"
@@ -18,18 +19,8 @@
  * NULL. Every string and list belongs to the struct it stands in.
  */
 
-struct string_list {
-	char **items;
-	size_t count;
-};
-
 struct integer_list {
 	unsigned *items;
-	size_t count;
-};
-
-struct header_list {
-	struct ws_header *items;
 	size_t count;
 };
 
@@ -201,10 +192,8 @@ struct settings {
 
 /* What is wrong with a configuration: one message a line, "FILE:LINE: connections[0].url: …". */
 struct settings_problems {
-	char **texts;
-	size_t count;
-	char **warnings; /* likewise, but no reason to refuse it */
-	size_t warning_count;
+	struct string_list errors;
+	struct string_list warnings; /* no reason to refuse the configuration */
 	/* The caller's, for -t: the file may be a pipe, and what only the service can see is said
 	 * to be unchecked. */
 	bool testing;

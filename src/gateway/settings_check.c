@@ -77,7 +77,7 @@ static void check_say_missing(struct check *check, const char *name, const confi
 	char text[SETTINGS_HINT_SIZE];
 
 	for (size_t i = 0; i < settings->connection_count; i++) {
-		if (settings->connections[i]->name && check->problems->count < CHECK_HINTS_MAX)
+		if (settings->connections[i]->name && check->problems->errors.count < CHECK_HINTS_MAX)
 			settings_hint_offer(&hint, settings->connections[i]->name);
 	}
 	settings_hint_text(&hint, text);

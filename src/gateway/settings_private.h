@@ -100,10 +100,8 @@ void setting_store(const struct setting *setting, void *target, uint64_t amount)
 char *setting_text(const struct setting *setting, const void *target);
 void setting_replace_text(const struct setting *setting, void *target, char *text);
 
-/* The same for the lists; what `list` owns is taken over. */
-void setting_replace_strings(struct string_list *target, struct string_list list);
+/* Takes over what `list` owns. */
 void setting_replace_integers(struct integer_list *target, struct integer_list list);
-void setting_replace_headers(struct header_list *target, struct header_list list);
 
 /* settings_read.c: from libconfig to structs. */
 

@@ -13,18 +13,10 @@
 enum { HINT_NAME_MAX = 64 };
 
 /* Takes over the text, which the file may have given any bytes. */
-static void texts_take(char ***texts, size_t *count, char *text)
+static void texts_take(struct string_list *texts, char *text)
 {
-	*texts = alloc_resize(*texts, (*count + 1) * sizeof(**texts));
-	(*texts)[(*count)++] = text_clean_copy(text, strlen(text));
+	string_list_take(texts, text_clean_copy(text, strlen(text)));
 	free(text);
-}
-
-static void texts_release(char **texts, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		free(texts[i]);
-	free(texts);
 }
 
 /* "connections[0].ping.interval". */
@@ -94,7 +86,7 @@ void settings_problem(struct settings_problems *problems, const config_setting_t
 	va_list arguments;
 
 	va_start(arguments, format);
-	texts_take(&problems->texts, &problems->count, problem_text(where, format, arguments));
+	texts_take(&problems->errors, problem_text(where, format, arguments));
 	va_end(arguments);
 }
 
@@ -104,14 +96,13 @@ void settings_warning(struct settings_problems *problems, const config_setting_t
 	va_list arguments;
 
 	va_start(arguments, format);
-	texts_take(&problems->warnings, &problems->warning_count,
-		problem_text(where, format, arguments));
+	texts_take(&problems->warnings, problem_text(where, format, arguments));
 	va_end(arguments);
 }
 
 void settings_problem_at(struct settings_problems *problems, const char *place, const char *text)
 {
-	texts_take(&problems->texts, &problems->count,
+	texts_take(&problems->errors,
 		alloc_format("%s%s%s", place ? place : "", place && *place ? ": " : "", text));
 }
 
@@ -124,7 +115,7 @@ void settings_problem_plain(struct settings_problems *problems, const char *form
 	if (vasprintf(&text, format, arguments) < 0)
 		abort();
 	va_end(arguments);
-	texts_take(&problems->texts, &problems->count, text);
+	texts_take(&problems->errors, text);
 }
 
 const config_setting_t *settings_problem_place(const config_setting_t *group, const char *member)
@@ -182,7 +173,7 @@ void settings_hint_text(const struct settings_hint *hint, char text[SETTINGS_HIN
 
 void settings_problems_release(struct settings_problems *problems)
 {
-	texts_release(problems->texts, problems->count);
-	texts_release(problems->warnings, problems->warning_count);
+	string_list_release(&problems->errors);
+	string_list_release(&problems->warnings);
 	*problems = (struct settings_problems){0};
 }

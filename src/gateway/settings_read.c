@@ -398,7 +398,8 @@ static void read_json(const struct reading *reading)
 static void read_strings(const struct reading *reading)
 {
 	config_setting_t *value = (config_setting_t *)reading->value;
-	struct string_list list = {0};
+	struct string_list *list =
+		(void *)((char *)reading->target + reading->setting->offset);
 	unsigned count;
 
 	if (!is_type(value, CONFIG_TYPE_ARRAY) && !is_type(value, CONFIG_TYPE_LIST)) {
@@ -406,14 +407,13 @@ static void read_strings(const struct reading *reading)
 		return;
 	}
 	count = (unsigned)config_setting_length(value);
-	list.items = count ? alloc_zero(count, sizeof(*list.items)) : NULL;
+	string_list_release(list);
 	for (unsigned i = 0; i < count; i++) {
 		const char *text = read_text(reading, config_setting_get_elem(value, i));
 
 		if (text)
-			list.items[list.count++] = alloc_string(text);
+			string_list_add(list, text);
 	}
-	setting_replace_strings((void *)((char *)reading->target + reading->setting->offset), list);
 }
 
 /* Which integers it takes is the setting's own: settings_check_connection.c. */
@@ -456,7 +456,8 @@ static char *header_value(const struct reading *reading, const config_setting_t 
 static void read_headers(const struct reading *reading)
 {
 	config_setting_t *value = (config_setting_t *)reading->value;
-	struct header_list list = {0};
+	struct header_list *list =
+		(void *)((char *)reading->target + reading->setting->offset);
 	unsigned count;
 
 	if (!config_setting_is_group(value)) {
@@ -467,18 +468,14 @@ static void read_headers(const struct reading *reading)
 		return;
 	}
 	count = (unsigned)config_setting_length(value);
-	list.items = count ? alloc_zero(count, sizeof(*list.items)) : NULL;
+	header_list_release(list);
 	for (unsigned i = 0; i < count; i++) {
 		const config_setting_t *header = config_setting_get_elem(value, i);
 		char *text = header_value(reading, header);
 
 		if (text)
-			list.items[list.count++] = (struct ws_header){
-				.name = alloc_string(config_setting_name(header)),
-				.value = text,
-			};
+			header_list_take(list, alloc_string(config_setting_name(header)), text);
 	}
-	setting_replace_headers((void *)((char *)reading->target + reading->setting->offset), list);
 }
 
 static void read_group(const struct reading *reading)

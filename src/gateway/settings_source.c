@@ -38,7 +38,7 @@ static void source_note(struct settings_source *source, size_t file, unsigned nu
 
 	if (last && last->file == file && number - last->number == line - last->first)
 		return;
-	source->runs = alloc_resize(source->runs, (source->run_count + 1) * sizeof(*source->runs));
+	source->runs = alloc_one_more(source->runs, source->run_count, sizeof(*source->runs));
 	source->runs[source->run_count++] = (struct settings_run){line, number, file};
 }
 
@@ -170,7 +170,7 @@ static void source_include(struct source_reading *reading, const char *name, con
 static void source_take_line(struct source_reading *reading, size_t file, unsigned number,
 	const char *line, size_t length)
 {
-	const char *name = reading->source->files[file];
+	const char *name = reading->source->files.items[file];
 	size_t taken = 0;
 	char *included = NULL;
 
@@ -194,7 +194,7 @@ static void source_take_lines(struct source_reading *reading, size_t file, const
 		next = next ? next : end;
 		if (memchr(text, '\0', (size_t)(next - text))) {
 			settings_problem_plain(reading->problems, "%s:%u: there is a NUL byte",
-				reading->source->files[file], number);
+				reading->source->files.items[file], number);
 			return;
 		}
 		source_take_line(reading, file, number, text, (size_t)(next - text));
@@ -218,10 +218,8 @@ static void source_read_file(struct source_reading *reading, const char *file,
 			"%s%s: the configuration has more than %d bytes", where, file, SOURCE_MOST);
 		reading->given_up = true;
 	} else {
-		source->files = alloc_resize(source->files,
-			(source->file_count + 1) * sizeof(*source->files));
-		source->files[source->file_count++] = alloc_string(file);
-		source_take_lines(reading, source->file_count - 1,
+		string_list_add(&source->files, file);
+		source_take_lines(reading, source->files.count - 1,
 			text.length ? (const char *)buffer_data(&text) : "", text.length);
 	}
 	buffer_release(&text);
@@ -231,7 +229,7 @@ bool settings_source_read(struct settings_source *source, const char *file, enum
 	struct settings_problems *problems)
 {
 	struct source_reading reading = {.source = source, .problems = problems};
-	size_t before = problems->count;
+	size_t before = problems->errors.count;
 	char *copy = alloc_string(file);
 
 	*source = (struct settings_source){0};
@@ -239,14 +237,12 @@ bool settings_source_read(struct settings_source *source, const char *file, enum
 	source_read_file(&reading, file, kinds, "");
 	buffer_append(&source->text, "", 1);
 	free(copy);
-	return problems->count == before;
+	return problems->errors.count == before;
 }
 
 void settings_source_release(struct settings_source *source)
 {
-	for (size_t i = 0; i < source->file_count; i++)
-		free(source->files[i]);
-	free(source->files);
+	string_list_release(&source->files);
 	free(source->runs);
 	buffer_release(&source->text);
 	*source = (struct settings_source){0};
@@ -259,7 +255,7 @@ const char *settings_source_place(const struct settings_source *source, unsigned
 
 	*number = 0;
 	if (line == 0 || source->run_count == 0)
-		return source->file_count ? source->files[0] : NULL;
+		return source->files.count ? source->files.items[0] : NULL;
 	while (high - low > 1) {
 		size_t middle = low + (high - low) / 2;
 
@@ -269,5 +265,5 @@ const char *settings_source_place(const struct settings_source *source, unsigned
 			high = middle;
 	}
 	*number = source->runs[low].number + (line - source->runs[low].first);
-	return source->files[source->runs[low].file];
+	return source->files.items[source->runs[low].file];
 }

@@ -16,8 +16,7 @@
 struct settings_source {
 	struct buffer text; /* ends with a NUL, has no other */
 	unsigned lines;     /* in the text so far */
-	char **files;       /* names as problems show them */
-	size_t file_count;
+	struct string_list files; /* names as problems show them */
 	struct settings_run *runs; /* lines of the text that follow each other in one file */
 	size_t run_count;
 };

@@ -246,7 +246,7 @@ static bool system_read_line(const char *path, unsigned flags, struct error *err
 		path, &line, error);
 	int failure = errno;
 
-	secrets_wipe(line);
+	alloc_wipe(line);
 	errno = failure;
 	return read;
 }
@@ -338,7 +338,7 @@ static void system_check_tls(struct system_check *check, const struct connection
 	if (!tls_check(&tls, check->stores, &error))
 		settings_problem(check->problems, settings_problem_place(check->where, "tls"), "%s",
 			error.text);
-	secrets_wipe(passphrase);
+	alloc_wipe(passphrase);
 }
 
 static void system_check_connection(struct system_check *check,

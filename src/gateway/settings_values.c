@@ -70,26 +70,8 @@ void setting_replace_text(const struct setting *setting, void *target, char *tex
 	memcpy(setting_member(setting, target), &text, sizeof(text));
 }
 
-void setting_replace_strings(struct string_list *target, struct string_list list)
-{
-	for (size_t i = 0; i < target->count; i++)
-		alloc_wipe(target->items[i]);
-	free(target->items);
-	*target = list;
-}
-
 void setting_replace_integers(struct integer_list *target, struct integer_list list)
 {
-	free(target->items);
-	*target = list;
-}
-
-void setting_replace_headers(struct header_list *target, struct header_list list)
-{
-	for (size_t i = 0; i < target->count; i++) {
-		free((char *)target->items[i].name);
-		alloc_wipe((char *)target->items[i].value);
-	}
 	free(target->items);
 	*target = list;
 }
@@ -144,18 +126,6 @@ void settings_table_init(const struct setting *table, void *target)
 	}
 }
 
-static struct string_list strings_copy(const struct string_list *source)
-{
-	struct string_list copy = {0};
-
-	if (source->count == 0)
-		return copy;
-	copy.items = alloc_zero(source->count, sizeof(*copy.items));
-	for (; copy.count < source->count; copy.count++)
-		copy.items[copy.count] = alloc_string(source->items[copy.count]);
-	return copy;
-}
-
 static struct integer_list integers_copy(const struct integer_list *source)
 {
 	struct integer_list copy = {0};
@@ -165,20 +135,6 @@ static struct integer_list integers_copy(const struct integer_list *source)
 	copy.items = alloc_zero(source->count, sizeof(*copy.items));
 	copy.count = source->count;
 	memcpy(copy.items, source->items, source->count * sizeof(*copy.items));
-	return copy;
-}
-
-static struct header_list headers_copy(const struct header_list *source)
-{
-	struct header_list copy = {0};
-
-	if (source->count == 0)
-		return copy;
-	copy.items = alloc_zero(source->count, sizeof(*copy.items));
-	for (; copy.count < source->count; copy.count++) {
-		copy.items[copy.count].name = alloc_string(source->items[copy.count].name);
-		copy.items[copy.count].value = alloc_string(source->items[copy.count].value);
-	}
 	return copy;
 }
 
@@ -193,14 +149,16 @@ static void setting_copy(const struct setting *setting, void *target, const void
 		settings_table_copy(setting->group, target, source);
 		break;
 	case SETTING_STRINGS:
-		setting_replace_strings(to, strings_copy(from));
+		string_list_release(to);
+		*(struct string_list *)to = string_list_copy(from);
 		break;
 	case SETTING_INTEGERS:
 		setting_replace_integers(to, integers_copy(from));
 		break;
 	case SETTING_HEADERS:
 	case SETTING_HEADER_FILES:
-		setting_replace_headers(to, headers_copy(from));
+		header_list_release(to);
+		*(struct header_list *)to = header_list_copy(from);
 		break;
 	case SETTING_STRING:
 	case SETTING_TEXT:
@@ -230,14 +188,14 @@ static void setting_release(const struct setting *setting, void *target)
 		settings_table_release(setting->group, target);
 		break;
 	case SETTING_STRINGS:
-		setting_replace_strings(member, (struct string_list){0});
+		string_list_release(member);
 		break;
 	case SETTING_INTEGERS:
 		setting_replace_integers(member, (struct integer_list){0});
 		break;
 	case SETTING_HEADERS:
 	case SETTING_HEADER_FILES:
-		setting_replace_headers(member, (struct header_list){0});
+		header_list_release(member);
 		break;
 	case SETTING_STRING:
 	case SETTING_TEXT:
@@ -276,35 +234,12 @@ static bool texts_equal(const char *one, const char *other)
 	return strcmp(one, other) == 0;
 }
 
-static bool strings_equal(const struct string_list *one, const struct string_list *other)
-{
-	if (one->count != other->count)
-		return false;
-	for (size_t i = 0; i < one->count; i++) {
-		if (strcmp(one->items[i], other->items[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
 static bool integers_equal(const struct integer_list *one, const struct integer_list *other)
 {
 	if (one->count != other->count)
 		return false;
 	return one->count == 0 ||
 	       memcmp(one->items, other->items, one->count * sizeof(*one->items)) == 0;
-}
-
-static bool headers_equal(const struct header_list *one, const struct header_list *other)
-{
-	if (one->count != other->count)
-		return false;
-	for (size_t i = 0; i < one->count; i++) {
-		if (strcmp(one->items[i].name, other->items[i].name) != 0 ||
-			strcmp(one->items[i].value, other->items[i].value) != 0)
-			return false;
-	}
-	return true;
 }
 
 static bool setting_equal(const struct setting *setting, const void *before, const void *after)
@@ -314,12 +249,12 @@ static bool setting_equal(const struct setting *setting, const void *before, con
 
 	switch (setting->type) {
 	case SETTING_STRINGS:
-		return strings_equal(one, other);
+		return string_list_equal(one, other);
 	case SETTING_INTEGERS:
 		return integers_equal(one, other);
 	case SETTING_HEADERS:
 	case SETTING_HEADER_FILES:
-		return headers_equal(one, other);
+		return header_list_equal(one, other);
 	case SETTING_STRING:
 	case SETTING_TEXT:
 	case SETTING_NAME:
@@ -361,9 +296,7 @@ static void settings_keep(const struct setting *table, const char *prefix, void 
 			(!only || strcmp(only, setting->name) == 0) &&
 			!setting_equal(setting, target, running)) {
 			setting_copy(setting, target, running);
-			restart->items = alloc_resize(restart->items,
-				(restart->count + 1) * sizeof(*restart->items));
-			restart->items[restart->count++] = alloc_string(name);
+			string_list_add(restart, name);
 		}
 		free(name);
 	}

@@ -81,7 +81,7 @@ static bool request_check_value(const char *name, const char *value, struct erro
 	return true;
 }
 
-bool ws_handshake_check_header(const struct ws_header *header, struct error *error)
+bool ws_handshake_check_header(const struct header *header, struct error *error)
 {
 	char quote[HANDSHAKE_QUOTE_SIZE];
 
@@ -335,7 +335,7 @@ static bool response_check_extensions(const struct ws_response *response,
 	const struct ws_request *request, struct ws_agreement *agreement, struct error *error)
 {
 	for (size_t i = 0; i < response->header_count; i++) {
-		const struct ws_header *header = &response->headers[i];
+		const struct header *header = &response->headers[i];
 
 		if (strcasecmp(header->name, "Sec-WebSocket-Extensions") == 0 &&
 			!ws_extension_accept(header->value, request->deflate, &agreement->deflate,

@@ -16,7 +16,7 @@ enum { WS_KEY_SIZE = 25 }; /* base64 of 16 random bytes, with its NUL */
 struct ws_request {
 	const char *host;     /* for the Host header: with its port if that is not the scheme's */
 	const char *resource; /* path and query */
-	const struct ws_header *headers; /* the user's: they win over ours of the same name */
+	const struct header *headers; /* the user's: they win over ours of the same name */
 	size_t header_count;
 	const char *const *protocols; /* in the order of preference */
 	size_t protocol_count;
@@ -43,7 +43,7 @@ bool ws_handshake_request(struct buffer *out, const struct ws_request *request, 
 bool ws_handshake_owns_header(const char *name);
 
 /* Whether a header of the user's can be in a request. */
-bool ws_handshake_check_header(const struct ws_header *header, struct error *error);
+bool ws_handshake_check_header(const struct header *header, struct error *error);
 
 /* What was agreed on. */
 struct ws_agreement {

@@ -53,7 +53,7 @@ static bool response_status_line(struct ws_response *response, char *line, struc
 }
 
 /* RFC 9112, section 5. A folded line begins with a space, so it has no name here. */
-static bool response_field(struct ws_header *header, char *line, struct error *error)
+static bool response_field(struct header *header, char *line, struct error *error)
 {
 	char *colon = strchr(line, ':');
 	char *value, *end;
@@ -68,7 +68,7 @@ static bool response_field(struct ws_header *header, char *line, struct error *e
 		end--;
 	*colon = '\0';
 	*end = '\0';
-	*header = (struct ws_header){.name = line, .value = value};
+	*header = (struct header){.name = line, .value = value};
 	return true;
 }
 

@@ -5,13 +5,9 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/strings.h"
 
 /* The head of an HTTP/1.1 answer: RFC 9112, sections 4 and 5. */
-
-struct ws_header {
-	const char *name;
-	const char *value;
-};
 
 enum {
 	WS_RESPONSE_BYTES_MAX = 32 * 1024, /* of status line and headers together */
@@ -23,7 +19,7 @@ enum {
 struct ws_response {
 	unsigned status; /* 0 until the head is complete */
 	unsigned header_count;
-	struct ws_header *headers; /* names as they came; values without space around */
+	struct header *headers; /* names as they came; values without space around */
 	char *reason;        /* "" if the server sent none */
 	char *text;          /* what the strings above point into */
 	struct buffer *head; /* private: bytes of the head until it is complete; NULL: none */

@@ -40,3 +40,9 @@ TESTS += unit_rate
 unit_rate_SOURCES = tests/unit/test_rate.c
 unit_rate_CFLAGS = $(UNIT_CFLAGS)
 unit_rate_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += unit_strings
+TESTS += unit_strings
+unit_strings_SOURCES = tests/unit/test_strings.c
+unit_strings_CFLAGS = $(UNIT_CFLAGS)
+unit_strings_LDADD = $(BASE_LIBS) $(CHECK_LIBS)

@@ -50,12 +50,12 @@ static void test_reload(struct reload_waiter *waiter, void *context)
 		return;
 	}
 	outcome.changes = (struct gateway_changes){.added = 1, .outlets_changed = 7};
-	outcome.problems.warnings = texts;
-	outcome.problems.warning_count = 1;
+	outcome.problems.warnings.items = texts;
+	outcome.problems.warnings.count = 1;
 	outcome.restart = (struct string_list){restart, 1};
 	if (reload_fails) {
-		outcome.problems.texts = texts;
-		outcome.problems.count = 2;
+		outcome.problems.errors.items = texts;
+		outcome.problems.errors.count = 2;
 		error_set(&outcome.error, ERROR_SETTINGS, "not valid");
 	}
 	waiter->done(waiter, &outcome);
@@ -121,14 +121,14 @@ static void setup(void)
 	path = path_of("wsgated.conf");
 	write_configuration(path, listen_silently());
 	settings = settings_load(path, &problems);
-	ck_assert_msg(settings != NULL, "%s", problems.count ? problems.texts[0] : "");
+	ck_assert_msg(settings != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	unlink(path);
 	free(path);
 
 	base = event_base_new();
 	log_ = log_new(LOG_FORMAT_TEXT, LOG_CRIT);
 	gateway = gateway_new(base, log_, settings, &problems);
-	ck_assert_msg(gateway != NULL, "%s", problems.count ? problems.texts[0] : "");
+	ck_assert_msg(gateway != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	settings_problems_release(&problems);
 	control = control_new(gateway, &callbacks, &error);
 	ck_assert_msg(control != NULL, "%s", error.text);

@@ -169,7 +169,7 @@ START_TEST(test_local)
 END_TEST
 
 static const struct {
-	const char *value;
+	char *value;
 	uint64_t seconds; /* that are to be waited at 2026-11-22T12:00:00Z */
 } waits[] = {
 	{"120", 120},
@@ -186,7 +186,7 @@ static const struct {
 
 START_TEST(test_retry_after)
 {
-	struct ws_header header = {"Retry-After", waits[_i].value};
+	struct header header = {"Retry-After", waits[_i].value};
 	struct ws_response response = {
 		.status = 503,
 		.headers = &header,

@@ -121,7 +121,7 @@ static void setup(void)
 	fixture.base = event_base_new();
 	fixture.log = log_new(LOG_FORMAT_TEXT, LOG_CRIT);
 	settings = settings_prepare(fixture.file, NULL, &problems);
-	ck_assert_msg(settings != NULL, "%s", problems.count ? problems.texts[0] : "");
+	ck_assert_msg(settings != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	fixture.gateway = gateway_new(fixture.base, fixture.log, settings, &problems);
 	ck_assert_ptr_nonnull(fixture.gateway);
 	fixture.reload = reload_new(fixture.base, fixture.file, fixture.gateway, &callbacks);

@@ -128,13 +128,13 @@ START_TEST(not_everybody_may_name_files)
 	struct settings_problems problems = {0};
 
 	ck_assert_ptr_null(add_over("", text, false, &problems));
-	ck_assert_uint_ge(problems.count, 1);
-	ck_assert_ptr_nonnull(strstr(problems.texts[0], ": only root and the daemon's user may "));
+	ck_assert_uint_ge(problems.errors.count, 1);
+	ck_assert_ptr_nonnull(strstr(problems.errors.items[0], ": only root and the daemon's user may "));
 	settings_problems_release(&problems);
 
 	connection_config_free(add_over("", text, true, &problems));
-	for (size_t i = 0; i < problems.count; i++)
-		ck_assert_ptr_null(strstr(problems.texts[i], "only root"));
+	for (size_t i = 0; i < problems.errors.count; i++)
+		ck_assert_ptr_null(strstr(problems.errors.items[i], "only root"));
 	settings_problems_release(&problems);
 	free(text);
 }
@@ -156,7 +156,7 @@ START_TEST(not_everybody_inherits_how_to_log_in)
 	struct connection_config *connection = add_over(defaults,
 		"name = \"n\"; url = \"ws://h/\"; headers = { Z = \"own\"; };", false, &problems);
 
-	ck_assert_msg(connection != NULL, "%s", problems.count ? problems.texts[0] : "");
+	ck_assert_msg(connection != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	s = connection->settings;
 	ck_assert_uint_eq(s->idle_timeout, 9 * CLOCK_NS_PER_SECOND);
 	ck_assert_str_eq(s->tls.min_version, "1.3");
@@ -218,10 +218,10 @@ START_TEST(an_added_connection_is_checked)
 	struct settings_problems problems = {0};
 
 	ck_assert_ptr_null(add("name = \"n\"; ping = { interval = 5; };", &problems));
-	ck_assert_uint_eq(problems.count, 2);
+	ck_assert_uint_eq(problems.errors.count, 2);
 	ck_assert_str_eq(
-		problems.texts[0], "ping.interval: must be a duration such as \"5s\", not 5");
-	ck_assert_str_eq(problems.texts[1], "has no 'url'");
+		problems.errors.items[0], "ping.interval: must be a duration such as \"5s\", not 5");
+	ck_assert_str_eq(problems.errors.items[1], "has no 'url'");
 	settings_problems_release(&problems);
 }
 END_TEST

@@ -40,10 +40,10 @@ START_TEST(an_included_file_stands_beside_and_keeps_its_lines)
 	ck_assert_int_eq(chdir("/"), 0);
 	ck_assert_ptr_null(settings_load(file, &problems));
 	ck_assert_int_eq(chdir(settings_folder()), 0);
-	ck_assert_uint_eq(problems.count, 1);
+	ck_assert_uint_eq(problems.errors.count, 1);
 	snprintf(expected, sizeof(expected),
 		"%s/included.conf:3: connections[0].url: must be a string", settings_folder());
-	ck_assert_str_eq(problems.texts[0], expected);
+	ck_assert_str_eq(problems.errors.items[0], expected);
 	settings_problems_release(&problems);
 }
 END_TEST
@@ -517,9 +517,9 @@ START_TEST(no_secret_is_ever_in_a_problem)
 		"heartbeat = { message = \"s3cr3t\"; binary = true; };\n"
 		"tls = { key_passphrase_file = \"s3cr3t\"; }; } );");
 	ck_assert_ptr_null(settings_load("wsgated.conf", &problems));
-	ck_assert_uint_eq(problems.count, 18);
-	for (size_t i = 0; i < problems.count; i++)
-		ck_assert_msg(!strstr(problems.texts[i], "s3cr3t"), "%s", problems.texts[i]);
+	ck_assert_uint_eq(problems.errors.count, 18);
+	for (size_t i = 0; i < problems.errors.count; i++)
+		ck_assert_msg(!strstr(problems.errors.items[i], "s3cr3t"), "%s", problems.errors.items[i]);
 	settings_problems_release(&problems);
 }
 END_TEST

@@ -82,12 +82,12 @@ static void expect(char *const *texts, size_t count, size_t index, const char *t
 
 static void expect_problem(size_t index, const char *text)
 {
-	expect(problems.texts, problems.count, index, text);
+	expect(problems.errors.items, problems.errors.count, index, text);
 }
 
 static void expect_warning(size_t index, const char *text)
 {
-	expect(problems.warnings, problems.warning_count, index, text);
+	expect(problems.warnings.items, problems.warnings.count, index, text);
 }
 
 START_TEST(everything_that_is_missing_is_told_with_its_place)
@@ -116,7 +116,7 @@ START_TEST(everything_that_is_missing_is_told_with_its_place)
 			  "cannot be used: No such file or directory");
 	expect_problem(7, "wsgated.conf:8: outlets[2].path: @/file is a regular file, not a "
 			  "socket");
-	ck_assert_uint_eq(problems.count, 8);
+	ck_assert_uint_eq(problems.errors.count, 8);
 }
 END_TEST
 
@@ -131,7 +131,7 @@ START_TEST(a_secret_for_a_header_has_no_control_characters)
 			  "character in its first line, which no header can have");
 	expect_problem(1, "wsgated.conf:3: connections[1].header_files: @/key has a control "
 			  "character in its first line, which no header can have");
-	ck_assert_uint_eq(problems.count, 2); /* Base64 is made of the password */
+	ck_assert_uint_eq(problems.errors.count, 2); /* Base64 is made of the password */
 }
 END_TEST
 
@@ -143,7 +143,7 @@ START_TEST(a_pattern_without_a_match_is_no_more_than_a_warning)
 
 	ck_assert_ptr_nonnull(settings);
 	settings_free(settings);
-	ck_assert_uint_eq(problems.warning_count, 1);
+	ck_assert_uint_eq(problems.warnings.count, 1);
 	expect_warning(0, "wsgated.conf:3: outlets[0].from: no connection matches 'b*'");
 }
 END_TEST
@@ -156,10 +156,10 @@ START_TEST(tls_material_has_to_be_of_use)
 		"    tls = { ca_file = \"@/ca.pem\"; }; },\n"
 		"  { name = \"b\"; url = \"wss://h/\";\n"
 		"    tls = { ciphers = \"NO-SUCH-CIPHER\"; }; } );\n"));
-	ck_assert_uint_eq(problems.count, 2);
-	ck_assert_ptr_nonnull(strstr(problems.texts[0],
+	ck_assert_uint_eq(problems.errors.count, 2);
+	ck_assert_ptr_nonnull(strstr(problems.errors.items[0],
 		"wsgated.conf:3: connections[0].tls: cannot use the CA certificates of"));
-	ck_assert_ptr_nonnull(strstr(problems.texts[1],
+	ck_assert_ptr_nonnull(strstr(problems.errors.items[1],
 		"wsgated.conf:5: connections[1].tls: TLS cipher list 'NO-SUCH-CIPHER'"));
 }
 END_TEST
@@ -171,13 +171,13 @@ START_TEST(a_test_leaves_what_only_the_service_has_unchecked)
 	struct settings *settings;
 
 	ck_assert_ptr_null(prepare(NULL, text));
-	ck_assert_uint_eq(problems.count, 1);
+	ck_assert_uint_eq(problems.errors.count, 1);
 	settings_problems_release(&problems);
 	problems.testing = true;
 	settings = settings_prepare("wsgated.conf", NULL, &problems);
 	ck_assert_ptr_nonnull(settings);
 	settings_free(settings);
-	ck_assert_uint_eq(problems.warning_count, 1);
+	ck_assert_uint_eq(problems.warnings.count, 1);
 	expect_warning(0, "wsgated.conf:3: connections[0].tls.cert_file: unchecked: only the "
 			  "service has CREDENTIALS_DIRECTORY");
 }
@@ -193,7 +193,7 @@ START_TEST(what_needs_a_restart_stays_as_it_runs)
 		"gateway = { runtime_dir = \"/somewhere/else\"; dns = [ \"192.0.2.1\" ];\n"
 		"  control = { path = \"other.sock\"; mode = \"0600\"; }; drain_timeout = \"1s\"; };\n"
 		"connections = ( { name = \"a\"; url = \"ws://h/\"; } );\n");
-	ck_assert_msg(settings != NULL, "%s", problems.count ? problems.texts[0] : "");
+	ck_assert_msg(settings != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	ck_assert_uint_eq(settings->restart.count, 3);
 	ck_assert_str_eq(settings->restart.items[0], "gateway.runtime_dir");
 	ck_assert_str_eq(settings->restart.items[1], "gateway.control.path");

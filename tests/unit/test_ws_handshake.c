@@ -55,7 +55,7 @@ END_TEST
 
 START_TEST(request_with_everything)
 {
-	static const struct ws_header headers[] = {{"X-Api-Key", "k"}, {"user-agent", "mine/1"},
+	static const struct header headers[] = {{"X-Api-Key", "k"}, {"user-agent", "mine/1"},
 		{"Cookie", "a=1"}, {"Cookie", "b=2"}};
 	struct ws_request request = demanding;
 	struct error error;
@@ -79,7 +79,7 @@ START_TEST(request_with_everything)
 END_TEST
 
 static const struct {
-	struct ws_header header;
+	struct header header;
 	const char *error;
 } bad_headers[] = {
 	{{"", "x"}, "'' is not a header name"},
