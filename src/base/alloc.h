@@ -11,8 +11,10 @@
 void *alloc_zero(size_t count, size_t size);
 void *alloc_resize(void *memory, size_t size);
 
-/* Room for one item more in an array of `count` that has only ever grown by this, one at a time: it
- * is resized when the count is a power of two. */
+/*
+ * Makes room for one more item in an array of `count`, all of whose room came from here: it is
+ * resized when the count is a power of two. Items may be removed in between.
+ */
 void *alloc_one_more(void *items, size_t count, size_t size);
 char *alloc_string(const char *text);
 
