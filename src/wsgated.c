@@ -42,7 +42,7 @@ struct daemon {
 	struct gateway *gateway;
 	struct control *control;
 	struct reload *reload;
-	struct gateway_listener listener;
+	struct gateway_watcher watcher;
 	struct event *terminate;
 	struct event *interrupt;
 	struct event *hangup;
@@ -388,8 +388,7 @@ static bool daemon_open(struct daemon *daemon, struct settings *settings,
 		.reload = daemon_request_reload,
 		.forget_reload = daemon_forget_reload,
 	};
-	const struct reload_callbacks reload_callbacks = {
-		.context = daemon,
+	static const struct reload_callbacks reload_callbacks = {
 		.begun = daemon_on_reload_begun,
 		.prepare = daemon_on_reload_prepare,
 		.withdraw = daemon_on_reload_withdraw,
@@ -407,7 +406,8 @@ static bool daemon_open(struct daemon *daemon, struct settings *settings,
 		settings_free(settings);
 		return false;
 	}
-	daemon->reload = reload_new(daemon->base, daemon->file, daemon->gateway, &reload_callbacks);
+	daemon->reload = reload_new(daemon->base, daemon->file, daemon->gateway,
+		&reload_callbacks, daemon);
 	daemon->control = control_new(daemon->gateway, &callbacks, &error);
 	if (!daemon->control)
 		settings_problem_at(problems, settings->gateway.control.place, error.text);
@@ -416,8 +416,8 @@ static bool daemon_open(struct daemon *daemon, struct settings *settings,
 
 static void daemon_run(struct daemon *daemon)
 {
-	daemon->listener = (struct gateway_listener){.event = daemon_on_event, .context = daemon};
-	gateway_listen(daemon->gateway, &daemon->listener);
+	daemon->watcher = (struct gateway_watcher){.event = daemon_on_event, .context = daemon};
+	gateway_watch(daemon->gateway, &daemon->watcher);
 	daemon->terminate = daemon_catch(daemon, SIGTERM, daemon_on_terminate);
 	daemon->interrupt = daemon_catch(daemon, SIGINT, daemon_on_terminate);
 	daemon->hangup = daemon_catch(daemon, SIGHUP, daemon_on_hangup);

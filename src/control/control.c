@@ -51,7 +51,7 @@ struct control {
 	struct listeners *listeners;
 	struct control_socket control;
 	struct control_socket observe;
-	struct gateway_listener events;
+	struct gateway_watcher events;
 	struct client_queue turns; /* clients that have something to be done, each one once */
 	struct event turn;         /* the time for it, after a poll */
 };
@@ -481,7 +481,7 @@ struct control *control_new(struct gateway *gateway, const struct control_callba
 	control->events.event = control_on_event;
 	control->events.settled = control_on_settled;
 	control->events.context = control;
-	gateway_listen(gateway, &control->events);
+	gateway_watch(gateway, &control->events);
 	if (socket_open(&control->control, control, REPORT_ALL, &settings->control, error) &&
 		socket_open(&control->observe, control, REPORT_OBSERVED, &settings->observe, error))
 		return control;
@@ -520,7 +520,7 @@ void control_free(struct control *control)
 {
 	if (!control)
 		return;
-	gateway_unlisten(control->gateway, &control->events);
+	gateway_unwatch(control->gateway, &control->events);
 	socket_close(&control->control);
 	socket_close(&control->observe);
 	listeners_free(control->listeners);

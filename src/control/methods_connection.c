@@ -153,7 +153,7 @@ void methods_connect(struct rpc_call *call, json_t *parameters)
 	struct connection *connection;
 	struct error error;
 
-	if (!gateway_goes_on(methods_context(call)->gateway, &error)) {
+	if (!gateway_is_running(methods_context(call)->gateway, &error)) {
 		rpc_fail(call, &error, NULL);
 		return;
 	}
@@ -321,7 +321,7 @@ struct methods_adding {
 	struct gateway *gateway;
 	struct connection_config *connection;
 	struct net_check *check; /* NULL: done */
-	struct gateway_listener settled; /* if the files were read in the middle of a change */
+	struct gateway_watcher settled; /* if the files were read in the middle of a change */
 	bool listening;
 };
 
@@ -331,7 +331,7 @@ static void methods_adding_free(void *context)
 
 	net_check_cancel(adding->check);
 	if (adding->listening)
-		gateway_unlisten(adding->gateway, &adding->settled);
+		gateway_unwatch(adding->gateway, &adding->settled);
 	connection_config_free(adding->connection);
 	free(adding);
 }
@@ -370,7 +370,7 @@ static void methods_add_when_settled(struct methods_adding *adding)
 	adding->settled.settled = methods_on_settled;
 	adding->settled.context = adding;
 	adding->listening = true;
-	gateway_listen(adding->gateway, &adding->settled);
+	gateway_watch(adding->gateway, &adding->settled);
 }
 
 static void methods_on_checked(const struct error *failure, void *context)

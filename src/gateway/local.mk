@@ -5,6 +5,10 @@ libgateway_a_SOURCES = \
 	src/gateway/body.c src/gateway/body.h \
 	src/gateway/call.c src/gateway/call.h src/gateway/call_private.h \
 	src/gateway/call_request.c \
+	src/gateway/change_commit.c \
+	src/gateway/change_plan.c src/gateway/change_plan.h \
+	src/gateway/change_prepare.c \
+	src/gateway/change_private.h \
 	src/gateway/connection.c src/gateway/connection.h \
 	src/gateway/connection_attempts.c \
 	src/gateway/connection_check.c \
@@ -13,8 +17,14 @@ libgateway_a_SOURCES = \
 	src/gateway/connection_renewal.c \
 	src/gateway/connection_sending.c \
 	src/gateway/gateway.c src/gateway/gateway.h src/gateway/gateway_private.h \
+	src/gateway/gateway_add.c \
 	src/gateway/gateway_change.c \
-	src/gateway/gateway_untrusted.c \
+	src/gateway/gateway_drain.c \
+	src/gateway/gateway_events.c \
+	src/gateway/gateway_limits.c \
+	src/gateway/gateway_outlet.c \
+	src/gateway/gateway_stop.c \
+	src/gateway/roster.c src/gateway/roster.h \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/routes.c src/gateway/routes.h \
 	src/gateway/secrets.c src/gateway/secrets.h \

@@ -5,11 +5,10 @@
 #include "base/alloc.h"
 #include "base/worker.h"
 #include "gateway/gateway_private.h"
-#include "gateway/settings_private.h"
 
 TAILQ_HEAD(reload_waiters, reload_waiter);
 
-/* What the thread works on: all of it its own. */
+/* All that the thread works on; nobody else has any of it. */
 struct reload_load {
 	struct reload *reload; /* for the loop */
 	char *file;
@@ -23,12 +22,13 @@ struct reload {
 	struct event_base *base;
 	const char *file;
 	struct gateway *gateway;
-	struct reload_callbacks callbacks;
-	struct worker *worker;    /* that reads; NULL: there is none */
-	struct reload_load *load; /* that the gateway changes over to; NULL: there is none */
-	struct event *begin;      /* the next one */
-	struct reload_waiters present; /* for the outcome of the one under way */
-	struct reload_waiters next;    /* for that of the one after it */
+	const struct reload_callbacks *callbacks;
+	void *context;
+	struct worker *worker;    /* reads the configuration; NULL: none does */
+	struct reload_load *load; /* the gateway changes over to it; NULL: it does not */
+	struct event *begin;      /* of the next reload */
+	struct reload_waiters present; /* for the reload under way */
+	struct reload_waiters next;    /* for the one after it */
 	bool again;
 	bool stopped;
 };
@@ -72,27 +72,26 @@ static void reload_answer(struct reload_waiters *waiters, const struct reload_ou
 static bool reload_prepare(const struct settings *settings, struct settings_problems *problems,
 	void *context)
 {
-	const struct reload_callbacks *callbacks = &((struct reload *)context)->callbacks;
+	const struct reload *reload = context;
 
-	return callbacks->prepare(settings, problems, callbacks->context);
+	return reload->callbacks->prepare(settings, problems, reload->context);
 }
 
 static void reload_withdraw(void *context)
 {
-	const struct reload_callbacks *callbacks = &((struct reload *)context)->callbacks;
+	const struct reload *reload = context;
 
-	callbacks->withdraw(callbacks->context);
+	reload->callbacks->withdraw(reload->context);
 }
 
 static void reload_end(struct reload *reload, const struct reload_outcome *outcome)
 {
-	reload->callbacks.ended(outcome, reload->callbacks.context);
+	reload->callbacks->ended(outcome, reload->context);
 	reload_answer(&reload->present, outcome);
 	if (reload->again && !reload->stopped)
 		event_active(reload->begin, EV_TIMEOUT, 0);
 }
 
-/* The gateway has changed over, or has not. */
 static void reload_on_changed(bool done, const struct gateway_changes *changes, void *context)
 {
 	struct reload *reload = context;
@@ -121,8 +120,7 @@ static void reload_on_loaded(void *context)
 {
 	struct reload_load *load = context;
 	struct reload *reload = load->reload;
-	const struct gateway_changing changing = {
-		.context = reload,
+	static const struct gateway_change_callbacks callbacks = {
 		.prepare = reload_prepare,
 		.withdraw = reload_withdraw,
 		.ended = reload_on_changed,
@@ -137,7 +135,7 @@ static void reload_on_loaded(void *context)
 	}
 	load->restart = load->settings->restart;
 	load->settings->restart = (struct string_list){0};
-	gateway_change(reload->gateway, load->settings, &load->problems, &changing);
+	gateway_change(reload->gateway, load->settings, &load->problems, &callbacks, reload);
 }
 
 static void reload_on_begin(evutil_socket_t fd, short what, void *context)
@@ -153,7 +151,7 @@ static void reload_on_begin(evutil_socket_t fd, short what, void *context)
 	load->reload = reload;
 	load->file = alloc_string(reload->file);
 	load->running = gateway_settings_copy(&gateway_settings(reload->gateway)->gateway);
-	reload->callbacks.begun(reload->callbacks.context);
+	reload->callbacks->begun(reload->context);
 	reload->worker = worker_start(reload->base, &task, &outcome.error);
 	if (reload->worker)
 		return;
@@ -162,14 +160,15 @@ static void reload_on_begin(evutil_socket_t fd, short what, void *context)
 }
 
 struct reload *reload_new(struct event_base *base, const char *file, struct gateway *gateway,
-	const struct reload_callbacks *callbacks)
+	const struct reload_callbacks *callbacks, void *context)
 {
 	struct reload *reload = alloc_zero(1, sizeof(*reload));
 
 	reload->base = base;
 	reload->file = file;
 	reload->gateway = gateway;
-	reload->callbacks = *callbacks;
+	reload->callbacks = callbacks;
+	reload->context = context;
 	reload->begin = evtimer_new(base, reload_on_begin, reload);
 	TAILQ_INIT(&reload->present);
 	TAILQ_INIT(&reload->next);

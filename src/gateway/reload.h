@@ -8,21 +8,21 @@
 #include "gateway/settings.h"
 
 /*
- * Reads the configuration again while the gateway runs: files and look-ups, which may take their
- * time, on a thread of its own; then has the gateway change over. One at a time: who asks during one
- * gets the outcome of another that begins afterwards.
+ * Reads the configuration again while the gateway runs, on a thread, as files and lookups may take
+ * long; then the gateway changes over. One at a time: a request during a reload gets the outcome of
+ * another one that begins afterwards.
  */
 struct reload;
 
 struct reload_outcome {
 	bool done;
 	struct gateway_changes changes;
-	struct settings_problems problems; /* warnings, too, of one that is done */
-	struct string_list restart; /* settings that have changed, but need a restart */
-	struct error error; /* if it is not done */
+	struct settings_problems problems; /* if it is done, only warnings */
+	struct string_list restart; /* changed settings that need a restart */
+	struct error error; /* unless it is done */
 };
 
-/* Who waits for the outcome; the struct is the caller's until `done` or reload_forget(). */
+/* Somebody who waits for the outcome; the struct is the caller's until `done` or reload_forget(). */
 struct reload_waiter {
 	/* The outcome is borrowed. */
 	void (*done)(struct reload_waiter *waiter, const struct reload_outcome *outcome);
@@ -31,9 +31,8 @@ struct reload_waiter {
 };
 
 struct reload_callbacks {
-	void *context;
 	void (*begun)(void *context);
-	/* As in struct gateway_changing. */
+	/* As in struct gateway_change_callbacks. */
 	bool (*prepare)(const struct settings *settings, struct settings_problems *problems,
 		void *context);
 	void (*withdraw)(void *context);
@@ -42,14 +41,14 @@ struct reload_callbacks {
 
 /* Borrows everything. */
 struct reload *reload_new(struct event_base *base, const char *file, struct gateway *gateway,
-	const struct reload_callbacks *callbacks);
+	const struct reload_callbacks *callbacks, void *context);
 
 /* `waiter` may be NULL. After reload_stop() it is answered at once. */
 void reload_request(struct reload *reload, struct reload_waiter *waiter);
 void reload_forget(struct reload *reload, struct reload_waiter *waiter);
 
-/* For the end: none is begun any more, one under way is given up, and who waits is told so. To
- * what the gateway has begun gateway_stop() sees. */
+/* Begins no more reloads, gives up one that is being read, and tells all waiters so. A change that
+ * the gateway has begun is gateway_stop()'s to end. */
 void reload_stop(struct reload *reload);
 void reload_free(struct reload *reload);
 

@@ -102,7 +102,7 @@ static void configure(const char *group)
 
 static void setup(void)
 {
-	const struct reload_callbacks callbacks = {
+	static const struct reload_callbacks callbacks = {
 		.begun = on_begun,
 		.prepare = on_prepare,
 		.withdraw = on_withdraw,
@@ -124,7 +124,8 @@ static void setup(void)
 	ck_assert_msg(settings != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	fixture.gateway = gateway_new(fixture.base, fixture.log, settings, &problems);
 	ck_assert_ptr_nonnull(fixture.gateway);
-	fixture.reload = reload_new(fixture.base, fixture.file, fixture.gateway, &callbacks);
+	fixture.reload = reload_new(fixture.base, fixture.file, fixture.gateway, &callbacks,
+		NULL);
 	settings_problems_release(&problems);
 }
 
