@@ -117,11 +117,6 @@ static bool call_check_headers(const struct header_list *headers, struct error *
 	return true;
 }
 
-static bool call_names_tls(const struct tls_settings *tls)
-{
-	return tls->ca_file || tls->ca_path || tls->crl_file || tls->cert_file || tls->ciphers;
-}
-
 bool call_check(const struct call_host *host, const struct connection_config *config,
 	const struct header_list *extra, struct net_check **check,
 	void (*done)(const struct error *error, void *context), void *context, struct error *error)
@@ -136,7 +131,7 @@ bool call_check(const struct call_host *host, const struct connection_config *co
 	good = secrets_load(&secrets, config, NULL, error) &&
 		call_check_headers(&secrets.headers, error);
 	tls.key_passphrase = secrets.key_passphrase;
-	if (good && call_names_tls(&tls))
+	if (good && tls_needs_check(&tls))
 		*check = net_check_tls(host->net, &tls, done, context);
 	secrets_release(&secrets);
 	return good;
@@ -188,13 +183,7 @@ static void call_choose_tcp(struct call *call)
 
 static void call_choose_tls(struct call *call)
 {
-	const struct connection_settings *settings = call->settings;
-
-	call->tls = settings->tls;
-	call->tls.pins = (const char *const *)settings->tls_extra.pins.items;
-	call->tls.pin_count = settings->tls_extra.pins.count;
-	call->tls.resume = settings->tls_extra.resume;
-	call->tls.keylog_file = settings->tls_extra.keylog_file;
+	call->tls = call->settings->tls; /* its strings stay theirs */
 	call->tls.key_passphrase = call->secrets.key_passphrase;
 	if (!call_is_at_home(call)) {
 		call->tls.cert_file = NULL;

@@ -37,14 +37,19 @@ libgateway_a_SOURCES = \
 	src/gateway/settings.c src/gateway/settings.h \
 	src/gateway/settings_check.c \
 	src/gateway/settings_check_connection.c \
+	src/gateway/settings_kind.c src/gateway/settings_kind.h \
+	src/gateway/settings_kind_json.c \
+	src/gateway/settings_kind_lists.c \
+	src/gateway/settings_kind_numbers.c \
+	src/gateway/settings_kind_texts.c \
 	src/gateway/settings_private.h \
 	src/gateway/settings_problem.c \
 	src/gateway/settings_read.c \
 	src/gateway/settings_source.c src/gateway/settings_source.h \
 	src/gateway/settings_system.c \
+	src/gateway/settings_table.c \
 	src/gateway/settings_tables.c \
 	src/gateway/settings_trust.c \
-	src/gateway/settings_values.c \
 	src/gateway/stats.c src/gateway/stats.def src/gateway/stats.h \
 	src/gateway/timer.c src/gateway/timer.h \
 	src/gateway/warnings.c src/gateway/warnings.h

@@ -127,7 +127,7 @@ bool secrets_load(struct secrets *secrets, const struct connection_config *conne
 			&secrets->bearer, connection, log, error) &&
 		secrets_read("proxy.password_file", settings->proxy.password_file,
 			secrets_first_line, &secrets->proxy_password, connection, log, error) &&
-		secrets_read("tls.key_passphrase_file", settings->tls_extra.key_passphrase_file,
+		secrets_read("tls.key_passphrase_file", settings->tls.key_passphrase_file,
 			secrets_first_line, &secrets->key_passphrase, connection, log, error) &&
 		secrets_read_headers(secrets, connection, log, error);
 }

@@ -273,10 +273,12 @@ static void load_gateway(struct load *load)
 	struct gateway_settings *gateway = &settings->gateway;
 
 	if (load->running)
-		settings_keep_running(gateway, load->running, "runtime_dir", &settings->restart);
+		settings_table_keep(gateway_settings_table, "gateway", gateway, load->running,
+			"runtime_dir", &settings->restart);
 	gateway_resolve_sockets(gateway);
 	if (load->running)
-		settings_keep_running(gateway, load->running, NULL, &settings->restart);
+		settings_table_keep(gateway_settings_table, "gateway", gateway, load->running, NULL,
+			&settings->restart);
 	gateway->control.place =
 		settings_place(settings_problem_place(load->places.gateway, "control"));
 	gateway->observe.place =

@@ -130,12 +130,6 @@ struct connection_settings {
 		char *interface; /* fits IFNAMSIZ */
 	} address;
 	struct tls_settings tls;
-	struct {
-		struct string_list pins; /* "sha256//" and the base64 of 32 bytes */
-		bool resume;
-		char *keylog_file;
-		char *key_passphrase_file; /* read at each connect */
-	} tls_extra;
 	struct warn_settings warn;
 };
 

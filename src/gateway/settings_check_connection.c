@@ -14,8 +14,6 @@
 
 enum {
 	PING_PAYLOAD_MAX = 125, /* RFC 6455, section 5.5 */
-	PIN_SIZE = 32, /* of a SHA-256, in bytes */
-	SERVER_NAME_MAX = 253, /* RFC 1035, section 2.3.4, as text */
 };
 
 /* Less than one message in so many seconds is a typing error, and far from what overflows. */
@@ -328,58 +326,18 @@ static void check_address(const struct connection_settings *connection,
 			interface, strlen(interface));
 }
 
-static bool is_pin(const char *text)
-{
-	static const char prefix[] = "sha256//";
-	unsigned char digest[PIN_SIZE + 1]; /* what 44 characters without padding would decode to */
-	size_t length;
-
-	if (strncmp(text, prefix, sizeof(prefix) - 1) != 0)
-		return false;
-	text += sizeof(prefix) - 1;
-	return strlen(text) == text_base64_length(PIN_SIZE) &&
-	       text_base64_decode(digest, &length, text) && length == PIN_SIZE;
-}
-
-/* As that of a URL: letters, digits, dots, dashes and underscores, or an address. A dot in front would
- * have OpenSSL take any subdomain. */
-static bool is_server_name(const char *name)
-{
-	struct in6_addr address;
-
-	if (inet_pton(AF_INET6, name, &address) == 1)
-		return true;
-	for (const char *c = name; *c; c++) {
-		if (!isalnum((unsigned char)*c) && !strchr(".-_", *c))
-			return false;
-	}
-	return *name && *name != '.' && strlen(name) <= SERVER_NAME_MAX;
-}
-
 static void check_tls(const struct connection_settings *connection, const config_setting_t *where,
 	struct settings_problems *problems)
 {
-	const struct string_list *pins = &connection->tls_extra.pins;
-
 	if (connection->tls.crl_file && !connection->tls.verify)
 		settings_problem(problems, settings_problem_place(where, "tls"),
 			"'crl_file' needs 'verify': without it no certificate is checked at all");
 	if (connection->tls.key_file && !connection->tls.cert_file)
 		settings_problem(problems, settings_problem_place(where, "tls"),
 			"'key_file' needs the 'cert_file' that it is the key of");
-	if (connection->tls_extra.key_passphrase_file && !connection->tls.cert_file)
+	if (connection->tls.key_passphrase_file && !connection->tls.cert_file)
 		settings_problem(problems, settings_problem_place(where, "tls"),
 			"'key_passphrase_file' needs the 'cert_file' whose key it opens");
-	if (connection->tls.server_name && !is_server_name(connection->tls.server_name))
-		settings_problem(problems, settings_problem_place(where, "tls.server_name"),
-			"must be the name of a host or an address, without wildcards, not \"%s\"",
-			connection->tls.server_name);
-	for (size_t i = 0; i < pins->count; i++) {
-		if (!is_pin(pins->items[i]))
-			settings_problem(problems, settings_problem_place(where, "tls.pins"),
-				"must be \"sha256//\" and the Base64 of a SHA-256 each, not \"%s\"",
-				pins->items[i]);
-	}
 }
 
 void connection_config_check(const struct connection_config *connection,

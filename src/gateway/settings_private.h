@@ -6,32 +6,13 @@
 #include <stddef.h>
 
 #include "gateway/settings.h"
+#include "gateway/settings_kind.h"
 
 /*
  * Each kind of settings is described by one table, and the table does everything: defaults,
  * reading, unknown names, copying, comparing, freeing. A new setting is a new line in
  * settings_tables.c, its member in settings.h, and its entry in wsgated.conf(5).
  */
-
-enum setting_type {
-	SETTING_BOOL, /* bool */
-	SETTING_INTEGER, /* unsigned or uint64_t */
-	SETTING_NUMBER, /* double */
-	SETTING_DURATION, /* uint64_t, ns */
-	SETTING_SIZE, /* uint64_t, bytes */
-	SETTING_MODE, /* mode_t */
-	SETTING_CHOICE, /* an int or enum: the value of one of `choices` */
-	SETTING_STRING, /* char *, one line; one of `choices`, where there are any */
-	SETTING_TEXT, /* char *, any text */
-	SETTING_NAME, /* char *, of a connection or outlet: text_is_name() */
-	SETTING_FILE, /* char *, absolute; ${CREDENTIALS_DIRECTORY} expanded in front */
-	SETTING_JSON, /* char *: any value, as JSON text */
-	SETTING_STRINGS, /* struct string_list */
-	SETTING_INTEGERS, /* struct integer_list */
-	SETTING_HEADERS, /* struct header_list */
-	SETTING_HEADER_FILES, /* struct header_list, each value as SETTING_FILE */
-	SETTING_GROUP, /* a group of its own in the file, the same struct in memory */
-};
 
 enum setting_flags {
 	SETTING_REQUIRED = 1 << 0,
@@ -50,9 +31,9 @@ enum setting_flags {
 
 struct setting {
 	const char *name; /* NULL ends a table */
-	enum setting_type type;
+	const struct setting_kind *kind;
 	size_t offset; /* of the member in the struct that the table is for */
-	size_t size; /* of the member */
+	size_t size;   /* of the member */
 
 	/* As a user would write them; NULL: none. */
 	const char *standard;
@@ -60,16 +41,31 @@ struct setting {
 	const char *maximum;
 
 	const struct choice *choices;
-	const struct setting *group;
+	const struct setting *group; /* the table of a member that is a struct; NULL: it is a value */
+
+	/* Of a text, or of each one of a list: what the room that uses it accepts. The text of the
+	 * error follows the setting's name ("must be …"), and never has a secret. NULL: any. */
+	bool (*check)(const char *text, struct error *error);
+
 	unsigned flags;
 };
+
+static inline void *setting_member(const struct setting *setting, void *target)
+{
+	return (char *)target + setting->offset;
+}
+
+static inline const void *setting_member_const(const struct setting *setting, const void *target)
+{
+	return (const char *)target + setting->offset;
+}
 
 extern const struct setting gateway_settings_table[]; /* for struct gateway_settings */
 extern const struct setting connection_config_table[]; /* for struct connection_config: its own */
 extern const struct setting connection_settings_table[]; /* for struct connection_settings */
 extern const struct setting outlet_config_table[]; /* for struct outlet_config */
 
-/* settings_values.c: what can be done to a struct by its table. */
+/* settings_table.c: what can be done to a struct by its table. */
 
 /* Gives a zeroed struct the standard values. */
 void settings_table_init(const struct setting *table, void *target);
@@ -77,31 +73,21 @@ void settings_table_init(const struct setting *table, void *target);
 /* Gives the settings that have any of the flags their standard values back. */
 void settings_table_reset(const struct setting *table, void *target, unsigned flags);
 
-/* `target` is zeroed. */
+/* Both own what they hold; `target` may be zeroed. */
 void settings_table_copy(const struct setting *table, void *target, const void *source);
 void settings_table_release(const struct setting *table, void *target);
 enum settings_change settings_table_compare(const struct setting *table, const void *before,
 	const void *after);
 
 /*
- * Of the settings that need a restart, gives those that differ the value that runs, and puts their
- * names into `restart`. `only`: the one of that name; NULL: all.
+ * Of the settings that need a restart, gives those that differ the value that runs, and adds their
+ * names, behind `prefix` and a dot, to `restart`. `only`: the one of that name; NULL: all.
  */
-void settings_keep_running(struct gateway_settings *gateway, const struct gateway_settings *running,
-	const char *only, struct string_list *restart);
+void settings_table_keep(const struct setting *table, const char *prefix, void *target,
+	const void *running, const char *only, struct string_list *restart);
 
-/* Parses what a user may write for a duration, size, mode or integer. */
-bool setting_parse_amount(enum setting_type type, const char *text, uint64_t *amount);
-
-/* Stores into a bool, integer, duration, size, mode or choice, whatever its width. */
-void setting_store(const struct setting *setting, void *target, uint64_t amount);
-
-/* The string of a member that is one. The second one takes `text` over. */
-char *setting_text(const struct setting *setting, const void *target);
-void setting_replace_text(const struct setting *setting, void *target, char *text);
-
-/* Takes over what `list` owns. */
-void setting_replace_integers(struct integer_list *target, struct integer_list list);
+/* NULL: there is none of that name. */
+const struct setting *settings_table_find(const struct setting *table, const char *name);
 
 /* settings_read.c: from libconfig to structs. */
 

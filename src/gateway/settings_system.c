@@ -285,8 +285,6 @@ static void system_check_file(struct system_check *check, const char *name, cons
 	struct error error;
 	char *text;
 
-	if (!path)
-		return;
 	if (path[0] != '/') { /* a credential, in a test: it has been said */
 		check->unread = true;
 		return;
@@ -305,18 +303,19 @@ static void system_check_files(struct system_check *check, const struct setting 
 	const char *prefix, const void *target)
 {
 	for (const struct setting *setting = table; setting->name; setting++) {
+		const void *member = setting_member_const(setting, target);
 		char *name = alloc_format("%s%s", prefix, setting->name);
-		const struct header_list *list = (const void *)((const char *)target +
-			setting->offset);
 		char *inside = alloc_format("%s.", name);
+		const char *file;
 
-		if (setting->type == SETTING_GROUP)
-			system_check_files(check, setting->group, inside, target);
-		else if (setting->type == SETTING_FILE)
-			system_check_file(check, name, setting_text(setting, target),
-				setting->flags);
-		for (size_t i = 0; setting->type == SETTING_HEADER_FILES && i < list->count; i++)
-			system_check_file(check, name, list->items[i].value, setting->flags);
+		if (setting->group)
+			system_check_files(check, setting->group, inside, member);
+		for (size_t i = 0; setting->kind->file; i++) {
+			file = setting->kind->file(member, i);
+			if (!file)
+				break;
+			system_check_file(check, name, file, setting->flags);
+		}
 		free(inside);
 		free(name);
 	}
@@ -329,10 +328,10 @@ static void system_check_tls(struct system_check *check, const struct connection
 	char *passphrase = NULL;
 	struct error error;
 
-	if (!tls.ca_file && !tls.ca_path && !tls.crl_file && !tls.cert_file && !tls.ciphers)
+	if (!tls_needs_check(&tls))
 		return;
-	if (settings->tls_extra.key_passphrase_file &&
-		!secrets_first_line(settings->tls_extra.key_passphrase_file, &passphrase, &error))
+	if (tls.key_passphrase_file &&
+		!secrets_first_line(tls.key_passphrase_file, &passphrase, &error))
 		return; /* it was there a moment ago */
 	tls.key_passphrase = passphrase;
 	if (!tls_check(&tls, check->stores, &error))

@@ -4,12 +4,46 @@
 
 #include "gateway/settings_private.h"
 
-#define GATEWAY(member)    MEMBER(struct gateway_settings, member)
-#define CONFIG(member)     MEMBER(struct connection_config, member)
-#define CONNECTION(member) MEMBER(struct connection_settings, member)
-#define OUTLET(member)     MEMBER(struct outlet_config, member)
-#define MEMBER(type, member)                                                                       \
-	.offset = offsetof(type, member), .size = sizeof(((const type *)NULL)->member)
+/*
+ * A row's kind and member. It does not compile unless the member's type is one of the kind's.
+ */
+#define BOOL(type, member)     ROW(bool, type, member, IS(type, member, bool))
+#define INTEGER(type, member)                                                                      \
+	ROW(integer, type, member,                                                                 \
+		IS(type, member, int) || IS(type, member, unsigned) || IS(type, member, uint64_t))
+#define NUMBER(type, member)   ROW(number, type, member, IS(type, member, double))
+#define DURATION(type, member) ROW(duration, type, member, IS(type, member, uint64_t))
+#define SIZE(type, member)     ROW(size, type, member, IS(type, member, uint64_t))
+#define MODE(type, member)     ROW(mode, type, member, IS(type, member, mode_t))
+#define CHOICE(type, member)   ROW(choice, type, member, SIZE_OF(type, member) == sizeof(int))
+#define STRING(type, member)   ROW(string, type, member, IS_TEXT(type, member))
+#define TEXT(type, member)     ROW(text, type, member, IS_TEXT(type, member))
+#define NAME(type, member)     ROW(name, type, member, IS_TEXT(type, member))
+#define FILE_PATH(type, member) ROW(file, type, member, IS_TEXT(type, member))
+#define JSON(type, member)     ROW(json, type, member, IS_TEXT(type, member))
+#define STRINGS(type, member)  ROW(strings, type, member, IS(type, member, struct string_list))
+#define INTEGERS(type, member) ROW(integers, type, member, IS(type, member, struct integer_list))
+#define HEADERS(type, member)  ROW(headers, type, member, IS(type, member, struct header_list))
+#define HEADER_FILES(type, member)                                                                 \
+	ROW(header_files, type, member, IS(type, member, struct header_list))
+
+#define IS(type, member, wanted) _Generic(((type *)NULL)->member, wanted : 1, default : 0)
+#define IS_TEXT(type, member) (IS(type, member, char *) || IS(type, member, const char *))
+#define SIZE_OF(type, member) sizeof(((type *)NULL)->member)
+#define ROW(kind_name, type, member, fits)                                                         \
+	.kind = &setting_kind_##kind_name, .size = SIZE_OF(type, member),                          \
+	.offset = offsetof(type, member) +                                                         \
+		0 * sizeof(struct {                                                                \
+			_Static_assert(fits, "the member is not of the kind's type");              \
+			char none;                                                                 \
+		})
+
+/* A group of the file: of a member that is a struct, or of members of the struct itself. */
+#define GROUP(type, member, table)                                                                 \
+	.kind = &setting_kind_group, .size = SIZE_OF(type, member),                                \
+	.offset = offsetof(type, member), .group = table
+#define GROUP_INLINE(table) .kind = &setting_kind_group, .group = table
+
 #define RANGE(least, most) .minimum = least, .maximum = most
 
 /* Long enough for everybody, and far from where sums of nanoseconds overflow. */
@@ -54,275 +88,268 @@ static const struct choice address_families[] = {
 	{0},
 };
 
-static const struct choice tls_versions[] = {
-	{"1.2", 0},
-	{"1.3", 0},
-	{0},
-};
-
 static const struct setting control_table[] = {
-	{"path", SETTING_STRING, GATEWAY(control.path), .standard = "control.sock",
+	{"path", STRING(struct gateway_settings, control.path), .standard = "control.sock",
 		.flags = SETTING_RESTART},
-	{"mode", SETTING_MODE, GATEWAY(control.mode)},
-	{"owner", SETTING_STRING, GATEWAY(control.owner)},
-	{"group", SETTING_STRING, GATEWAY(control.group)},
+	{"mode", MODE(struct gateway_settings, control.mode)},
+	{"owner", STRING(struct gateway_settings, control.owner)},
+	{"group", STRING(struct gateway_settings, control.group)},
 	{0},
 };
 
 static const struct setting observe_table[] = {
-	{"path", SETTING_STRING, GATEWAY(observe.path), .flags = SETTING_RESTART},
-	{"mode", SETTING_MODE, GATEWAY(observe.mode)},
-	{"owner", SETTING_STRING, GATEWAY(observe.owner)},
-	{"group", SETTING_STRING, GATEWAY(observe.group)},
+	{"path", STRING(struct gateway_settings, observe.path), .flags = SETTING_RESTART},
+	{"mode", MODE(struct gateway_settings, observe.mode)},
+	{"owner", STRING(struct gateway_settings, observe.owner)},
+	{"group", STRING(struct gateway_settings, observe.group)},
 	{0},
 };
 
 static const struct setting log_table[] = {
-	{"level", SETTING_CHOICE, GATEWAY(log.level), .standard = "info", .choices = log_levels},
-	{"format", SETTING_CHOICE, GATEWAY(log.format), .standard = "auto", .choices = log_formats},
+	{"level", CHOICE(struct gateway_settings, log.level), .standard = "info", .choices = log_levels},
+	{"format", CHOICE(struct gateway_settings, log.format), .standard = "auto", .choices = log_formats},
 	{0},
 };
 
 static const struct setting connecting_table[] = {
-	{"at_once", SETTING_INTEGER, GATEWAY(connecting.at_once), .standard = "64",
+	{"at_once", INTEGER(struct gateway_settings, connecting.at_once), .standard = "64",
 		RANGE("0", "1000000")},
-	{"per_second", SETTING_INTEGER, GATEWAY(connecting.per_second), .standard = "100",
+	{"per_second", INTEGER(struct gateway_settings, connecting.per_second), .standard = "100",
 		RANGE("0", "1000000")},
 	{0},
 };
 
 const struct setting gateway_settings_table[] = {
-	{"runtime_dir", SETTING_FILE, GATEWAY(runtime_dir), .standard = RUNSTATEDIR "/wsgated",
+	{"runtime_dir", FILE_PATH(struct gateway_settings, runtime_dir), .standard = RUNSTATEDIR "/wsgated",
 		.flags = SETTING_RESTART},
-	{"control", SETTING_GROUP, .group = control_table},
-	{"observe", SETTING_GROUP, .group = observe_table},
-	{"log", SETTING_GROUP, .group = log_table},
-	{"dns", SETTING_STRINGS, GATEWAY(dns), .flags = SETTING_RESTART},
-	{"connecting", SETTING_GROUP, .group = connecting_table},
-	{"drain_timeout", SETTING_DURATION, GATEWAY(drain_timeout), .standard = "5s",
+	{"control", GROUP_INLINE(control_table)},
+	{"observe", GROUP_INLINE(observe_table)},
+	{"log", GROUP_INLINE(log_table)},
+	{"dns", STRINGS(struct gateway_settings, dns), .flags = SETTING_RESTART},
+	{"connecting", GROUP_INLINE(connecting_table)},
+	{"drain_timeout", DURATION(struct gateway_settings, drain_timeout), .standard = "5s",
 		RANGE("0", LONGEST)},
 	{0},
 };
 
 static const struct setting ping_table[] = {
-	{"interval", SETTING_DURATION, CONNECTION(ping_interval), .standard = "30s",
+	{"interval", DURATION(struct connection_settings, ping_interval), .standard = "30s",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
-	{"timeout", SETTING_DURATION, CONNECTION(ping_timeout), .standard = "10s",
+	{"timeout", DURATION(struct connection_settings, ping_timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"payload", SETTING_TEXT, CONNECTION(ping_payload), .flags = SETTING_LIVE},
+	{"payload", TEXT(struct connection_settings, ping_payload), .flags = SETTING_LIVE},
 	{0},
 };
 
 static const struct setting heartbeat_table[] = {
-	{"every", SETTING_DURATION, CONNECTION(heartbeat.every), .standard = "0",
+	{"every", DURATION(struct connection_settings, heartbeat.every), .standard = "0",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE | SETTING_LOGIN},
-	{"message", SETTING_TEXT, CONNECTION(heartbeat.message),
+	{"message", TEXT(struct connection_settings, heartbeat.message),
 		.flags = SETTING_LIVE | SETTING_SECRET},
-	{"binary", SETTING_BOOL, CONNECTION(heartbeat.binary), .standard = "false",
+	{"binary", BOOL(struct connection_settings, heartbeat.binary), .standard = "false",
 		.flags = SETTING_LIVE},
-	{"only_idle", SETTING_BOOL, CONNECTION(heartbeat.only_idle), .standard = "false",
+	{"only_idle", BOOL(struct connection_settings, heartbeat.only_idle), .standard = "false",
 		.flags = SETTING_LIVE},
 	{0},
 };
 
 static const struct setting max_age_table[] = {
-	{"after", SETTING_DURATION, CONNECTION(max_age.after), .standard = "0",
+	{"after", DURATION(struct connection_settings, max_age.after), .standard = "0",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
-	{"jitter", SETTING_NUMBER, CONNECTION(max_age.jitter), .standard = "0.1",
+	{"jitter", NUMBER(struct connection_settings, max_age.jitter), .standard = "0.1",
 		RANGE("0", "1"), .flags = SETTING_LIVE},
-	{"overlap", SETTING_BOOL, CONNECTION(max_age.overlap), .standard = "false",
+	{"overlap", BOOL(struct connection_settings, max_age.overlap), .standard = "false",
 		.flags = SETTING_LIVE},
 	{0},
 };
 
 static const struct setting hold_table[] = {
-	{"bytes", SETTING_SIZE, CONNECTION(hold.bytes), .standard = "0", RANGE("0", "1G"),
+	{"bytes", SIZE(struct connection_settings, hold.bytes), .standard = "0", RANGE("0", "1G"),
 		.flags = SETTING_LIVE},
-	{"age", SETTING_DURATION, CONNECTION(hold.age), .standard = "30s", RANGE("1ms", LONGEST),
+	{"age", DURATION(struct connection_settings, hold.age), .standard = "30s", RANGE("1ms", LONGEST),
 		.flags = SETTING_LIVE},
 	{0},
 };
 
 static const struct setting send_rate_table[] = {
-	{"messages", SETTING_NUMBER, CONNECTION(send_rate.messages), .standard = "0",
+	{"messages", NUMBER(struct connection_settings, send_rate.messages), .standard = "0",
 		RANGE("0", "1000000"), .flags = SETTING_LIVE},
-	{"burst", SETTING_INTEGER, CONNECTION(send_rate.burst), .standard = "1",
+	{"burst", INTEGER(struct connection_settings, send_rate.burst), .standard = "1",
 		RANGE("1", "1000000"), .flags = SETTING_LIVE},
 	{0},
 };
 
 static const struct setting compression_table[] = {
-	{"enabled", SETTING_BOOL, CONNECTION(compression.enabled), .standard = "false"},
-	{"client_max_window_bits", SETTING_INTEGER, CONNECTION(compression.client_max_window_bits),
+	{"enabled", BOOL(struct connection_settings, compression.enabled), .standard = "false"},
+	{"client_max_window_bits", INTEGER(struct connection_settings, compression.client_max_window_bits),
 		.standard = "15", RANGE("8", "15")},
-	{"server_max_window_bits", SETTING_INTEGER, CONNECTION(compression.server_max_window_bits),
+	{"server_max_window_bits", INTEGER(struct connection_settings, compression.server_max_window_bits),
 		.standard = "15", RANGE("8", "15")},
-	{"client_no_context_takeover", SETTING_BOOL,
-		CONNECTION(compression.client_no_context_takeover), .standard = "false"},
-	{"server_no_context_takeover", SETTING_BOOL,
-		CONNECTION(compression.server_no_context_takeover), .standard = "false"},
-	{"level", SETTING_INTEGER, CONNECTION(compression.level), .standard = "6",
+	{"client_no_context_takeover", BOOL(struct connection_settings, compression.client_no_context_takeover), .standard = "false"},
+	{"server_no_context_takeover", BOOL(struct connection_settings, compression.server_no_context_takeover), .standard = "false"},
+	{"level", INTEGER(struct connection_settings, compression.level), .standard = "6",
 		RANGE("1", "9")},
-	{"threshold", SETTING_SIZE, CONNECTION(compression.threshold), .standard = "64",
+	{"threshold", SIZE(struct connection_settings, compression.threshold), .standard = "64",
 		RANGE("0", "1G")},
 	{0},
 };
 
 static const struct setting proxy_table[] = {
-	{"url", SETTING_STRING, CONNECTION(proxy.url), .flags = SETTING_SECRET},
-	{"username", SETTING_STRING, CONNECTION(proxy.username), .flags = SETTING_LOGIN},
-	{"password_file", SETTING_FILE, CONNECTION(proxy.password_file),
+	{"url", STRING(struct connection_settings, proxy.url), .flags = SETTING_SECRET},
+	{"username", STRING(struct connection_settings, proxy.username), .flags = SETTING_LOGIN},
+	{"password_file", FILE_PATH(struct connection_settings, proxy.password_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
 	{0},
 };
 
 /* The upper limits are the kernel's, or just below. */
 static const struct setting tcp_table[] = {
-	{"nodelay", SETTING_BOOL, CONNECTION(tcp.nodelay), .standard = "true"},
-	{"keepalive", SETTING_DURATION, CONNECTION(tcp.keepalive), .standard = "0",
+	{"nodelay", BOOL(struct connection_settings, tcp.nodelay), .standard = "true"},
+	{"keepalive", DURATION(struct connection_settings, tcp.keepalive), .standard = "0",
 		RANGE("0", "9h")},
-	{"keepalive_interval", SETTING_DURATION, CONNECTION(tcp.keepalive_interval),
+	{"keepalive_interval", DURATION(struct connection_settings, tcp.keepalive_interval),
 		.standard = "15s", RANGE("1s", "9h")},
-	{"keepalive_count", SETTING_INTEGER, CONNECTION(tcp.keepalive_count), .standard = "4",
+	{"keepalive_count", INTEGER(struct connection_settings, tcp.keepalive_count), .standard = "4",
 		RANGE("1", "127")},
-	{"user_timeout", SETTING_DURATION, CONNECTION(tcp.user_timeout), .standard = "0",
+	{"user_timeout", DURATION(struct connection_settings, tcp.user_timeout), .standard = "0",
 		RANGE("0", "24d")},
 	{0},
 };
 
 static const struct setting address_table[] = {
-	{"family", SETTING_CHOICE, CONNECTION(address.family), .standard = "any",
+	{"family", CHOICE(struct connection_settings, address.family), .standard = "any",
 		.choices = address_families},
-	{"source", SETTING_STRING, CONNECTION(address.source)},
-	{"interface", SETTING_STRING, CONNECTION(address.interface)},
+	{"source", STRING(struct connection_settings, address.source)},
+	{"interface", STRING(struct connection_settings, address.interface)},
 	{0},
 };
 
 static const struct setting reconnect_table[] = {
-	{"enabled", SETTING_BOOL, CONNECTION(reconnect.enabled), .standard = "true",
+	{"enabled", BOOL(struct connection_settings, reconnect.enabled), .standard = "true",
 		.flags = SETTING_LIVE},
-	{"min", SETTING_DURATION, CONNECTION(reconnect.min), .standard = "500ms",
+	{"min", DURATION(struct connection_settings, reconnect.min), .standard = "500ms",
 		RANGE("10ms", LONGEST), .flags = SETTING_LIVE},
-	{"max", SETTING_DURATION, CONNECTION(reconnect.max), .standard = "60s",
+	{"max", DURATION(struct connection_settings, reconnect.max), .standard = "60s",
 		RANGE("10ms", LONGEST), .flags = SETTING_LIVE},
-	{"factor", SETTING_NUMBER, CONNECTION(reconnect.factor), .standard = "2.0",
+	{"factor", NUMBER(struct connection_settings, reconnect.factor), .standard = "2.0",
 		RANGE("1", "100"), .flags = SETTING_LIVE},
-	{"stable", SETTING_DURATION, CONNECTION(reconnect.stable), .standard = "30s",
+	{"stable", DURATION(struct connection_settings, reconnect.stable), .standard = "30s",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
-	{"jitter", SETTING_CHOICE, CONNECTION(reconnect.jitter), .standard = "full",
+	{"jitter", CHOICE(struct connection_settings, reconnect.jitter), .standard = "full",
 		.choices = jitters, .flags = SETTING_LIVE},
-	{"attempts", SETTING_INTEGER, CONNECTION(reconnect.attempts), .standard = "0",
+	{"attempts", INTEGER(struct connection_settings, reconnect.attempts), .standard = "0",
 		RANGE("0", "1000000"), .flags = SETTING_LIVE},
-	{"give_up", SETTING_INTEGERS, CONNECTION(reconnect.give_up), .flags = SETTING_LIVE},
+	{"give_up", INTEGERS(struct connection_settings, reconnect.give_up), .flags = SETTING_LIVE},
 	{0},
 };
 
 static const struct setting tls_table[] = {
-	{"verify", SETTING_BOOL, CONNECTION(tls.verify), .standard = "true"},
-	{"ca_file", SETTING_FILE, CONNECTION(tls.ca_file)},
-	{"ca_path", SETTING_FILE, CONNECTION(tls.ca_path), .flags = SETTING_FOLDER},
-	{"crl_file", SETTING_FILE, CONNECTION(tls.crl_file)},
-	{"cert_file", SETTING_FILE, CONNECTION(tls.cert_file), .flags = SETTING_LOGIN},
-	{"key_file", SETTING_FILE, CONNECTION(tls.key_file), .flags = SETTING_SECRET},
-	{"server_name", SETTING_STRING, CONNECTION(tls.server_name)},
-	{"min_version", SETTING_STRING, CONNECTION(tls.min_version), .standard = "1.2",
+	{"verify", BOOL(struct connection_settings, tls.verify), .standard = "true"},
+	{"ca_file", FILE_PATH(struct connection_settings, tls.ca_file)},
+	{"ca_path", FILE_PATH(struct connection_settings, tls.ca_path), .flags = SETTING_FOLDER},
+	{"crl_file", FILE_PATH(struct connection_settings, tls.crl_file)},
+	{"cert_file", FILE_PATH(struct connection_settings, tls.cert_file), .flags = SETTING_LOGIN},
+	{"key_file", FILE_PATH(struct connection_settings, tls.key_file), .flags = SETTING_SECRET},
+	{"server_name", STRING(struct connection_settings, tls.server_name),
+		.check = tls_check_server_name},
+	{"min_version", CHOICE(struct connection_settings, tls.min_version), .standard = "1.2",
 		.choices = tls_versions},
-	{"ciphers", SETTING_STRING, CONNECTION(tls.ciphers)},
-	{"pins", SETTING_STRINGS, CONNECTION(tls_extra.pins)},
-	{"resume", SETTING_BOOL, CONNECTION(tls_extra.resume), .standard = "true"},
-	{"keylog_file", SETTING_FILE, CONNECTION(tls_extra.keylog_file), .flags = SETTING_WRITTEN},
-	{"key_passphrase_file", SETTING_FILE, CONNECTION(tls_extra.key_passphrase_file),
+	{"ciphers", STRING(struct connection_settings, tls.ciphers)},
+	{"pins", STRINGS(struct connection_settings, tls.pins), .check = tls_check_pin},
+	{"resume", BOOL(struct connection_settings, tls.resume), .standard = "true"},
+	{"keylog_file", FILE_PATH(struct connection_settings, tls.keylog_file), .flags = SETTING_WRITTEN},
+	{"key_passphrase_file", FILE_PATH(struct connection_settings, tls.key_passphrase_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
 	{0},
 };
 
 /* The largest values keep their microseconds, and bytes a second as a double, exact. */
 static const struct setting warn_table[] = {
-	{"warning_ms", SETTING_INTEGER, CONNECTION(warn.warning_ms), .standard = "0",
+	{"warning_ms", INTEGER(struct connection_settings, warn.warning_ms), .standard = "0",
 		RANGE("0", "1000000000000"), .flags = SETTING_LIVE},
-	{"warning_bs", SETTING_INTEGER, CONNECTION(warn.warning_bs), .standard = "0",
+	{"warning_bs", INTEGER(struct connection_settings, warn.warning_bs), .standard = "0",
 		RANGE("0", "1000000000000"), .flags = SETTING_LIVE},
-	{"min_ms", SETTING_INTEGER, CONNECTION(warn.min_ms), .standard = "1000",
+	{"min_ms", INTEGER(struct connection_settings, warn.min_ms), .standard = "1000",
 		RANGE("0", "1000000000000"), .flags = SETTING_LIVE},
-	{"arg", SETTING_JSON, CONNECTION(warn.arg), .flags = SETTING_LIVE},
-	{"queue", SETTING_INTEGER, CONNECTION(warn.queue), .standard = "100",
+	{"arg", JSON(struct connection_settings, warn.arg), .flags = SETTING_LIVE},
+	{"queue", INTEGER(struct connection_settings, warn.queue), .standard = "100",
 		RANGE("1", "100000"), .flags = SETTING_LIVE},
 	{0},
 };
 
 const struct setting connection_config_table[] = {
-	{"name", SETTING_NAME, CONFIG(name), .flags = SETTING_REQUIRED | SETTING_OWN},
-	{"url", SETTING_STRING, CONFIG(url), .flags = SETTING_REQUIRED | SETTING_SECRET},
+	{"name", NAME(struct connection_config, name), .flags = SETTING_REQUIRED | SETTING_OWN},
+	{"url", STRING(struct connection_config, url), .flags = SETTING_REQUIRED | SETTING_SECRET},
 	{0},
 };
 
 const struct setting connection_settings_table[] = {
-	{"when", SETTING_CHOICE, CONNECTION(when), .standard = "always", .choices = whens,
+	{"when", CHOICE(struct connection_settings, when), .standard = "always", .choices = whens,
 		.flags = SETTING_LIVE},
-	{"linger", SETTING_DURATION, CONNECTION(linger), .standard = "30s", RANGE("0", LONGEST),
+	{"linger", DURATION(struct connection_settings, linger), .standard = "30s", RANGE("0", LONGEST),
 		.flags = SETTING_LIVE},
-	{"headers", SETTING_HEADERS, CONNECTION(headers), .flags = SETTING_SECRET},
-	{"header_files", SETTING_HEADER_FILES, CONNECTION(header_files),
+	{"headers", HEADERS(struct connection_settings, headers), .flags = SETTING_SECRET},
+	{"header_files", HEADER_FILES(struct connection_settings, header_files),
 		.flags = SETTING_SECRET | SETTING_LINE | SETTING_HEADER},
-	{"protocols", SETTING_STRINGS, CONNECTION(protocols),
+	{"protocols", STRINGS(struct connection_settings, protocols),
 		.flags = SETTING_LOGIN | SETTING_SECRET},
-	{"on_open", SETTING_STRINGS, CONNECTION(on_open), .flags = SETTING_LIVE | SETTING_SECRET},
-	{"on_open_file", SETTING_FILE, CONNECTION(on_open_file),
+	{"on_open", STRINGS(struct connection_settings, on_open), .flags = SETTING_LIVE | SETTING_SECRET},
+	{"on_open_file", FILE_PATH(struct connection_settings, on_open_file),
 		.flags = SETTING_LIVE | SETTING_SECRET},
-	{"host", SETTING_STRING, CONNECTION(host)},
-	{"origin", SETTING_STRING, CONNECTION(origin)},
-	{"user_agent", SETTING_STRING, CONNECTION(user_agent), .standard = "wsgated/" PACKAGE_VERSION},
-	{"username", SETTING_STRING, CONNECTION(username), .flags = SETTING_LOGIN},
-	{"password_file", SETTING_FILE, CONNECTION(password_file),
+	{"host", STRING(struct connection_settings, host)},
+	{"origin", STRING(struct connection_settings, origin)},
+	{"user_agent", STRING(struct connection_settings, user_agent), .standard = "wsgated/" PACKAGE_VERSION},
+	{"username", STRING(struct connection_settings, username), .flags = SETTING_LOGIN},
+	{"password_file", FILE_PATH(struct connection_settings, password_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
-	{"bearer_file", SETTING_FILE, CONNECTION(bearer_file),
+	{"bearer_file", FILE_PATH(struct connection_settings, bearer_file),
 		.flags = SETTING_SECRET | SETTING_LINE | SETTING_HEADER},
-	{"max_redirects", SETTING_INTEGER, CONNECTION(max_redirects), .standard = "5",
+	{"max_redirects", INTEGER(struct connection_settings, max_redirects), .standard = "5",
 		RANGE("0", "20"), .flags = SETTING_LIVE},
-	{"redirect_hosts", SETTING_STRINGS, CONNECTION(redirect_hosts), .flags = SETTING_LIVE},
-	{"connect_timeout", SETTING_DURATION, CONNECTION(connect_timeout), .standard = "10s",
+	{"redirect_hosts", STRINGS(struct connection_settings, redirect_hosts), .flags = SETTING_LIVE},
+	{"connect_timeout", DURATION(struct connection_settings, connect_timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"tls_timeout", SETTING_DURATION, CONNECTION(tls_timeout), .standard = "10s",
+	{"tls_timeout", DURATION(struct connection_settings, tls_timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"upgrade_timeout", SETTING_DURATION, CONNECTION(upgrade_timeout), .standard = "10s",
+	{"upgrade_timeout", DURATION(struct connection_settings, upgrade_timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"close_timeout", SETTING_DURATION, CONNECTION(close_timeout), .standard = "5s",
+	{"close_timeout", DURATION(struct connection_settings, close_timeout), .standard = "5s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"ping", SETTING_GROUP, .group = ping_table},
-	{"idle_timeout", SETTING_DURATION, CONNECTION(idle_timeout), .standard = "0",
+	{"ping", GROUP_INLINE(ping_table)},
+	{"idle_timeout", DURATION(struct connection_settings, idle_timeout), .standard = "0",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
-	{"max_message", SETTING_SIZE, CONNECTION(max_message), .standard = "1M",
+	{"max_message", SIZE(struct connection_settings, max_message), .standard = "1M",
 		RANGE("1", "1G"), .flags = SETTING_LIVE},
-	{"send_queue", SETTING_SIZE, CONNECTION(send_queue), .standard = "1M",
+	{"send_queue", SIZE(struct connection_settings, send_queue), .standard = "1M",
 		RANGE("1K", "1G"), .flags = SETTING_LIVE},
-	{"hold", SETTING_GROUP, .group = hold_table},
-	{"send_rate", SETTING_GROUP, .group = send_rate_table},
-	{"compression", SETTING_GROUP, .group = compression_table},
-	{"heartbeat", SETTING_GROUP, .group = heartbeat_table},
-	{"max_age", SETTING_GROUP, .group = max_age_table},
-	{"proxy", SETTING_GROUP, .group = proxy_table},
-	{"tcp", SETTING_GROUP, .group = tcp_table},
-	{"address", SETTING_GROUP, .group = address_table},
-	{"reconnect", SETTING_GROUP, .group = reconnect_table},
-	{"tls", SETTING_GROUP, .group = tls_table},
-	{"warn", SETTING_GROUP, .group = warn_table},
+	{"hold", GROUP_INLINE(hold_table)},
+	{"send_rate", GROUP_INLINE(send_rate_table)},
+	{"compression", GROUP_INLINE(compression_table)},
+	{"heartbeat", GROUP_INLINE(heartbeat_table)},
+	{"max_age", GROUP_INLINE(max_age_table)},
+	{"proxy", GROUP_INLINE(proxy_table)},
+	{"tcp", GROUP_INLINE(tcp_table)},
+	{"address", GROUP_INLINE(address_table)},
+	{"reconnect", GROUP_INLINE(reconnect_table)},
+	{"tls", GROUP_INLINE(tls_table)},
+	{"warn", GROUP_INLINE(warn_table)},
 	{0},
 };
 
 const struct setting outlet_config_table[] = {
-	{"name", SETTING_NAME, OUTLET(outlet.name), .flags = SETTING_REQUIRED},
-	{"path", SETTING_STRING, OUTLET(outlet.path)},
-	{"from", SETTING_STRINGS, OUTLET(from), .flags = SETTING_REQUIRED},
-	{"format", SETTING_CHOICE, OUTLET(outlet.format), .standard = "lines",
+	{"name", NAME(struct outlet_config, outlet.name), .flags = SETTING_REQUIRED},
+	{"path", STRING(struct outlet_config, outlet.path)},
+	{"from", STRINGS(struct outlet_config, from), .flags = SETTING_REQUIRED},
+	{"format", CHOICE(struct outlet_config, outlet.format), .standard = "lines",
 		.choices = outlet_formats},
-	{"ring", SETTING_SIZE, OUTLET(outlet.ring), .standard = "4M", RANGE("4K", "4G")},
-	{"on_lag", SETTING_CHOICE, OUTLET(outlet.on_lag), .standard = "skip", .choices = outlet_on_lags},
-	{"start", SETTING_CHOICE, OUTLET(outlet.start), .standard = "live", .choices = outlet_starts},
-	{"mode", SETTING_MODE, OUTLET(outlet.mode), .standard = "0660"},
-	{"owner", SETTING_STRING, OUTLET(outlet.owner)},
-	{"group", SETTING_STRING, OUTLET(outlet.group)},
-	{"writable", SETTING_BOOL, OUTLET(outlet.writable), .standard = "false"},
-	{"max_subscribers", SETTING_INTEGER, OUTLET(outlet.max_subscribers), .standard = "1024",
+	{"ring", SIZE(struct outlet_config, outlet.ring), .standard = "4M", RANGE("4K", "4G")},
+	{"on_lag", CHOICE(struct outlet_config, outlet.on_lag), .standard = "skip", .choices = outlet_on_lags},
+	{"start", CHOICE(struct outlet_config, outlet.start), .standard = "live", .choices = outlet_starts},
+	{"mode", MODE(struct outlet_config, outlet.mode), .standard = "0660"},
+	{"owner", STRING(struct outlet_config, outlet.owner)},
+	{"group", STRING(struct outlet_config, outlet.group)},
+	{"writable", BOOL(struct outlet_config, outlet.writable), .standard = "false"},
+	{"max_subscribers", INTEGER(struct outlet_config, outlet.max_subscribers), .standard = "1024",
 		RANGE("1", "1000000")},
 	{0},
 };

@@ -10,15 +10,6 @@
 
 #define ONLY_TRUSTED SETTINGS_ONLY_TRUSTED " may "
 
-static const struct setting *trust_find(const struct setting *table, const char *name)
-{
-	for (; table->name; table++) {
-		if (strcmp(table->name, name) == 0)
-			return table;
-	}
-	return NULL;
-}
-
 /* Every setting that names files, whatever their number. */
 static void trust_check_files(const struct setting *table, const config_setting_t *group,
 	struct settings_problems *problems)
@@ -28,12 +19,11 @@ static void trust_check_files(const struct setting *table, const config_setting_
 	for (unsigned i = 0; config_setting_is_group(group) && i < count; i++) {
 		const config_setting_t *value =
 			config_setting_get_elem((config_setting_t *)group, i);
-		const struct setting *setting = trust_find(table, config_setting_name(value));
+		const struct setting *setting = settings_table_find(table, config_setting_name(value));
 
-		if (setting && setting->type == SETTING_GROUP)
+		if (setting && setting->group)
 			trust_check_files(setting->group, value, problems);
-		else if (setting && (setting->type == SETTING_FILE ||
-					    setting->type == SETTING_HEADER_FILES))
+		else if (setting && setting->kind->file)
 			settings_problem(problems, value, ONLY_TRUSTED "name files");
 	}
 }

@@ -36,7 +36,7 @@ struct tls_context {
 	struct tls_trust trust; /* the names of the files */
 	uint64_t store_number; /* of what was read from them */
 	bool verify;
-	char *min_version;
+	enum tls_version min_version;
 	char *ciphers;
 	bool keylog;
 };
@@ -91,7 +91,7 @@ static bool tls_context_matches(const struct tls_context *context,
 {
 	return context->verify == settings->verify &&
 		tls_trust_matches(&context->trust, settings) &&
-		tls_same(context->min_version, settings->min_version) &&
+		context->min_version == settings->min_version &&
 		tls_same(context->ciphers, settings->ciphers) &&
 		context->keylog == (settings->keylog_file != NULL);
 }
@@ -103,7 +103,6 @@ static void tls_context_free(struct tls_context *context)
 	SSL_CTX_free(context->ssl);
 	tls_sessions_release(&context->sessions);
 	tls_trust_release(&context->trust);
-	free(context->min_version);
 	free(context->ciphers);
 	free(context);
 }
@@ -191,8 +190,8 @@ static bool tls_context_configure(struct tls_context *context, struct tls_cache 
 	SSL_CTX_set_alpn_protos(ssl, alpn, sizeof(alpn) - 1);
 	SSL_CTX_set_verify(ssl, settings->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_cert_verify_callback(ssl, tls_on_certificates, cache);
-	return tls_use_ciphers(ssl, settings->ciphers, error) &&
-		tls_use_version(ssl, settings->min_version, error);
+	tls_use_version(ssl, settings->min_version);
+	return tls_use_ciphers(ssl, settings->ciphers, error);
 }
 
 static struct tls_context *tls_context_new(struct tls_cache *cache,
@@ -203,7 +202,7 @@ static struct tls_context *tls_context_new(struct tls_cache *cache,
 	context->store_number = store_number;
 	tls_trust_init(&context->trust, settings);
 	context->verify = settings->verify;
-	context->min_version = tls_copy(settings->min_version);
+	context->min_version = settings->min_version;
 	context->ciphers = tls_copy(settings->ciphers);
 	context->keylog = settings->keylog_file != NULL;
 
@@ -323,9 +322,9 @@ static struct tls_context *tls_cache_get(struct tls_cache *cache,
 
 static bool tls_check_pins(const struct tls_settings *settings, struct error *error)
 {
-	for (size_t i = 0; i < settings->pin_count; i++) {
-		if (!tls_check_pin(settings->pins[i], error))
-			return false;
+	for (size_t i = 0; i < settings->pins.count; i++) {
+		if (!tls_check_pin(settings->pins.items[i], error))
+			return error_prefix(error, "tls.pins: ");
 	}
 	return true;
 }
@@ -343,6 +342,12 @@ static bool tls_use_keylog(struct tls_client *client, const char *path, struct e
 	close(fd);
 	client->keylog_file = alloc_string(path);
 	return true;
+}
+
+bool tls_needs_check(const struct tls_settings *settings)
+{
+	return settings->ca_file || settings->ca_path || settings->crl_file ||
+		settings->cert_file || settings->ciphers;
 }
 
 /* Those that settings name: the system's own certificates are none of theirs. */

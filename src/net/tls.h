@@ -7,7 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/choice.h"
 #include "base/error.h"
+#include "base/strings.h"
+
+enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+extern const struct choice tls_versions[];
 
 /* How to speak TLS with a server. All strings may be NULL: the default. */
 struct tls_settings {
@@ -19,14 +24,14 @@ struct tls_settings {
 	                              `verify`, and nothing is resumed then; default: none */
 	const char *cert_file;     /* client certificate chain, PEM; read at each connect */
 	const char *key_file;      /* its private key, likewise; default: in cert_file */
-	const char *key_passphrase; /* of an encrypted key: the text itself, not a file */
+	const char *key_passphrase_file; /* for the caller, who sets the next one */
+	const char *key_passphrase; /* of an encrypted key: the text itself */
 	const char *server_name;   /* for SNI and verification; default: the URL's host */
-	const char *min_version;   /* "1.2" or "1.3"; default: "1.2" */
+	enum tls_version min_version;
 	const char *ciphers;       /* OpenSSL cipher list for TLS 1.2; default: OpenSSL's, but
 	                              for finite-field Diffie-Hellman (DHE) */
-	const char *const *pins;   /* "sha256//BASE64": the server's public key must be one of them,
-	                              besides what `verify` says */
-	size_t pin_count;
+	struct string_list pins;   /* "sha256//BASE64": the server's public key must be one of them,
+	                              besides what `verify` says; none: any */
 	bool resume;               /* go on with the session of an earlier call: less to do */
 	const char *keylog_file;   /* the secrets of the sessions are appended, in NSS's format;
 	                              made with mode 0600. For debugging */
@@ -43,13 +48,18 @@ struct tls_report {
 	char certificate_subject[160]; /* "CN=example.com", cut if longer */
 };
 
-/* Whether a pin is well-formed; else ERROR_WEBSOCKET. */
+/* True if a pin, or a name for SNI and verification, is well-formed; else ERROR_WEBSOCKET, with a
+ * text that follows the name of the setting ("must be …"). */
 bool tls_check_pin(const char *pin, struct error *error);
+bool tls_check_server_name(const char *name, struct error *error);
 
 /* Before anything else is asked of OpenSSL; again does nothing. */
 void tls_init(void);
 
 struct tls_stores;
+
+/* True if the settings name anything that tls_check() looks at. */
+bool tls_needs_check(const struct tls_settings *settings);
 
 /* Whether OpenSSL can use the files, which have to be regular ones, and ciphers that the settings
  * name; `pins` aside. Takes its time; for any thread. What it reads stays in `stores`, for the

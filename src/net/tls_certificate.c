@@ -1,5 +1,6 @@
 #include "net/tls_certificate.h"
 
+#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -10,10 +11,14 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "net/url.h"
 
 static const char pin_prefix[] = "sha256//";
 
-enum { PIN_BASE64_LENGTH = 44 }; /* of the 32 bytes of a SHA-256 */
+enum {
+	PIN_BASE64_LENGTH = 44, /* of the 32 bytes of a SHA-256 */
+	SERVER_NAME_MAX = URL_HOST_MAX,
+};
 
 bool tls_check_pin(const char *pin, struct error *error)
 {
@@ -25,8 +30,23 @@ bool tls_check_pin(const char *pin, struct error *error)
 		text_base64_decode(hash, &length, pin + prefix) && length == SHA256_DIGEST_LENGTH)
 		return true;
 	return error_set(error, ERROR_WEBSOCKET,
-		"'%.*s' is not a pinned public key: sha256// and the base64 of its SHA-256",
-		text_cut(pin, 80), pin);
+		"must be \"sha256//\" and the Base64 of a SHA-256, not \"%.*s\"", text_cut(pin, 80),
+		pin);
+}
+
+/* A leading dot would have OpenSSL take any subdomain. */
+bool tls_check_server_name(const char *name, struct error *error)
+{
+	struct in6_addr address;
+
+	if (inet_pton(AF_INET6, name, &address) == 1)
+		return true;
+	if (*name && *name != '.' && strlen(name) <= SERVER_NAME_MAX &&
+		name[strspn(name, URL_HOST_CHARACTERS)] == '\0')
+		return true;
+	return error_set(error, ERROR_WEBSOCKET,
+		"must be the name of a host or an address, without wildcards, not \"%.*s\"",
+		text_cut(name, 100), name);
 }
 
 /* The pin for the key of this certificate, as RFC 7469, section 2.4, hashes it. */
@@ -51,13 +71,11 @@ bool tls_certificate_pinned(const X509 *certificate, const struct tls_settings *
 {
 	char pin[64];
 
-	if (!settings->pin_count)
+	if (!settings->pins.count)
 		return true;
 	tls_certificate_pin(certificate, pin);
-	for (size_t i = 0; i < settings->pin_count; i++) {
-		if (strcmp(settings->pins[i], pin) == 0)
-			return true;
-	}
+	if (string_list_find(&settings->pins, pin) < settings->pins.count)
+		return true;
 	return error_set(error, ERROR_SOCKET_SSL,
 		"certificate of %s not accepted: its public key is %s, which is not pinned", server,
 		pin[0] ? pin : "missing");

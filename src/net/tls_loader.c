@@ -51,7 +51,6 @@ static const size_t tls_job_strings[] = {
 	offsetof(struct tls_settings, cert_file),
 	offsetof(struct tls_settings, key_file),
 	offsetof(struct tls_settings, key_passphrase),
-	offsetof(struct tls_settings, min_version),
 	offsetof(struct tls_settings, ciphers),
 };
 
@@ -71,7 +70,8 @@ static bool tls_job_matches(const struct tls_job *job, const struct tls_settings
 		if (own && wanted ? strcmp(own, wanted) != 0 : own != wanted)
 			return false;
 	}
-	return job->settings.verify == settings->verify;
+	return job->settings.verify == settings->verify &&
+		job->settings.min_version == settings->min_version;
 }
 
 static struct tls_job *tls_job_new(struct tls_loader *loader, const struct tls_settings *settings)
@@ -81,6 +81,7 @@ static struct tls_job *tls_job_new(struct tls_loader *loader, const struct tls_s
 	job->loader = loader;
 	job->stores = tls_stores_hold(loader->stores);
 	job->settings.verify = settings->verify;
+	job->settings.min_version = settings->min_version;
 	for (size_t i = 0; i < TLS_JOB_STRINGS; i++) {
 		const char *text = *tls_job_string(settings, i);
 

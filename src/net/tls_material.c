@@ -8,17 +8,16 @@
 #include "base/file.h"
 #include "net/tls_guard.h"
 
-bool tls_use_version(SSL_CTX *context, const char *version, struct error *error)
-{
-	int minimum = TLS1_2_VERSION;
+const struct choice tls_versions[] = {
+	{"1.2", TLS_VERSION_1_2},
+	{"1.3", TLS_VERSION_1_3},
+	{0},
+};
 
-	if (version && strcmp(version, "1.3") == 0)
-		minimum = TLS1_3_VERSION;
-	else if (version && strcmp(version, "1.2") != 0)
-		return error_set(error, ERROR_WEBSOCKET,
-			"TLS version '%s' is not known: use 1.2 or 1.3", version);
-	SSL_CTX_set_min_proto_version(context, minimum);
-	return true;
+void tls_use_version(SSL_CTX *context, enum tls_version minimum)
+{
+	SSL_CTX_set_min_proto_version(
+		context, minimum == TLS_VERSION_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
 }
 
 bool tls_use_ciphers(SSL_CTX *context, const char *list, struct error *error)
@@ -117,15 +116,15 @@ static bool tls_material_try(
 	SSL_CTX *context;
 	bool usable = false;
 
-	if (!settings->cert_file && !settings->ciphers && !settings->min_version)
+	if (!settings->cert_file && !settings->ciphers)
 		return true;
 	context = SSL_CTX_new(TLS_client_method());
 	if (!context)
 		return error_set(
 			error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
+	tls_use_version(context, settings->min_version);
 	usable = tls_use_ciphers(context, settings->ciphers, error) &&
-		 tls_use_version(context, settings->min_version, error) &&
-		 tls_load_certificate(context, settings, error);
+		tls_load_certificate(context, settings, error);
 	if (usable)
 		tls_material_take(material, context);
 	SSL_CTX_free(context);

@@ -20,7 +20,7 @@ struct tls_material {
 };
 
 /* Reads them: on a thread, as it takes its time. Whether OpenSSL can use all of it, and the ciphers
- * and the version of the settings. */
+ * of the settings. */
 bool tls_material_load(struct tls_material *material, const struct tls_settings *settings,
 	struct tls_stores *stores, struct error *error);
 
@@ -32,7 +32,7 @@ bool tls_material_use(const struct tls_material *material, SSL *ssl,
 	const struct tls_settings *settings, struct error *error);
 
 /* Of the settings, on a new context. */
-bool tls_use_version(SSL_CTX *context, const char *version, struct error *error);
+void tls_use_version(SSL_CTX *context, enum tls_version minimum);
 bool tls_use_ciphers(SSL_CTX *context, const char *list, struct error *error);
 
 /* Without it OpenSSL would ask for the passphrase of a key on the terminal. */

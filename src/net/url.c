@@ -13,7 +13,6 @@
 #include "base/text.h"
 
 enum {
-	URL_HOST_MAX = 253, /* RFC 1035, section 2.3.4, as text */
 	URL_SCHEME_MAX = 32, /* likewise, with its "://" */
 	URL_SHOWN_MAX = 256, /* in an error, so that there is room for what is wrong */
 };
@@ -179,8 +178,7 @@ static bool url_take_host(struct url *url, const char *host, const char *text, s
 		return url_error(error, text, "the host begins with a dot");
 	if (length > URL_HOST_MAX)
 		return url_error(error, text, "the host is longer than 253 characters");
-	if (strspn(url->host,
-		    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_") != length)
+	if (strspn(url->host, URL_HOST_CHARACTERS) != length)
 		return url_error(error, text, "the host has a character that is not allowed in host names");
 	return true;
 }

@@ -39,6 +39,10 @@ void url_show(const char *text, char shown[URL_SHOWN_SIZE]);
 
 /* What follows is for this room. */
 
+/* Of the name of a host: RFC 1035, section 2.3.4, as text, and what many use beside it. */
+enum { URL_HOST_MAX = 253 };
+#define URL_HOST_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"
+
 /* "example.com:443", as errors name a server: unlike the Host header always with the port. For
  * ws+unix the path of the socket. */
 enum { URL_SERVER_SIZE = 280 };

@@ -95,12 +95,12 @@ START_TEST(pins)
 {
 	const struct pin_case *expected = &pin_cases[_i];
 	char pin[2][64], servers[64], text[256];
-	const char *pinned[] = {pin[0], pin[1]};
+	char *pinned[] = {pin[0], pin[1]};
 	struct tls_settings settings = {
-		.verify = expected->verify, .ca_file = ca.cert_file, .pins = pinned};
+		.verify = expected->verify, .ca_file = ca.cert_file, .pins.items = pinned};
 
 	for (size_t i = 0; i < 2 && expected->pinned[i]; i++)
-		make_pin(expected->pinned[i], pin[settings.pin_count++]);
+		make_pin(expected->pinned[i], pin[settings.pins.count++]);
 	tls_server_start(&server, expected->server, SCRIPT_ECHO);
 	tls_server_go(&server);
 	ck_assert_msg(dial(&settings) == expected->accepted, "%s", fixture.error.text);
@@ -130,8 +130,8 @@ START_TEST(bad_pins)
 		"sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
 		"sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;",
 	};
-	const char *pin = bad[_i];
-	struct tls_settings settings = {.pins = &pin, .pin_count = 1};
+	char *pin = (char *)bad[_i];
+	struct tls_settings settings = {.pins = {&pin, 1}};
 	struct error error;
 
 	tls_server_start(&server, &good, SCRIPT_ECHO);
@@ -139,7 +139,7 @@ START_TEST(bad_pins)
 	ck_assert(!tls_check_pin(pin, &error));
 	ck_assert_str_eq(error.name, ERROR_WEBSOCKET);
 	ck_assert(!dial(&settings));
-	ck_assert_str_eq(fixture.error.text, error.text);
+	ck_assert_ptr_nonnull(strstr(fixture.error.text, error.text));
 	tls_server_stop(&server);
 	ck_assert(tls_check_pin("sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", &error));
 }
@@ -183,7 +183,7 @@ START_TEST(resumption_only_of_the_same)
 	struct tls_settings first = {.verify = true, .ca_file = ca.cert_file, .resume = true};
 	struct tls_settings others[] = {first, first, first, first};
 	char pin[64];
-	const char *pinned[] = {pin};
+	char *pinned[] = {pin};
 
 	make_pin(&lone, pin);
 	others[0].server_name = "good.test";
@@ -204,8 +204,7 @@ START_TEST(resumption_only_of_the_same)
 	ck_assert(fixture.report.tls->resumed);
 	exchange();
 
-	first.pins = pinned;
-	first.pin_count = 1;
+	first.pins = (struct string_list){pinned, 1};
 	ck_assert(!dial(&first)); /* a resumed handshake does not slip past the pins */
 	ck_assert_ptr_nonnull(strstr(fixture.error.text, "not pinned"));
 	fixture_close(&fixture);

@@ -141,10 +141,8 @@ static const struct failure_case failure_cases[] = {
 		"port?"},
 	{SCRIPT_CLOSE_AT_ONCE, {0}, ERROR_SOCKET_SSL,
 		"TLS handshake with 127.0.0.1:%P failed: connection closed by peer"},
-	{SCRIPT_ECHO, {.min_version = "1.3"}, ERROR_SOCKET_SSL,
+	{SCRIPT_ECHO, {.min_version = TLS_VERSION_1_3}, ERROR_SOCKET_SSL,
 		"TLS handshake with 127.0.0.1:%P failed: tlsv1 alert protocol version"},
-	{SCRIPT_ECHO, {.min_version = "1.1"}, ERROR_WEBSOCKET,
-		"TLS version '1.1' is not known: use 1.2 or 1.3"},
 	{SCRIPT_ECHO, {.ciphers = "NONSENSE"}, ERROR_WEBSOCKET,
 		"TLS cipher list 'NONSENSE' cannot be used: no cipher match"},
 	{SCRIPT_ECHO, {.verify = true, .ca_file = "/nonexistent/ca"}, ERROR_SOCKET_SSL,
@@ -318,15 +316,15 @@ static enum stream_status read_all(struct stream *stream, size_t piece, char *da
 struct stream_case {
 	enum script script;
 	size_t piece;
-	const char *version;
+	enum tls_version version;
 };
 
 static const struct stream_case stream_cases[] = {
-	{SCRIPT_END, 65536, "1.3"},
-	{SCRIPT_END, 100, "1.3"},
-	{SCRIPT_END, 1, "1.2"},
-	{SCRIPT_TRUNCATE, 65536, "1.3"},
-	{SCRIPT_TRUNCATE, 999, "1.2"},
+	{SCRIPT_END, 65536, TLS_VERSION_1_3},
+	{SCRIPT_END, 100, TLS_VERSION_1_3},
+	{SCRIPT_END, 1, TLS_VERSION_1_2},
+	{SCRIPT_TRUNCATE, 65536, TLS_VERSION_1_3},
+	{SCRIPT_TRUNCATE, 999, TLS_VERSION_1_2},
 };
 
 START_TEST(tls_stream)
@@ -339,7 +337,7 @@ START_TEST(tls_stream)
 	size_t total;
 
 	tls_server_start(&server, &good, expected->script);
-	if (strcmp(expected->version, "1.2") == 0)
+	if (expected->version == TLS_VERSION_1_2)
 		SSL_CTX_set_max_proto_version(server.context, TLS1_2_VERSION);
 	tls_server_go(&server);
 	fixture_dial(&fixture, &settings, 2000, 2000, "wss://127.0.0.1:%u/", server.port);

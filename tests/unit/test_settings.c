@@ -51,7 +51,7 @@ START_TEST(a_connection_has_the_standard_values)
 	ck_assert_uint_eq(a->reconnect.max, 60 * CLOCK_NS_PER_SECOND);
 	ck_assert_double_eq(a->reconnect.factor, 2.0);
 	ck_assert(a->tls.verify);
-	ck_assert_str_eq(a->tls.min_version, "1.2");
+	ck_assert_int_eq(a->tls.min_version, TLS_VERSION_1_2);
 	ck_assert_uint_eq(a->warn.warning_ms, 0);
 	ck_assert_uint_eq(a->warn.min_ms, 1000);
 	ck_assert_uint_eq(a->warn.queue, WARNINGS_QUEUE_DEFAULT);
@@ -98,8 +98,8 @@ START_TEST(a_connection_is_plain_unless_told_otherwise)
 	ck_assert_uint_eq(a->tcp.keepalive_count, 4);
 	ck_assert_uint_eq(a->tcp.user_timeout, 0);
 	ck_assert_int_eq(a->address.family, AF_UNSPEC);
-	ck_assert_uint_eq(a->tls_extra.pins.count, 0);
-	ck_assert(a->tls_extra.resume);
+	ck_assert_uint_eq(a->tls.pins.count, 0);
+	ck_assert(a->tls.resume);
 	settings_free(settings);
 }
 END_TEST
@@ -199,7 +199,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_str_eq(a->tls.cert_file, "/c");
 	ck_assert_str_eq(a->tls.key_file, "/k");
 	ck_assert_str_eq(a->tls.server_name, "s");
-	ck_assert_str_eq(a->tls.min_version, "1.3");
+	ck_assert_int_eq(a->tls.min_version, TLS_VERSION_1_3);
 	ck_assert_str_eq(a->tls.ciphers, "x");
 	ck_assert_uint_eq(a->warn.warning_ms, 13);
 	ck_assert_uint_eq(a->warn.warning_bs, 5000000000);
@@ -297,11 +297,11 @@ START_TEST(every_setting_for_an_awkward_server_is_read)
 	ck_assert_int_eq(a->address.family, AF_INET6);
 	ck_assert_str_eq(a->address.source, "::1");
 	ck_assert_str_eq(a->address.interface, "lo");
-	ck_assert_uint_eq(a->tls_extra.pins.count, 1);
-	ck_assert_str_eq(a->tls_extra.pins.items[0], PIN);
-	ck_assert(!a->tls_extra.resume);
-	ck_assert_str_eq(a->tls_extra.keylog_file, "/l");
-	ck_assert_str_eq(a->tls_extra.key_passphrase_file, "/kp");
+	ck_assert_uint_eq(a->tls.pins.count, 1);
+	ck_assert_str_eq(a->tls.pins.items[0], PIN);
+	ck_assert(!a->tls.resume);
+	ck_assert_str_eq(a->tls.keylog_file, "/l");
+	ck_assert_str_eq(a->tls.key_passphrase_file, "/kp");
 	settings_free(settings);
 }
 END_TEST

@@ -159,7 +159,7 @@ START_TEST(not_everybody_inherits_how_to_log_in)
 	ck_assert_msg(connection != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	s = connection->settings;
 	ck_assert_uint_eq(s->idle_timeout, 9 * CLOCK_NS_PER_SECOND);
-	ck_assert_str_eq(s->tls.min_version, "1.3");
+	ck_assert_int_eq(s->tls.min_version, TLS_VERSION_1_3);
 	ck_assert_uint_eq(s->headers.count, 1);
 	ck_assert_str_eq(s->headers.items[0].name, "Z");
 	ck_assert_uint_eq(s->header_files.count + s->protocols.count + s->on_open.count, 0);
@@ -173,7 +173,7 @@ START_TEST(not_everybody_inherits_how_to_log_in)
 	ck_assert_ptr_null(s->proxy.password_file);
 	ck_assert_ptr_null(s->tls.cert_file);
 	ck_assert_ptr_null(s->tls.key_file);
-	ck_assert_ptr_null(s->tls_extra.key_passphrase_file);
+	ck_assert_ptr_null(s->tls.key_passphrase_file);
 	connection_config_free(connection);
 }
 END_TEST

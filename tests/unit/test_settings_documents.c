@@ -54,7 +54,7 @@ static void assert_described(const char *text, const struct setting *table, cons
 
 	for (; table->name; table++) {
 		snprintf(name, sizeof(name), "%s%s", prefix, table->name);
-		if (table->type == SETTING_GROUP) {
+		if (table->group) {
 			strcat(name, ".");
 			assert_described(text, table->group, name);
 			continue;
@@ -82,10 +82,10 @@ static void assert_in_example(const char *text, const struct setting *table)
 	char line[128];
 
 	for (; table->name; table++) {
-		bool quoted = table->type != SETTING_BOOL && table->type != SETTING_INTEGER &&
-			      table->type != SETTING_NUMBER;
+		bool quoted = table->kind != &setting_kind_bool &&
+			table->kind != &setting_kind_integer && table->kind != &setting_kind_number;
 
-		if (table->type == SETTING_GROUP)
+		if (table->group)
 			assert_in_example(text, table->group);
 		/* Two of the values depend on the build. */
 		if (!table->standard || strcmp(table->name, "runtime_dir") == 0 ||

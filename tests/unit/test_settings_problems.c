@@ -335,10 +335,10 @@ static const struct {
 	{"tls = { key_passphrase_file = \"/k\"; };",
 		"tls: 'key_passphrase_file' needs the 'cert_file' whose key it opens"},
 	{"tls = { pins = [ \"" PIN "\", \"sha256//YQ==\" ]; };",
-		"tls.pins: must be \"sha256//\" and the Base64 of a SHA-256 each, not "
+		"tls.pins[1]: must be \"sha256//\" and the Base64 of a SHA-256, not "
 		"\"sha256//YQ==\""},
 	{"tls = { pins = [ \"" BYTES_44 "\" ]; };",
-		"tls.pins: must be \"sha256//\" and the Base64 of a SHA-256 each, not "
+		"tls.pins[0]: must be \"sha256//\" and the Base64 of a SHA-256, not "
 		"\"" BYTES_44 "\""},
 };
 
