@@ -21,7 +21,7 @@ static json_t *report_number(uint64_t number)
 	return json_integer((json_int_t)number);
 }
 
-static json_t *report_choice(const struct choice *choices, int value)
+static json_t *report_choice(const struct choice *choices, unsigned value)
 {
 	return json_string(choice_name(choices, value));
 }

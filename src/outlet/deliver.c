@@ -112,18 +112,9 @@ void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length)
 
 void outlet_update_encodes(struct outlet *outlet)
 {
-	outlet->encodes = outlet->settings.format == OUTLET_FRAMES ||
+	outlet->encodes = outlet->format->shareable ||
 		outlet->settings.start == OUTLET_OLDEST ||
 		outlet_slowest(outlet) != UINT64_MAX || outlet->lapped;
-}
-
-static bool outlet_has_sources(const struct outlet *outlet)
-{
-	for (unsigned i = 0; i < outlet->source_count; i++) {
-		if (outlet->sources[i].thing)
-			return true;
-	}
-	return false;
 }
 
 /* One that is to get nothing any more. The ring stays with those that have mapped it. */
@@ -143,7 +134,7 @@ static void outlet_end_drained(struct outlet *outlet)
 	struct subscriber *subscriber;
 	uint64_t end;
 
-	if (!outlet->draining || outlet_has_sources(outlet))
+	if (!outlet->draining || sources_remain(&outlet->sources))
 		return;
 	end = clock_monotonic() + OUTLET_TURN_TIME;
 	while ((subscriber = outlet_next_drained(outlet)) && clock_monotonic() < end)
@@ -183,7 +174,7 @@ static uint64_t outlet_count_lost(struct outlet *outlet, uint64_t messages)
 void outlet_lose(struct outlet *outlet, unsigned source, uint64_t messages)
 {
 	if (outlet_count_lost(outlet, messages))
-		outlet_tell_lost(outlet, outlet->sources[source].name, messages);
+		outlet_tell_lost(outlet, outlet->sources.items[source].name, messages);
 }
 
 /* One that it has been sent a part of is lost as well. */

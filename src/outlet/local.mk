@@ -2,15 +2,17 @@ noinst_LIBRARIES += liboutlet.a
 liboutlet_a_SOURCES = \
 	src/outlet/cursors.c src/outlet/cursors.h \
 	src/outlet/deliver.c \
-	src/outlet/encode.h \
-	src/outlet/encode_frames.c \
-	src/outlet/encode_json.c \
-	src/outlet/encode_lines.c \
-	src/outlet/encode_packets.c \
+	src/outlet/format.c src/outlet/format.h \
+	src/outlet/format_frames.c \
+	src/outlet/format_input.c src/outlet/format_input.h \
+	src/outlet/format_json.c \
+	src/outlet/format_lines.c \
+	src/outlet/format_packets.c \
+	src/outlet/formats.h \
 	src/outlet/frames.h \
+	src/outlet/greeting.c \
 	src/outlet/input.c \
 	src/outlet/input_turns.c \
-	src/outlet/join.c \
 	src/outlet/mapped.c \
 	src/outlet/message.h \
 	src/outlet/outlet.c src/outlet/outlet.h src/outlet/outlet_private.h \
@@ -19,5 +21,6 @@ liboutlet_a_SOURCES = \
 	src/outlet/packets.c \
 	src/outlet/room.c \
 	src/outlet/ring.c src/outlet/ring.h \
+	src/outlet/sources.c src/outlet/sources.h \
 	src/outlet/subscriber.c src/outlet/subscriber.h
 OUTLET_LIBS = liboutlet.a $(WS_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS)

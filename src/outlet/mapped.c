@@ -2,7 +2,6 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "outlet/frames.h"
 #include "outlet/outlet_private.h"
 
 /*
@@ -59,8 +58,7 @@ void mapped_catch_up(struct outlet *outlet)
 
 static void mapped_answer_subscriber(struct subscriber *subscriber)
 {
-	encode_frames_append(&subscriber->aside, FRAMES_ARRIVED, subscriber->awaited,
-		FRAMES_NO_CONNECTION, NULL, 0);
+	subscriber->outlet->format->arrived(&subscriber->aside, subscriber->awaited);
 	subscriber_move(subscriber, SUBSCRIBER_MAPPED);
 	subscriber_send(subscriber);
 }
@@ -117,16 +115,18 @@ static void mapped_each(struct outlet *outlet, void (*visit)(struct subscriber *
 
 static void mapped_tell_subscriber(struct subscriber *subscriber, const void *context)
 {
-	const struct encode_record *record = context;
+	const struct outlet *outlet = subscriber->outlet;
+	const struct format_record *record = context;
+	unsigned source = record->message->source;
 
-	if (record->message->source < subscriber->named)
-		return; /* by the hello */
-	encode_frames_append(&subscriber->aside, FRAMES_NAME, record->seq, record->message->source,
-		record->connection, record->connection_length);
+	if (source < subscriber->named)
+		return; /* by the greeting */
+	outlet->format->name(&subscriber->aside, record->seq, source,
+		&outlet->sources.items[source]);
 	subscriber_send(subscriber);
 }
 
-void mapped_tell_name(struct outlet *outlet, const struct encode_record *record)
+void mapped_tell_name(struct outlet *outlet, const struct format_record *record)
 {
 	mapped_each(outlet, mapped_tell_subscriber, record);
 }

@@ -5,29 +5,13 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
-#include "outlet/frames.h"
 #include "outlet/outlet_private.h"
 
 #define OUTLET_RING_MAX (UINT64_C(1) << 32)
 
 enum {
-	OUTLET_HELLO_SECONDS = 10,
+	OUTLET_GREETING_SECONDS = 10,
 	OUTLET_CHUNK = 32,   /* this part of a ring is forgotten at a time */
-};
-
-static const struct encode_format *const outlet_encoders[] = {
-	[OUTLET_LINES] = &encode_lines,
-	[OUTLET_JSON] = &encode_json,
-	[OUTLET_FRAMES] = &encode_frames,
-	[OUTLET_PACKETS] = &encode_packets,
-};
-
-const struct choice outlet_formats[] = {
-	{"lines", OUTLET_LINES},
-	{"json", OUTLET_JSON},
-	{"frames", OUTLET_FRAMES},
-	{"packets", OUTLET_PACKETS},
-	{0},
 };
 
 const struct choice outlet_on_lags[] = {
@@ -81,15 +65,15 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	outlet_copy_settings(&outlet->settings, settings);
 	outlet->subject = (struct log_subject){"outlet", outlet->settings.name, settings->untrusted};
 	outlet->callbacks = callbacks;
-	outlet->format = outlet_encoders[settings->format];
-	if (settings->format == OUTLET_JSON)
+	outlet->format = outlet_format(settings->format);
+	if (outlet->format->timed)
 		outlet->clock = alloc_zero(1, sizeof(*outlet->clock));
-	outlet->hello_timeout = OUTLET_HELLO_SECONDS * CLOCK_NS_PER_SECOND;
+	outlet->greeting_timeout = OUTLET_GREETING_SECONDS * CLOCK_NS_PER_SECOND;
 	for (int state = 0; state < SUBSCRIBER_STATES; state++)
 		TAILQ_INIT(&outlet->subscribers[state]);
 	TAILQ_INIT(&outlet->laggards);
 	TAILQ_INIT(&outlet->waiters);
-	ring_init(&outlet->ring, settings->ring, settings->format == OUTLET_FRAMES);
+	ring_init(&outlet->ring, settings->ring, outlet->format->shareable);
 	outlet->begun = clock_realtime() / CLOCK_NS_PER_US;
 	outlet_update_encodes(outlet);
 	return outlet;
@@ -108,7 +92,6 @@ static struct outlet *outlet_make(struct event_base *base, struct log *log,
 {
 	struct listener_access access = outlet_access(settings);
 	struct outlet *outlet;
-	int type;
 
 	if (settings->ring > OUTLET_RING_MAX) {
 		error_set(error, ERROR_SETTINGS, "a ring of %llu bytes is larger than 4G",
@@ -117,9 +100,8 @@ static struct outlet *outlet_make(struct event_base *base, struct log *log,
 	}
 	outlet = outlet_create(base, log, settings, callbacks);
 	outlet->input_turns = turns;
-	type = outlet->format->packets ? SOCK_SEQPACKET : SOCK_STREAM;
 	outlet->listener = listen_to(listeners,
-		&outlet->subject, outlet->settings.path, type, &access, subscriber_accept, outlet,
+		&outlet->subject, outlet->settings.path, outlet->format->socket_type, &access, subscriber_accept, outlet,
 		error);
 	if (!outlet->listener) {
 		outlet_free(outlet);
@@ -190,9 +172,7 @@ void outlet_free(struct outlet *outlet)
 	mapped_left(outlet);
 	if (outlet->flush)
 		event_free(outlet->flush);
-	for (unsigned i = 0; i < outlet->source_count; i++)
-		free(outlet->sources[i].name);
-	free(outlet->sources);
+	sources_release(&outlet->sources);
 	cursors_release(&outlet->behind);
 	ring_release(&outlet->ring);
 	free(outlet->clock);
@@ -315,36 +295,27 @@ const struct outlet_settings *outlet_settings(const struct outlet *outlet)
 
 unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing)
 {
-	unsigned number = outlet->source_count++;
+	unsigned number = sources_add(&outlet->sources, name, thing);
 
-	outlet->sources = alloc_one_more(outlet->sources, number, sizeof(*outlet->sources));
-	outlet->sources[number] = (struct outlet_source){
-		.name = alloc_string(name),
-		.thing = thing,
-		.length = (unsigned)strlen(name),
-		.announced = outlet->subscriber_count == 0,
-	};
+	outlet->sources.items[number].announced = outlet->subscriber_count == 0;
 	return number;
 }
 
 void outlet_remove_source(struct outlet *outlet, unsigned source)
 {
-	free(outlet->sources[source].name);
-	outlet->sources[source].name = NULL;
-	outlet->sources[source].thing = NULL;
-	outlet->sources[source].length = 0;
+	sources_remove(&outlet->sources, source);
 	if (outlet->draining)
 		outlet_schedule_flush(outlet);
 }
 
 unsigned outlet_source_count(const struct outlet *outlet)
 {
-	return outlet->source_count;
+	return outlet->sources.count;
 }
 
 void *outlet_source(const struct outlet *outlet, unsigned source)
 {
-	return outlet->sources[source].thing;
+	return outlet->sources.items[source].thing;
 }
 
 bool outlet_open_ring(struct outlet *outlet)
@@ -364,23 +335,23 @@ bool outlet_open_ring(struct outlet *outlet)
 	return false;
 }
 
-static inline struct encode_record outlet_record(const struct outlet *outlet,
+static inline struct format_record outlet_record(const struct outlet *outlet,
 	const struct outlet_message *message)
 {
-	const struct outlet_source *source = &outlet->sources[message->source];
+	const struct source *source = &outlet->sources.items[message->source];
 
-	return (struct encode_record){
+	return (struct format_record){
 		.seq = outlet->ring.next,
 		.message = message,
-		.connection = source->name ? source->name : "",
-		.connection_length = source->length,
+		.source = source->name ? source->name : "",
+		.source_length = source->length,
 		.announce = !source->announced,
 	};
 }
 
 size_t outlet_record_length(const struct outlet *outlet, const struct outlet_message *message)
 {
-	const struct encode_record record = outlet_record(outlet, message);
+	const struct format_record record = outlet_record(outlet, message);
 
 	return outlet->format->length(&record);
 }
@@ -427,7 +398,7 @@ static inline void outlet_commit(struct outlet *outlet, size_t length)
 static void outlet_drop_oversize(struct outlet *outlet, size_t length)
 {
 	uint64_t seq = outlet->ring.next;
-	uint8_t notice[ENCODE_GAP_MAX];
+	uint8_t notice[FORMAT_GAP_MAX];
 	size_t notice_length;
 
 	outlet->stats.oversize++;
@@ -441,7 +412,7 @@ static void outlet_drop_oversize(struct outlet *outlet, size_t length)
 	outlet_commit(outlet, notice_length);
 }
 
-static inline void outlet_append(struct outlet *outlet, const struct encode_record *record, size_t length)
+static inline void outlet_append(struct outlet *outlet, const struct format_record *record, size_t length)
 {
 	if (length > outlet->ring.size) {
 		outlet_drop_oversize(outlet, record->message->length);
@@ -450,7 +421,7 @@ static inline void outlet_append(struct outlet *outlet, const struct encode_reco
 	outlet->format->write(outlet_make_room(outlet, length), record, outlet->clock);
 	if (record->announce) {
 		mapped_tell_name(outlet, record);
-		outlet->sources[record->message->source].announced = true;
+		outlet->sources.items[record->message->source].announced = true;
 	}
 	outlet_commit(outlet, length);
 }
@@ -482,7 +453,7 @@ static bool outlet_spares_subscribers(struct outlet *outlet, size_t length)
 
 void outlet_publish(struct outlet *outlet, const struct outlet_message *message)
 {
-	struct encode_record record;
+	struct format_record record;
 	size_t length;
 
 	if (!outlet_records(outlet, message))
@@ -495,7 +466,7 @@ void outlet_publish(struct outlet *outlet, const struct outlet_message *message)
 
 bool outlet_offer(struct outlet *outlet, const struct outlet_message *message)
 {
-	struct encode_record record;
+	struct format_record record;
 	size_t length;
 
 	if (!outlet_records(outlet, message))
@@ -545,7 +516,7 @@ static struct outlet_subscriber_info outlet_subscriber_info(const struct subscri
 
 		unsent = outlet->ring.head - ring_start(&outlet->ring, target);
 		lost += target - subscriber->lost_to;
-	} else if (subscriber->joined && !subscriber->mode) {
+	} else if (subscriber->joined && !subscriber->maps) {
 		unsent = outlet->ring.head - subscriber->cursor;
 	}
 	return (struct outlet_subscriber_info){
@@ -553,7 +524,7 @@ static struct outlet_subscriber_info outlet_subscriber_info(const struct subscri
 		.pid = subscriber->pid,
 		.uid = subscriber->uid,
 		.since = subscriber->since,
-		.mapped = subscriber->mode != FRAMES_MODE_BYTES,
+		.mapped = subscriber->maps,
 		.sent = subscriber->sent,
 		.behind = unsent + subscriber->rest_left + subscriber->aside.length,
 		.lost = lost,

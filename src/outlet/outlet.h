@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/event_type.h"
 #include "base/log.h"
+#include "outlet/formats.h"
 #include "outlet/message.h"
 #include "outlet/outlet_stats.h"
 
@@ -23,19 +24,17 @@
 struct outlet;
 struct listeners; /* see listener.h */
 
-enum outlet_format { OUTLET_LINES, OUTLET_JSON, OUTLET_FRAMES, OUTLET_PACKETS };
 enum outlet_on_lag { OUTLET_SKIP, OUTLET_CLOSE, OUTLET_WAIT };
 enum outlet_start { OUTLET_LIVE, OUTLET_OLDEST };
 
 /* Their names. */
-extern const struct choice outlet_formats[];
 extern const struct choice outlet_on_lags[];
 extern const struct choice outlet_starts[];
 
 struct outlet_settings {
 	const char *name;
 	const char *path; /* absolute */
-	enum outlet_format format;
+	unsigned format; /* one of outlet_formats */
 	enum outlet_on_lag on_lag;
 	enum outlet_start start;
 	mode_t mode;

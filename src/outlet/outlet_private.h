@@ -6,9 +6,11 @@
 
 #include "base/listener.h"
 #include "outlet/cursors.h"
-#include "outlet/encode.h"
+#include "outlet/format.h"
+#include "outlet/formats.h"
 #include "outlet/outlet.h"
 #include "outlet/ring.h"
+#include "outlet/sources.h"
 #include "outlet/subscriber.h"
 
 /* The inside of an outlet, for the files of this room. */
@@ -16,13 +18,6 @@
 /* How long subscribers are looked after at a time, for each reason to: thousands of them would hold up
  * all else. */
 #define OUTLET_TURN_TIME CLOCK_NS_PER_MS
-
-struct outlet_source {
-	char *name;     /* NULL: removed */
-	void *thing;    /* the owner's */
-	unsigned length; /* of the name */
-	bool announced; /* `frames`: every subscriber has been told the name, or will be by hello */
-};
 
 TAILQ_HEAD(outlet_waiters, outlet_waiter);
 
@@ -32,15 +27,14 @@ struct outlet {
 	struct log_subject subject;
 	struct outlet_settings settings; /* its strings are the outlet's own */
 	const struct outlet_callbacks *callbacks;
-	const struct encode_format *format;
-	struct encode_clock *clock; /* NULL: the format tells no time */
+	const struct outlet_format *format;
+	struct format_clock *clock; /* NULL: the format is not timed */
 	struct listener *listener; /* NULL once drained */
 	struct input_turns *input_turns;
 	struct ring ring;
 	uint64_t begun; /* when it began to count its records, microseconds since 1970 */
 
-	struct outlet_source *sources;
-	unsigned source_count; /* removed ones included */
+	struct sources sources;
 	size_t oversize_length; /* of the last message larger than the ring */
 
 	struct subscriber_list subscribers[SUBSCRIBER_STATES];
@@ -52,7 +46,7 @@ struct outlet {
 	unsigned subscriber_count;       /* without those that are gone */
 	unsigned sleepers;               /* of those that map the ring: who may sleep */
 	uint64_t subscriber_id;          /* of the latest */
-	uint64_t hello_timeout;          /* ns */
+	uint64_t greeting_timeout;       /* ns */
 
 	uint64_t woken; /* the head when sleepers were last woken */
 
@@ -148,7 +142,7 @@ void mapped_flush(struct outlet *outlet);
 void mapped_catch_up(struct outlet *outlet);
 
 /* Before the first record of a source: tells its name to who has not had it by hello. */
-void mapped_tell_name(struct outlet *outlet, const struct encode_record *record);
+void mapped_tell_name(struct outlet *outlet, const struct format_record *record);
 
 /* The settings have changed: ends them if on_lag has become wait. */
 void mapped_refuse(struct outlet *outlet);

@@ -4,8 +4,8 @@
 #include "outlet/outlet_private.h"
 
 /*
- * Sending to a subscriber of a `packets` outlet: a record is a packet, which is sent whole or not
- * at all, so that the cursor is always at the start of one.
+ * Sending to a subscriber on a SOCK_SEQPACKET socket: a record is a packet, which is sent whole or
+ * not at all, so that the cursor is always at the start of one.
  */
 
 enum {
@@ -25,7 +25,7 @@ static unsigned packets_gather(const struct ring *ring, uint64_t seq, struct mms
 
 		parts[count] = (struct iovec){
 			ring->memory + (start & (ring->size - 1)),
-			end - start - ENCODE_PACKET_END,
+			end - start - FORMAT_PACKET_END,
 		};
 		packets[count].msg_hdr = (struct msghdr){
 			.msg_iov = &parts[count],

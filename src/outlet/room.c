@@ -42,7 +42,7 @@ static void room_measure(struct outlet *outlet)
 static size_t room_needed(const struct outlet *outlet, size_t length)
 {
 	size_t size = outlet->ring.size;
-	size_t needed = (length > size ? ENCODE_GAP_MAX : length) + size / ROOM_RESERVE;
+	size_t needed = (length > size ? FORMAT_GAP_MAX : length) + size / ROOM_RESERVE;
 
 	return needed < size ? needed : size;
 }

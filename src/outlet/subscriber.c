@@ -11,7 +11,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/packet.h"
-#include "outlet/frames.h"
 #include "outlet/outlet_private.h"
 
 enum {
@@ -110,6 +109,31 @@ static void subscriber_await_output(struct subscriber *subscriber)
 
 enum { SUBSCRIBER_PARTS = 3 }; /* the rest of a record, what is set aside, and the ring */
 
+/* The names that may have been lost in the gap. */
+static void subscriber_repeat_names(struct subscriber *subscriber)
+{
+	const struct outlet *outlet = subscriber->outlet;
+	const struct sources *sources = &outlet->sources;
+
+	if (!outlet->format->name)
+		return;
+	for (unsigned i = subscriber->named; i < sources->count; i++) {
+		if (sources_has(sources, i) && sources->items[i].announced)
+			outlet->format->name(&subscriber->aside, subscriber->gap_to + 1, i,
+				&sources->items[i]);
+	}
+}
+
+static void subscriber_announce_gap(struct subscriber *subscriber)
+{
+	uint8_t *notice = buffer_reserve(&subscriber->aside, FORMAT_GAP_MAX);
+
+	buffer_commit(&subscriber->aside, subscriber->outlet->format->gap(notice,
+						  subscriber->gap_from, subscriber->gap_to));
+	subscriber->gap_from = 0;
+	subscriber_repeat_names(subscriber);
+}
+
 /* What there is to send, in order: returns how many parts. */
 static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[SUBSCRIBER_PARTS])
 {
@@ -121,14 +145,8 @@ static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[S
 
 	if (subscriber->state == SUBSCRIBER_LAPPED && aside->length == 0 && !rest)
 		subscriber_return(subscriber);
-	if (subscriber->gap_from && aside->length == 0 && !rest) {
-		uint8_t *notice = buffer_reserve(aside, ENCODE_GAP_MAX);
-
-		buffer_commit(aside, outlet->format->gap(notice, subscriber->gap_from,
-					     subscriber->gap_to));
-		subscriber->gap_from = 0;
-		join_repeat_names(subscriber);
-	}
+	if (subscriber->gap_from && aside->length == 0 && !rest)
+		subscriber_announce_gap(subscriber);
 	if (rest)
 		parts[count++] = (struct iovec){
 			rest->bytes + rest->length - subscriber->rest_left,
@@ -136,8 +154,8 @@ static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[S
 		};
 	if (aside->length)
 		parts[count++] = (struct iovec){aside->memory + aside->start, aside->length};
-	if (subscriber->state == SUBSCRIBER_FINISHING || subscriber->state == SUBSCRIBER_LAPPED ||
-		subscriber->gap_from || subscriber->mode)
+	if (!subscriber->joined || subscriber->maps || subscriber->gap_from ||
+		subscriber->state == SUBSCRIBER_FINISHING || subscriber->state == SUBSCRIBER_LAPPED)
 		return count;
 	if (subscriber->cursor < ring->head)
 		parts[count++] = (struct iovec){
@@ -192,7 +210,7 @@ static void subscriber_caught_up(struct subscriber *subscriber)
 {
 	if (subscriber->state == SUBSCRIBER_FINISHING)
 		subscriber_leave(subscriber, subscriber->parting);
-	else if (!subscriber->mode)
+	else if (subscriber->joined && !subscriber->maps)
 		subscriber_move(subscriber, SUBSCRIBER_READY);
 }
 
@@ -240,7 +258,7 @@ static enum subscriber_outcome subscriber_send_bytes(struct subscriber *subscrib
 
 void subscriber_send(struct subscriber *subscriber)
 {
-	enum subscriber_outcome outcome = subscriber->outlet->format->packets
+	enum subscriber_outcome outcome = subscriber->outlet->format->socket_type == SOCK_SEQPACKET
 		? packets_send(subscriber)
 		: subscriber_send_bytes(subscriber);
 
@@ -279,7 +297,7 @@ static void subscriber_watch(struct subscriber *subscriber, bool reading)
 /* Who reads the ring itself may ask to be told of records. */
 static bool subscriber_wants_reading(const struct subscriber *subscriber)
 {
-	return (subscriber->outlet->settings.writable || subscriber->mode) &&
+	return (subscriber->outlet->settings.writable || subscriber->maps) &&
 		!subscriber->paused && !subscriber->ended;
 }
 
@@ -287,8 +305,11 @@ void subscriber_update_reading(struct subscriber *subscriber)
 {
 	bool reading = subscriber_wants_reading(subscriber);
 
-	if (subscriber->state != SUBSCRIBER_GONE && reading != subscriber->reading)
-		subscriber_watch(subscriber, reading);
+	if (subscriber->state == SUBSCRIBER_GONE || reading == subscriber->reading)
+		return;
+	subscriber_watch(subscriber, reading);
+	if (reading)
+		subscriber_resume_input(subscriber);
 }
 
 void subscriber_finish(struct subscriber *subscriber, const char *parting)
@@ -342,12 +363,11 @@ void subscriber_fail(struct subscriber *subscriber, const char *text, const char
 	if (subscriber->state == SUBSCRIBER_GONE)
 		return; /* this was the last of its input */
 	subscriber->ended = true;
-	if (subscriber->joined && !subscriber->mode)
+	if (subscriber->joined && !subscriber->maps)
 		subscriber_keep_rest(subscriber, ring_seq_from(&outlet->ring, subscriber->cursor));
 	subscriber->gap_from = 0;
-	if (outlet->settings.format == OUTLET_FRAMES)
-		encode_frames_append(&subscriber->aside, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION,
-			text, strlen(text));
+	if (outlet->format->error)
+		outlet->format->error(&subscriber->aside, text);
 	subscriber_finish(subscriber, parting);
 }
 
@@ -498,7 +518,7 @@ void subscriber_free(struct subscriber *subscriber)
 	if (subscriber_has_losses(subscriber))
 		TAILQ_REMOVE(&outlet->laggards, subscriber, laggard_link);
 	close(subscriber->fd);
-	if (subscriber->joined && subscriber->mode == FRAMES_MODE_RING) {
+	if (subscriber->joined && subscriber->sleeps) {
 		outlet->sleepers--;
 		outlet->ended_mapped = true;
 	}
@@ -550,9 +570,11 @@ static void subscriber_on_input(evutil_socket_t fd, short what, void *context)
 {
 	struct subscriber *subscriber = context;
 
-	(void)fd, (void)what;
-	if (subscriber->state == SUBSCRIBER_JOINING)
-		join_read(subscriber);
+	(void)fd;
+	if (subscriber->state == SUBSCRIBER_JOINING && (what & EV_TIMEOUT))
+		greeting_time_out(subscriber);
+	else if (subscriber->state == SUBSCRIBER_JOINING)
+		greeting_read(subscriber);
 	else if (subscriber->reading)
 		input_await_turn(subscriber);
 	else
@@ -576,7 +598,7 @@ static void subscriber_on_output(evutil_socket_t fd, short what, void *context)
 
 void subscriber_resume_input(struct subscriber *subscriber)
 {
-	if ((subscriber->paused || subscriber->unfinished) &&
+	if ((subscriber->paused || (subscriber->unfinished && subscriber->reading)) &&
 		subscriber->state != SUBSCRIBER_GONE && !subscriber->ended)
 		input_await_turn(subscriber);
 }
@@ -588,12 +610,14 @@ void subscriber_attach(struct subscriber *subscriber, uint64_t cursor)
 
 	subscriber->joined = true;
 	subscriber->cursor = cursor;
-	if (subscriber->mode == FRAMES_MODE_RING)
+	if (subscriber->sleeps)
 		outlet->sleepers++;
-	if (!subscriber->mode)
+	if (!subscriber->maps)
 		outlet->room_head = 0; /* measured without this one */
-	subscriber_move(subscriber, subscriber->mode ? SUBSCRIBER_MAPPED : SUBSCRIBER_READY);
+	subscriber_move(subscriber, subscriber->maps ? SUBSCRIBER_MAPPED : SUBSCRIBER_READY);
+	subscriber->unfinished = subscriber->input.length > 0; /* sent along with the greeting */
 	subscriber_watch(subscriber, subscriber_wants_reading(subscriber));
+	subscriber_resume_input(subscriber);
 	outlet_update_encodes(outlet);
 	outlet_schedule_flush(outlet);
 	members = subscriber_members(subscriber);
@@ -645,10 +669,10 @@ void subscriber_accept(int fd, void *context)
 		return;
 	}
 	subscriber = subscriber_new(outlet, fd);
-	if (outlet->format->packets)
+	if (outlet->format->socket_type == SOCK_SEQPACKET)
 		packet_prepare(fd);
-	if (outlet->settings.format == OUTLET_FRAMES)
-		join_begin(subscriber);
+	if (outlet->format->greet)
+		greeting_begin(subscriber);
 	else if (outlet->settings.start == OUTLET_OLDEST)
 		subscriber_attach(subscriber, outlet->ring.tail);
 	else

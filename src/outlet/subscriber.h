@@ -14,7 +14,7 @@
 struct outlet;
 
 enum subscriber_state {
-	SUBSCRIBER_JOINING,   /* `frames`: the hello is not complete */
+	SUBSCRIBER_JOINING,   /* is being greeted */
 	/*
 	 * Its socket took all that it was last sent, and may take more; nothing is set aside for it.
 	 * Those that have waited longest for what is new come first: cursors only rise in the list.
@@ -91,7 +91,7 @@ struct subscriber {
 	bool unfinished; /* complete messages may be left in the input, for a later turn */
 	bool ended;   /* there will be no more input, or it is not wanted */
 	struct buffer input;
-	size_t scanned; /* bytes of the input known to hold no newline */
+	size_t searched; /* bytes of it known not to hold the end of a message */
 	uint64_t inputs;
 	uint64_t input_errors;
 	unsigned last_reads; /* of the input, since it is gone */
@@ -99,14 +99,14 @@ struct subscriber {
 	bool awaits_turn; /* to take input, */
 	unsigned turn;    /* since that one */
 
-	/* `frames` only. */
-	unsigned named;   /* the number of sources when it got its hello */
-	uint8_t mode;     /* one of frames_mode */
+	unsigned named;   /* the number of sources when it was greeted */
+	bool maps;        /* reads the ring itself, */
+	bool sleeps;      /* and may sleep until it is woken */
 	bool hands_over;  /* the ring's descriptor goes with the next byte */
 	uint64_t awaited; /* number of a record */
+	uint64_t greeting_end; /* when the greeting must be over: monotonic ns */
 
-	/* Room in the socket; in state joining: the time for the hello is over. */
-	struct event output_event;
+	struct event output_event; /* room in the socket */
 };
 
 /* A newly accepted socket: listener_accept with the outlet as context. */
@@ -125,8 +125,8 @@ void subscriber_send(struct subscriber *subscriber);
 /* It gets what is set aside for it, then the end. */
 void subscriber_finish(struct subscriber *subscriber, const char *parting);
 
-/* It has done something wrong: gets the rest of the record that it is in, with `frames` the text as
- * an error record, then the end. */
+/* It has done something wrong: gets the rest of the record that it is in, the text, if the format
+ * has a way to say it, then the end. */
 void subscriber_fail(struct subscriber *subscriber, const char *text, const char *parting);
 
 /* Nothing is sent or read any more; the next flush frees it. */
@@ -170,7 +170,7 @@ bool subscriber_reap(struct subscriber *subscriber);
 /* Closes and frees it without a word. */
 void subscriber_free(struct subscriber *subscriber);
 
-/* packets.c: sending to a subscriber of a `packets` outlet. */
+/* packets.c: sends each record as a packet. */
 enum subscriber_outcome packets_send(struct subscriber *subscriber);
 
 /* mapped.c: sends, with the descriptor of the ring. */
@@ -179,16 +179,12 @@ ssize_t mapped_hand_over(struct subscriber *subscriber, struct msghdr *message);
 /* It is to be told when record `seq` has been published. */
 void mapped_await(struct subscriber *subscriber, uint64_t seq);
 
-/* join.c: the hello of `frames`. */
-void join_begin(struct subscriber *subscriber);
-void join_read(struct subscriber *subscriber);
-
-/* Sets the names aside that may have been lost in a gap. */
-void join_repeat_names(struct subscriber *subscriber);
+/* greeting.c: the conversation before the first record, of formats that have one. */
+void greeting_begin(struct subscriber *subscriber);
+void greeting_read(struct subscriber *subscriber);
+void greeting_time_out(struct subscriber *subscriber);
 
 /* input.c: messages from subscribers of a writable outlet. */
-enum { INPUT_MESSAGE_MAX = 1 << 20 };
-
 /* It takes input, or goes on with it, when it is its turn; input_turns.c. */
 void input_await_turn(struct subscriber *subscriber);
 void input_forget_turn(struct subscriber *subscriber);

@@ -4,7 +4,7 @@ unit_outlet_SOURCES = \
 	tests/unit/outlet_harness.c tests/unit/outlet_harness.h \
 	tests/unit/outlet_suites.h \
 	tests/unit/test_deliver.c \
-	tests/unit/test_encode.c \
+	tests/unit/test_formats.c \
 	tests/unit/test_input.c \
 	tests/unit/test_join.c \
 	tests/unit/test_lap.c \

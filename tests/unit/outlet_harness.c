@@ -55,7 +55,17 @@ static void harness_on_attended(struct outlet *outlet, void *context)
 	buffer_append_format(&harness->attended, "%u ", outlet_subscribers(outlet));
 }
 
-void harness_setup(struct harness *harness, enum outlet_format format)
+unsigned harness_format(const char *name)
+{
+	return choice_find(outlet_formats, name)->value;
+}
+
+bool harness_is(const struct harness *harness, const char *format)
+{
+	return harness->settings.format == harness_format(format);
+}
+
+void harness_setup(struct harness *harness, const char *format)
 {
 	*harness = (struct harness){.directory = "/tmp/wsgated-outlet-XXXXXX"};
 	ck_assert_ptr_nonnull(mkdtemp(harness->directory));
@@ -67,7 +77,7 @@ void harness_setup(struct harness *harness, enum outlet_format format)
 	harness->settings = (struct outlet_settings){
 		.name = "test",
 		.path = harness->path,
-		.format = format,
+		.format = harness_format(format),
 		.ring = 64 << 10,
 		.mode = 0600,
 		.max_subscribers = 16,
@@ -122,7 +132,7 @@ int harness_connect(struct harness *harness)
 {
 	uint64_t accepted = harness->outlet->stats.accepted + harness->outlet->stats.refused;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int type = harness->settings.format == OUTLET_PACKETS ? SOCK_SEQPACKET : SOCK_STREAM;
+	int type = outlet_format(harness->settings.format)->socket_type;
 	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	strcpy(address.sun_path, harness->path);
@@ -242,6 +252,24 @@ void harness_send_hello(int fd, enum frames_start start, enum frames_mode mode, 
 	};
 
 	ck_assert_int_eq(send(fd, &hello, sizeof(hello), 0), sizeof(hello));
+}
+
+void harness_append_record(struct buffer *out, uint8_t type, uint64_t seq, uint32_t connection,
+	const void *payload, size_t length)
+{
+	static const uint8_t zeros[FRAMES_ALIGNMENT];
+	size_t padding = (FRAMES_ALIGNMENT - length % FRAMES_ALIGNMENT) % FRAMES_ALIGNMENT;
+	const struct frames_header header = {
+		.size = (uint32_t)(sizeof(header) + length + padding),
+		.length = (uint32_t)length,
+		.seq = seq,
+		.connection = connection,
+		.type = type,
+	};
+
+	buffer_append(out, &header, sizeof(header));
+	buffer_append(out, payload, length);
+	buffer_append(out, zeros, padding);
 }
 
 struct frames_header harness_take_record(struct buffer *stream, char *payload, size_t size)

@@ -27,7 +27,13 @@ struct harness {
 	bool one_by_one; /* input: the loop ends with the callback that has brought some */
 };
 
-void harness_setup(struct harness *harness, enum outlet_format format);
+/* The number of the format, for settings. */
+unsigned harness_format(const char *name);
+
+/* True if that is the outlet's format. */
+bool harness_is(const struct harness *harness, const char *format);
+
+void harness_setup(struct harness *harness, const char *format);
 void harness_open(struct harness *harness);
 void harness_teardown(struct harness *harness);
 
@@ -72,6 +78,10 @@ bool harness_contains(const struct buffer *buffer, const char *text);
 
 /* `frames`: what a subscriber begins with. */
 void harness_send_hello(int fd, enum frames_start start, enum frames_mode mode, uint64_t seq);
+
+/* `frames`: a record as a subscriber sends it. */
+void harness_append_record(struct buffer *out, uint8_t type, uint64_t seq, uint32_t connection,
+	const void *payload, size_t length);
 
 /* `frames`: takes the next record off the stream; it must be whole. */
 struct frames_header harness_take_record(struct buffer *stream, char *payload, size_t size);

@@ -5,7 +5,7 @@
 
 Suite *ring_suite(void);
 Suite *room_suite(void);
-Suite *encode_suite(void);
+Suite *formats_suite(void);
 Suite *deliver_suite(void);
 Suite *join_suite(void);
 Suite *input_suite(void);

@@ -131,7 +131,7 @@ static void account_frames(struct account *account, struct buffer *stream, size_
 
 static void account_stream(struct account *account, struct buffer *stream, size_t largest)
 {
-	if (harness.settings.format == OUTLET_JSON)
+	if (harness_is(&harness, "json"))
 		account_json(account, stream, largest);
 	else
 		account_frames(account, stream, largest);
@@ -142,7 +142,7 @@ static int connect_subscriber(void)
 	struct frames_hello hello = {.magic = FRAMES_MAGIC, .version = FRAMES_VERSION};
 	int fd = harness_connect(&harness);
 
-	if (harness.settings.format == OUTLET_FRAMES) {
+	if (harness_is(&harness, "frames")) {
 		ck_assert_int_eq(send(fd, &hello, sizeof(hello), 0), sizeof(hello));
 		harness_until(&harness, harness_newest(&harness)->joined);
 	}
@@ -173,7 +173,7 @@ START_TEST(test_all_subscribers_get_all)
 {
 	int a, b;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	a = harness_connect(&harness);
 	b = harness_connect(&harness);
@@ -197,7 +197,7 @@ START_TEST(test_batch_is_one_send)
 	int pair[2], client;
 
 	/* A socket that keeps the boundaries of what is sent shows how often that is. */
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	client = harness_connect(&harness);
 	subscriber = harness_newest(&harness);
@@ -216,7 +216,7 @@ END_TEST
 
 START_TEST(test_idle_outlet_is_small)
 {
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	harness_publish_text(&harness, 0, "nobody hears this");
 	ck_assert_ptr_null(harness.outlet->ring.memory);
@@ -229,7 +229,7 @@ START_TEST(test_live_starts_now)
 	struct outlet_stats stats;
 	int fd;
 
-	harness_setup(&harness, OUTLET_JSON);
+	harness_setup(&harness, "json");
 	harness_open(&harness);
 	harness_publish_text(&harness, 0, "before");
 	fd = harness_connect(&harness);
@@ -255,7 +255,7 @@ START_TEST(test_oldest_starts_with_history)
 	char first[17];
 	int fd;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness.settings.start = OUTLET_OLDEST;
 	harness.settings.ring = 4096;
 	harness_open(&harness);
@@ -284,10 +284,10 @@ END_TEST
 START_TEST(test_skip)
 {
 	static const struct {
-		enum outlet_format format;
+		const char *format;
 		size_t largest;
-	} cases[] = {{OUTLET_JSON, 100}, {OUTLET_JSON, 9000}, {OUTLET_FRAMES, 100},
-		{OUTLET_FRAMES, 9000}, {OUTLET_FRAMES, 30000}};
+	} cases[] = {{"json", 100}, {"json", 9000}, {"frames", 100},
+		{"frames", 9000}, {"frames", 30000}};
 	size_t largest = cases[_i].largest;
 	struct account account = {.next = 1};
 	struct buffer stream = {0};
@@ -332,7 +332,7 @@ START_TEST(test_never_reads)
 	struct outlet_stats stats;
 	int fd;
 
-	harness_setup(&harness, OUTLET_JSON);
+	harness_setup(&harness, "json");
 	harness.settings.ring = 16 << 10;
 	harness_open(&harness);
 	fd = connect_subscriber();
@@ -367,7 +367,7 @@ START_TEST(test_cursors)
 	bool there[SUBSCRIBERS] = {false};
 	struct cursors cursors = {0};
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	srand((unsigned)_i);
 	for (int step = 0; step < 20000; step++) {
@@ -404,7 +404,7 @@ START_TEST(test_rest_is_shared)
 	struct buffer stream = {0};
 	int fds[READERS];
 
-	harness_setup(&harness, OUTLET_JSON);
+	harness_setup(&harness, "json");
 	harness.settings.ring = 16 << 10;
 	harness_open(&harness);
 	for (int i = 0; i < READERS; i++) {
@@ -439,7 +439,7 @@ START_TEST(test_lapped_before_the_outlet_waits)
 	uint64_t number;
 	int fd;
 
-	harness_setup(&harness, OUTLET_FRAMES);
+	harness_setup(&harness, "frames");
 	harness.settings.ring = 16 << 10;
 	harness_open(&harness);
 	fd = connect_subscriber();
@@ -469,7 +469,7 @@ START_TEST(test_close_after_the_record)
 	struct buffer stream = {0};
 	int fd;
 
-	harness_setup(&harness, OUTLET_JSON);
+	harness_setup(&harness, "json");
 	harness.settings.on_lag = OUTLET_CLOSE;
 	harness.settings.ring = 16 << 10;
 	harness_open(&harness);
@@ -505,7 +505,7 @@ START_TEST(test_wait_is_lossless)
 	int fds[READERS];
 
 	srand(5);
-	harness_setup(&harness, OUTLET_FRAMES);
+	harness_setup(&harness, "frames");
 	harness.settings.on_lag = OUTLET_WAIT;
 	harness.settings.ring = 32 << 10;
 	harness_open(&harness);
@@ -553,7 +553,7 @@ START_TEST(test_sizes_around_the_ring)
 	struct outlet_stats stats;
 	int fd;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness.settings.ring = 4096;
 	harness_open(&harness);
 	fd = connect_subscriber();
@@ -579,7 +579,7 @@ START_TEST(test_oversize_is_shown_as_a_gap)
 	static char text[5000];
 	int fd;
 
-	harness_setup(&harness, OUTLET_JSON);
+	harness_setup(&harness, "json");
 	harness.settings.ring = 4096;
 	harness_open(&harness);
 	fd = connect_subscriber();
@@ -599,7 +599,7 @@ START_TEST(test_vanishing_in_the_middle_of_a_record)
 	struct buffer stream = {0};
 	int fd, other;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	other = connect_subscriber();
 	fd = connect_subscriber();
@@ -624,7 +624,7 @@ START_TEST(test_vanishing_with_unread_data)
 {
 	int fd;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	fd = connect_subscriber();
 	harness_publish_text(&harness, 0, "unread");
@@ -639,7 +639,7 @@ START_TEST(test_half_close_is_no_end)
 {
 	int fd;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness.settings.writable = _i;
 	harness_open(&harness);
 	fd = connect_subscriber();
@@ -660,7 +660,7 @@ START_TEST(test_flood_stays_in_the_socket)
 	struct subscriber *subscriber;
 	int fd;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	fd = connect_subscriber();
 	subscriber = harness_newest(&harness);
@@ -683,7 +683,7 @@ START_TEST(test_max_subscribers)
 	struct outlet_stats stats;
 	int a, b, c;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness.settings.max_subscribers = 2;
 	harness_open(&harness);
 	a = harness_connect(&harness);
@@ -710,7 +710,7 @@ START_TEST(test_drain)
 	struct stat status;
 	int slow, quick;
 
-	harness_setup(&harness, OUTLET_JSON);
+	harness_setup(&harness, "json");
 	harness_open(&harness);
 	slow = connect_subscriber();
 	harness_narrow(harness_newest(&harness));
@@ -756,10 +756,10 @@ START_TEST(test_reconfigure)
 	struct error error;
 	struct stat status;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	changed = harness.settings;
-	changed.format = OUTLET_JSON;
+	changed.format = harness_format("json");
 	ck_assert(!outlet_reconfigure(harness.outlet, &changed, &error));
 	ck_assert_str_eq(error.text, "outlet 'test': its format cannot change while it is in use");
 	changed = harness.settings;
@@ -793,7 +793,7 @@ START_TEST(test_each_subscriber)
 	struct outlet_subscriber_info infos[2], *end = infos;
 	int slow, quick;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	slow = connect_subscriber();
 	harness_narrow(harness_newest(&harness));
@@ -820,7 +820,7 @@ START_TEST(test_the_owner_is_told_of_the_first_and_the_last)
 {
 	int first, second;
 
-	harness_setup(&harness, OUTLET_FRAMES); /* without a hello it counts all the same */
+	harness_setup(&harness, "frames"); /* without a hello it counts all the same */
 	harness_open(&harness);
 	first = harness_connect(&harness);
 	harness_until(&harness, harness.attended.length);

@@ -17,7 +17,7 @@ static void teardown(void)
 	harness_teardown(&harness);
 }
 
-static void open_writable(enum outlet_format format)
+static void open_writable(const char *format)
 {
 	harness_setup(&harness, format);
 	harness.settings.writable = true;
@@ -29,7 +29,7 @@ static int connect_subscriber(void)
 	const struct frames_hello hello = {.magic = FRAMES_MAGIC, .version = FRAMES_VERSION};
 	int fd = harness_connect(&harness);
 
-	if (harness.settings.format == OUTLET_FRAMES)
+	if (harness_is(&harness, "frames"))
 		ck_assert_int_eq(send(fd, &hello, sizeof(hello), 0), sizeof(hello));
 	return fd;
 }
@@ -59,7 +59,7 @@ START_TEST(test_lines_input)
 {
 	int fd;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	fd = connect_subscriber();
 	send_text(fd, "one\ntwo\n\nthr");
 	harness_until(&harness, harness.outlet->stats.inputs == 3);
@@ -75,7 +75,7 @@ START_TEST(test_lines_not_utf8)
 {
 	int fd;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	fd = connect_subscriber();
 	send_text(fd, "bad \xff\ngood\n");
 	harness_until(&harness, harness.outlet->stats.inputs == 1);
@@ -91,7 +91,7 @@ START_TEST(test_many_errors_are_few_events)
 	size_t events = 0;
 	int fd;
 
-	open_writable(OUTLET_JSON);
+	open_writable("json");
 	fd = connect_subscriber();
 	for (int i = 0; i < 1000; i++)
 		send_text(fd, "nonsense\n");
@@ -105,19 +105,19 @@ END_TEST
 
 START_TEST(test_longest_line)
 {
-	char *line = alloc_zero(1, INPUT_MESSAGE_MAX + 2);
+	char *line = alloc_zero(1, FORMAT_INPUT_MAX + 2);
 	struct buffer stream = {0};
 	int fd;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	fd = connect_subscriber();
-	memset(line, 'x', INPUT_MESSAGE_MAX + 1);
-	line[INPUT_MESSAGE_MAX] = '\n';
-	send_all(fd, line, INPUT_MESSAGE_MAX + 1);
+	memset(line, 'x', FORMAT_INPUT_MAX + 1);
+	line[FORMAT_INPUT_MAX] = '\n';
+	send_all(fd, line, FORMAT_INPUT_MAX + 1);
 	harness_until(&harness, harness.outlet->stats.inputs == 1);
-	ck_assert_uint_eq(harness.inputs.length, INPUT_MESSAGE_MAX + 9);
-	line[INPUT_MESSAGE_MAX] = 'x';
-	send_all(fd, line, INPUT_MESSAGE_MAX + 1);
+	ck_assert_uint_eq(harness.inputs.length, FORMAT_INPUT_MAX + 9);
+	line[FORMAT_INPUT_MAX] = 'x';
+	send_all(fd, line, FORMAT_INPUT_MAX + 1);
 	harness_expect_end(&harness, fd, &stream);
 	ck_assert_uint_eq(harness.outlet->stats.inputs, 1);
 	ck_assert(harness_contains(&harness.events, "\"error\":\"a line is longer than 1 MiB\""));
@@ -155,7 +155,7 @@ START_TEST(test_json_input)
 	};
 	int fd;
 
-	open_writable(OUTLET_JSON);
+	open_writable("json");
 	fd = connect_subscriber();
 	send_text(fd, cases[_i].line);
 	send_text(fd, "\n");
@@ -174,7 +174,7 @@ END_TEST
 
 static void append_frame(struct buffer *out, uint8_t type, uint32_t connection, const char *payload)
 {
-	encode_frames_append(out, type, 0, connection, payload, strlen(payload));
+	harness_append_record(out, type, 0, connection, payload, strlen(payload));
 }
 
 /* Whatever pieces the records come in. */
@@ -184,7 +184,7 @@ START_TEST(test_frames_input)
 	struct buffer frames = {0};
 	int fd;
 
-	open_writable(OUTLET_FRAMES);
+	open_writable("frames");
 	fd = connect_subscriber();
 	append_frame(&frames, FRAMES_TEXT, 0, "to ticker");
 	append_frame(&frames, FRAMES_BINARY, FRAMES_NO_CONNECTION, "\xff to all");
@@ -220,7 +220,7 @@ START_TEST(test_broken_frames)
 	struct buffer stream = {0};
 	int fd;
 
-	open_writable(OUTLET_FRAMES);
+	open_writable("frames");
 	fd = connect_subscriber();
 	send_all(fd, &cases[_i], sizeof(cases[_i]));
 	harness_expect_end(&harness, fd, &stream);
@@ -238,7 +238,7 @@ START_TEST(test_back_pressure)
 	size_t sent = 0;
 	int fd;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	fd = connect_subscriber();
 	subscriber = harness_newest(&harness);
 	memset(line, 'x', 999);
@@ -278,7 +278,7 @@ START_TEST(test_last_words)
 {
 	int fd;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	fd = connect_subscriber();
 	ck_assert_int_eq(send(fd, "last words\n", 11, 0), 11);
 	close(fd);
@@ -315,7 +315,7 @@ START_TEST(test_a_flood_is_taken_in_turns)
 	char *newlines = alloc_zero(1, FLOOD);
 	int fd;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	fd = connect_subscriber();
 	memset(newlines, '\n', FLOOD);
 	ck_assert_int_eq(send(fd, newlines, FLOOD, 0), FLOOD);
@@ -339,7 +339,7 @@ START_TEST(test_many_share_the_time)
 	enum { MANY = 16 };
 	int fds[MANY], turns = 0;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	for (int i = 0; i < MANY; i++)
 		fds[i] = connect_subscriber();
 	harness.slow = CLOCK_NS_PER_MS;
@@ -368,7 +368,7 @@ START_TEST(test_a_flood_that_is_held_up)
 	struct error error;
 	int fd;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	fd = connect_subscriber();
 	memset(newlines, '\n', FLOOD);
 	harness.one_by_one = true;
@@ -397,7 +397,7 @@ START_TEST(test_json_of_too_many_values)
 	struct buffer line = {0};
 	int fd;
 
-	open_writable(OUTLET_JSON);
+	open_writable("json");
 	fd = connect_subscriber();
 	buffer_append_text(&line, "{\"data\":\"one\",\"more\":[0");
 	for (int i = 0; i < 10000; i++)
@@ -416,7 +416,7 @@ START_TEST(test_last_words_refused)
 {
 	int fd;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	harness.refuse = true;
 	fd = connect_subscriber();
 	ck_assert_int_eq(send(fd, "last words\n", 11, 0), 11);
@@ -432,7 +432,7 @@ START_TEST(test_input_ends_in_the_middle)
 {
 	int fd;
 
-	open_writable(OUTLET_LINES);
+	open_writable("lines");
 	fd = connect_subscriber();
 	send_text(fd, "whole\npart");
 	shutdown(fd, SHUT_WR);
@@ -449,7 +449,7 @@ START_TEST(test_becoming_writable_and_back)
 	struct error error;
 	int fd;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	fd = connect_subscriber();
 	send_text(fd, "early\n");

@@ -13,7 +13,7 @@ static struct harness harness;
 
 static void setup(void)
 {
-	harness_setup(&harness, OUTLET_FRAMES);
+	harness_setup(&harness, "frames");
 }
 
 static void teardown(void)
@@ -153,7 +153,7 @@ START_TEST(test_no_hello_in_time)
 	int fd;
 
 	harness_open(&harness);
-	harness.outlet->hello_timeout = 20 * CLOCK_NS_PER_MS;
+	harness.outlet->greeting_timeout = 20 * CLOCK_NS_PER_MS;
 	fd = harness_connect(&harness);
 	ck_assert_int_eq(send(fd, "WSG", 3, 0), 3);
 	harness_expect_end(&harness, fd, &stream);

@@ -181,7 +181,7 @@ static uint64_t publish_batch(uint64_t seq)
 
 static void setup(void)
 {
-	harness_setup(&harness, OUTLET_FRAMES);
+	harness_setup(&harness, "frames");
 	harness.settings.ring = RING;
 	harness_open(&harness);
 	account = mmap(NULL, sizeof(*account), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,

@@ -32,7 +32,7 @@ struct mapping {
 
 static void setup(void)
 {
-	harness_setup(&harness, OUTLET_FRAMES);
+	harness_setup(&harness, "frames");
 }
 
 static void teardown(void)
@@ -251,7 +251,7 @@ static void send_record(int fd, enum frames_type type, uint64_t seq, const char 
 {
 	struct buffer record = {0};
 
-	encode_frames_append(&record, (uint8_t)type, seq, FRAMES_NO_CONNECTION, payload,
+	harness_append_record(&record, (uint8_t)type, seq, FRAMES_NO_CONNECTION, payload,
 		strlen(payload));
 	ck_assert_int_eq(send(fd, buffer_data(&record), record.length, 0), (int)record.length);
 	buffer_release(&record);

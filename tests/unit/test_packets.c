@@ -16,7 +16,7 @@ static struct harness harness;
 
 static void setup(void)
 {
-	harness_setup(&harness, OUTLET_PACKETS);
+	harness_setup(&harness, "packets");
 }
 
 static void teardown(void)
@@ -480,8 +480,8 @@ END_TEST
 
 START_TEST(test_longest_input)
 {
-	char *packet = alloc_zero(1, INPUT_MESSAGE_MAX + 2);
-	int fd, size = 4 * INPUT_MESSAGE_MAX;
+	char *packet = alloc_zero(1, FORMAT_INPUT_MAX + 2);
+	int fd, size = 4 * FORMAT_INPUT_MAX;
 
 	harness.settings.writable = true;
 	harness_open(&harness);
@@ -491,14 +491,14 @@ START_TEST(test_longest_input)
 		free(packet);
 		return; /* the kernel lets nobody but root send as much */
 	}
-	memset(packet, 'x', INPUT_MESSAGE_MAX + 1);
+	memset(packet, 'x', FORMAT_INPUT_MAX + 1);
 	send_packet(fd, packet);
-	packet[INPUT_MESSAGE_MAX] = '\0';
+	packet[FORMAT_INPUT_MAX] = '\0';
 	harness_until(&harness, harness.outlet->stats.input_errors == 1);
 	ck_assert(harness_contains(&harness.events, "\"a packet is longer than 1 MiB\""));
 	send_packet(fd, packet);
 	harness_until(&harness, harness.outlet->stats.inputs == 1);
-	ck_assert_uint_eq(harness.inputs.length, INPUT_MESSAGE_MAX + 9);
+	ck_assert_uint_eq(harness.inputs.length, FORMAT_INPUT_MAX + 9);
 	free(packet);
 	close(fd);
 }

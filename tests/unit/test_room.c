@@ -18,7 +18,7 @@ static int connect_subscriber(void)
 {
 	int fd = harness_connect(&harness);
 
-	if (harness.settings.format == OUTLET_FRAMES) {
+	if (harness_is(&harness, "frames")) {
 		harness_send_hello(fd, FRAMES_START_DEFAULT, FRAMES_MODE_BYTES, 0);
 		harness_until(&harness, harness_newest(&harness)->joined);
 	}
@@ -57,7 +57,7 @@ START_TEST(test_wait_does_not_wait_for_the_dead)
 {
 	int fd, silent;
 
-	harness_setup(&harness, OUTLET_FRAMES);
+	harness_setup(&harness, "frames");
 	harness.settings.on_lag = OUTLET_WAIT;
 	harness.settings.ring = 8192;
 	harness_open(&harness);
@@ -82,7 +82,7 @@ START_TEST(test_wait_has_no_room_for_a_large_message_behind_many_small_ones)
 	const struct ring *ring;
 	int fd;
 
-	harness_setup(&harness, OUTLET_PACKETS);
+	harness_setup(&harness, "packets");
 	harness.settings.on_lag = OUTLET_WAIT;
 	harness.settings.ring = 4096;
 	harness_open(&harness);
@@ -105,7 +105,7 @@ START_TEST(test_wait_has_room_for_opening_and_closing)
 {
 	int fd;
 
-	harness_setup(&harness, OUTLET_JSON);
+	harness_setup(&harness, "json");
 	harness.settings.on_lag = OUTLET_WAIT;
 	harness_open(&harness);
 	fd = connect_subscriber();
@@ -128,7 +128,7 @@ START_TEST(test_wait_loses_no_message_to_opening_and_closing)
 	uint64_t published, texts = 0, closed = 0;
 	int fd;
 
-	harness_setup(&harness, OUTLET_FRAMES);
+	harness_setup(&harness, "frames");
 	harness.settings.on_lag = OUTLET_WAIT;
 	harness.settings.ring = 16 << 10;
 	harness_open(&harness);
@@ -163,7 +163,7 @@ START_TEST(test_wait_gives_turns_in_order)
 	struct buffer got = {0};
 	int fd;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness.settings.on_lag = OUTLET_WAIT;
 	harness.settings.ring = 16 << 10;
 	harness_open(&harness);
@@ -190,7 +190,7 @@ START_TEST(test_losses_are_told)
 	struct outlet_stats stats;
 	int fds[2];
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	for (int i = 0; i < 2; i++)
 		fds[i] = connect_subscriber();
@@ -230,7 +230,7 @@ START_TEST(test_a_part_of_a_message_is_lost)
 	uint64_t published = 0;
 	int fd;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness.settings.on_lag = _i ? OUTLET_CLOSE : OUTLET_SKIP;
 	harness.settings.ring = 65536;
 	harness_open(&harness);
@@ -254,7 +254,7 @@ START_TEST(test_giving_up_takes_its_time)
 {
 	int fds[2];
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness_open(&harness);
 	for (int i = 0; i < 2; i++)
 		fds[i] = connect_subscriber();
@@ -279,7 +279,7 @@ START_TEST(test_many_are_sent_to_before_there_is_room)
 	int fds[READERS];
 	uint64_t count = 0;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness.settings.on_lag = _i ? OUTLET_CLOSE : OUTLET_SKIP;
 	harness.settings.ring = 16 << 10;
 	harness.settings.max_subscribers = READERS;
@@ -312,7 +312,7 @@ START_TEST(test_wait_ends_when_it_is_configured_away)
 	struct error error;
 	int fd;
 
-	harness_setup(&harness, OUTLET_LINES);
+	harness_setup(&harness, "lines");
 	harness.settings.on_lag = OUTLET_WAIT;
 	harness.settings.ring = 8192;
 	harness_open(&harness);

@@ -63,7 +63,7 @@ static void make_outlet(size_t index)
 	struct outlet_settings settings = {
 		.name = name,
 		.path = path,
-		.format = OUTLET_JSON, /* has records of openings */
+		.format = choice_find(outlet_formats, "json")->value, /* has records of openings */
 		.on_lag = OUTLET_WAIT,
 		.ring = 16 << 10,
 		.mode = 0600,

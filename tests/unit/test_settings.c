@@ -113,7 +113,7 @@ START_TEST(an_outlet_has_the_standard_values)
 	ck_assert_uint_eq(settings->outlet_count, 1);
 	ck_assert_str_eq(o->name, "o");
 	ck_assert_str_eq(o->path, RUNSTATEDIR "/wsgated/o.sock");
-	ck_assert_int_eq(o->format, OUTLET_LINES);
+	ck_assert_str_eq(choice_name(outlet_formats, o->format), "lines");
 	ck_assert_int_eq(o->on_lag, OUTLET_SKIP);
 	ck_assert_int_eq(o->start, OUTLET_LIVE);
 	ck_assert_uint_eq(o->ring, 4 << 20);
@@ -207,7 +207,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_uint_eq(a->warn.queue, 16);
 
 	ck_assert_str_eq(o->path, "/r/p.sock");
-	ck_assert_int_eq(o->format, OUTLET_FRAMES);
+	ck_assert_str_eq(choice_name(outlet_formats, o->format), "frames");
 	ck_assert_uint_eq(o->ring, 64 << 10);
 	ck_assert_int_eq(o->on_lag, OUTLET_CLOSE);
 	ck_assert_int_eq(o->start, OUTLET_OLDEST);
@@ -385,7 +385,8 @@ START_TEST(a_connection_without_an_outlet_gets_its_own)
 	ck_assert_uint_eq(settings->outlet_count, 2);
 	ck_assert_str_eq(settings->outlets[1]->outlet.name, "b");
 	ck_assert_str_eq(settings->outlets[1]->outlet.path, RUNSTATEDIR "/wsgated/b.sock");
-	ck_assert_int_eq(settings->outlets[1]->outlet.format, OUTLET_LINES);
+	ck_assert_str_eq(choice_name(outlet_formats, settings->outlets[1]->outlet.format),
+		"lines");
 	ck_assert(outlet_config_takes(settings->outlets[0], "a-1"));
 	ck_assert(!outlet_config_takes(settings->outlets[0], "b"));
 	ck_assert(outlet_config_takes(settings->outlets[1], "b"));

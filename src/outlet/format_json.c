@@ -1,11 +1,14 @@
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 #include "base/text.h"
-#include "outlet/encode.h"
+#include "outlet/format_input.h"
 
 /*
  * One object a line. Text is searched for what needs an escape a block at a time; most of it needs
@@ -25,6 +28,7 @@
 #define LITERAL_LENGTH(literal) (sizeof(literal) - 1)
 
 enum {
+	JSON_INPUT_VALUES_MAX = 100, /* of a line from a subscriber, which needs three */
 	JSON_BLOCK = 16,
 	JSON_TIME_LENGTH = CLOCK_TEXT_SIZE - 1,
 	JSON_MICROSECONDS = 20, /* where they begin in the text of a time */
@@ -138,7 +142,7 @@ static size_t json_block_extra(const uint8_t *data)
 
 #endif
 
-static size_t json_string_length(const uint8_t *data, size_t length)
+static size_t json_escaped_length(const uint8_t *data, size_t length)
 {
 	size_t total = length;
 
@@ -228,7 +232,7 @@ static uint8_t *json_write_number(uint8_t *out, uint64_t number, size_t digits)
 
 #define JSON_WRITE(out, literal) json_write(out, literal, LITERAL_LENGTH(literal))
 
-static uint8_t *json_write_time(uint8_t *out, uint64_t time, struct encode_clock *clock)
+static uint8_t *json_write_time(uint8_t *out, uint64_t time, struct format_clock *clock)
 {
 	uint64_t second = time / CLOCK_NS_PER_SECOND;
 	uint64_t microsecond = time % CLOCK_NS_PER_SECOND / CLOCK_NS_PER_US;
@@ -254,9 +258,9 @@ static size_t json_text_length(const struct outlet_message *message)
 	struct outlet_encoded *encoded = message->encoded;
 
 	if (!encoded)
-		return json_string_length(message->data, message->length);
+		return json_escaped_length(message->data, message->length);
 	if (encoded->length == 0)
-		encoded->length = json_string_length(message->data, message->length);
+		encoded->length = json_escaped_length(message->data, message->length);
 	return encoded->length;
 }
 
@@ -279,10 +283,10 @@ static size_t json_body_length(const struct outlet_message *message)
 	return 0;
 }
 
-static size_t json_length(const struct encode_record *record)
+static size_t json_length(const struct format_record *record)
 {
 	return LITERAL_LENGTH(JSON_SEQ JSON_TIME JSON_CONNECTION) + JSON_TIME_LENGTH +
-		json_number_length(record->seq) + record->connection_length +
+		json_number_length(record->seq) + record->source_length +
 		json_body_length(record->message);
 }
 
@@ -339,29 +343,114 @@ static void json_write_body(uint8_t *out, const struct outlet_message *message)
 	}
 }
 
-static void json_write_record(uint8_t *out, const struct encode_record *record,
-	struct encode_clock *clock)
+static void json_write_record(uint8_t *out, const struct format_record *record,
+	struct format_clock *clock)
 {
 	out = JSON_WRITE(out, JSON_SEQ);
 	out = json_write_number(out, record->seq, json_number_length(record->seq));
 	out = JSON_WRITE(out, JSON_TIME);
 	out = json_write_time(out, record->message->time, clock);
 	out = JSON_WRITE(out, JSON_CONNECTION);
-	out = json_write(out, record->connection, record->connection_length);
+	out = json_write(out, record->source, record->source_length);
 	json_write_body(out, record->message);
 }
 
 static size_t json_write_gap(uint8_t *out, uint64_t from, uint64_t to)
 {
-	return (size_t)snprintf((char *)out, ENCODE_GAP_MAX,
+	return (size_t)snprintf((char *)out, FORMAT_GAP_MAX,
 		"{\"type\":\"gap\",\"lost\":%llu,\"from\":%llu,\"to\":%llu}\n",
 		(unsigned long long)(to - from + 1), (unsigned long long)from,
 		(unsigned long long)to);
 }
 
-const struct encode_format encode_json = {
+static enum format_taken json_take_base64(struct format_input *input, int source,
+	const json_t *base64)
+{
+	const char *text = json_string_value(base64);
+	size_t length = json_string_length(base64);
+
+	buffer_clear(&input->decoded);
+	if (strlen(text) != length ||
+		!text_base64_decode(buffer_reserve(&input->decoded, length + 1), &length, text))
+		return format_input_wrong(input, "\"base64\" does not hold base64");
+	buffer_commit(&input->decoded, length);
+	return format_input_message(input, source, true, buffer_data(&input->decoded), length);
+}
+
+/* Copied, as the object does not outlive the call. */
+static enum format_taken json_take_data(struct format_input *input, int source, const json_t *data)
+{
+	size_t length = json_string_length(data);
+
+	buffer_clear(&input->decoded);
+	buffer_append(&input->decoded, json_string_value(data), length + 1);
+	return format_input_text(input, source, buffer_data(&input->decoded), length);
+}
+
+static enum format_taken json_take_object(struct format_input *input, const json_t *object)
+{
+	const json_t *connection = json_object_get(object, "connection");
+	const json_t *type = json_object_get(object, "type");
+	const json_t *data = json_object_get(object, "data");
+	const json_t *base64 = json_object_get(object, "base64");
+	int source = SOURCES_ALL;
+
+	if (!json_is_object(object))
+		return format_input_wrong(input, "a line is not a JSON object");
+	if (json_is_string(data) == json_is_string(base64))
+		return format_input_wrong(input,
+			"an object needs either \"data\" or \"base64\", a string");
+	if (type && (!json_is_string(type) ||
+			    strcmp(json_string_value(type), data ? "text" : "binary") != 0))
+		return format_input_wrong(input, "\"type\" must be \"text\", with \"data\", "
+						 "or \"binary\", with \"base64\"");
+	if (connection) {
+		if (json_is_string(connection))
+			source = sources_find(input->sources, json_string_value(connection));
+		if (source == SOURCES_ALL)
+			return format_input_wrong(input,
+				"\"connection\" is none of the outlet's connections");
+	}
+	return base64 ? json_take_base64(input, source, base64)
+		      : json_take_data(input, source, data);
+}
+
+static enum format_taken json_take_line(struct format_input *input, const uint8_t *line,
+	size_t length)
+{
+	enum format_taken taken;
+	json_error_t fault;
+	json_t *object;
+
+	if (text_count_json_values((const char *)line, length) > JSON_INPUT_VALUES_MAX)
+		return format_input_wrong(input, "a line has more than 100 JSON values");
+	object = json_loadb((const char *)line, length,
+		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault);
+	if (!object) {
+		snprintf(input->fault_text, sizeof(input->fault_text), "a line is not JSON: %s",
+			fault.text);
+		return format_input_wrong(input, input->fault_text);
+	}
+	taken = json_take_object(input, object);
+	json_decref(object);
+	return taken;
+}
+
+static enum format_taken json_take(struct format_input *input)
+{
+	const uint8_t *line;
+	size_t length;
+	enum format_taken taken = format_input_line(input, &line, &length);
+
+	return taken == FORMAT_MESSAGE ? json_take_line(input, line, length) : taken;
+}
+
+const struct outlet_format format_json = {
+	.socket_type = SOCK_STREAM,
 	.lifecycle = true,
+	.timed = true,
 	.length = json_length,
 	.write = json_write_record,
 	.gap = json_write_gap,
+	.take = json_take,
 };

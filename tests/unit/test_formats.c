@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "outlet/encode.h"
+#include "outlet/format.h"
 #include "outlet/frames.h"
 #include "outlet_suites.h"
 
+extern const struct outlet_format format_lines, format_json, format_frames, format_packets;
+
 /* Encodes into memory of the length announced, so that sanitizers see what is written behind. */
-static char *encode(const struct encode_format *format, enum outlet_message_type type,
+static char *encode(const struct outlet_format *format, enum outlet_message_type type,
 	const void *data, size_t length, bool announce, size_t *size)
 {
 	const struct outlet_message message = {
@@ -19,14 +21,14 @@ static char *encode(const struct encode_format *format, enum outlet_message_type
 		.data = data,
 		.length = length,
 	};
-	const struct encode_record record = {
+	const struct format_record record = {
 		.seq = 1234567,
 		.message = &message,
-		.connection = "ticker",
-		.connection_length = 6,
+		.source = "ticker",
+		.source_length = 6,
 		.announce = announce,
 	};
-	struct encode_clock clock = {0};
+	struct format_clock clock = {0};
 	char *out;
 
 	*size = format->length(&record);
@@ -36,7 +38,7 @@ static char *encode(const struct encode_format *format, enum outlet_message_type
 	return out;
 }
 
-static void expect_text(const struct encode_format *format, enum outlet_message_type type,
+static void expect_text(const struct outlet_format *format, enum outlet_message_type type,
 	const void *data, size_t length, const char *text)
 {
 	size_t size;
@@ -53,11 +55,11 @@ static void expect_text(const struct encode_format *format, enum outlet_message_
 
 START_TEST(test_lines)
 {
-	expect_text(&encode_lines, OUTLET_TEXT, "hello", 5, "hello\n");
-	expect_text(&encode_lines, OUTLET_BINARY, "a\nb", 3, "a\nb\n");
-	expect_text(&encode_lines, OUTLET_TEXT, NULL, 0, "\n");
-	ck_assert(!encode_lines.lifecycle);
-	ck_assert_ptr_null(encode_lines.gap);
+	expect_text(&format_lines, OUTLET_TEXT, "hello", 5, "hello\n");
+	expect_text(&format_lines, OUTLET_BINARY, "a\nb", 3, "a\nb\n");
+	expect_text(&format_lines, OUTLET_TEXT, NULL, 0, "\n");
+	ck_assert(!format_lines.lifecycle);
+	ck_assert_ptr_null(format_lines.gap);
 }
 END_TEST
 
@@ -69,14 +71,14 @@ START_TEST(test_packets)
 
 	memset(data, 'x', sizeof(data));
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
-		char *out = encode(&encode_packets, OUTLET_BINARY, data, lengths[i], false, &size);
+		char *out = encode(&format_packets, OUTLET_BINARY, data, lengths[i], false, &size);
 
-		ck_assert_uint_eq(size, lengths[i] + ENCODE_PACKET_END);
+		ck_assert_uint_eq(size, lengths[i] + FORMAT_PACKET_END);
 		ck_assert_mem_eq(out, data, lengths[i]);
 		free(out);
 	}
-	ck_assert(!encode_packets.lifecycle);
-	ck_assert_ptr_null(encode_packets.gap);
+	ck_assert(!format_packets.lifecycle);
+	ck_assert_ptr_null(format_packets.gap);
 }
 END_TEST
 
@@ -104,7 +106,7 @@ START_TEST(test_json)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		expect_text(&encode_json, cases[i].type, cases[i].data, strlen(cases[i].data),
+		expect_text(&format_json, cases[i].type, cases[i].data, strlen(cases[i].data),
 			cases[i].text);
 }
 END_TEST
@@ -122,7 +124,7 @@ START_TEST(test_json_escapes_everywhere)
 			memset(data, 'x', sizeof(data));
 			data[at] = (char)_i;
 			data[length - 1 - at] = (char)_i;
-			out = encode(&encode_json, OUTLET_TEXT, data, length, false, &size);
+			out = encode(&format_json, OUTLET_TEXT, data, length, false, &size);
 			object = json_loads(out, JSON_ALLOW_NUL, NULL);
 			found = json_object_get(object, "data");
 			ck_assert_msg(strchr(out, '\n') == out + size - 1 && found &&
@@ -150,7 +152,7 @@ START_TEST(test_json_escapes_of_all_kinds)
 
 		for (size_t i = 0; i < length; i++)
 			data[i] = kinds[rand() % (_i + 1)];
-		out = encode(&encode_json, OUTLET_TEXT, data, length, false, &size);
+		out = encode(&format_json, OUTLET_TEXT, data, length, false, &size);
 		object = json_loads(out, JSON_ALLOW_NUL, NULL);
 		found = json_object_get(object, "data");
 		ck_assert_msg(found && json_string_length(found) == length &&
@@ -174,11 +176,11 @@ START_TEST(test_json_is_encoded_once)
 		.data = data,
 		.length = strlen(data),
 	};
-	struct encode_clock clock = {0};
+	struct format_clock clock = {0};
 	char out[3][200] = {{0}};
 
 	for (size_t i = 0; i < 3; i++) {
-		struct encode_record record = {.seq = 9 + (i > 0), .message = &message, .connection = ""};
+		struct format_record record = {.seq = 9 + (i > 0), .message = &message, .source = ""};
 		size_t length;
 
 		message.encoded = i < 2 ? &encoded : NULL;
@@ -186,8 +188,8 @@ START_TEST(test_json_is_encoded_once)
 			message.data = "other"; /* which is not looked at */
 		if (i == 2)
 			message.data = data;
-		length = encode_json.length(&record);
-		encode_json.write((uint8_t *)out[i], &record, &clock);
+		length = format_json.length(&record);
+		format_json.write((uint8_t *)out[i], &record, &clock);
 		ck_assert_uint_eq(strlen(out[i]), length);
 	}
 	ck_assert_str_eq(out[1], out[2]);
@@ -198,8 +200,8 @@ END_TEST
 START_TEST(test_json_time_changes)
 {
 	struct outlet_message message = {.type = OUTLET_TEXT};
-	struct encode_record record = {.seq = 1, .message = &message, .connection = ""};
-	struct encode_clock clock = {0};
+	struct format_record record = {.seq = 1, .message = &message, .source = ""};
+	struct format_clock clock = {0};
 	static const struct {
 		uint64_t time;
 		const char *text;
@@ -214,7 +216,7 @@ START_TEST(test_json_time_changes)
 		char out[256] = "";
 
 		message.time = cases[i].time;
-		encode_json.write((uint8_t *)out, &record, &clock);
+		format_json.write((uint8_t *)out, &record, &clock);
 		ck_assert_ptr_nonnull(strstr(out, cases[i].text));
 	}
 }
@@ -222,11 +224,11 @@ END_TEST
 
 START_TEST(test_json_gap)
 {
-	char out[ENCODE_GAP_MAX + 1] = "";
+	char out[FORMAT_GAP_MAX + 1] = "";
 
-	ck_assert_uint_eq(encode_json.gap((uint8_t *)out, 7, 9), strlen(out));
+	ck_assert_uint_eq(format_json.gap((uint8_t *)out, 7, 9), strlen(out));
 	ck_assert_str_eq(out, "{\"type\":\"gap\",\"lost\":3,\"from\":7,\"to\":9}\n");
-	ck_assert_uint_lt(encode_json.gap((uint8_t *)out, 1, UINT64_MAX - 1), ENCODE_GAP_MAX);
+	ck_assert_uint_lt(format_json.gap((uint8_t *)out, 1, UINT64_MAX - 1), FORMAT_GAP_MAX);
 }
 END_TEST
 
@@ -240,7 +242,7 @@ START_TEST(test_frames_byte_by_byte)
 				       "\1\0\0\0" /* type */
 				       "hello\0\0\0";
 	size_t size;
-	char *out = encode(&encode_frames, OUTLET_TEXT, "hello", 5, false, &size);
+	char *out = encode(&format_frames, OUTLET_TEXT, "hello", 5, false, &size);
 
 	ck_assert_uint_eq(size, 40);
 	ck_assert_mem_eq(out, expected, 40);
@@ -257,7 +259,7 @@ START_TEST(test_frames_sizes)
 		char *out;
 
 		memset(data, 'd', sizeof(data));
-		out = encode(&encode_frames, OUTLET_BINARY, data, length, false, &size);
+		out = encode(&format_frames, OUTLET_BINARY, data, length, false, &size);
 		memcpy(&header, out, sizeof(header));
 		ck_assert_uint_eq(size, header.size);
 		ck_assert_uint_eq(header.size % 8, 0);
@@ -276,7 +278,7 @@ START_TEST(test_frames_announce)
 {
 	struct frames_header header;
 	size_t size;
-	char *out = encode(&encode_frames, OUTLET_OPENED, "{}", 2, true, &size);
+	char *out = encode(&format_frames, OUTLET_OPENED, "{}", 2, true, &size);
 
 	ck_assert_uint_eq(size, 80);
 	memcpy(&header, out, sizeof(header));
@@ -293,10 +295,10 @@ START_TEST(test_frames_announce)
 }
 END_TEST
 
-Suite *encode_suite(void)
+Suite *formats_suite(void)
 {
-	Suite *suite = suite_create("encode");
-	TCase *tests = tcase_create("encode");
+	Suite *suite = suite_create("formats");
+	TCase *tests = tcase_create("formats");
 
 	tcase_add_test(tests, test_lines);
 	tcase_add_test(tests, test_packets);

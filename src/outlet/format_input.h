@@ -1,0 +1,23 @@
+#ifndef OUTLET_FORMAT_INPUT_H
+#define OUTLET_FORMAT_INPUT_H
+
+#include "outlet/format.h"
+
+/* Common to the formats: what subscribers send. Each returns what `take` of the format returns. */
+
+/* Finds the line at the front of the input, without its newline, and takes it. */
+enum format_taken format_input_line(struct format_input *input, const uint8_t **line,
+	size_t *length);
+
+enum format_taken format_input_message(struct format_input *input, int source, bool binary,
+	const void *data, size_t length);
+
+/* Wrong unless the data is UTF-8. */
+enum format_taken format_input_text(struct format_input *input, int source, const void *data,
+	size_t length);
+
+/* `fault` is static, or stands in the input. */
+enum format_taken format_input_wrong(struct format_input *input, const char *fault);
+enum format_taken format_input_broken(struct format_input *input, const char *fault);
+
+#endif
