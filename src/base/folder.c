@@ -18,18 +18,19 @@ const char *folder_name(const char *path)
 	return strrchr(path, '/') + 1;
 }
 
-static bool folder_check_lengths(const char *path, struct error *error)
+bool folder_check_path(const char *path, struct error *error)
 {
 	const size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	const char *name = folder_name(path);
 
 	if (strlen(path) > most)
 		return error_set(error, ERROR_SETTINGS,
-			"%s: the path of a UNIX socket is limited to %zu bytes, this one has %zu",
-			path, most, strlen(path));
-	if (strlen(folder_name(path)) > FOLDER_NAME_MAX)
+			"the path of a socket can have at most %zu bytes, '%s' has %zu", most, path,
+			strlen(path));
+	if (strlen(name) > FOLDER_NAME_MAX)
 		return error_set(error, ERROR_SETTINGS,
-			"%s: the file name of a socket is limited to %d bytes, this one has %zu",
-			path, FOLDER_NAME_MAX, strlen(folder_name(path)));
+			"the file name of a socket can have at most %d bytes, that of '%s' has %zu",
+			FOLDER_NAME_MAX, path, strlen(name));
 	return true;
 }
 
@@ -38,7 +39,7 @@ bool folder_open(struct folder *folder, const char *path, struct error *error)
 	char text[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	struct stat status;
 
-	if (!folder_check_lengths(path, error))
+	if (!folder_check_path(path, error))
 		return false;
 	snprintf(text, sizeof(text), "%.*s", (int)(folder_name(path) - path), path);
 	*folder = (struct folder){.fd = open(text, O_PATH | O_DIRECTORY | O_CLOEXEC), .path = path};

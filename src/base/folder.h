@@ -20,6 +20,10 @@ struct folder {
 
 /* For the end of `path`, which is absolute, and its socket's name, at most FOLDER_NAME_MAX bytes. */
 enum { FOLDER_NAME_MAX = 82 }; /* "/proc/self/fd/2147483647/" comes before it in sun_path */
+/* True if the path fits the address of a socket; else the text of the error follows the name of what
+ * has it ("the path …"). */
+bool folder_check_path(const char *path, struct error *error);
+
 bool folder_open(struct folder *folder, const char *path, struct error *error);
 void folder_close(struct folder *folder);
 const char *folder_name(const char *path);

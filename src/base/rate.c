@@ -2,6 +2,16 @@
 
 #include "base/clock.h"
 
+/* Times a second. */
+#define RATE_MIN 0.001
+
+bool rate_check(double per_second, struct error *error)
+{
+	return per_second <= 0 || per_second >= RATE_MIN ||
+		error_set(error, ERROR_SETTINGS, "must be 0 or at least %g, not %g", RATE_MIN,
+			per_second);
+}
+
 static void rate_refill(struct rate *rate, uint64_t now)
 {
 	rate->used -= rate->per_second * (double)(now - rate->updated) / (double)CLOCK_NS_PER_SECOND;

@@ -7,6 +7,7 @@
 #include "control/methods.h"
 #include "control/report.h"
 #include "control/walk.h"
+#include "gateway/placeholders.h"
 #include "ws/handshake.h"
 #include "ws/protocol.h"
 #include "ws/utf8.h"
@@ -289,7 +290,7 @@ void methods_on_open(struct rpc_call *call, json_t *parameters)
 		return;
 	if (add && remove)
 		rpc_refuse(call, "on-open: takes either 'add' or 'remove'");
-	else if (add && !methods_context(call)->trusted && settings_names_variable(add))
+	else if (add && !methods_context(call)->trusted && placeholders_use_environment(add))
 		rpc_refuse(call, "on-open: " SETTINGS_ONLY_TRUSTED
 				 " may use the environment, as %%{VARIABLE} does");
 	else if ((add && !connection_add_on_open(connection, add, &error)) ||

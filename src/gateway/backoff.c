@@ -1,5 +1,17 @@
 #include "gateway/backoff.h"
 
+const struct choice backoff_jitters[] = {
+	{"full", BACKOFF_FULL},
+	{"none", BACKOFF_NONE},
+	{0},
+};
+
+bool backoff_check(const struct backoff_settings *settings, struct error *error)
+{
+	return settings->min <= settings->max ||
+		error_set(error, ERROR_SETTINGS, "'min' must not be longer than 'max'");
+}
+
 static uint64_t backoff_ceiling(const struct backoff *backoff,
 	const struct backoff_settings *settings)
 {
@@ -19,7 +31,7 @@ uint64_t backoff_next(struct backoff *backoff, const struct backoff_settings *se
 
 	backoff->ceiling = backoff_ceiling(backoff, settings);
 	backoff->failures++;
-	if (settings->steady)
+	if (settings->jitter == BACKOFF_NONE)
 		return backoff->ceiling;
 	return floor + random % (backoff->ceiling - floor + 1);
 }

@@ -27,9 +27,7 @@ struct call {
 	struct header *headers; /* those of the request; strings borrowed */
 	char *authorization;
 	struct ws_request request;
-	struct ws_deflate_parameters offer;
 	struct proxy proxy;
-	struct tcp_settings tcp;
 	struct tls_settings tls;
 
 	struct dial *dial;

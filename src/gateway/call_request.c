@@ -68,22 +68,6 @@ static size_t call_gather_headers(struct call *call)
 	return call_add_headers(call, call->extra, count);
 }
 
-/* The offer to compress; NULL: none. */
-static const struct ws_deflate_parameters *call_offer(struct call *call)
-{
-	const struct connection_settings *settings = call->settings;
-
-	if (!settings->compression.enabled)
-		return NULL;
-	call->offer = (struct ws_deflate_parameters){
-		.client_max_window_bits = (int)settings->compression.client_max_window_bits,
-		.server_max_window_bits = (int)settings->compression.server_max_window_bits,
-		.client_no_context_takeover = settings->compression.client_no_context_takeover,
-		.server_no_context_takeover = settings->compression.server_no_context_takeover,
-	};
-	return &call->offer;
-}
-
 bool call_write_head(struct call *call)
 {
 	const struct connection_settings *settings = call->settings;
@@ -103,7 +87,7 @@ bool call_write_head(struct call *call)
 		.user_agent = settings->user_agent,
 		.origin = settings->origin,
 		.authorization = call->authorization,
-		.deflate = call_offer(call),
+		.deflate = settings->compression.enabled ? &settings->compression.offer : NULL,
 	};
 	return ws_handshake_request(&call->unsent, &call->request, call->key, &call->error);
 }
@@ -139,48 +123,6 @@ bool call_check(const struct call_host *host, const struct connection_config *co
 
 /* --- where to, and how --------------------------------------------------------------------- */
 
-static bool call_choose_proxy(struct call *call, bool *proxied)
-{
-	const struct connection_settings *settings = call->settings;
-	const char *text = settings->proxy.url;
-
-	*proxied = false;
-	if (!text || call->url.socket_path)
-		return true;
-	if (strcmp(text, "environment") == 0)
-		text = proxy_from_environment(&call->url);
-	if (!text)
-		return true;
-	if (!proxy_parse(&call->proxy, text, &call->error))
-		return error_prefix(&call->error, "proxy: ");
-	proxy_set_login(&call->proxy, settings->proxy.username, call->secrets.proxy_password);
-	*proxied = true;
-	return true;
-}
-
-static enum tcp_family call_family(int family)
-{
-	if (family == AF_INET)
-		return TCP_FAMILY_IPV4;
-	return family == AF_INET6 ? TCP_FAMILY_IPV6 : TCP_FAMILY_ANY;
-}
-
-static void call_choose_tcp(struct call *call)
-{
-	const struct connection_settings *settings = call->settings;
-
-	call->tcp = (struct tcp_settings){
-		.family = call_family(settings->address.family),
-		.source_address = settings->address.source,
-		.interface = settings->address.interface,
-		.nodelay = settings->tcp.nodelay,
-		.keepalive_idle = settings->tcp.keepalive,
-		.keepalive_interval = settings->tcp.keepalive_interval,
-		.keepalive_count = settings->tcp.keepalive_count,
-		.user_timeout = settings->tcp.user_timeout,
-	};
-}
-
 static void call_choose_tls(struct call *call)
 {
 	call->tls = call->settings->tls; /* its strings stay theirs */
@@ -197,14 +139,14 @@ bool call_prepare(struct call *call, struct dial_settings *dial)
 	const struct connection_settings *settings = call->settings;
 	bool proxied;
 
-	if (!call_choose_proxy(call, &proxied))
+	if (!proxy_choose(&call->proxy, &settings->proxy, call->secrets.proxy_password, &call->url,
+		    &proxied, &call->error))
 		return false;
-	call_choose_tcp(call);
 	call_choose_tls(call);
 	*dial = (struct dial_settings){
 		.url = &call->url,
 		.proxy = proxied ? &call->proxy : NULL,
-		.tcp = &call->tcp,
+		.tcp = &settings->tcp,
 		.tls = &call->tls,
 		.failures = call->failures,
 		.public_only = call->public_only,

@@ -147,20 +147,14 @@ static void connection_give_up(struct connection *connection, char *reason)
 
 static uint64_t connection_delay(struct connection *connection, uint64_t retry_after)
 {
-	const struct connection_settings *settings = connection->settings;
-	const struct backoff_settings backoff = {
-		.min = settings->reconnect.min,
-		.max = settings->reconnect.max,
-		.factor = settings->reconnect.factor,
-		.steady = settings->reconnect.jitter == JITTER_NONE,
-	};
+	const struct backoff_settings *settings = &connection->settings->reconnect.backoff;
 	uint64_t random, ns;
 
 	evutil_secure_rng_get_bytes(&random, sizeof(random));
-	ns = backoff_next(&connection->backoff, &backoff, random);
+	ns = backoff_next(&connection->backoff, settings, random);
 	if (retry_after > CONNECTION_RETRY_AFTER_MAX)
 		retry_after = CONNECTION_RETRY_AFTER_MAX;
-	if (backoff.steady)
+	if (settings->jitter == BACKOFF_NONE)
 		return ns > retry_after ? ns : retry_after;
 	return retry_after + ns;
 }

@@ -21,7 +21,7 @@ static bool connection_holds(const struct connection *connection)
 /* Without a hold, those that come while others are sent first wait in a queue like any other. */
 void connection_configure_hold(struct connection *connection)
 {
-	uint64_t bytes = connection->settings->hold.bytes, queue = connection->settings->send_queue;
+	uint64_t bytes = connection->settings->hold.bytes, queue = connection->settings->endpoint.send_queue;
 	bool queues = connection->opening || (connection->session && connection_holds(connection));
 
 	if (!connection->hold && (bytes || queues)) {

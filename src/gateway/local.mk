@@ -24,6 +24,7 @@ libgateway_a_SOURCES = \
 	src/gateway/gateway_limits.c \
 	src/gateway/gateway_outlet.c \
 	src/gateway/gateway_stop.c \
+	src/gateway/placeholders.c src/gateway/placeholders.h \
 	src/gateway/roster.c src/gateway/roster.h \
 	src/gateway/redirect.c src/gateway/redirect.h \
 	src/gateway/routes.c src/gateway/routes.h \

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "gateway/placeholders.h"
 
 /* --- those that were added ----------------------------------------------------------------- */
 
@@ -36,7 +37,7 @@ bool on_open_add(struct on_open_added *added, const char *message, struct error 
 	struct string_list *messages = &added->messages;
 	size_t bytes = on_open_bytes(added);
 
-	if (!settings_placeholders_valid(message, error))
+	if (!placeholders_check(message, error))
 		return error_prefix(error, "the message ");
 	if (messages->count >= ON_OPEN_ADDED_MAX || bytes + strlen(message) > ON_OPEN_ADDED_BYTES)
 		return error_set(error, ERROR_WEBSOCKET,
@@ -64,45 +65,6 @@ bool on_open_remove(struct on_open_added *added, const char *message, size_t *in
 void on_open_release(struct on_open_added *added)
 {
 	string_list_release(&added->messages);
-}
-
-/* --- placeholders -------------------------------------------------------------------------- */
-
-/* The variable of a %{VARIABLE}; returns its name if it is not set, else NULL. */
-static char *on_open_expand_variable(struct buffer *out, const char *placeholder)
-{
-	char *name = alloc_format("%.*s", (int)strcspn(placeholder + 2, "}"), placeholder + 2);
-	const char *value = getenv(name);
-
-	if (!value)
-		return name;
-	buffer_append_text(out, value);
-	free(name);
-	return NULL;
-}
-
-char *on_open_expand(struct buffer *out, const char *message, const char *name)
-{
-	const char *percent;
-	char *first_unset = NULL, *unset;
-
-	for (; (percent = strchr(message, '%')); message = percent + 2) {
-		buffer_append(out, message, (size_t)(percent - message));
-		if (percent[1] == '%') {
-			buffer_append_text(out, "%");
-		} else if (percent[1] == 'n') {
-			buffer_append_text(out, name);
-		} else {
-			unset = on_open_expand_variable(out, percent);
-			if (first_unset)
-				free(unset);
-			else
-				first_unset = unset;
-			percent = strchr(percent, '}') - 1;
-		}
-	}
-	buffer_append_text(out, message);
-	return first_unset;
 }
 
 /* --- sending one ----------------------------------------------------------------------------- */
@@ -172,9 +134,9 @@ static enum on_open_outcome on_open_send_from(const struct on_open_sender *sende
 	enum on_open_outcome outcome;
 	char *unset;
 
-	if (!settings_placeholders_valid(message, error))
+	if (!placeholders_check(message, error))
 		return on_open_fail(error, place, ": the message ");
-	unset = on_open_expand(&text, message, sender->name);
+	unset = placeholders_expand(&text, message, sender->name);
 	outcome = on_open_send_expanded(sender, place, &text, unset, warned, error);
 	free(unset);
 	buffer_release(&text);

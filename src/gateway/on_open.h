@@ -69,10 +69,4 @@ void on_open_end(struct on_open_run *run);
 /* Sends one message, whose placeholders are replaced, now or not at all. */
 bool on_open_send(const struct on_open_sender *sender, const char *message, struct error *error);
 
-/*
- * Appends the message with its placeholders, which must be right, replaced. Returns the first
- * variable that is not set, for which nothing stands then: the caller frees it; NULL: all are set.
- */
-char *on_open_expand(struct buffer *out, const char *message, const char *name);
-
 #endif

@@ -159,6 +159,37 @@ bool redirect_is_local(const char *host)
 		(length == sizeof(localhost) - 1 || host[-1] == '.');
 }
 
+/* "[::1]": as a pattern it is a set of characters. */
+static bool redirect_is_bracketed(const char *text)
+{
+	struct in6_addr address;
+	char inside[INET6_ADDRSTRLEN];
+	size_t length = strlen(text);
+
+	if (length < 2 || length - 2 >= sizeof(inside) || text[0] != '[' || text[length - 1] != ']')
+		return false;
+	memcpy(inside, text + 1, length - 2);
+	inside[length - 2] = '\0';
+	return inet_pton(AF_INET6, inside, &address) == 1;
+}
+
+bool redirect_check_host(const char *text, struct error *error)
+{
+	const char *colon = strchr(text, ':'); /* an IPv6 address has two at least */
+	char shown[URL_SHOWN_SIZE];
+
+	if (redirect_is_bracketed(text))
+		return error_set(error, ERROR_SETTINGS,
+			"must be an IPv6 address without brackets, not \"%s\"", text);
+	if (*text && !strpbrk(text, "/@# ") && (!colon || strchr(colon + 1, ':')))
+		return true;
+	url_show(text, shown);
+	return error_set(error, ERROR_SETTINGS,
+		"must be a host or a pattern such as \"*.example.com\", without scheme and port, "
+		"not \"%s\"",
+		shown);
+}
+
 /* The length of the set at the front of a pattern, as "[0-9]"; 0: there is none. */
 static size_t redirect_set_length(const char *glob)
 {

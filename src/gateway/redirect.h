@@ -21,6 +21,12 @@ bool redirect_is(const struct ws_response *response);
  */
 char *redirect_target(const struct url *from, const char *location, struct error *error);
 
+/*
+ * True if a text can be one of redirect_hosts: a host or a pattern, without scheme, port or
+ * brackets. The text of the error follows the name of the setting ("must be …").
+ */
+bool redirect_check_host(const char *text, struct error *error);
+
 /* What a redirect is judged by. */
 struct redirect_terms {
 	const struct url *first;         /* of the settings */

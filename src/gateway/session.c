@@ -52,8 +52,8 @@ static uint64_t session_earlier(uint64_t deadline, uint64_t other)
 
 static uint64_t session_idle_deadline(const struct session *session)
 {
-	return session->settings->idle_timeout
-		? session->last_message + session->settings->idle_timeout
+	return session->settings->endpoint.idle_timeout
+		? session->last_message + session->settings->endpoint.idle_timeout
 		: 0;
 }
 
@@ -91,7 +91,7 @@ void session_arm_timer(struct session *session)
 /* Our own is a stamp, so that an answer tells to which ping it belongs. */
 const void *session_ping_payload(const struct session *session, size_t *length)
 {
-	const char *payload = session->settings->ping_payload;
+	const char *payload = session->settings->endpoint.ping.payload;
 
 	*length = payload ? strlen(payload) : sizeof(session->ping_sent);
 	return payload ? (const void *)payload : &session->ping_sent;
@@ -104,8 +104,8 @@ static void session_send_ping(struct session *session)
 	size_t length;
 
 	session->ping_sent = now;
-	if (session->settings->ping_timeout && !session->pong_deadline)
-		session->pong_deadline = now + session->settings->ping_timeout;
+	if (session->settings->endpoint.ping.timeout && !session->pong_deadline)
+		session->pong_deadline = now + session->settings->endpoint.ping.timeout;
 	session->stats->wire.pings_sent++;
 	payload = session_ping_payload(session, &length);
 	session_queue(session, WS_PING, payload, length);
@@ -124,7 +124,7 @@ bool session_ping(struct session *session, struct error *error)
 
 void session_close_within_timeout(struct session *session, enum session_state state)
 {
-	uint64_t close = session->settings->close_timeout, drain = session->shared->drain_timeout;
+	uint64_t close = session->settings->endpoint.close_timeout, drain = session->shared->drain_timeout;
 	uint64_t now = clock_monotonic();
 
 	session->state = state;
@@ -140,9 +140,9 @@ void session_restart_deadlines(struct session *session)
 
 	session->last_message = now;
 	if (session->pong_deadline)
-		session->pong_deadline = now + session->settings->ping_timeout;
+		session->pong_deadline = now + session->settings->endpoint.ping.timeout;
 	if (session->close_deadline)
-		session->close_deadline = now + session->settings->close_timeout;
+		session->close_deadline = now + session->settings->endpoint.close_timeout;
 }
 
 void session_close(struct session *session, unsigned code, const char *reason)
@@ -186,7 +186,7 @@ static void session_expire(struct session *session, const char *what, uint64_t t
 /* A server that does not answer a ping will not answer a close frame either: no handshake. */
 static void session_give_up(struct session *session)
 {
-	session_expire(session, "no answer to a ping within", session->settings->ping_timeout);
+	session_expire(session, "no answer to a ping within", session->settings->endpoint.ping.timeout);
 	session->close_code = WS_CLOSE_ABNORMAL;
 	session_write_all(session);
 	session_finish(session);
@@ -206,12 +206,12 @@ static bool session_send_own(struct session *session, enum ws_opcode opcode, con
 /* Base64, where it is binary, was checked when the settings were read. */
 static bool session_send_heartbeat(struct session *session)
 {
-	const char *text = session->settings->heartbeat.message;
+	const char *text = session->settings->endpoint.heartbeat.message;
 	size_t length;
 	uint8_t *data;
 	bool sent;
 
-	if (!session->settings->heartbeat.binary)
+	if (!session->settings->endpoint.heartbeat.binary)
 		return session_send_own(session, WS_TEXT, text, strlen(text));
 	data = alloc_zero(1, strlen(text) + 1);
 	sent = text_base64_decode(data, &length, text) &&
@@ -223,8 +223,8 @@ static bool session_send_heartbeat(struct session *session)
 /* A message that was sent not long ago, or is about to be, can be heartbeat enough. */
 static void session_beat(struct session *session, uint64_t now)
 {
-	uint64_t every = session->settings->heartbeat.every;
-	bool only_idle = session->settings->heartbeat.only_idle;
+	uint64_t every = session->settings->endpoint.heartbeat.every;
+	bool only_idle = session->settings->endpoint.heartbeat.only_idle;
 
 	if (only_idle && session->last_sent + every > now) {
 		session->next_heartbeat = session->last_sent + every;
@@ -270,11 +270,11 @@ static void session_on_timer(void *context)
 	}
 	deadline = session_idle_deadline(session);
 	if (!session->paused && deadline && deadline <= now) {
-		session_expire(session, "no message for", session->settings->idle_timeout);
+		session_expire(session, "no message for", session->settings->endpoint.idle_timeout);
 		return;
 	}
 	if (session->next_ping && session->next_ping <= now) {
-		session->next_ping = now + session->settings->ping_interval;
+		session->next_ping = now + session->settings->endpoint.ping.interval;
 		if (!session->paused)
 			session_send_ping(session);
 	}
@@ -294,7 +294,7 @@ static void session_compress(struct session *session, const struct connection_se
 {
 	session->inflater = ws_inflater_new(agreed);
 	session->receiver.inflater = session->inflater;
-	session->deflater = ws_deflater_new(agreed, (int)settings->compression.level,
+	session->deflater = ws_deflater_new(agreed, settings->compression.level,
 		settings->compression.threshold);
 }
 
@@ -354,12 +354,12 @@ static void session_set_rate(struct session *session)
 {
 	const struct connection_settings *settings = session->settings;
 
-	if (!session->throttle && settings->send_rate.messages > 0)
+	if (!session->throttle && settings->endpoint.send_rate.messages > 0)
 		session->throttle = alloc_zero(1, sizeof(*session->throttle));
 	if (!session->throttle)
 		return;
-	session->throttle->rate.per_second = settings->send_rate.messages;
-	session->throttle->rate.burst = settings->send_rate.burst;
+	session->throttle->rate.per_second = settings->endpoint.send_rate.messages;
+	session->throttle->rate.burst = settings->endpoint.send_rate.burst;
 	if (session_waiting(session))
 		session_schedule_write(session);
 }
@@ -367,11 +367,11 @@ static void session_set_rate(struct session *session)
 void session_set_settings(struct session *session, const struct connection_settings *settings)
 {
 	session->settings = settings;
-	session->receiver.message_max = settings->max_message;
+	session->receiver.message_max = settings->endpoint.max_message;
 	session->next_ping =
-		settings->ping_interval ? clock_monotonic() + settings->ping_interval : 0;
+		settings->endpoint.ping.interval ? clock_monotonic() + settings->endpoint.ping.interval : 0;
 	session->next_heartbeat =
-		settings->heartbeat.every ? clock_monotonic() + settings->heartbeat.every : 0;
+		settings->endpoint.heartbeat.every ? clock_monotonic() + settings->endpoint.heartbeat.every : 0;
 	session_set_rate(session);
 	session_arm_timer(session);
 }

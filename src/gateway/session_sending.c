@@ -254,7 +254,7 @@ void session_write_all(struct session *session)
 		session_lose_output(session, &error);
 	session_count_sent(session);
 	if (session->send_refused &&
-		session_queued(session) <= session->settings->send_queue / 2) {
+		session_queued(session) <= session->settings->endpoint.send_queue / 2) {
 		session->send_refused = false;
 		session->callbacks->writable(session, session->context);
 	}
@@ -315,7 +315,7 @@ bool session_has_room(struct session *session, size_t length)
 {
 	size_t queued = session_queued(session);
 
-	if (queued == 0 || queued + length <= session->settings->send_queue)
+	if (queued == 0 || queued + length <= session->settings->endpoint.send_queue)
 		return true;
 	session->send_refused = true;
 	return false;
@@ -334,7 +334,7 @@ bool session_has_turn(struct session *session, size_t length)
 /* Whether a message is encoded at once. One does, as the first of a turn, however large it is. */
 static bool session_sends_now(const struct session *session)
 {
-	return session_waiting(session) == 0 && session->settings->send_rate.messages <= 0 &&
+	return session_waiting(session) == 0 && session->settings->endpoint.send_rate.messages <= 0 &&
 		session->shared->encoded < SENDING_COST_TURN;
 }
 
@@ -352,14 +352,14 @@ bool session_send(struct session *session, struct ws_outgoing *message, struct e
 
 	if (session->state != SESSION_OPEN)
 		return error_set(error, ERROR_SOCKET_NOT_OPEN, "the connection is closing");
-	if (message->length > session->settings->send_queue)
+	if (message->length > session->settings->endpoint.send_queue)
 		return error_set(error, ERROR_WEBSOCKET,
 			"a message of %zu bytes is larger than send_queue (%llu bytes)",
-			message->length, (unsigned long long)session->settings->send_queue);
+			message->length, (unsigned long long)session->settings->endpoint.send_queue);
 	if (!session_has_room(session, message->length))
 		return error_set(error, ERROR_WEBSOCKET,
 			"the queue to the server is full: %zu of %llu bytes wait to be sent",
-			session_queued(session), (unsigned long long)session->settings->send_queue);
+			session_queued(session), (unsigned long long)session->settings->endpoint.send_queue);
 	session->shared->encoded += session_cost(session, message->length);
 	if (now)
 		session_queue(session, message->opcode, message->data, message->length);

@@ -586,7 +586,7 @@ bool outlet_config_has_glob(const struct outlet_config *outlet)
 bool outlet_config_holds(const struct outlet_config *outlet,
 	const struct connection_config *connection, struct error *error)
 {
-	uint64_t message_max = connection->settings->max_message;
+	uint64_t message_max = connection->settings->endpoint.max_message;
 
 	if (outlet->outlet.on_lag != OUTLET_WAIT || !outlet_config_takes(outlet, connection->name))
 		return true;

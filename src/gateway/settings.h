@@ -10,9 +10,14 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "gateway/backoff.h"
+#include "gateway/warnings.h"
+#include "net/proxy.h"
+#include "net/tcp.h"
 #include "net/tls.h"
 #include "outlet/outlet.h"
-#include "ws/handshake.h"
+#include "ws/deflate.h"
+#include "ws/endpoint.h"
 
 /*
  * The configuration as structs. Durations are nanoseconds, sizes bytes; a string that is not set is
@@ -24,15 +29,6 @@ struct integer_list {
 	size_t count;
 };
 
-/* When an operation is slow enough for a warning. Both thresholds 0: no warnings. */
-struct warn_settings {
-	uint64_t warning_ms; /* an operation that takes longer */
-	uint64_t warning_bs; /* a transfer slower than so many bytes a second, */
-	uint64_t min_ms;     /* if it took at least this */
-	char *arg;           /* JSON text that each warning carries; NULL: none */
-	uint64_t queue;      /* warnings kept until they are asked for */
-};
-
 /* When the gateway opens a connection by itself. */
 enum connection_when {
 	WHEN_ALWAYS,     /* at start, and again whenever it is lost */
@@ -40,13 +36,10 @@ enum connection_when {
 	WHEN_MANUAL,     /* never: `connect` does */
 };
 
-/* How the wait before a reconnect comes out of what the backoff allows. */
-enum reconnect_jitter {
-	JITTER_FULL, /* drawn at random */
-	JITTER_NONE, /* the longest */
-};
-
-/* How a connection is to be. Connections that are to be alike share one. */
+/*
+ * Connection settings. Connections with equal settings share one. What a struct of another room
+ * holds goes there as it is.
+ */
 struct connection_settings {
 	unsigned users; /* who share it: connections, and what their sessions are still to send */
 	enum connection_when when;
@@ -67,43 +60,21 @@ struct connection_settings {
 	uint64_t connect_timeout;
 	uint64_t tls_timeout;
 	uint64_t upgrade_timeout;
-	uint64_t close_timeout;
-	uint64_t ping_interval; /* 0: no pings */
-	uint64_t ping_timeout;  /* from a ping to its pong */
-	char *ping_payload;     /* at most 125 bytes; NULL: a stamp of our own */
-	uint64_t idle_timeout;  /* no message for so long: reconnect; 0: never */
-	uint64_t max_message;
-	uint64_t send_queue; /* bytes that may wait for the server */
+	struct ws_endpoint_settings endpoint;
 	struct {
 		bool enabled;
-		unsigned client_max_window_bits; /* 8 to 15 */
-		unsigned server_max_window_bits; /* likewise */
-		bool client_no_context_takeover;
-		bool server_no_context_takeover;
-		unsigned level; /* zlib's, 1 to 9 */
+		struct ws_deflate_parameters offer;
+		int level;          /* zlib's, 1 to 9 */
 		uint64_t threshold; /* bytes; shorter messages are sent as they are */
 	} compression;
-	struct {
-		char *url; /* http://…, socks5://… or "environment"; NULL: none */
-		char *username; /* then the URL has none */
-		char *password_file; /* read at each connect; only with a username */
-	} proxy;
+	struct proxy_settings proxy;
 	struct {
 		bool enabled;
-		uint64_t min;
-		uint64_t max;
-		double factor;
-		uint64_t stable; /* open for so long: the next failure starts from min again */
-		enum reconnect_jitter jitter;
-		unsigned attempts; /* in a row without success; 0: for ever */
+		struct backoff_settings backoff;
+		uint64_t stable;   /* ns open after which the next failure starts from the minimum */
+		unsigned attempts; /* failures in a row before giving up; 0: never */
 		struct integer_list give_up; /* close codes 1000-4999, HTTP statuses 400-599 */
 	} reconnect;
-	struct {
-		uint64_t every; /* 0: no heartbeats; else there is a message */
-		char *message;
-		bool binary; /* then `message` is base64, and valid */
-		bool only_idle; /* only if nothing else has been sent for so long */
-	} heartbeat;
 	struct {
 		uint64_t after; /* 0: any age */
 		double jitter; /* 0 to 1: the share of `after` that it may be earlier */
@@ -113,22 +84,7 @@ struct connection_settings {
 		uint64_t bytes; /* of messages that wait for the connection to open; 0: refused */
 		uint64_t age; /* and for how long */
 	} hold;
-	struct {
-		double messages; /* a second; 0: any number, else at least 0.001 */
-		unsigned burst; /* so many at once, at least 1 */
-	} send_rate;
-	struct {
-		bool nodelay;
-		uint64_t keepalive; /* idle for so long: the first probe; 0: no probes */
-		uint64_t keepalive_interval;
-		unsigned keepalive_count; /* unanswered probes that end the connection */
-		uint64_t user_timeout; /* TCP_USER_TIMEOUT; 0: the system's */
-	} tcp;
-	struct {
-		int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
-		char *source; /* an address, of `family` if there is one */
-		char *interface; /* fits IFNAMSIZ */
-	} address;
+	struct tcp_settings tcp;
 	struct tls_settings tls;
 	struct warn_settings warn;
 };
@@ -238,16 +194,10 @@ struct connection_config *settings_connection(const config_setting_t *group,
 /* Those who are, in the words of a message. */
 #define SETTINGS_ONLY_TRUSTED "only root and the daemon's user"
 
-/* Whether a message for `on_open` uses an environment variable. */
-bool settings_names_variable(const char *message);
 void connection_config_free(struct connection_config *connection);
 
 /* One user less of them, who has counted himself. */
 void connection_settings_release(struct connection_settings *settings);
-
-/* Whether every % of a message for `on_open` begins a placeholder: %n, %{VARIABLE} or %%. The text
- * of the error does not show the message. */
-bool settings_placeholders_valid(const char *message, struct error *error);
 
 /* The outlet that a connection gets which no outlet names: <runtime_dir>/<name>.sock, `lines`. */
 struct outlet_config *settings_implicit_outlet(const struct settings *settings,

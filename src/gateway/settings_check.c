@@ -1,7 +1,4 @@
-#include <event2/util.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/folder.h"
@@ -20,23 +17,6 @@ struct check {
 	struct names outlets_by_name;
 	struct names outlets_by_path;
 };
-
-static void check_dns(const struct string_list *servers, const config_setting_t *where,
-	struct settings_problems *problems)
-{
-	struct sockaddr_storage address;
-	int length;
-
-	for (size_t i = 0; i < servers->count; i++) {
-		length = sizeof(address);
-		if (evutil_parse_sockaddr_port(
-			    servers->items[i], (struct sockaddr *)&address, &length) != 0)
-			settings_problem(problems, settings_problem_place(where, "dns"),
-				"must be addresses of name servers such as \"127.0.0.1:53\", not "
-				"\"%s\"",
-				servers->items[i]);
-	}
-}
 
 static void check_ring_for(struct check *check, size_t index,
 	const struct connection_config *connection)
@@ -165,17 +145,10 @@ static void check_outlet_unique(struct check *check, struct outlet_config *confi
 static void check_path_length(const char *path, const config_setting_t *where,
 	struct settings_problems *problems)
 {
-	size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
-	const char *name = path ? strrchr(path, '/') : NULL;
+	struct error error;
 
-	if (path && strlen(path) > most)
-		settings_problem(problems, where,
-			"the path of a socket can have at most %zu bytes, '%s' has %zu", most, path,
-			strlen(path));
-	else if (name && strlen(name + 1) > FOLDER_NAME_MAX)
-		settings_problem(problems, where,
-			"the file name of a socket can have %d bytes, '%s' has %zu",
-			FOLDER_NAME_MAX, name + 1, strlen(name + 1));
+	if (path && !folder_check_path(path, &error))
+		settings_problem(problems, where, "%s", error.text);
 }
 
 /* Asks the file, not the settings: a reload leaves the path as it runs. An empty string is as if it
@@ -264,7 +237,6 @@ void settings_check(const struct settings *settings, const struct settings_place
 {
 	struct check check = {.settings = settings, .places = places, .problems = problems};
 
-	check_dns(&settings->gateway.dns, places->gateway, problems);
 	check_drain_timeout(settings->gateway.drain_timeout, places->gateway, problems);
 	check_sockets(&settings->gateway, places->gateway, problems);
 	check_connections(&check);

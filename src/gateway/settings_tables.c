@@ -1,8 +1,12 @@
 #include "config.h"
 
-#include <sys/socket.h>
-
+#include "gateway/placeholders.h"
+#include "gateway/redirect.h"
 #include "gateway/settings_private.h"
+#include "net/net.h"
+#include "net/url.h"
+#include "ws/handshake.h"
+#include "ws/protocol.h"
 
 /*
  * A row's kind and member. It does not compile unless the member's type is one of the kind's.
@@ -75,19 +79,6 @@ static const struct choice whens[] = {
 	{0},
 };
 
-static const struct choice jitters[] = {
-	{"full", JITTER_FULL},
-	{"none", JITTER_NONE},
-	{0},
-};
-
-static const struct choice address_families[] = {
-	{"any", AF_UNSPEC},
-	{"ipv4", AF_INET},
-	{"ipv6", AF_INET6},
-	{0},
-};
-
 static const struct setting control_table[] = {
 	{"path", STRING(struct gateway_settings, control.path), .standard = "control.sock",
 		.flags = SETTING_RESTART},
@@ -125,7 +116,7 @@ const struct setting gateway_settings_table[] = {
 	{"control", GROUP_INLINE(control_table)},
 	{"observe", GROUP_INLINE(observe_table)},
 	{"log", GROUP_INLINE(log_table)},
-	{"dns", STRINGS(struct gateway_settings, dns), .flags = SETTING_RESTART},
+	{"dns", STRINGS(struct gateway_settings, dns), .check = net_check_server, .flags = SETTING_RESTART},
 	{"connecting", GROUP_INLINE(connecting_table)},
 	{"drain_timeout", DURATION(struct gateway_settings, drain_timeout), .standard = "5s",
 		RANGE("0", LONGEST)},
@@ -133,22 +124,22 @@ const struct setting gateway_settings_table[] = {
 };
 
 static const struct setting ping_table[] = {
-	{"interval", DURATION(struct connection_settings, ping_interval), .standard = "30s",
+	{"interval", DURATION(struct connection_settings, endpoint.ping.interval), .standard = "30s",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
-	{"timeout", DURATION(struct connection_settings, ping_timeout), .standard = "10s",
+	{"timeout", DURATION(struct connection_settings, endpoint.ping.timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"payload", TEXT(struct connection_settings, ping_payload), .flags = SETTING_LIVE},
+	{"payload", TEXT(struct connection_settings, endpoint.ping.payload), .check = ws_check_ping_payload, .flags = SETTING_LIVE},
 	{0},
 };
 
 static const struct setting heartbeat_table[] = {
-	{"every", DURATION(struct connection_settings, heartbeat.every), .standard = "0",
+	{"every", DURATION(struct connection_settings, endpoint.heartbeat.every), .standard = "0",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE | SETTING_LOGIN},
-	{"message", TEXT(struct connection_settings, heartbeat.message),
+	{"message", TEXT(struct connection_settings, endpoint.heartbeat.message),
 		.flags = SETTING_LIVE | SETTING_SECRET},
-	{"binary", BOOL(struct connection_settings, heartbeat.binary), .standard = "false",
+	{"binary", BOOL(struct connection_settings, endpoint.heartbeat.binary), .standard = "false",
 		.flags = SETTING_LIVE},
-	{"only_idle", BOOL(struct connection_settings, heartbeat.only_idle), .standard = "false",
+	{"only_idle", BOOL(struct connection_settings, endpoint.heartbeat.only_idle), .standard = "false",
 		.flags = SETTING_LIVE},
 	{0},
 };
@@ -172,21 +163,21 @@ static const struct setting hold_table[] = {
 };
 
 static const struct setting send_rate_table[] = {
-	{"messages", NUMBER(struct connection_settings, send_rate.messages), .standard = "0",
+	{"messages", NUMBER(struct connection_settings, endpoint.send_rate.messages), .standard = "0",
 		RANGE("0", "1000000"), .flags = SETTING_LIVE},
-	{"burst", INTEGER(struct connection_settings, send_rate.burst), .standard = "1",
+	{"burst", INTEGER(struct connection_settings, endpoint.send_rate.burst), .standard = "1",
 		RANGE("1", "1000000"), .flags = SETTING_LIVE},
 	{0},
 };
 
 static const struct setting compression_table[] = {
 	{"enabled", BOOL(struct connection_settings, compression.enabled), .standard = "false"},
-	{"client_max_window_bits", INTEGER(struct connection_settings, compression.client_max_window_bits),
+	{"client_max_window_bits", INTEGER(struct connection_settings, compression.offer.client_max_window_bits),
 		.standard = "15", RANGE("8", "15")},
-	{"server_max_window_bits", INTEGER(struct connection_settings, compression.server_max_window_bits),
+	{"server_max_window_bits", INTEGER(struct connection_settings, compression.offer.server_max_window_bits),
 		.standard = "15", RANGE("8", "15")},
-	{"client_no_context_takeover", BOOL(struct connection_settings, compression.client_no_context_takeover), .standard = "false"},
-	{"server_no_context_takeover", BOOL(struct connection_settings, compression.server_no_context_takeover), .standard = "false"},
+	{"client_no_context_takeover", BOOL(struct connection_settings, compression.offer.client_no_context_takeover), .standard = "false"},
+	{"server_no_context_takeover", BOOL(struct connection_settings, compression.offer.server_no_context_takeover), .standard = "false"},
 	{"level", INTEGER(struct connection_settings, compression.level), .standard = "6",
 		RANGE("1", "9")},
 	{"threshold", SIZE(struct connection_settings, compression.threshold), .standard = "64",
@@ -195,7 +186,7 @@ static const struct setting compression_table[] = {
 };
 
 static const struct setting proxy_table[] = {
-	{"url", STRING(struct connection_settings, proxy.url), .flags = SETTING_SECRET},
+	{"url", STRING(struct connection_settings, proxy.url), .check = proxy_check, .flags = SETTING_SECRET},
 	{"username", STRING(struct connection_settings, proxy.username), .flags = SETTING_LOGIN},
 	{"password_file", FILE_PATH(struct connection_settings, proxy.password_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
@@ -205,7 +196,7 @@ static const struct setting proxy_table[] = {
 /* The upper limits are the kernel's, or just below. */
 static const struct setting tcp_table[] = {
 	{"nodelay", BOOL(struct connection_settings, tcp.nodelay), .standard = "true"},
-	{"keepalive", DURATION(struct connection_settings, tcp.keepalive), .standard = "0",
+	{"keepalive", DURATION(struct connection_settings, tcp.keepalive_idle), .standard = "0",
 		RANGE("0", "9h")},
 	{"keepalive_interval", DURATION(struct connection_settings, tcp.keepalive_interval),
 		.standard = "15s", RANGE("1s", "9h")},
@@ -217,26 +208,26 @@ static const struct setting tcp_table[] = {
 };
 
 static const struct setting address_table[] = {
-	{"family", CHOICE(struct connection_settings, address.family), .standard = "any",
-		.choices = address_families},
-	{"source", STRING(struct connection_settings, address.source)},
-	{"interface", STRING(struct connection_settings, address.interface)},
+	{"family", CHOICE(struct connection_settings, tcp.family), .standard = "any",
+		.choices = tcp_families},
+	{"source", STRING(struct connection_settings, tcp.source_address), .check = tcp_check_source},
+	{"interface", STRING(struct connection_settings, tcp.interface), .check = tcp_check_interface},
 	{0},
 };
 
 static const struct setting reconnect_table[] = {
 	{"enabled", BOOL(struct connection_settings, reconnect.enabled), .standard = "true",
 		.flags = SETTING_LIVE},
-	{"min", DURATION(struct connection_settings, reconnect.min), .standard = "500ms",
+	{"min", DURATION(struct connection_settings, reconnect.backoff.min), .standard = "500ms",
 		RANGE("10ms", LONGEST), .flags = SETTING_LIVE},
-	{"max", DURATION(struct connection_settings, reconnect.max), .standard = "60s",
+	{"max", DURATION(struct connection_settings, reconnect.backoff.max), .standard = "60s",
 		RANGE("10ms", LONGEST), .flags = SETTING_LIVE},
-	{"factor", NUMBER(struct connection_settings, reconnect.factor), .standard = "2.0",
+	{"factor", NUMBER(struct connection_settings, reconnect.backoff.factor), .standard = "2.0",
 		RANGE("1", "100"), .flags = SETTING_LIVE},
 	{"stable", DURATION(struct connection_settings, reconnect.stable), .standard = "30s",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
-	{"jitter", CHOICE(struct connection_settings, reconnect.jitter), .standard = "full",
-		.choices = jitters, .flags = SETTING_LIVE},
+	{"jitter", CHOICE(struct connection_settings, reconnect.backoff.jitter), .standard = "full",
+		.choices = backoff_jitters, .flags = SETTING_LIVE},
 	{"attempts", INTEGER(struct connection_settings, reconnect.attempts), .standard = "0",
 		RANGE("0", "1000000"), .flags = SETTING_LIVE},
 	{"give_up", INTEGERS(struct connection_settings, reconnect.give_up), .flags = SETTING_LIVE},
@@ -279,7 +270,7 @@ static const struct setting warn_table[] = {
 
 const struct setting connection_config_table[] = {
 	{"name", NAME(struct connection_config, name), .flags = SETTING_REQUIRED | SETTING_OWN},
-	{"url", STRING(struct connection_config, url), .flags = SETTING_REQUIRED | SETTING_SECRET},
+	{"url", STRING(struct connection_config, url), .check = url_check, .flags = SETTING_REQUIRED | SETTING_SECRET},
 	{0},
 };
 
@@ -293,34 +284,34 @@ const struct setting connection_settings_table[] = {
 		.flags = SETTING_SECRET | SETTING_LINE | SETTING_HEADER},
 	{"protocols", STRINGS(struct connection_settings, protocols),
 		.flags = SETTING_LOGIN | SETTING_SECRET},
-	{"on_open", STRINGS(struct connection_settings, on_open), .flags = SETTING_LIVE | SETTING_SECRET},
+	{"on_open", STRINGS(struct connection_settings, on_open), .check = placeholders_check, .flags = SETTING_LIVE | SETTING_SECRET},
 	{"on_open_file", FILE_PATH(struct connection_settings, on_open_file),
 		.flags = SETTING_LIVE | SETTING_SECRET},
-	{"host", STRING(struct connection_settings, host)},
+	{"host", STRING(struct connection_settings, host), .check = ws_handshake_check_host},
 	{"origin", STRING(struct connection_settings, origin)},
 	{"user_agent", STRING(struct connection_settings, user_agent), .standard = "wsgated/" PACKAGE_VERSION},
-	{"username", STRING(struct connection_settings, username), .flags = SETTING_LOGIN},
+	{"username", STRING(struct connection_settings, username), .check = url_check_user, .flags = SETTING_LOGIN},
 	{"password_file", FILE_PATH(struct connection_settings, password_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
 	{"bearer_file", FILE_PATH(struct connection_settings, bearer_file),
 		.flags = SETTING_SECRET | SETTING_LINE | SETTING_HEADER},
 	{"max_redirects", INTEGER(struct connection_settings, max_redirects), .standard = "5",
 		RANGE("0", "20"), .flags = SETTING_LIVE},
-	{"redirect_hosts", STRINGS(struct connection_settings, redirect_hosts), .flags = SETTING_LIVE},
+	{"redirect_hosts", STRINGS(struct connection_settings, redirect_hosts), .check = redirect_check_host, .flags = SETTING_LIVE},
 	{"connect_timeout", DURATION(struct connection_settings, connect_timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
 	{"tls_timeout", DURATION(struct connection_settings, tls_timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
 	{"upgrade_timeout", DURATION(struct connection_settings, upgrade_timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"close_timeout", DURATION(struct connection_settings, close_timeout), .standard = "5s",
+	{"close_timeout", DURATION(struct connection_settings, endpoint.close_timeout), .standard = "5s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
 	{"ping", GROUP_INLINE(ping_table)},
-	{"idle_timeout", DURATION(struct connection_settings, idle_timeout), .standard = "0",
+	{"idle_timeout", DURATION(struct connection_settings, endpoint.idle_timeout), .standard = "0",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
-	{"max_message", SIZE(struct connection_settings, max_message), .standard = "1M",
+	{"max_message", SIZE(struct connection_settings, endpoint.max_message), .standard = "1M",
 		RANGE("1", "1G"), .flags = SETTING_LIVE},
-	{"send_queue", SIZE(struct connection_settings, send_queue), .standard = "1M",
+	{"send_queue", SIZE(struct connection_settings, endpoint.send_queue), .standard = "1M",
 		RANGE("1K", "1G"), .flags = SETTING_LIVE},
 	{"hold", GROUP_INLINE(hold_table)},
 	{"send_rate", GROUP_INLINE(send_rate_table)},

@@ -1,7 +1,6 @@
-#include <string.h>
-#include <strings.h>
-
+#include "gateway/placeholders.h"
 #include "gateway/settings_private.h"
+#include "net/url.h"
 
 /*
  * What a connection may have that somebody adds whom the gateway does not trust: nothing that makes
@@ -28,15 +27,6 @@ static void trust_check_files(const struct setting *table, const config_setting_
 	}
 }
 
-bool settings_names_variable(const char *message)
-{
-	for (; (message = strchr(message, '%')) && message[1]; message += 2) {
-		if (message[1] == '{')
-			return true;
-	}
-	return false;
-}
-
 static void trust_check_messages(const config_setting_t *group, struct settings_problems *problems)
 {
 	config_setting_t *messages = config_setting_get_member(group, "on_open");
@@ -47,27 +37,41 @@ static void trust_check_messages(const config_setting_t *group, struct settings_
 		const config_setting_t *message = config_setting_get_elem(messages, i);
 		const char *text = config_setting_get_string(message);
 
-		if (text && settings_names_variable(text))
+		if (text && placeholders_use_environment(text))
 			settings_problem(problems, message,
 				ONLY_TRUSTED "use the environment, as %%{VARIABLE} does");
 	}
 }
 
-void settings_check_untrusted(const config_setting_t *group, struct settings_problems *problems)
+static void trust_check_url(const config_setting_t *group, struct settings_problems *problems)
 {
-	static const char local[] = "ws+unix:";
-	const char *url = NULL, *proxy = NULL;
+	const char *text = NULL;
+	struct error error;
+	struct url url;
 
-	trust_check_files(connection_settings_table, group, problems);
-	trust_check_messages(group, problems);
-	config_setting_lookup_string(group, "url", &url);
-	if (url && strncasecmp(url, local, strlen(local)) == 0)
+	if (!config_setting_lookup_string(group, "url", &text) || !url_parse(&url, text, &error))
+		return;
+	if (url.socket_path)
 		settings_problem(problems, settings_problem_place(group, "url"),
 			ONLY_TRUSTED "name local sockets");
-	if (config_setting_get_member(group, "proxy"))
-		config_setting_lookup_string(
-			config_setting_get_member(group, "proxy"), "url", &proxy);
-	if (proxy && strcmp(proxy, "environment") == 0)
+	url_release(&url);
+}
+
+static void trust_check_proxy(const config_setting_t *group, struct settings_problems *problems)
+{
+	const config_setting_t *proxy = config_setting_get_member(group, "proxy");
+	const char *text = NULL;
+
+	if (proxy && config_setting_lookup_string(proxy, "url", &text) &&
+		proxy_is_environment(text))
 		settings_problem(problems, settings_problem_place(group, "proxy.url"),
 			ONLY_TRUSTED "use the environment");
+}
+
+void settings_check_untrusted(const config_setting_t *group, struct settings_problems *problems)
+{
+	trust_check_files(connection_settings_table, group, problems);
+	trust_check_messages(group, problems);
+	trust_check_url(group, problems);
+	trust_check_proxy(group, problems);
 }

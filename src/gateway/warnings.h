@@ -6,12 +6,20 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "gateway/settings.h"
 
 /*
  * The thresholds of a connection and the queue of warnings that have come of them, as the Qore
  * socket classes define them.
  */
+
+/* When an operation is slow enough for a warning. Both thresholds 0: no warnings. */
+struct warn_settings {
+	uint64_t warning_ms; /* an operation that takes longer */
+	uint64_t warning_bs; /* a transfer slower than so many bytes per second, */
+	uint64_t min_ms;     /* if it took at least this */
+	char *arg;           /* JSON text that each warning carries; NULL: none */
+	uint64_t queue;      /* warnings kept until they are taken */
+};
 
 enum warning_type { WARNING_OPERATION, WARNING_THROUGHPUT };
 

@@ -5,6 +5,17 @@
 #include "base/alloc.h"
 #include "net/net_private.h"
 
+bool net_check_server(const char *text, struct error *error)
+{
+	struct sockaddr_storage address;
+	int length = sizeof(address);
+
+	return evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &length) == 0 ||
+		error_set(error, ERROR_SETTINGS,
+			"must be the address of a name server such as \"127.0.0.1:53\", not \"%s\"",
+			text);
+}
+
 struct net *net_new(struct event_base *base, struct log *log, const char *const *servers,
 	size_t server_count)
 {

@@ -2,6 +2,7 @@
 #define NET_NET_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -14,6 +15,10 @@
  * megabytes.
  */
 struct net;
+
+/* True if the text is the address of a name server; else the text of the error follows the name of
+ * the setting ("must be …"). */
+bool net_check_server(const char *text, struct error *error);
 
 /* `servers`: name servers as "ADDRESS[:PORT]", or none for those of /etc/resolv.conf, which is read
  * again when it has changed. Borrows base and log. */

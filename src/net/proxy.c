@@ -23,9 +23,9 @@ static bool proxy_parse_url(struct proxy *proxy, const char *text, struct error 
 	const struct url_scheme *scheme;
 
 	if (!url_parse_schemes(&proxy->url, text, &proxy_schemes, &scheme, error))
-		return error_prefix(error, "proxy ");
+		return false;
 	if (strcmp(proxy->url.resource, "/") != 0) {
-		error_set(error, ERROR_WEBSOCKET, "proxy URL '%.*s': it has a path",
+		error_set(error, ERROR_WEBSOCKET, "URL '%.*s': it has a path",
 			text_cut(proxy->url.shown, 256), proxy->url.shown);
 		proxy_release(proxy);
 		return false;
@@ -42,6 +42,40 @@ bool proxy_parse(struct proxy *proxy, const char *text, struct error *error)
 
 	alloc_wipe(full);
 	return ok;
+}
+
+bool proxy_is_environment(const char *text)
+{
+	return strcmp(text, "environment") == 0;
+}
+
+bool proxy_check(const char *text, struct error *error)
+{
+	struct proxy proxy;
+
+	if (proxy_is_environment(text))
+		return true;
+	if (!proxy_parse(&proxy, text, error))
+		return false;
+	proxy_release(&proxy);
+	return true;
+}
+
+bool proxy_choose(struct proxy *proxy, const struct proxy_settings *settings, const char *password,
+	const struct url *url, bool *chosen, struct error *error)
+{
+	const char *text = url->socket_path ? NULL : settings->url;
+
+	*chosen = false;
+	if (text && proxy_is_environment(text))
+		text = proxy_from_environment(url);
+	if (!text)
+		return true;
+	if (!proxy_parse(proxy, text, error))
+		return error_prefix(error, "proxy: ");
+	proxy_set_login(proxy, settings->username, password);
+	*chosen = true;
+	return true;
 }
 
 void proxy_release(struct proxy *proxy)

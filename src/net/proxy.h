@@ -9,6 +9,13 @@ enum proxy_kind {
 	PROXY_SOCKS5, /* RFC 1928, RFC 1929; the proxy resolves the name */
 };
 
+/* Which proxy to use. */
+struct proxy_settings {
+	char *url;           /* as proxy_check() takes it; NULL: none */
+	char *username;      /* then the URL has none */
+	char *password_file; /* for the caller of proxy_choose() to read; only with a username */
+};
+
 struct proxy {
 	enum proxy_kind kind;
 	struct url url; /* its host, port, user and password, and how it is shown */
@@ -20,6 +27,17 @@ struct proxy {
  */
 bool proxy_parse(struct proxy *proxy, const char *text, struct error *error);
 void proxy_release(struct proxy *proxy);
+
+/* True if the text is for proxy_parse(), or "environment". */
+bool proxy_check(const char *text, struct error *error);
+bool proxy_is_environment(const char *text);
+
+/*
+ * The proxy for a URL as the settings say, with the password from their file; NULL: they name none.
+ * `chosen` is false if the URL needs no proxy.
+ */
+bool proxy_choose(struct proxy *proxy, const struct proxy_settings *settings, const char *password,
+	const struct url *url, bool *chosen, struct error *error);
 
 /* A user or password that the URL does not have, as from a file; NULL leaves what is there. */
 void proxy_set_login(struct proxy *proxy, const char *user, const char *password);

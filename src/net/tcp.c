@@ -10,6 +10,13 @@
 #include "base/clock.h"
 #include "base/text.h"
 
+const struct choice tcp_families[] = {
+	{"any", TCP_FAMILY_ANY},
+	{"ipv4", TCP_FAMILY_IPV4},
+	{"ipv6", TCP_FAMILY_IPV6},
+	{0},
+};
+
 static const struct tcp_settings tcp_defaults = {.nodelay = true};
 
 static int tcp_wanted_family(const struct tcp_settings *settings)
@@ -24,24 +31,44 @@ static int tcp_wanted_family(const struct tcp_settings *settings)
 	}
 }
 
-bool tcp_check(const struct tcp_settings *settings, struct error *error)
+bool tcp_check_source(const char *text, struct error *error)
 {
-	int family = tcp_wanted_family(settings);
 	struct address source;
 
-	if (settings->source_address && !address_parse(&source, settings->source_address, 0))
-		return error_set(error, ERROR_WEBSOCKET,
-			"the source address '%.*s' is not an IP address",
-			text_cut(settings->source_address, 64), settings->source_address);
-	if (settings->source_address && family != AF_UNSPEC && family != source.generic.sa_family)
-		return error_set(error, ERROR_WEBSOCKET,
-			"the source address '%.*s' is not of the address family wanted: %s",
-			text_cut(settings->source_address, 64), settings->source_address,
-			family == AF_INET ? "ipv4" : "ipv6");
-	if (settings->interface && strlen(settings->interface) >= IFNAMSIZ)
-		return error_set(error, ERROR_WEBSOCKET,
-			"the interface '%.*s' has a name longer than %d characters",
-			text_cut(settings->interface, 64), settings->interface, IFNAMSIZ - 1);
+	return address_parse(&source, text, 0) ||
+		error_set(error, ERROR_WEBSOCKET,
+			"must be an IPv4 or IPv6 address, not \"%.*s\"", text_cut(text, 64), text);
+}
+
+bool tcp_check_interface(const char *name, struct error *error)
+{
+	return strlen(name) < IFNAMSIZ ||
+		error_set(error, ERROR_WEBSOCKET,
+			"must be the name of an interface, at most %d bytes, not \"%.*s\"",
+			IFNAMSIZ - 1, text_cut(name, 64), name);
+}
+
+bool tcp_check_family(const struct tcp_settings *settings, struct error *error)
+{
+	int family = tcp_wanted_family(settings);
+	const char *text = settings->source_address;
+	struct address source;
+
+	if (!text || family == AF_UNSPEC || !address_parse(&source, text, 0) ||
+		family == source.generic.sa_family)
+		return true;
+	return error_set(error, ERROR_WEBSOCKET, "must be an %s address, as 'family' says, not \"%s\"",
+		family == AF_INET ? "IPv4" : "IPv6", text);
+}
+
+bool tcp_check(const struct tcp_settings *settings, struct error *error)
+{
+	const char *source = settings->source_address, *interface = settings->interface;
+
+	if (interface && !tcp_check_interface(interface, error))
+		return error_prefix(error, "interface: ");
+	if (source && !(tcp_check_source(source, error) && tcp_check_family(settings, error)))
+		return error_prefix(error, "source address: ");
 	return true;
 }
 

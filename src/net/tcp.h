@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/choice.h"
 #include "base/error.h"
 #include "net/address.h"
 
@@ -24,7 +25,15 @@ struct tcp_settings {
 	uint64_t user_timeout;       /* data unacknowledged for so long: lost; in whole ms */
 };
 
-/* Fails with ERROR_WEBSOCKET when the source address is none, or not of the family. */
+extern const struct choice tcp_families[];
+
+/* True if the value is right, or the source address of the family; else ERROR_WEBSOCKET, with a
+ * text that follows the name of the setting ("must be …"). */
+bool tcp_check_source(const char *text, struct error *error);
+bool tcp_check_interface(const char *name, struct error *error);
+bool tcp_check_family(const struct tcp_settings *settings, struct error *error);
+
+/* All of these; the text names the setting. */
 bool tcp_check(const struct tcp_settings *settings, struct error *error);
 
 /* What follows is for this room; NULL for the settings: TCP_NODELAY, and nothing else. */

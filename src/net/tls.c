@@ -344,6 +344,20 @@ static bool tls_use_keylog(struct tls_client *client, const char *path, struct e
 	return true;
 }
 
+bool tls_check_settings(const struct tls_settings *settings, struct error *error)
+{
+	if (settings->crl_file && !settings->verify)
+		return error_set(error, ERROR_WEBSOCKET,
+			"'crl_file' needs 'verify': without it no certificate is checked at all");
+	if (settings->key_file && !settings->cert_file)
+		return error_set(error, ERROR_WEBSOCKET,
+			"'key_file' needs the 'cert_file' that it is the key of");
+	if (settings->key_passphrase_file && !settings->cert_file)
+		return error_set(error, ERROR_WEBSOCKET,
+			"'key_passphrase_file' needs the 'cert_file' whose key it opens");
+	return true;
+}
+
 bool tls_needs_check(const struct tls_settings *settings)
 {
 	return settings->ca_file || settings->ca_path || settings->crl_file ||

@@ -58,6 +58,9 @@ void tls_init(void);
 
 struct tls_stores;
 
+/* False: one of the settings needs another. */
+bool tls_check_settings(const struct tls_settings *settings, struct error *error);
+
 /* True if the settings name anything that tls_check() looks at. */
 bool tls_needs_check(const struct tls_settings *settings);
 

@@ -36,8 +36,8 @@ bool tunnel_http_start(struct tunnel *tunnel, struct error *error)
 {
 	char target[URL_SERVER_SIZE];
 
-	if (tunnel->proxy->url.user && strchr(tunnel->proxy->url.user, ':')) /* RFC 7617 */
-		return error_set(error, ERROR_WEBSOCKET, "the user name for a proxy has a ':'");
+	if (tunnel->proxy->url.user && !url_check_user(tunnel->proxy->url.user, error))
+		return error_prefix(error, "the user name for a proxy ");
 	url_format_server(tunnel->target, target);
 	buffer_append_format(&tunnel->out, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", target, target);
 	if (tunnel->proxy->url.user)

@@ -192,6 +192,11 @@ static bool url_take_port(struct url *url, int port, const struct url_scheme *sc
 	return true;
 }
 
+bool url_check_user(const char *user, struct error *error)
+{
+	return !strchr(user, ':') || error_set(error, ERROR_WEBSOCKET, "must not have a ':'");
+}
+
 static bool url_take_userinfo(struct url *url, const char *userinfo, const char *text,
 	struct error *error)
 {
@@ -210,9 +215,7 @@ static bool url_take_userinfo(struct url *url, const char *userinfo, const char 
 	alloc_wipe(user);
 	if (!url->user || (colon && !url->password))
 		return url_error(error, text, "user name or password has a control character");
-	if (strchr(url->user, ':')) /* RFC 7617, section 2 */
-		return url_error(error, text, "the user name has a ':'");
-	return true;
+	return url_check_user(url->user, error) || url_error(error, text, "the user name has a ':'");
 }
 
 static void url_compose(struct url *url, const struct evhttp_uri *uri,
@@ -344,6 +347,16 @@ bool url_parse(struct url *url, const char *text, struct error *error)
 	if (strncasecmp(text, url_unix_scheme, strlen(url_unix_scheme)) == 0)
 		return url_parse_unix(url, text, error);
 	return url_parse_schemes(url, text, &url_websocket, &scheme, error);
+}
+
+bool url_check(const char *text, struct error *error)
+{
+	struct url url;
+
+	if (!url_parse(&url, text, error))
+		return false;
+	url_release(&url);
+	return true;
 }
 
 void url_format_server(const struct url *url, char text[URL_SERVER_SIZE])

@@ -30,6 +30,13 @@ struct url {
 bool url_parse(struct url *url, const char *text, struct error *error);
 void url_release(struct url *url);
 
+/* True if the text is such a URL. */
+bool url_check(const char *text, struct error *error);
+
+/* True if a user name can log in with Basic authentication: it has no ':' (RFC 7617, section 2).
+ * The text of the error follows what it is the name of. */
+bool url_check_user(const char *user, struct error *error);
+
 /*
  * What may be shown of a text that is to be a URL, whatever it is: nothing that could be a user name,
  * a password, a query or a fragment, and at most 256 bytes of the rest, as they are.

@@ -95,48 +95,55 @@ bool ws_handshake_check_header(const struct header *header, struct error *error)
 	return request_check_value(header->name, header->value, error);
 }
 
-/* RFC 6455, section 4.1: each a token, and none twice. They may be secrets, too. */
-static bool request_check_protocols(const struct ws_request *request, struct error *error)
+bool ws_handshake_check_protocols(const char *const *protocols, size_t count, struct error *error)
 {
-	for (size_t i = 0; i < request->protocol_count; i++) {
-		const char *protocol = request->protocols[i];
-
-		if (!token_is_valid(protocol, strlen(protocol)))
+	for (size_t i = 0; i < count; i++) {
+		if (!token_is_valid(protocols[i], strlen(protocols[i])))
 			return error_set(error, ERROR_WEBSOCKET,
-				"number %zu of the subprotocols is not a subprotocol name", i + 1);
+				"subprotocol %zu must be a token: one word without separators",
+				i + 1);
 		for (size_t j = 0; j < i; j++) {
-			if (strcmp(protocol, request->protocols[j]) == 0)
+			if (strcmp(protocols[i], protocols[j]) == 0)
 				return error_set(error, ERROR_WEBSOCKET,
-					"numbers %zu and %zu of the subprotocols are the same",
-					j + 1, i + 1);
+					"subprotocols %zu and %zu are the same", j + 1, i + 1);
 		}
 	}
 	return true;
 }
 
-/* What stands in the request line and in Host: a space would end it, other bytes are not ASCII. */
-static bool request_check_target(const char *what, const char *text, struct error *error)
+bool ws_handshake_check_host(const char *host, struct error *error)
+{
+	for (const char *c = host; *c; c++) {
+		if (*c <= ' ' || *c >= 0x7F || strchr("/?#@", *c))
+			return error_set(error, ERROR_WEBSOCKET,
+				"must be a host with or without a port such as "
+				"\"example.com:8443\"");
+	}
+	return *host || error_set(error, ERROR_WEBSOCKET, "must not be empty");
+}
+
+/* In the request line a space would end it, and other bytes are not ASCII. */
+static bool request_check_resource(const char *path, struct error *error)
 {
 	char quote[HANDSHAKE_QUOTE_SIZE];
 
-	for (const char *c = text; *c; c++) {
+	for (const char *c = path; *c; c++) {
 		if (*c > 0x20 && *c < 0x7F)
 			continue;
-		text_printable(quote, sizeof(quote), text, strlen(text));
+		text_printable(quote, sizeof(quote), path, strlen(path));
 		return error_set(error, ERROR_WEBSOCKET,
-			"the %s '%s' has a character that must be percent-encoded", what, quote);
+			"the path '%s' has a character that must be percent-encoded", quote);
 	}
-	return *text || error_set(error, ERROR_WEBSOCKET, "the %s is empty", what);
+	return path[0] == '/' || error_set(error, ERROR_WEBSOCKET,
+		"the path '%s' does not begin with '/'", path);
 }
 
 static bool request_check(const struct ws_request *request, struct error *error)
 {
-	if (!request_check_target("host", request->host, error) ||
-		!request_check_target("path", request->resource, error))
+	if (!ws_handshake_check_host(request->host, error))
+		return error_prefix(error, "host: ");
+	if (!request_check_resource(request->resource, error))
 		return false;
-	if (request->resource[0] != '/')
-		return error_set(error, ERROR_WEBSOCKET, "the path '%s' does not begin with '/'",
-			request->resource);
 	for (size_t i = 0; i < request->header_count; i++) {
 		if (!ws_handshake_check_header(&request->headers[i], error))
 			return false;
@@ -144,7 +151,8 @@ static bool request_check(const struct ws_request *request, struct error *error)
 	return request_check_value("User-Agent", request->user_agent, error) &&
 		request_check_value("Origin", request->origin, error) &&
 		request_check_value("Authorization", request->authorization, error) &&
-		request_check_protocols(request, error);
+		ws_handshake_check_protocols(
+			request->protocols, request->protocol_count, error);
 }
 
 /* Not by way of printf(3), which may leave a copy of a secret on the stack. */

@@ -42,6 +42,14 @@ bool ws_handshake_request(struct buffer *out, const struct ws_request *request, 
  */
 bool ws_handshake_owns_header(const char *name);
 
+/* True if a host, with or without a port, can be in a Host header; else the text of the error
+ * follows the name of the setting ("must be …"). */
+bool ws_handshake_check_host(const char *host, struct error *error);
+
+/* True if each subprotocol is a token, and none is there twice (RFC 6455, section 4.1). As they may
+ * be secrets, the error names them by their numbers. */
+bool ws_handshake_check_protocols(const char *const *protocols, size_t count, struct error *error);
+
 /* Whether a header of the user's can be in a request. */
 bool ws_handshake_check_header(const struct header *header, struct error *error);
 

@@ -1,5 +1,16 @@
 #include "ws/protocol.h"
 
+#include <string.h>
+
+bool ws_check_ping_payload(const char *payload, struct error *error)
+{
+	size_t length = strlen(payload);
+
+	return length <= WS_CONTROL_MAX ||
+		error_set(error, ERROR_WEBSOCKET, "must have at most %d bytes, not %zu",
+			WS_CONTROL_MAX, length);
+}
+
 bool ws_close_code_valid(unsigned code)
 {
 	if (code >= 3000)

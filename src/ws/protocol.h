@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 /* RFC 6455, section 5.2. */
 enum ws_opcode {
 	WS_CONTINUATION = 0x0,
@@ -15,6 +17,9 @@ enum ws_opcode {
 };
 
 enum { WS_CONTROL_MAX = 125 }; /* payload bytes of a control frame: RFC 6455, section 5.5 */
+
+/* True if the text fits a ping; else the text of the error follows the name of the setting. */
+bool ws_check_ping_payload(const char *payload, struct error *error);
 
 /* RFC 6455, section 7.4.1, and the IANA registry of close codes. */
 enum ws_close_code {

@@ -237,7 +237,7 @@ def test_tokens_in_user_names_and_subprotocols_are_shown_to_nobody(start_daemon,
     opened = reader.read_line()
     assert b'"protocol_number":2' in opened
     problems = daemon.ctl("add", "x", url, f'protocols=["{SECRET}","{SECRET}"]', status=1).stderr
-    assert "number 1 and number 2 are the same" in problems
+    assert "subprotocols 1 and 2 are the same" in problems
     fragment = daemon.ctl("add", "x", f"ws://127.0.0.1/#{SECRET}", status=1).stderr
     assert "#…" in fragment
     told = [opened.decode(), daemon.call("list"), follower.notifications, problems, fragment, daemon.log()]

@@ -62,7 +62,7 @@ END_TEST
 
 START_TEST(without_jitter_it_is_the_longest)
 {
-	struct backoff_settings settings = {.min = 500, .max = 1500, .factor = 2.0, .steady = true};
+	struct backoff_settings settings = {.min = 500, .max = 1500, .factor = 2.0, .jitter = BACKOFF_NONE};
 	struct backoff backoff = {0};
 
 	ck_assert_uint_eq(backoff_next(&backoff, &settings, 1), 500);

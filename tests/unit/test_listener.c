@@ -173,10 +173,10 @@ START_TEST(test_errors_say_what_is_wrong)
 	memset(path, 'x', sizeof(path));
 	path[0] = '/';
 	path[108] = '\0';
-	expect_failure(path, &plain, "limited to 107 bytes, this one has 108");
+	expect_failure(path, &plain, "at most 107 bytes");
 
 	path[90] = '\0';
-	expect_failure(path, &plain, "limited to 82 bytes, this one has 89");
+	expect_failure(path, &plain, "at most 82 bytes");
 
 	snprintf(path, sizeof(path), "%s/none/test.sock", fixture.directory);
 	expect_failure(path, &plain, "the directory does not exist");

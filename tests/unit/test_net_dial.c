@@ -385,11 +385,12 @@ static const struct wanted_case wanted_cases[] = {
 	{"127.0.0.1", {.interface = "nope0"}, 0,
 		"cannot connect to 127.0.0.1: 127.0.0.1:%u: there is no interface 'nope0'"},
 	{"127.0.0.1", {.interface = "aninterfacename0"}, 0,
-		"the interface 'aninterfacename0' has a name longer than 15 characters"},
+		"interface: must be the name of an interface, at most 15 bytes, not "
+		"\"aninterfacename0\""},
 	{"127.0.0.1", {.source_address = "localhost"}, 0,
-		"the source address 'localhost' is not an IP address"},
+		"source address: must be an IPv4 or IPv6 address, not \"localhost\""},
 	{"127.0.0.1", {.source_address = "::1", .family = TCP_FAMILY_IPV4}, 0,
-		"the source address '::1' is not of the address family wanted: ipv4"},
+		"source address: must be an IPv4 address, as 'family' says, not \"::1\""},
 };
 
 START_TEST(wanted_addresses)

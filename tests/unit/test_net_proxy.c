@@ -60,12 +60,12 @@ struct bad_proxy {
 };
 
 static const struct bad_proxy bad_proxies[] = {
-	{"https://h:1", "proxy URL 'https://h:1': the scheme must be http, socks5 or socks5h"},
-	{"socks4://u:pw@h:1", "proxy URL 'socks4://***@h:1': the scheme must be http, socks5 or "
+	{"https://h:1", "URL 'https://h:1': the scheme must be http, socks5 or socks5h"},
+	{"socks4://u:pw@h:1", "URL 'socks4://***@h:1': the scheme must be http, socks5 or "
 			      "socks5h"},
-	{"", "proxy URL 'http://': it has no host"},
-	{"h:0", "proxy URL 'http://h:0': the port must be 1 to 65535"},
-	{"http://u:pw@h:1/x", "proxy URL 'http://***@h:1/x': it has a path"},
+	{"", "URL 'http://': it has no host"},
+	{"h:0", "URL 'http://h:0': the port must be 1 to 65535"},
+	{"http://u:pw@h:1/x", "URL 'http://***@h:1/x': it has a path"},
 };
 
 START_TEST(bad_proxy)
@@ -406,7 +406,7 @@ START_TEST(logins)
 		"a user name for SOCKS5 has 1 to 255 bytes",
 		"a user name for SOCKS5 has 1 to 255 bytes",
 		"a password for SOCKS5 has at most 255 bytes",
-		"the user name for a proxy has a ':'",
+		"the user name for a proxy must not have a ':'",
 	};
 	struct conversation talk;
 	char longest[257] = "";

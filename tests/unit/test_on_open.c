@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "gateway/on_open.h"
+#include "gateway/placeholders.h"
 
 /* What was sent, a message a line, and what was complained about. */
 static struct buffer sent, warned, failed;
@@ -142,7 +143,7 @@ START_TEST(replaces_placeholders)
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct buffer out = {0};
-		char *unset = on_open_expand(&out, table[i].message, "feed");
+		char *unset = placeholders_expand(&out, table[i].message, "feed");
 
 		expect(&out, table[i].text);
 		ck_assert_pstr_eq(unset, table[i].unset);
@@ -367,8 +368,8 @@ START_TEST(keeps_those_that_were_added_in_order)
 	ck_assert(!on_open_remove(&added, "two", &index, &error));
 	ck_assert_str_eq(error.name, ERROR_NOT_FOUND);
 	ck_assert(!on_open_add(&added, "50%", &error));
-	ck_assert_str_eq(error.text, "the message has a '%' that begins none of %n, %{VARIABLE} "
-				     "and %%");
+	ck_assert_str_eq(error.text, "the message has a '%' that does not begin %n, %{VARIABLE} "
+				     "or %%");
 	ck_assert_uint_eq(added.messages.count, 2);
 	ck_assert_str_eq(added.messages.items[0], "one");
 	ck_assert_str_eq(added.messages.items[1], "three");

@@ -158,13 +158,13 @@ START_TEST(not_everybody_inherits_how_to_log_in)
 
 	ck_assert_msg(connection != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	s = connection->settings;
-	ck_assert_uint_eq(s->idle_timeout, 9 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(s->endpoint.idle_timeout, 9 * CLOCK_NS_PER_SECOND);
 	ck_assert_int_eq(s->tls.min_version, TLS_VERSION_1_3);
 	ck_assert_uint_eq(s->headers.count, 1);
 	ck_assert_str_eq(s->headers.items[0].name, "Z");
 	ck_assert_uint_eq(s->header_files.count + s->protocols.count + s->on_open.count, 0);
-	ck_assert_uint_eq(s->heartbeat.every, 0);
-	ck_assert_ptr_null(s->heartbeat.message);
+	ck_assert_uint_eq(s->endpoint.heartbeat.every, 0);
+	ck_assert_ptr_null(s->endpoint.heartbeat.message);
 	ck_assert_ptr_null(s->on_open_file);
 	ck_assert_ptr_null(s->username);
 	ck_assert_ptr_null(s->password_file);
@@ -207,8 +207,8 @@ START_TEST(a_connection_is_added_over_the_defaults)
 
 	ck_assert_ptr_nonnull(connection);
 	ck_assert_str_eq(connection->name, "n");
-	ck_assert_uint_eq(connection->settings->idle_timeout, 9 * CLOCK_NS_PER_SECOND);
-	ck_assert_uint_eq(connection->settings->ping_interval, 1 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(connection->settings->endpoint.idle_timeout, 9 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(connection->settings->endpoint.ping.interval, 1 * CLOCK_NS_PER_SECOND);
 	connection_config_free(connection);
 }
 END_TEST

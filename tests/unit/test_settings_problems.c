@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/placeholders.h"
 #include "settings_harness.h"
 
 START_TEST(problems_in_conf_d_name_their_file)
@@ -192,7 +193,6 @@ START_TEST(all_problems_are_told_in_one_go)
 }
 END_TEST
 
-#define PROXY_URL "must be \"http://HOST:PORT\", \"socks5://HOST:PORT\" or \"environment\""
 #define GIVE_UP(code)                                                                              \
 	"must be close codes from 1000 to 4999 or HTTP statuses from 400 to 599, not " code
 #define BYTES_42  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -214,14 +214,13 @@ static const struct {
 	{"protocols = \"a\";",
 		"protocols: must be an array of strings such as [ \"a\", \"b\" ]"},
 	{"protocols = [ \"a\", \"b c\" ];",
-		"protocols: the name of a subprotocol must be one word without separators, which "
-		"number 2 is not"},
-	{"protocols = [ \"a\", \"a\" ];", "protocols: number 1 and number 2 are the same"},
+		"protocols: subprotocol 2 must be a token: one word without separators"},
+	{"protocols = [ \"a\", \"a\" ];", "protocols: subprotocols 1 and 2 are the same"},
 	{"headers = [ \"a\" ];", "headers: must be a group such as { X-Api-Key = \"k\"; }"},
 	{"headers = { X = 5; };", "headers.X: must be a string"},
 	{"headers = { X = \"secret\\r\\nY: 1\"; };", "headers.X: must not have control characters"},
 	{"headers = { upgrade = \"x\"; };",
-		"headers: the header 'upgrade' is the handshake's own and cannot be set"},
+		"headers: the header 'upgrade' belongs to the handshake and cannot be set"},
 	{"bearer_file = \"s3cr3t\";", "bearer_file: must be an absolute path"},
 	{"tls = { ca_file = \"ca.pem\"; };",
 		"tls.ca_file: must be an absolute path, not \"ca.pem\""},
@@ -257,9 +256,11 @@ static const struct {
 	{"header_files = [ \"a\" ];",
 		"header_files: must be a group such as { X-Api-Key = \"/path\"; }"},
 	{"header_files = { Upgrade = \"/h\"; };",
-		"header_files: the header 'Upgrade' is the handshake's own and cannot be set"},
+		"header_files: the header 'Upgrade' belongs to the handshake and cannot be set"},
 	{"headers = { X = \"1\"; }; header_files = { x = \"/x\"; };",
 		"header_files: the header 'x' is in 'headers' too"},
+	{"host = \"b\u00fccher.example\";",
+		"host: must be a host with or without a port such as \"example.com:8443\""},
 	{"host = \"http://h/\";",
 		"host: must be a host with or without a port such as \"example.com:8443\""},
 	{"password_file = \"/p\";",
@@ -268,16 +269,16 @@ static const struct {
 	{"username = \"a\"; bearer_file = \"/b\";",
 		"username: there can be only one of 'username' and 'bearer_file'"},
 	{"redirect_hosts = [ \"wss://b.example\" ];",
-		"redirect_hosts: must be hosts or patterns such as \"*.example.com\", without "
+		"redirect_hosts[0]: must be a host or a pattern such as \"*.example.com\", without "
 		"scheme and port, not \"wss://b.example\""},
 	{"redirect_hosts = [ \"b.example:443\" ];",
-		"redirect_hosts: must be hosts or patterns such as \"*.example.com\", without "
+		"redirect_hosts[0]: must be a host or a pattern such as \"*.example.com\", without "
 		"scheme and port, not \"b.example:443\""},
 	{"redirect_hosts = [ \"wss://u:secret@b.example\" ];",
-		"redirect_hosts: must be hosts or patterns such as \"*.example.com\", without "
+		"redirect_hosts[0]: must be a host or a pattern such as \"*.example.com\", without "
 		"scheme and port, not \"wss://***@b.example\""},
 	{"redirect_hosts = [ \"[::1]\" ];",
-		"redirect_hosts: must have an IPv6 address without brackets, not as \"[::1]\""},
+		"redirect_hosts[0]: must be an IPv6 address without brackets, not \"[::1]\""},
 	{"tls = { server_name = \".example.org\"; };",
 		"tls.server_name: must be the name of a host or an address, without wildcards, not "
 		"\".example.org\""},
@@ -289,21 +290,23 @@ static const struct {
 		"\"a b\""},
 	{"max_redirects = 21;", "max_redirects: must be from 0 to 20, not 21"},
 	{"on_open = [ \"%n\", \"50%\" ];",
-		"on_open: message number 2 has a '%' that begins none of %n, %{VARIABLE} and %%"},
-	{"proxy = { url = \"https://p:1\"; };", "proxy.url: " PROXY_URL},
-	{"proxy = { url = \"http://p\"; };", "proxy.url: " PROXY_URL},
-	{"proxy = { url = \"http://u:p@p\"; };", "proxy.url: " PROXY_URL},
-	{"proxy = { url = \"http://[::1]\"; };", "proxy.url: " PROXY_URL},
-	{"proxy = { url = \"http://p:1/x\"; };", "proxy.url: " PROXY_URL},
-	{"proxy = { url = \"socks5://:1\"; };", "proxy.url: " PROXY_URL},
+		"on_open[1]: has a '%' that does not begin %n, %{VARIABLE} or %%"},
+	{"proxy = { url = \"https://u:s3cr3t@p:1\"; };",
+		"proxy.url: URL 'https://***@p:1': the scheme must be http, socks5 or socks5h"},
+	{"proxy = { url = \"http://p:1/x\"; };", "proxy.url: URL 'http://p:1/x': it has a path"},
+	{"proxy = { url = \"socks5://:1\"; };", "proxy.url: URL 'socks5://:1': it has no host"},
+	{"proxy = { url = \"p:0\"; };",
+		"proxy.url: URL 'http://p:0': the port must be 1 to 65535"},
+	{"proxy = { url = \"http://p:1\"; username = \"a:b\"; };",
+		"proxy.username: must not have a ':'"},
 	{"proxy = { url = \"http://u@p:1\"; username = \"u\"; };",
 		"proxy.username: the 'url' has a user name too"},
 	{"proxy = { password_file = \"/p\"; };",
 		"proxy: 'password_file' needs the 'username' that it is the password of"},
 	{"ping = { payload = \"" BYTES_126 "\"; };",
-		"ping.payload: can have 125 bytes, this one has 126"},
+		"ping.payload: must have at most 125 bytes, not 126"},
 	{"heartbeat = { every = \"1s\"; };",
-		"heartbeat: 'every' needs the 'message' that is to be sent"},
+		"heartbeat: 'every' needs the 'message' to send"},
 	{"heartbeat = { message = \"a?==\"; binary = true; };",
 		"heartbeat.message: must be Base64, because of 'binary'"},
 	{"send_rate = { messages = 0.0001; };",
@@ -328,10 +331,10 @@ static const struct {
 	{"address = { source = \"localhost\"; };",
 		"address.source: must be an IPv4 or IPv6 address, not \"localhost\""},
 	{"address = { source = \"127.0.0.1\"; family = \"ipv6\"; };",
-		"address.source: '127.0.0.1' is not of the 'family'"},
+		"address.source: must be an IPv6 address, as 'family' says, not \"127.0.0.1\""},
 	{"address = { interface = \"0123456789abcdef\"; };",
-		"address.interface: the name of an interface can have at most 15 bytes, '0123456789abcdef' "
-		"has 16"},
+		"address.interface: must be the name of an interface, at most 15 bytes, not "
+		"\"0123456789abcdef\""},
 	{"tls = { key_passphrase_file = \"/k\"; };",
 		"tls: 'key_passphrase_file' needs the 'cert_file' whose key it opens"},
 	{"tls = { pins = [ \"" PIN "\", \"sha256//YQ==\" ]; };",
@@ -370,7 +373,7 @@ static const struct {
 		"wsgated.conf:1: gateway.control.mode: must be a file mode such as \"0660\", not "
 		"\"4755\""},
 	{"gateway = { dns = [ \"127.0.0.1\",\n\"dns.example\" ]; };",
-		"wsgated.conf:1: gateway.dns: must be addresses of name servers such as "
+		"wsgated.conf:2: gateway.dns[1]: must be the address of a name server such as "
 		"\"127.0.0.1:53\", not \"dns.example\""},
 	{"connections = { };",
 		"wsgated.conf:1: connections: must be a list of groups such as ( { name = …; }, { "
@@ -444,8 +447,8 @@ START_TEST(the_path_of_a_socket_must_fit_into_its_address)
 		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 		"\"; }; };\n" ONE_CONNECTION);
 	assert_problems((const char *const[]){
-		"wsgated.conf:1: gateway.control.path: the file name of a socket can have 82 bytes, "
-		"'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' "
+		"wsgated.conf:1: gateway.control.path: the file name of a socket can have at most 82 bytes, "
+		"that of '/r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' "
 		"has 83", NULL});
 }
 END_TEST
@@ -464,6 +467,10 @@ END_TEST
 static const char *const right_settings[] = {
 	"proxy = { url = \"environment\"; };",
 	"proxy = { url = \"HTTP://u:p@h:80/\"; };",
+	"proxy = { url = \"http://h\"; };",
+	"proxy = { url = \"[::1]:3128\"; };",
+	"proxy = { url = \"proxy.example:3128\"; };",
+	"proxy = { url = \"socks5h://h\"; username = \"a:b\"; };",
 	"proxy = { url = \"socks5://[::1]:1\"; username = \"u\"; password_file = \"/p\"; };",
 	"reconnect = { give_up = ( 400, 599, 1000, 4999 ); };",
 	"reconnect = { give_up = [ ]; };",
@@ -494,9 +501,9 @@ START_TEST(a_percent_sign_in_a_message_begins_a_placeholder)
 	struct error error;
 
 	for (size_t i = 0; i < sizeof(valid) / sizeof(valid[0]); i++)
-		ck_assert_msg(settings_placeholders_valid(valid[i], &error), "%s", valid[i]);
+		ck_assert_msg(placeholders_check(valid[i], &error), "%s", valid[i]);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		ck_assert_msg(!settings_placeholders_valid(wrong[i], &error), "%s", wrong[i]);
+		ck_assert_msg(!placeholders_check(wrong[i], &error), "%s", wrong[i]);
 }
 END_TEST
 

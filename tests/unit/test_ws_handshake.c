@@ -122,8 +122,8 @@ START_TEST(request_refuses)
 		const char *error;
 	} cases[] = {
 		{{.host = "h\r\nX: y", .resource = "/"},
-			"the host 'h??X: y' has a character that must be percent-encoded"},
-		{{.host = "", .resource = "/"}, "the host is empty"},
+			"host: must be a host with or without a port such as \"example.com:8443\""},
+		{{.host = "", .resource = "/"}, "host: must not be empty"},
 		{{.host = "h", .resource = "/a b"},
 			"the path '/a b' has a character that must be percent-encoded"},
 		{{.host = "h", .resource = "/\r\nX: y"},
@@ -136,9 +136,9 @@ START_TEST(request_refuses)
 		{{.host = "h", .resource = "/", .authorization = "secret\n"},
 			"the value of the header 'Authorization' has a control character"},
 		{{.host = "h", .resource = "/", .protocols = twice, .protocol_count = 2},
-			"numbers 1 and 2 of the subprotocols are the same"},
+			"subprotocols 1 and 2 are the same"},
 		{{.host = "h", .resource = "/", .protocols = no_token, .protocol_count = 1},
-			"number 1 of the subprotocols is not a subprotocol name"},
+			"subprotocol 1 must be a token: one word without separators"},
 	};
 	struct error error;
 
