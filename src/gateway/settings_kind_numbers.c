@@ -187,15 +187,6 @@ const struct setting_kind setting_kind_number = {
 
 /* --- choices ---------------------------------------------------------------------------------- */
 
-static const struct choice *choice_find(const struct setting *setting, const char *name)
-{
-	const struct choice *choice = setting->choices;
-
-	while (choice->name && strcmp(choice->name, name) != 0)
-		choice++;
-	return choice->name ? choice : NULL;
-}
-
 static const char *choice_separator(const struct choice *choice)
 {
 	if (!choice[1].name)
@@ -217,7 +208,7 @@ static void choice_problem(const struct setting_reading *reading)
 static void choice_read(const struct setting_reading *reading, void *member)
 {
 	const char *text = config_setting_get_string(reading->value);
-	const struct choice *choice = text ? choice_find(reading->setting, text) : NULL;
+	const struct choice *choice = text ? choice_find(reading->setting->choices, text) : NULL;
 
 	if (choice)
 		number_store(reading->setting, member, (uint64_t)choice->value);
@@ -227,7 +218,7 @@ static void choice_read(const struct setting_reading *reading, void *member)
 
 static void choice_init(const struct setting *setting, void *member)
 {
-	number_store(setting, member, (uint64_t)choice_find(setting, setting->standard)->value);
+	number_store(setting, member, (uint64_t)choice_find(setting->choices, setting->standard)->value);
 }
 
 const struct setting_kind setting_kind_choice = {
