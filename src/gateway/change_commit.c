@@ -209,7 +209,7 @@ bool change_settle(struct gateway_change *change, size_t index)
 	settings->connection_count = settings->outlet_count = 0; /* all have been taken out */
 	settings_free(gateway->settings);
 	gateway->settings = settings;
-	gateway->shared.drain_timeout = settings->gateway.drain_timeout;
+	gateway->shared.endpoints.drain_timeout = settings->gateway.drain_timeout;
 	gateway_update_reserve(gateway);
 	gateway_check_descriptors(gateway);
 	change_emit(gateway, &change->plan.changes);

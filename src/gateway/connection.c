@@ -408,7 +408,7 @@ void connection_opened(struct connection *connection, struct call_result *result
 	if (connection->session)
 		connection_let_leave(connection);
 	connection->session = session_new(connection->host->shared, connection->settings,
-		&connection->stats, result, connection->report.deflate, &callbacks,
+		&connection->stats.wire, result, connection->report.deflate, &callbacks,
 		connection);
 	connection->opened = clock_monotonic();
 	connection->attempt = 0;

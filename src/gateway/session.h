@@ -8,56 +8,53 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
 #include "gateway/call.h"
 #include "gateway/settings.h"
-#include "gateway/stats.h"
+#include "ws/endpoint.h"
 #include "ws/outgoing.h"
-#include "ws/protocol.h"
 #include "ws/receiver.h"
-#include "ws/sender.h"
 
 /*
- * An open WebSocket over a stream: frames in and out, pings and their deadline, the closing
- * handshake. It ends once, and does not come back.
+ * An open WebSocket over a stream: lets the endpoint (ws/endpoint) read and write in turns that are
+ * fair to other sessions, and stops reading while its owner is held up. It ends once, and does not
+ * come back.
  */
 struct session;
 
-/* What the sessions of a daemon share: they run one after the other. */
+/* Shared by the sessions of a daemon, which run one after the other. */
 enum { SESSION_READ_SIZE = 512 * 1024 };
 TAILQ_HEAD(session_writers, session);
 struct session_shared {
 	struct event_base *base;
+	struct ws_endpoint_shared endpoints;
 	uint8_t *read_buffer; /* of SESSION_READ_SIZE; NULL until a session reads */
 	unsigned busy; /* sessions that had no time to parse all that they have read */
-	uint64_t drain_timeout; /* ns; for the end of a session that is held up */
-	struct ws_mask_pool masks;
+	unsigned write_turn;  /* number of the current turn to write, or the last one */
 	struct session_writers writers; /* in the order in which they write */
-	struct event write;  /* active while there are some */
-	unsigned write_turn; /* which one this is, or the last was */
-	size_t encoded; /* since then: what encoding has cost, or will for what has been put off */
+	struct event write;   /* active while there are writers */
 };
 
-/* The rest of it is zero. */
+/* Of a shared part that is zero. */
 void session_shared_init(struct session_shared *shared, struct event_base *base);
 void session_shared_release(struct session_shared *shared);
 
 /* How a session ended. */
 struct session_end {
-	unsigned code;        /* what the close frames said; 1005, 1006: RFC 6455, section 7.1.5 */
+	unsigned code;        /* of the close frames; 1005, 1006: RFC 6455, section 7.1.5 */
 	const char *reason;   /* UTF-8, never NULL */
 	bool remote;          /* the server began to close */
-	size_t lost;          /* messages received, but held up until the end */
+	size_t lost;          /* messages received, but not delivered */
 	const struct error *error; /* NULL: an orderly close */
 };
 
-/* Of the session's functions only session_resume() calls one of them: `message`. */
+/* Called from the event loop, but for `message` from session_resume() and `ended` from
+ * session_abort(). */
 struct session_callbacks {
 	/*
 	 * A text or binary message from the server, borrowed for the time of the call: `time` of
-	 * receipt, ns since 1970; `us` from its first byte to its last. False: not now. The session
-	 * keeps the message, stops reading, and offers it again after session_resume().
+	 * receipt, ns since 1970; `us` from its first byte to its last. False: not now; the session
+	 * keeps the message, stops reading, and offers it again with session_resume().
 	 */
 	bool (*message)(struct session *session, const struct ws_message *message, uint64_t time,
 		uint64_t us, void *context);
@@ -75,50 +72,52 @@ struct session_callbacks {
 	void (*ended)(struct session *session, const struct session_end *end, void *context);
 };
 
-/* Takes over what the call gave. The settings, the statistics (which it counts into), the callbacks
- * and the shared part are borrowed. Reading begins with the next turn of the event loop. */
+/* Takes over the stream and the rest of the call's result; borrows everything else, and counts into
+ * `counts`. Reading begins with the next turn of the event loop. */
 struct session *session_new(struct session_shared *shared,
-	const struct connection_settings *settings, struct stats *stats,
+	const struct connection_settings *settings, struct ws_endpoint_counts *counts,
 	struct call_result *result, bool deflate, const struct session_callbacks *callbacks,
 	void *context);
 void session_free(struct session *session);
 
-/* Other settings from now on. */
+/* Takes other settings. */
 void session_set_settings(struct session *session, const struct connection_settings *settings);
 
-/* Queues one message, which leaves when the rate lets it. Fails when the queue is full or the session
+/* Queues one message, which leaves when the rate permits. Fails when the queue is full or the session
  * is closing. */
 bool session_send(struct session *session, struct ws_outgoing *message, struct error *error);
 
-/* Whether the queue takes a message of that size now. If not, `writable` tells when to try again. */
+/* True if the queue takes a message of that size now. If not, `writable` follows. */
 bool session_has_room(struct session *session, size_t length);
 
-/* The same for who has many: nor is there time for more in this turn of the event loop. */
+/* For senders of many messages: true if there is also time for one more in this turn of the event
+ * loop. If not, `writable` follows. */
 bool session_has_turn(struct session *session, size_t length);
 
-/* `writable` is to be called in any case, but not in this turn. */
+/* Has `writable` called, in a later turn. */
 void session_ask(struct session *session);
 
 bool session_ping(struct session *session, struct error *error);
 
 /*
- * Begins the closing handshake. Messages go on to be delivered until the server's close frame. `ended`
- * follows within the close timeout, or the time to drain if that is longer and messages are held up.
+ * Begins the closing handshake. Messages are delivered until the server's close frame. `ended` follows
+ * within the close timeout, or the time to drain if that is longer and messages are held up.
  */
 void session_close(struct session *session, unsigned code, const char *reason);
 
-/* Ends the session at once: `ended` is called from within. What is held up is lost. */
+/* Ends the session at once. Messages that are held up are lost. */
 void session_abort(struct session *session);
 
-/* Goes on with a session that is held up. False: it is not, or again at once. */
+/* Continues a session that is held up. False: it is not, or is again at once. */
 bool session_resume(struct session *session);
 
-/* No close frame has been sent or received yet. */
+/* True while no close frame has been sent or received. */
 bool session_is_open(const struct session *session);
 
+/* True while it is held up. */
 bool session_paused(const struct session *session);
 
-/* Messages that have been received and that the owner has not had yet. */
+/* Messages that have been received and not delivered. */
 size_t session_undelivered(struct session *session);
 
 size_t session_queued(const struct session *session); /* bytes to the server */

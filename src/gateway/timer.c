@@ -24,16 +24,15 @@ static void timer_on_alarm(evutil_socket_t fd, short what, void *context)
 	alarm.callback(alarm.context);
 }
 
-void timer_set(struct timer *timer, struct event_base *base, uint64_t ns,
+void timer_set_at(struct timer *timer, struct event_base *base, uint64_t due,
 	void (*callback)(void *context), void *context)
 {
-	/* What is cut off below a microsecond must not make it early. */
-	struct timeval delay = clock_timeval(ns + CLOCK_NS_PER_US);
 	uint64_t now = clock_monotonic();
+	struct timeval delay;
 
-	/* One that is due may be about to run: event_add() would put it off to the next poll, and whoever
-	 * sets it before each poll, for ever. */
-	if (timer->alarm && timer->alarm->due <= now && ns == 0)
+	/* One that is due may be about to run: event_add() would put it off to the next poll, and a
+	 * caller that sets it before each poll would put it off for ever. */
+	if (timer->alarm && timer->alarm->due <= now && due <= now)
 		return;
 	if (!timer->alarm) {
 		timer->alarm = alloc_zero(1, sizeof(*timer->alarm));
@@ -42,8 +41,16 @@ void timer_set(struct timer *timer, struct event_base *base, uint64_t ns,
 		timer->alarm->context = context;
 		evtimer_assign(&timer->alarm->event, base, timer_on_alarm, timer->alarm);
 	}
-	timer->alarm->due = now + ns;
+	timer->alarm->due = due;
+	/* Rounded up to microseconds: it must not be early. */
+	delay = clock_timeval((due > now ? due - now : 0) + CLOCK_NS_PER_US);
 	event_add(&timer->alarm->event, &delay);
+}
+
+void timer_set(struct timer *timer, struct event_base *base, uint64_t ns,
+	void (*callback)(void *context), void *context)
+{
+	timer_set_at(timer, base, clock_monotonic() + ns, callback, context);
 }
 
 void timer_clear(struct timer *timer)
@@ -58,4 +65,9 @@ void timer_clear(struct timer *timer)
 bool timer_is_set(const struct timer *timer)
 {
 	return timer->alarm != NULL;
+}
+
+uint64_t timer_due(const struct timer *timer)
+{
+	return timer->alarm ? timer->alarm->due : UINT64_MAX;
 }

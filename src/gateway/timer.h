@@ -19,9 +19,16 @@ struct timer {
 void timer_set(struct timer *timer, struct event_base *base, uint64_t ns,
 	void (*callback)(void *context), void *context);
 
+/* The same, not before that moment of the monotonic clock (ns). */
+void timer_set_at(struct timer *timer, struct event_base *base, uint64_t due,
+	void (*callback)(void *context), void *context);
+
 /* Not set: nothing happens. */
 void timer_clear(struct timer *timer);
 
 bool timer_is_set(const struct timer *timer);
+
+/* When it is due, monotonic ns; UINT64_MAX: it is not set. */
+uint64_t timer_due(const struct timer *timer);
 
 #endif

@@ -1,7 +1,11 @@
 noinst_LIBRARIES += libws.a
 libws_a_SOURCES = \
 	src/ws/deflate.c src/ws/deflate.h \
-	src/ws/endpoint.h src/ws/endpoint_counts.def \
+	src/ws/endpoint.c src/ws/endpoint.h src/ws/endpoint_private.h \
+	src/ws/endpoint_closing.c \
+	src/ws/endpoint_counts.def \
+	src/ws/endpoint_liveness.c \
+	src/ws/endpoint_sending.c \
 	src/ws/extension.c src/ws/extension.h \
 	src/ws/handshake.c src/ws/handshake.h \
 	src/ws/message_queue.c src/ws/message_queue.h \

@@ -302,25 +302,28 @@ static bool receiver_end_message(struct ws_receiver *receiver, struct ws_message
 	return true;
 }
 
-/* All of the frame is here. Nothing comes out if it was a fragment with others to follow. */
+static enum ws_received receiver_end_control(struct ws_receiver *receiver,
+	struct ws_message *message, struct ws_failure *failure)
+{
+	message->opcode = receiver->frame_opcode;
+	message->length = receiver->control.length;
+	message->data = message->length ? buffer_data(&receiver->control) : receiver->header;
+	if (message->opcode == WS_CLOSE && !receiver_read_close(message, failure))
+		return WS_RECEIVED_FAILURE;
+	return WS_RECEIVED_CONTROL;
+}
+
+/* The frame is complete. A fragment with others to follow yields nothing yet. */
 static enum ws_received receiver_end_frame(struct ws_receiver *receiver,
 	struct ws_message *message, struct ws_failure *failure)
 {
-	bool good = true;
-
 	receiver->in_frame = false;
-	if (receiver->frame_opcode & FRAME_CONTROL) {
-		message->opcode = receiver->frame_opcode;
-		message->length = receiver->control.length;
-		message->data = message->length ? buffer_data(&receiver->control) : receiver->header;
-		if (message->opcode == WS_CLOSE)
-			good = receiver_read_close(message, failure);
-	} else if (receiver->frame_final) {
-		good = receiver_end_message(receiver, message, failure);
-	} else {
+	if (receiver->frame_opcode & FRAME_CONTROL)
+		return receiver_end_control(receiver, message, failure);
+	if (!receiver->frame_final)
 		return WS_RECEIVED_NOTHING;
-	}
-	return good ? WS_RECEIVED_MESSAGE : WS_RECEIVED_FAILURE;
+	return receiver_end_message(receiver, message, failure) ? WS_RECEIVED_MESSAGE
+								: WS_RECEIVED_FAILURE;
 }
 
 static void receiver_drop_delivered(struct ws_receiver *receiver)

@@ -62,8 +62,9 @@ struct ws_failure {
 
 enum ws_received {
 	WS_RECEIVED_NOTHING, /* the input is used up */
-	WS_RECEIVED_MESSAGE, /* call again: there may be more in the input */
-	WS_RECEIVED_FAILURE, /* the stream is broken; the receiver is of no further use */
+	WS_RECEIVED_MESSAGE, /* text or binary; call again: there may be more in the input */
+	WS_RECEIVED_CONTROL, /* WS_CLOSE, WS_PING or WS_PONG; call again */
+	WS_RECEIVED_FAILURE, /* the stream is broken, and the receiver of no further use */
 };
 
 /* Zero-initialise, set the two public fields; that is a new receiver. Frees what it owns. */

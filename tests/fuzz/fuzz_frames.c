@@ -70,7 +70,9 @@ static enum ws_received run_piece(struct ws_receiver *receiver, const uint8_t *d
 	enum ws_received received;
 
 	while ((received = ws_receiver_next(receiver, &input, &message, &failure)) ==
-		WS_RECEIVED_MESSAGE) {
+			WS_RECEIVED_MESSAGE ||
+		received == WS_RECEIVED_CONTROL) {
+		require((message.opcode & 0x8) == (received == WS_RECEIVED_CONTROL ? 0x8 : 0));
 		if (options & OPTION_HOLD)
 			ws_receiver_hold(receiver, &message);
 		check_message(receiver, &message);

@@ -63,7 +63,8 @@ char *transcribe(struct ws_receiver *receiver, const uint8_t *data, size_t lengt
 		memcpy(piece, data + offset, piece_length);
 		offset += piece_length;
 		while ((received = ws_receiver_next(receiver, &input, &message, &failure)) ==
-			WS_RECEIVED_MESSAGE)
+				WS_RECEIVED_MESSAGE ||
+			received == WS_RECEIVED_CONTROL)
 			transcribe_message(&out, &message);
 		if (received == WS_RECEIVED_FAILURE)
 			buffer_append_format(&out, "fail %d %s\n", failure.code, failure.text);

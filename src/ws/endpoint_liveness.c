@@ -1,0 +1,239 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "ws/endpoint_private.h"
+
+/* Signs of life, ours and the server's, and the deadlines of both. */
+
+/* --- pings ------------------------------------------------------------------------------------ */
+
+/* Of the last ping. A time stamp tells which ping a pong answers. */
+static const void *endpoint_ping_payload(const struct ws_endpoint *endpoint, size_t *length)
+{
+	const char *payload = endpoint->settings->ping.payload;
+
+	*length = payload ? strlen(payload) : sizeof(endpoint->ping_sent);
+	return payload ? (const void *)payload : &endpoint->ping_sent;
+}
+
+static void endpoint_send_ping(struct ws_endpoint *endpoint, uint64_t now)
+{
+	uint64_t timeout = endpoint->settings->ping.timeout;
+	const void *payload;
+	size_t length;
+
+	endpoint->ping_sent = now;
+	if (timeout && !endpoint->pong_deadline)
+		endpoint->pong_deadline = now + timeout;
+	endpoint->counts->pings_sent++;
+	payload = endpoint_ping_payload(endpoint, &length);
+	endpoint_queue(endpoint, WS_PING, payload, length, now);
+}
+
+bool ws_endpoint_ping(struct ws_endpoint *endpoint, uint64_t now, struct error *error)
+{
+	if (endpoint->state != WS_ENDPOINT_OPEN)
+		return error_set(error, ERROR_SOCKET_NOT_OPEN, "the connection is closing");
+	endpoint_send_ping(endpoint, now);
+	return true;
+}
+
+static void endpoint_count_round_trip(struct ws_endpoint_counts *counts, uint64_t ns)
+{
+	uint64_t us = ns / CLOCK_NS_PER_US;
+
+	counts->rtt_us = us ? us : 1;
+	if (counts->rtt_min_us == 0 || counts->rtt_us < counts->rtt_min_us)
+		counts->rtt_min_us = counts->rtt_us;
+	if (counts->rtt_us > counts->rtt_max_us)
+		counts->rtt_max_us = counts->rtt_us;
+}
+
+/* Any pong shows that the server is alive; only that of the last ping tells how far it is away. */
+void endpoint_take_pong(struct ws_endpoint *endpoint, const struct ws_message *message,
+	uint64_t now)
+{
+	const void *payload;
+	size_t length;
+
+	endpoint->counts->pongs_recv++;
+	endpoint->pong_deadline = 0;
+	payload = endpoint_ping_payload(endpoint, &length);
+	if (!endpoint->ping_sent || message->length != length ||
+		memcmp(message->data, payload, length) != 0)
+		return;
+	endpoint_count_round_trip(endpoint->counts, now - endpoint->ping_sent);
+	endpoint->ping_sent = 0;
+}
+
+/* --- heartbeats ------------------------------------------------------------------------------- */
+
+static bool endpoint_send_own(struct ws_endpoint *endpoint, enum ws_opcode opcode, const void *data,
+	size_t length, uint64_t now)
+{
+	struct ws_outgoing message = {.opcode = opcode, .data = data, .length = length};
+	struct error error;
+	bool sent = ws_endpoint_send(endpoint, &message, now, &error);
+
+	ws_outgoing_release(&message);
+	return sent;
+}
+
+static bool endpoint_send_heartbeat(struct ws_endpoint *endpoint, uint64_t now)
+{
+	const char *text = endpoint->settings->heartbeat.message;
+	size_t length;
+	uint8_t *data;
+	bool sent;
+
+	if (!endpoint->settings->heartbeat.binary)
+		return endpoint_send_own(endpoint, WS_TEXT, text, strlen(text), now);
+	data = alloc_zero(1, strlen(text) + 1);
+	sent = text_base64_decode(data, &length, text) &&
+		endpoint_send_own(endpoint, WS_BINARY, data, length, now);
+	free(data);
+	return sent;
+}
+
+/* A message that has left not long ago, or waits to be sent, can take the place of a heartbeat. */
+static void endpoint_beat(struct ws_endpoint *endpoint, uint64_t now)
+{
+	uint64_t every = endpoint->settings->heartbeat.every;
+	bool only_idle = endpoint->settings->heartbeat.only_idle;
+
+	if (only_idle && endpoint->last_sent + every > now) {
+		endpoint->next_heartbeat = endpoint->last_sent + every;
+		return;
+	}
+	endpoint->next_heartbeat = now + every;
+	if (endpoint_waiting(endpoint) == 0 && endpoint_send_heartbeat(endpoint, now))
+		endpoint->counts->heartbeats_sent++;
+}
+
+void endpoint_set_intervals(struct ws_endpoint *endpoint, uint64_t now)
+{
+	const struct ws_endpoint_settings *settings = endpoint->settings;
+
+	endpoint->next_ping = settings->ping.interval ? now + settings->ping.interval : 0;
+	endpoint->next_heartbeat = settings->heartbeat.every ? now + settings->heartbeat.every : 0;
+	if (!settings->ping.timeout)
+		endpoint->pong_deadline = 0;
+}
+
+/* --- deadlines -------------------------------------------------------------------------------- */
+
+void ws_endpoint_pause(struct ws_endpoint *endpoint)
+{
+	endpoint->paused = true;
+}
+
+void ws_endpoint_resume(struct ws_endpoint *endpoint, uint64_t now)
+{
+	endpoint->paused = false;
+	endpoint->last_message = now;
+	if (endpoint->pong_deadline)
+		endpoint->pong_deadline = now + endpoint->settings->ping.timeout;
+	if (endpoint->close_deadline)
+		endpoint->close_deadline = now + endpoint->settings->close_timeout;
+}
+
+static uint64_t endpoint_earlier(uint64_t deadline, uint64_t other)
+{
+	return deadline && deadline < other ? deadline : other;
+}
+
+static uint64_t endpoint_idle_deadline(const struct ws_endpoint *endpoint)
+{
+	uint64_t timeout = endpoint->settings->idle_timeout;
+
+	return timeout ? endpoint->last_message + timeout : 0;
+}
+
+static uint64_t endpoint_closing_deadline(const struct ws_endpoint *endpoint)
+{
+	if (endpoint->paused)
+		return endpoint->drain_deadline;
+	return endpoint_earlier(endpoint->close_deadline, endpoint->drain_deadline);
+}
+
+uint64_t ws_endpoint_deadline(const struct ws_endpoint *endpoint)
+{
+	uint64_t nearest = WS_ENDPOINT_NEVER;
+
+	if (endpoint->state != WS_ENDPOINT_OPEN)
+		return endpoint_closing_deadline(endpoint);
+	nearest = endpoint_earlier(endpoint->next_ping, nearest);
+	nearest = endpoint_earlier(endpoint->next_heartbeat, nearest);
+	if (endpoint->throttle)
+		nearest = endpoint_earlier(endpoint->throttle->next, nearest);
+	if (endpoint->paused)
+		return nearest;
+	nearest = endpoint_earlier(endpoint->pong_deadline, nearest);
+	return endpoint_earlier(endpoint_idle_deadline(endpoint), nearest);
+}
+
+static bool endpoint_is_due(uint64_t deadline, uint64_t now)
+{
+	return deadline && deadline <= now;
+}
+
+static void endpoint_time_out(struct ws_endpoint *endpoint, const char *what, uint64_t timeout,
+	uint64_t now)
+{
+	char text[TEXT_DURATION_SIZE];
+	struct error error;
+
+	text_format_duration(text, timeout);
+	error_set(&error, ERROR_SOCKET_TIMEOUT, "%s %s", what, text);
+	endpoint_note_error(endpoint, &error);
+	ws_endpoint_close(endpoint, WS_CLOSE_GOING_AWAY, "", now);
+}
+
+static bool endpoint_expire_closing(struct ws_endpoint *endpoint, uint64_t now)
+{
+	if (endpoint_closing_deadline(endpoint) > now)
+		return true;
+	ws_endpoint_give_up(endpoint);
+	return false;
+}
+
+/* A server that does not answer a ping will not answer a close frame: that one is sent, but not
+ * waited for. */
+static bool endpoint_expire_pong(struct ws_endpoint *endpoint, uint64_t now)
+{
+	endpoint_time_out(endpoint, "no answer to a ping within", endpoint->settings->ping.timeout,
+		now);
+	endpoint->close_code = WS_CLOSE_ABNORMAL;
+	return false;
+}
+
+static void endpoint_send_due(struct ws_endpoint *endpoint, uint64_t now)
+{
+	struct ws_endpoint_throttle *throttle = endpoint->throttle;
+
+	if (endpoint_is_due(endpoint->next_ping, now)) {
+		endpoint->next_ping = now + endpoint->settings->ping.interval;
+		if (!endpoint->paused)
+			endpoint_send_ping(endpoint, now);
+	}
+	if (throttle && endpoint_is_due(throttle->next, now))
+		throttle->next = 0;
+	if (endpoint_is_due(endpoint->next_heartbeat, now))
+		endpoint_beat(endpoint, now);
+}
+
+bool ws_endpoint_expire(struct ws_endpoint *endpoint, uint64_t now)
+{
+	if (endpoint->state != WS_ENDPOINT_OPEN)
+		return endpoint_expire_closing(endpoint, now);
+	if (!endpoint->paused && endpoint_is_due(endpoint->pong_deadline, now))
+		return endpoint_expire_pong(endpoint, now);
+	if (!endpoint->paused && endpoint_is_due(endpoint_idle_deadline(endpoint), now))
+		endpoint_time_out(endpoint, "no message for", endpoint->settings->idle_timeout, now);
+	else
+		endpoint_send_due(endpoint, now);
+	return true;
+}

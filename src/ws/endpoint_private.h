@@ -1,0 +1,52 @@
+#ifndef WS_ENDPOINT_PRIVATE_H
+#define WS_ENDPOINT_PRIVATE_H
+
+#include "base/rate.h"
+#include "ws/endpoint.h"
+#include "ws/message_queue.h"
+
+/* The inside of an endpoint. Its files, each of which calls only those before it: endpoint_sending.c,
+ * endpoint_closing.c, endpoint_liveness.c, endpoint.c. */
+
+/* Messages behind those in the output: for the rate of sending, or to be encoded in a later turn. */
+struct ws_endpoint_throttle {
+	struct rate rate;
+	struct ws_message_queue waiting;
+	uint64_t next; /* when the rate lets the first of them leave; 0: it does, or none waits */
+};
+
+/* --- endpoint_sending.c ----------------------------------------------------------------------- */
+
+/* Encodes a frame, ahead of messages that wait. */
+void endpoint_queue(struct ws_endpoint *endpoint, enum ws_opcode opcode, const void *data,
+	size_t length, uint64_t now);
+
+/* Queues the close frame, behind the messages that wait. */
+void endpoint_queue_close(struct ws_endpoint *endpoint);
+
+/* Takes the rate from the settings. */
+void endpoint_set_rate(struct ws_endpoint *endpoint);
+
+/* Messages that are not encoded yet. */
+static inline size_t endpoint_waiting(const struct ws_endpoint *endpoint)
+{
+	return endpoint->throttle ? endpoint->throttle->waiting.count : 0;
+}
+
+/* --- endpoint_closing.c ----------------------------------------------------------------------- */
+
+/* The first error is the cause; what else goes wrong while the endpoint closes would hide it. */
+void endpoint_note_error(struct ws_endpoint *endpoint, const struct error *error);
+
+void endpoint_take_close(struct ws_endpoint *endpoint, const struct ws_message *message,
+	uint64_t now);
+
+/* --- endpoint_liveness.c ---------------------------------------------------------------------- */
+
+void endpoint_take_pong(struct ws_endpoint *endpoint, const struct ws_message *message,
+	uint64_t now);
+
+/* Takes the intervals from the settings. */
+void endpoint_set_intervals(struct ws_endpoint *endpoint, uint64_t now);
+
+#endif

@@ -1,0 +1,226 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "ws/endpoint_private.h"
+
+/*
+ * From messages to output. A message is encoded (compressed, masked) as it is sent, as long as that
+ * takes little time. Large messages for hundreds of connections, or many at once, would take much: when
+ * the turn's share of encoding is used up, messages wait in their order, and each endpoint encodes its
+ * own when its owner writes.
+ */
+
+/* The cost of encoding, in bytes that could be masked meanwhile: about half a nanosecond each. */
+enum {
+	ENCODING_COST_MESSAGE = 512,   /* whatever its length */
+	ENCODING_COST_DEFLATED = 64,   /* each byte that is compressed */
+	ENCODING_COST_TURN = 1 << 20,  /* of all endpoints, before messages wait for the next turn */
+	ENCODING_COST_ONCE = 1 << 18,  /* of messages that wait, in one call */
+};
+
+enum { ENCODING_OUTPUT_MAX = 64 << 10 }; /* bytes of output, above which messages go on waiting */
+
+/* The end of a message in the output. */
+struct endpoint_mark {
+	uint64_t end; /* position */
+	size_t bytes; /* of its frame */
+};
+
+static size_t endpoint_cost(const struct ws_endpoint *endpoint, size_t length)
+{
+	bool deflated = endpoint->deflater && ws_deflater_wants(endpoint->deflater, length);
+
+	return ENCODING_COST_MESSAGE + (deflated ? ENCODING_COST_DEFLATED * length : length);
+}
+
+static void endpoint_count_deflated(struct ws_endpoint *endpoint)
+{
+	struct ws_deflate_volume volume;
+
+	if (!endpoint->deflater)
+		return;
+	volume = ws_deflater_take_volume(endpoint->deflater);
+	endpoint->counts->compressed_sent += volume.compressed;
+	endpoint->counts->uncompressed_sent += volume.uncompressed;
+}
+
+void endpoint_queue(struct ws_endpoint *endpoint, enum ws_opcode opcode, const void *data,
+	size_t length, uint64_t now)
+{
+	bool message = opcode == WS_TEXT || opcode == WS_BINARY;
+	size_t before = endpoint->out.length;
+	struct endpoint_mark mark;
+
+	if (before == 0)
+		endpoint->out_start = now;
+	ws_send(&endpoint->out, &endpoint->shared->masks, message ? endpoint->deflater : NULL,
+		opcode, data, length);
+	endpoint->counts->frames_sent++;
+	if (!message)
+		return;
+	endpoint_count_deflated(endpoint);
+	mark.bytes = endpoint->out.length - before;
+	mark.end = endpoint->out_written + endpoint->out.length;
+	buffer_append(&endpoint->out_marks, &mark, sizeof(mark));
+}
+
+/* An answer to the server's close frame gives no reason. */
+static void endpoint_encode_close(struct ws_endpoint *endpoint)
+{
+	endpoint->close_waits = false;
+	ws_send_close(&endpoint->out, &endpoint->shared->masks, endpoint->close_code,
+		endpoint->close_remote ? NULL : endpoint->close_reason);
+	endpoint->counts->frames_sent++;
+}
+
+void endpoint_queue_close(struct ws_endpoint *endpoint)
+{
+	endpoint->close_waits = true;
+	if (endpoint_waiting(endpoint) == 0)
+		endpoint_encode_close(endpoint);
+}
+
+/* True if the rate lets one message pass now; then it has been counted. */
+static bool endpoint_passes(struct ws_endpoint *endpoint, uint64_t now)
+{
+	struct ws_endpoint_throttle *throttle = endpoint->throttle;
+	uint64_t delay = rate_delay(&throttle->rate, now);
+
+	throttle->next = delay ? now + delay : 0;
+	return delay == 0;
+}
+
+/* Nothing is sent after a close frame. */
+static bool endpoint_sends_waiting(const struct ws_endpoint *endpoint)
+{
+	return endpoint_waiting(endpoint) &&
+		(endpoint->state == WS_ENDPOINT_OPEN || endpoint->close_waits);
+}
+
+void ws_endpoint_encode(struct ws_endpoint *endpoint, uint64_t now)
+{
+	struct ws_outgoing message;
+	bool passes = true;
+	size_t cost = 0;
+
+	while (endpoint_sends_waiting(endpoint) && endpoint->out.length < ENCODING_OUTPUT_MAX &&
+		cost < ENCODING_COST_ONCE && (passes = endpoint_passes(endpoint, now))) {
+		ws_message_queue_first(&endpoint->throttle->waiting, &message);
+		cost += endpoint_cost(endpoint, message.length);
+		endpoint_queue(endpoint, message.opcode, message.data, message.length, now);
+		ws_message_queue_drop_first(&endpoint->throttle->waiting);
+	}
+	if (endpoint->close_waits && (endpoint_waiting(endpoint) == 0 || !passes))
+		endpoint_encode_close(endpoint);
+}
+
+bool ws_endpoint_wants_write(const struct ws_endpoint *endpoint)
+{
+	bool held_back = endpoint->throttle && endpoint->throttle->next;
+
+	return endpoint->out.length || endpoint->close_waits ||
+		(endpoint_sends_waiting(endpoint) && !held_back);
+}
+
+void ws_endpoint_wrote(struct ws_endpoint *endpoint, size_t length)
+{
+	buffer_consume(&endpoint->out, length);
+	endpoint->out_written += length;
+}
+
+bool ws_endpoint_next_sent(struct ws_endpoint *endpoint, struct ws_endpoint_sent *sent,
+	uint64_t now)
+{
+	struct endpoint_mark mark;
+
+	if (!endpoint->out_marks.length)
+		return false;
+	memcpy(&mark, buffer_data(&endpoint->out_marks), sizeof(mark));
+	if (mark.end > endpoint->out_written)
+		return false;
+	buffer_consume(&endpoint->out_marks, sizeof(mark));
+	sent->bytes = mark.bytes;
+	sent->us = (now - endpoint->out_start) / CLOCK_NS_PER_US;
+	endpoint->out_start = endpoint->last_sent = now;
+	endpoint->counts->messages_sent++;
+	return true;
+}
+
+size_t ws_endpoint_queued(const struct ws_endpoint *endpoint)
+{
+	const struct ws_endpoint_throttle *throttle = endpoint->throttle;
+
+	return endpoint->out.length + (throttle ? ws_message_queue_size(&throttle->waiting) : 0);
+}
+
+size_t ws_endpoint_unsent(const struct ws_endpoint *endpoint)
+{
+	return endpoint->out_marks.length / sizeof(struct endpoint_mark) +
+		endpoint_waiting(endpoint);
+}
+
+bool ws_endpoint_has_room(const struct ws_endpoint *endpoint, size_t length)
+{
+	size_t queued = ws_endpoint_queued(endpoint);
+
+	return queued == 0 || queued + length <= endpoint->settings->send_queue;
+}
+
+bool ws_endpoint_has_turn(const struct ws_endpoint_shared *shared)
+{
+	return shared->encoded < ENCODING_COST_TURN;
+}
+
+/* The first message of a turn is encoded at once, however large it is. */
+static bool endpoint_encodes_at_once(const struct ws_endpoint *endpoint)
+{
+	return endpoint_waiting(endpoint) == 0 && endpoint->settings->send_rate.messages <= 0 &&
+		ws_endpoint_has_turn(endpoint->shared);
+}
+
+static struct ws_endpoint_throttle *endpoint_throttle(struct ws_endpoint *endpoint)
+{
+	if (!endpoint->throttle)
+		endpoint->throttle = alloc_zero(1, sizeof(*endpoint->throttle));
+	return endpoint->throttle;
+}
+
+/* Without a rate, what waits may leave at once. */
+void endpoint_set_rate(struct ws_endpoint *endpoint)
+{
+	const struct ws_endpoint_settings *settings = endpoint->settings;
+	struct rate *rate;
+
+	if (!endpoint->throttle && settings->send_rate.messages <= 0)
+		return;
+	rate = &endpoint_throttle(endpoint)->rate;
+	rate->per_second = settings->send_rate.messages;
+	rate->burst = settings->send_rate.burst;
+	endpoint->throttle->next = 0;
+}
+
+bool ws_endpoint_send(struct ws_endpoint *endpoint, struct ws_outgoing *message, uint64_t now,
+	struct error *error)
+{
+	bool at_once = endpoint_encodes_at_once(endpoint);
+	uint64_t limit = endpoint->settings->send_queue;
+
+	if (endpoint->state != WS_ENDPOINT_OPEN)
+		return error_set(error, ERROR_SOCKET_NOT_OPEN, "the connection is closing");
+	if (message->length > limit)
+		return error_set(error, ERROR_WEBSOCKET,
+			"a message of %zu bytes is larger than send_queue (%llu bytes)",
+			message->length, (unsigned long long)limit);
+	if (!ws_endpoint_has_room(endpoint, message->length))
+		return error_set(error, ERROR_WEBSOCKET,
+			"the queue to the server is full: %zu of %llu bytes wait to be sent",
+			ws_endpoint_queued(endpoint), (unsigned long long)limit);
+	endpoint->shared->encoded += endpoint_cost(endpoint, message->length);
+	if (at_once)
+		endpoint_queue(endpoint, message->opcode, message->data, message->length, now);
+	else
+		ws_message_queue_append(&endpoint_throttle(endpoint)->waiting, message);
+	return true;
+}
