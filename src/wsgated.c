@@ -383,8 +383,7 @@ static bool make_runtime_directory(const char *path, struct error *error)
 static bool daemon_open(struct daemon *daemon, struct settings *settings,
 	struct settings_problems *problems)
 {
-	const struct control_callbacks callbacks = {
-		.context = daemon,
+	static const struct control_callbacks callbacks = {
 		.reload = daemon_request_reload,
 		.forget_reload = daemon_forget_reload,
 	};
@@ -408,7 +407,7 @@ static bool daemon_open(struct daemon *daemon, struct settings *settings,
 	}
 	daemon->reload = reload_new(daemon->base, daemon->file, daemon->gateway,
 		&reload_callbacks, daemon);
-	daemon->control = control_new(daemon->gateway, &callbacks, &error);
+	daemon->control = control_new(daemon->gateway, &callbacks, daemon, &error);
 	if (!daemon->control)
 		settings_problem_at(problems, settings->gateway.control.place, error.text);
 	return daemon->control != NULL;

@@ -8,25 +8,24 @@
 #include "gateway/reload.h"
 
 /*
- * The control socket: JSON-RPC 2.0, one object a line (wsgated-protocol(7)). And, where the settings
- * have one, the observe socket: the same server for those who may look and change nothing.
+ * The control socket: JSON-RPC 2.0, one object a line (wsgated-protocol(7)). And, if the settings
+ * name one, the observe socket: the same server for clients that may look but change nothing.
  */
 struct control;
 
 /* What the control socket asks of the program around the gateway. */
 struct control_callbacks {
-	void *context;
-	/* Has the configuration be read again, as reload_request() and reload_forget(). */
+	/* As reload_request() and reload_forget(). */
 	void (*reload)(struct reload_waiter *waiter, void *context);
 	void (*forget_reload)(struct reload_waiter *waiter, void *context);
 };
 
-/* Listens at the paths of the settings. Borrows the gateway. */
+/* Listens at the paths of the settings. Borrows the gateway and the callbacks. */
 struct control *control_new(struct gateway *gateway, const struct control_callbacks *callbacks,
-	struct error *error);
+	void *context, struct error *error);
 
-/* Gives the sockets the mode and owner that the settings say; if it cannot, the problems say why,
- * and nothing has changed. */
+/* Gives the sockets mode, owner and group of the settings. On failure the problems say why, and
+ * nothing has changed. */
 bool control_set_access(struct control *control, const struct gateway_settings *settings,
 	struct settings_problems *problems);
 

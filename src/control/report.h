@@ -1,41 +1,57 @@
 #ifndef CONTROL_REPORT_H
 #define CONTROL_REPORT_H
 
-#include <jansson.h>
-
+#include "base/json_put.h"
 #include "gateway/gateway.h"
 #include "gateway/reload.h"
 
 /*
- * The gateway's state as JSON, as wsgated-protocol(7) describes it. Each returns a new value that
- * the caller owns.
+ * The gateway's state as JSON, as wsgated-protocol(7) describes it. Each puts one object; `name` is
+ * that of the member, NULL if it is none.
  */
 
-/* Who is to see it. */
+/* For whom. What must stay hidden is left out, or null. */
 enum report_view {
 	REPORT_ALL,      /* root and the daemon's user, at the control socket */
 	REPORT_CONTROL,  /* its other clients: no subprotocol, which may carry a token */
 	REPORT_OBSERVED, /* those of the observe socket: nothing that a server has written, no logins */
 };
 
-/* {"response":…,"info":…} of a call to the server; "response" is missing if there was none. */
-json_t *report_call(const struct call_report *call, enum report_view view);
+/* --- report_call.c --------------------------------------------------------------------------- */
 
-/* A line of `list`, and everything. */
-json_t *report_connection(const struct connection *connection, enum report_view view);
-json_t *report_status(const struct connection *connection, enum report_view view);
+/* The members "response" and "info" of a call to the server; no "response" if there was none. */
+void report_call_members(struct json_writer *json, const struct call_report *call,
+	enum report_view view);
+
+/* --- report_connection.c --------------------------------------------------------------------- */
+
+/* An object of `list`, and that of `status`. */
+void report_connection(struct json_writer *json, const char *name,
+	const struct connection *connection, enum report_view view);
+void report_status(struct json_writer *json, const char *name,
+	const struct connection *connection, enum report_view view);
 
 /* The same for everybody. */
-json_t *report_stats(const struct connection *connection, enum report_view view);
+void report_stats(struct json_writer *json, const char *name, const struct connection *connection,
+	enum report_view view);
 
-json_t *report_warning(const struct warning *warning, const char *connection);
+void report_warning(struct json_writer *json, const char *name, const struct warning *warning,
+	const char *connection);
 
-json_t *report_outlet(const struct outlet *outlet);
-json_t *report_subscriber(const struct outlet_subscriber_info *info, const char *outlet);
+/* --- report_outlet.c ------------------------------------------------------------------------- */
 
-json_t *report_reload(const struct reload_outcome *outcome);
+void report_outlet(struct json_writer *json, const char *name, const struct outlet *outlet);
+void report_subscriber(struct json_writer *json, const char *name,
+	const struct outlet_subscriber_info *info, const char *outlet);
+
+/* --- report_event.c -------------------------------------------------------------------------- */
 
 /* The parameters of an `event` notification. */
-json_t *report_event(const struct gateway_event *event, enum report_view view);
+void report_event(struct json_writer *json, const char *name, const struct gateway_event *event,
+	enum report_view view);
+
+/* What a reload has changed. */
+void report_reload(struct json_writer *json, const char *name,
+	const struct reload_outcome *outcome);
 
 #endif

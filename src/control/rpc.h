@@ -7,17 +7,15 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/json_put.h"
 
-/*
- * JSON-RPC 2.0, one request or batch a line, without I/O: bytes in, lines out. It knows none of the
- * methods: they come as a table.
- */
+/* JSON-RPC 2.0 as a method sees it: its entry in the table, and the calls that it answers. */
 
 enum {
-	RPC_LINE_MAX = 1024 * 1024,    /* bytes; a longer line ends the session */
-	RPC_OUTPUT_MARK = 1024 * 1024, /* with so many bytes unsent, no request is taken up */
+	RPC_LINE_MAX = 1024 * 1024,    /* bytes; a longer line ends the channel */
+	RPC_OUTPUT_MARK = 1024 * 1024, /* with this many bytes unread, no request is taken */
 	RPC_BATCH_MAX = 1000,          /* requests */
-	RPC_CALLS_MAX = 64,            /* of one session that wait for their answer */
+	RPC_CALLS_MAX = 64,            /* unanswered, of one channel */
 	RPC_ID_MAX = 256,              /* bytes */
 	RPC_VALUES_MAX = 50000,        /* JSON values in a line: each costs memory and time */
 };
@@ -32,7 +30,7 @@ enum rpc_code {
 	RPC_TOO_MANY = -32001, /* requests, or answers, at once */
 };
 
-/* A bit each, so that a parameter can be one of several. */
+/* Bits, as a parameter may be one of several. */
 enum rpc_type {
 	RPC_STRING = 1,
 	RPC_INTEGER = 2,
@@ -50,110 +48,68 @@ struct rpc_parameter {
 	int64_t maximum;
 };
 
-/* One request that has not been answered yet. */
+/* A request that has not been answered yet. */
 struct rpc_call;
 
-/*
- * Takes up the request. `parameters` is an object that the table has been checked against (null
- * counts as absent), borrowed until the function returns. The function answers with exactly one of
- * rpc_answer(), rpc_fail() and rpc_refuse(), or their like, now or later.
- */
-typedef void (*rpc_function)(struct rpc_call *call, json_t *parameters);
-
-enum rpc_nature {
+enum rpc_flags {
 	RPC_OBSERVES = 1, /* changes nothing */
-	RPC_WAITS = 2,    /* while rpc_callbacks.busy() says so, and all that comes behind it */
+	RPC_WAITS = 2,    /* while rpc_callbacks.busy() says so, and all requests behind it */
 };
 
+/* One method: everything about it in one place. */
 struct rpc_method {
-	const char *name; /* NULL ends the table */
+	const char *name;
 	/* In positional order, ended by a NULL name; NULL: the method takes any object. */
 	const struct rpc_parameter *parameters;
-	rpc_function function;
-	unsigned nature; /* of enum rpc_nature */
+	/*
+	 * Answers, now or later, with exactly one of rpc_end(), rpc_answer_true(), rpc_fail(),
+	 * rpc_refuse() and rpc_answer_items(). `parameters` is an object that fits the table (null
+	 * counts as absent), borrowed until the function returns.
+	 */
+	void (*run)(struct rpc_call *call, json_t *parameters);
+	unsigned flags; /* of enum rpc_flags */
 };
 
-/* Each ends the call, which is gone afterwards. `result` and `details` are taken over. */
-void rpc_answer(struct rpc_call *call, json_t *result);
+/* For the table of a method without parameters. */
+extern const struct rpc_parameter rpc_no_parameters[];
 
-/* A result of many parts, each made when it is its turn: thousands are never in memory at once, nor
- * made in one step. */
-struct rpc_items {
-	void *context;
-	bool named; /* the members of an object; else an array */
-	/* The next one, new, with its name if they are named; NULL: that was all. */
-	json_t *(*next)(const char **name, void *context);
-	void (*end)(void *context); /* frees the context */
-};
-void rpc_answer_items(struct rpc_call *call, const struct rpc_items *items);
-/* `details`: an object whose members go into `data` beside `err`; may be NULL. */
-void rpc_fail(struct rpc_call *call, const struct error *error, json_t *details);
+/*
+ * Begins the answer: put one value, the result, then rpc_end(). Between the two nothing else may
+ * happen to the channel.
+ */
+struct json_writer *rpc_begin_result(struct rpc_call *call);
+
+/* Begins the answer that it failed: put members of the error's `data`, or none, then rpc_end(). */
+struct json_writer *rpc_begin_failure(struct rpc_call *call, const struct error *error);
+
+/* Sends the answer that has been begun. This and the following end the call, which is gone then. */
+void rpc_end(struct rpc_call *call);
+
+void rpc_answer_true(struct rpc_call *call);
+void rpc_fail(struct rpc_call *call, const struct error *error);
+
+/* A parameter is invalid. The second form is for an error that has a name. */
 void rpc_refuse(struct rpc_call *call, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* A parameter is wrong, and the error has a name for it. */
 void rpc_refuse_error(struct rpc_call *call, const struct error *error);
 
-/* For a call that is answered later: what to do if the session ends before. The call is gone when
- * `cancel` is called. */
+/* A result of many parts, a few of which are put in each step. */
+struct rpc_items {
+	bool named; /* members of an object; otherwise of an array */
+	/* Puts the next one, with a name if they are named. False: that was all. */
+	bool (*next)(struct json_writer *json, void *context);
+	void (*end)(void *context); /* frees the context; always called, once */
+};
+void rpc_answer_items(struct rpc_call *call, const struct rpc_items *items, void *context);
+
+/* For a call that is answered later: called if the channel ends before. The call is gone by then. */
 void rpc_on_cancel(struct rpc_call *call, void (*cancel)(void *context), void *context);
 
-/* Likewise: the session's next requests are taken up when it has been answered, as they may build on
+/* For a call that is answered later: requests behind it wait for its answer, as they may build on
  * it. */
 void rpc_hold(struct rpc_call *call);
 
-/* The context of the call's session. */
+/* The context of the methods, as rpc_channel_new() was given it. */
 void *rpc_context(const struct rpc_call *call);
-
-struct rpc_callbacks {
-	void *context;
-	/* Takes whole lines for the peer; must not free the session. */
-	void (*write)(const void *data, size_t length, void *context);
-	/* The bytes of them that the peer has not taken yet. */
-	size_t (*unsent)(void *context);
-	/* Whether what is RPC_WAITS cannot be called now; when that has changed, the owner goes
-	 * on with the steps. May be NULL. */
-	bool (*busy)(void *context);
-	/* A call that held the others has ended: the owner goes on with the steps. May
-	 * be NULL. */
-	void (*released)(void *context);
-};
-
-/* Borrows the table; `context` is for the methods. `observer`: only those that change nothing. */
-struct rpc_session *rpc_session_new(const struct rpc_method *methods, bool observer,
-	const struct rpc_callbacks *callbacks, void *context);
-
-/* Cancels the calls that wait. */
-void rpc_session_free(struct rpc_session *session);
-
-/* Takes the next bytes from the peer; what they ask for is done by the steps. */
-void rpc_session_input(struct rpc_session *session, const void *data, size_t length);
-
-/*
- * Does one step of bounded work: a request, also one of a batch, or a piece of an answer that has
- * many items. False: nothing is left to do, until the peer has sent or, after rpc_session_full(),
- * read more.
- */
-bool rpc_session_step(struct rpc_session *session);
-
-/* The peer does not read: no input until it does. */
-bool rpc_session_full(const struct rpc_session *session);
-
-/* A request waits until the owner is not busy any more, or until one that holds it has been answered: no
- * input until then. */
-bool rpc_session_waits(const struct rpc_session *session);
-
-/* Nothing more is taken from the peer after a line that was too long. */
-bool rpc_session_ended(const struct rpc_session *session);
-
-/* Whether the peer waits for an answer. */
-bool rpc_session_owes(const struct rpc_session *session);
-
-/* A JSON string of a text that others have had a hand in, as text_clean() leaves it; null for
- * NULL. */
-json_t *rpc_text(const char *text);
-
-/* The line of a notification to a peer, in new memory that the caller frees. Takes `parameters`
- * over. */
-char *rpc_notification(const char *method, json_t *parameters);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/strings.h"
+#include "base/strings.h"
 
 /* The names of connections or outlets. */
 struct walk {
@@ -37,19 +38,20 @@ static struct connection *walk_next_connection(struct walk *walk)
 
 struct walk_connections {
 	struct walk walk;
+	bool named;
 	enum report_view view;
-	json_t *(*report)(const struct connection *connection, enum report_view view);
+	walk_report report;
 };
 
-static json_t *walk_connections_next(const char **name, void *context)
+static bool walk_connections_next(struct json_writer *json, void *context)
 {
 	struct walk_connections *walk = context;
 	const struct connection *connection = walk_next_connection(&walk->walk);
 
-	if (!connection)
-		return NULL;
-	*name = connection_name(connection);
-	return walk->report(connection, walk->view);
+	if (connection)
+		walk->report(json, walk->named ? connection_name(connection) : NULL, connection,
+			walk->view);
+	return connection != NULL;
 }
 
 static void walk_connections_end(void *context)
@@ -61,27 +63,28 @@ static void walk_connections_end(void *context)
 }
 
 void walk_connections(struct rpc_call *call, struct gateway *gateway, enum report_view view,
-	bool named, json_t *(*report)(const struct connection *connection, enum report_view view))
+	bool named, walk_report report)
 {
+	const struct rpc_items items = {named, walk_connections_next, walk_connections_end};
 	struct walk_connections *walk = alloc_zero(1, sizeof(*walk));
 
-	*walk = (struct walk_connections){{.gateway = gateway}, view, report};
+	*walk = (struct walk_connections){{.gateway = gateway}, named, view, report};
 	walk_add_connections(&walk->walk, NULL);
-	rpc_answer_items(call,
-		&(struct rpc_items){walk, named, walk_connections_next, walk_connections_end});
+	rpc_answer_items(call, &items, walk);
 }
 
 /* --- outlets ------------------------------------------------------------------------------- */
 
-static json_t *walk_outlets_next(const char **name, void *context)
+static bool walk_outlets_next(struct json_writer *json, void *context)
 {
 	struct walk *walk = context;
 	struct outlet *outlet = NULL;
 
-	(void)name;
 	while (!outlet && walk->at < walk->names.count)
 		outlet = gateway_outlet(walk->gateway, walk->names.items[walk->at++]);
-	return outlet ? report_outlet(outlet) : NULL;
+	if (outlet)
+		report_outlet(json, NULL, outlet);
+	return outlet != NULL;
 }
 
 static void walk_outlets_end(void *context)
@@ -94,14 +97,14 @@ static void walk_outlets_end(void *context)
 
 void walk_outlets(struct rpc_call *call, struct gateway *gateway)
 {
+	static const struct rpc_items items = {false, walk_outlets_next, walk_outlets_end};
 	struct walk *walk = alloc_zero(1, sizeof(*walk));
 	size_t count = gateway_outlet_count(gateway);
 
 	walk->gateway = gateway;
 	for (size_t i = 0; i < count; i++)
 		string_list_add(&walk->names, outlet_settings(gateway_outlet_at(gateway, i))->name);
-	rpc_answer_items(call,
-		&(struct rpc_items){walk, false, walk_outlets_next, walk_outlets_end});
+	rpc_answer_items(call, &items, walk);
 }
 
 /* --- subscribers: as they are when the walk begins, as they have no names ------------------- */
@@ -112,9 +115,10 @@ struct walk_subscriber {
 };
 
 struct walk_subscribers {
-	struct walk outlets;
+	struct string_list outlets;
 	struct walk_subscriber *items;
 	size_t count;
+	size_t room;
 	size_t at;
 };
 
@@ -122,39 +126,43 @@ static void walk_subscribers_visit(const struct outlet_subscriber_info *info, vo
 {
 	struct walk_subscribers *walk = context;
 
-	walk->items = alloc_one_more(walk->items, walk->count, sizeof(*walk->items));
-	walk->items[walk->count++] = (struct walk_subscriber){walk->outlets.names.count - 1, *info};
+	if (walk->count == walk->room) {
+		walk->room = walk->room ? 2 * walk->room : 16;
+		walk->items = alloc_resize(walk->items, walk->room * sizeof(*walk->items));
+	}
+	walk->items[walk->count++] = (struct walk_subscriber){walk->outlets.count - 1, *info};
 }
 
 static void walk_subscribers_add(struct walk_subscribers *walk, const struct outlet *outlet)
 {
-	string_list_add(&walk->outlets.names, outlet_settings(outlet)->name);
+	string_list_add(&walk->outlets, outlet_settings(outlet)->name);
 	outlet_each_subscriber(outlet, walk_subscribers_visit, walk);
 }
 
-static json_t *walk_subscribers_next(const char **name, void *context)
+static bool walk_subscribers_next(struct json_writer *json, void *context)
 {
 	struct walk_subscribers *walk = context;
 	const struct walk_subscriber *item = &walk->items[walk->at];
 
-	(void)name;
 	if (walk->at == walk->count)
-		return NULL;
+		return false;
 	walk->at++;
-	return report_subscriber(&item->info, walk->outlets.names.items[item->outlet]);
+	report_subscriber(json, NULL, &item->info, walk->outlets.items[item->outlet]);
+	return true;
 }
 
 static void walk_subscribers_end(void *context)
 {
 	struct walk_subscribers *walk = context;
 
-	string_list_release(&walk->outlets.names);
+	string_list_release(&walk->outlets);
 	free(walk->items);
 	free(walk);
 }
 
 void walk_subscribers(struct rpc_call *call, struct gateway *gateway, const struct outlet *only)
 {
+	static const struct rpc_items items = {false, walk_subscribers_next, walk_subscribers_end};
 	struct walk_subscribers *walk = alloc_zero(1, sizeof(*walk));
 	size_t count = gateway_outlet_count(gateway);
 
@@ -162,8 +170,7 @@ void walk_subscribers(struct rpc_call *call, struct gateway *gateway, const stru
 		walk_subscribers_add(walk, only);
 	for (size_t i = 0; !only && i < count; i++)
 		walk_subscribers_add(walk, gateway_outlet_at(gateway, i));
-	rpc_answer_items(call,
-		&(struct rpc_items){walk, false, walk_subscribers_next, walk_subscribers_end});
+	rpc_answer_items(call, &items, walk);
 }
 
 /* --- warnings ------------------------------------------------------------------------------ */
@@ -171,44 +178,41 @@ void walk_subscribers(struct rpc_call *call, struct gateway *gateway, const stru
 struct walk_warnings {
 	struct walk walk;
 	uint64_t from;  /* of each connection, those above this number */
-	uint64_t after; /* the number of the last one in the answer, of the present connection */
+	uint64_t after; /* number of the last one in the answer, of the current connection */
 	bool take;
 };
 
-/* The next of a connection; NULL: it has no other. */
-static json_t *walk_warnings_of(struct walk_warnings *walk, struct connection *connection)
+/* Puts the connection's next warning; false: it has no more. */
+static bool walk_put_warning(struct walk_warnings *walk, struct json_writer *json,
+	struct connection *connection)
 {
 	struct connection_status status;
 	const struct warning *warning;
-	json_t *report;
 
 	connection_status(connection, &status);
 	warning = warnings_after(status.warnings, walk->after);
 	if (!warning)
-		return NULL;
+		return false;
 	walk->after = warning->seq;
-	report = report_warning(warning, connection_name(connection));
+	report_warning(json, NULL, warning, connection_name(connection));
 	if (walk->take)
 		connection_take_warnings(connection, walk->after);
-	return report;
+	return true;
 }
 
-static json_t *walk_warnings_next(const char **name, void *context)
+static bool walk_warnings_next(struct json_writer *json, void *context)
 {
 	struct walk_warnings *walk = context;
 	struct connection *connection;
-	json_t *report;
 
-	(void)name;
 	while ((connection = walk_next_connection(&walk->walk))) {
-		report = walk_warnings_of(walk, connection);
-		if (report) {
+		if (walk_put_warning(walk, json, connection)) {
 			walk->walk.at--; /* it may have another one */
-			return report;
+			return true;
 		}
 		walk->after = walk->from;
 	}
-	return NULL;
+	return false;
 }
 
 static void walk_warnings_end(void *context)
@@ -222,10 +226,10 @@ static void walk_warnings_end(void *context)
 void walk_warnings(struct rpc_call *call, struct gateway *gateway, struct connection *only,
 	uint64_t after, bool take)
 {
+	static const struct rpc_items items = {false, walk_warnings_next, walk_warnings_end};
 	struct walk_warnings *walk = alloc_zero(1, sizeof(*walk));
 
 	*walk = (struct walk_warnings){{.gateway = gateway}, after, after, take};
 	walk_add_connections(&walk->walk, only);
-	rpc_answer_items(call,
-		&(struct rpc_items){walk, false, walk_warnings_next, walk_warnings_end});
+	rpc_answer_items(call, &items, walk);
 }

@@ -6,13 +6,16 @@
 #include "gateway/gateway.h"
 
 /*
- * Answers that go through all there is, a piece at a time while the gateway lives on. A walk begins
- * with the names of that moment; what is gone when its turn comes is left out.
+ * Answers that go through everything of a kind, a few items at a time while the gateway goes on. A
+ * walk begins with the names of that moment; what no longer exists when its turn comes is left out.
  */
 
-/* Something about each connection; `named`: in an object, under the connections' names. */
+typedef void (*walk_report)(struct json_writer *json, const char *name,
+	const struct connection *connection, enum report_view view);
+
+/* What `report` puts of each connection; `named`: in an object, under the connections' names. */
 void walk_connections(struct rpc_call *call, struct gateway *gateway, enum report_view view,
-	bool named, json_t *(*report)(const struct connection *connection, enum report_view view));
+	bool named, walk_report report);
 
 void walk_outlets(struct rpc_call *call, struct gateway *gateway);
 

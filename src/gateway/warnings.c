@@ -53,8 +53,8 @@ bool warnings_set(struct warnings *warnings, const struct warn_settings *thresho
 			"neither warning_ms nor warning_bs is above 0: nothing would ever warn");
 	if (thresholds->queue < 1 || thresholds->queue > WARNINGS_QUEUE_MAX)
 		return error_set(error, ERROR_QUEUE,
-			"a queue cannot hold %" PRIu64 " warnings: it must be 1 to %d",
-			thresholds->queue, WARNINGS_QUEUE_MAX);
+			"queue must be between 1 and %d, not %" PRIu64,
+			WARNINGS_QUEUE_MAX, thresholds->queue);
 
 	arg = thresholds->arg ? alloc_string(thresholds->arg) : NULL;
 	warnings_resize(warnings, thresholds->queue);

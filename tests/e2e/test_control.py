@@ -282,7 +282,7 @@ def test_a_connect_has_a_limit_of_headers(daemon, server, headers):
     with pytest.raises(RpcError) as refused:
         daemon.call("connect", name="feed", headers=headers)
     assert (refused.value.code, refused.value.err) == (-32602, "WEBSOCKET-ERROR")
-    assert refused.value.message == "connect: 'headers' can have 64 headers of 32768 bytes together"
+    assert refused.value.message == "connect: parameter 'headers' must be at most 64 headers, 32768 bytes in total"
     assert daemon.call("is-open", name="feed") and len(server.requests) == 1
     daemon.call("connect", name="feed", headers=[f"X-{number}: {'x' * 480}" for number in range(64)])
     assert server.requests[-1][1]["X-63"] == "x" * 480

@@ -146,7 +146,7 @@ def test_clients_of_others_do_not_keep_root_out(open_to_all, name):
         clients = [client for user in range(3) for client in open_to_all.rpcs_as(NOBODY - user, 64, name)]
         assert clients[0].call("is-open", name="feed") is True  # subscribers do not keep them out
         assert clients[-1].read()["error"] == {
-            "code": -32001, "message": "there are no more descriptors for control clients"}
+            "code": -32001, "message": "no descriptors are left for control clients"}
         assert descriptors(open_to_all) < LIMIT - 40
         root_gets_its_answer(open_to_all)
 

@@ -391,7 +391,7 @@ def test_on_open_refuses_what_cannot_be(start_daemon, server):
         ({"add": "50%"}, "SETTINGS-ERROR: the message has a '%' that does not begin"),
         ({"add": "x" * 2000}, "WEBSOCKET-ERROR: the message was not sent: .* larger than send_queue"),
         ({"remove": "nope"}, "NOT-FOUND: no such message has been added"),
-        ({"add": "a", "remove": "b"}, "None: on-open: takes either 'add' or 'remove'"),
+        ({"add": "a", "remove": "b"}, "None: on-open: 'add' and 'remove' exclude each other"),
     ):
         with pytest.raises(RpcError) as refused:
             daemon.call("on-open", name="feed", **params)

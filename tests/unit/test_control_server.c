@@ -106,7 +106,7 @@ static void write_configuration(const char *path, unsigned port)
 
 static void setup(void)
 {
-	const struct control_callbacks callbacks = {
+	static const struct control_callbacks callbacks = {
 		.reload = test_reload,
 		.forget_reload = test_forget_reload,
 	};
@@ -130,7 +130,7 @@ static void setup(void)
 	gateway = gateway_new(base, log_, settings, &problems);
 	ck_assert_msg(gateway != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	settings_problems_release(&problems);
-	control = control_new(gateway, &callbacks, &error);
+	control = control_new(gateway, &callbacks, NULL, &error);
 	ck_assert_msg(control != NULL, "%s", error.text);
 	reload_fails = false;
 	reload_waits = false;
@@ -309,9 +309,9 @@ static const struct {
 	{"subscribers", "{}", "[]"},
 	{"clear", "{\"all\":true}", "true"},
 	{"clear", "{\"names\":[\"silent\",\"refused\"]}", "true"},
-	{"clear", "{}", "-32602 -: clear: needs either 'names' or 'all': true"},
+	{"clear", "{}", "-32602 -: clear: exactly one of 'names' and 'all' is required"},
 	{"clear", "{\"names\":[],\"all\":true}",
-		"-32602 -: clear: needs either 'names' or 'all': true"},
+		"-32602 -: clear: exactly one of 'names' and 'all' is required"},
 
 	{"disconnect", "{\"name\":\"refused\"}", "true"},
 	{"disconnect", "{\"name\":\"refused\",\"code\":3000,\"reason\":\"bye\"}", "true"},
@@ -328,9 +328,9 @@ static const struct {
 	{"send", "{\"name\":\"refused\",\"base64\":\"YQ==\"}", "-32000 SOCKET-NOT-OPEN: "},
 	{"send", "{\"name\":\"refused\",\"base64\":\"YQ\"}",
 		"-32602 -: send: parameter 'base64' is not base64"},
-	{"send", "{\"name\":\"refused\"}", "-32602 -: send: needs either 'text' or 'base64'"},
+	{"send", "{\"name\":\"refused\"}", "-32602 -: send: exactly one of 'text' and 'base64' is required"},
 	{"send", "{\"name\":\"refused\",\"text\":\"\",\"base64\":\"\"}",
-		"-32602 -: send: needs either 'text' or 'base64'"},
+		"-32602 -: send: exactly one of 'text' and 'base64' is required"},
 	{"ping", "{\"name\":\"refused\"}", "-32000 SOCKET-NOT-OPEN: "},
 
 	{"warn", "{\"name\":\"refused\"}", "-32000 SOCKET-SETWARNINGQUEUE-ERROR: "},
@@ -380,7 +380,7 @@ START_TEST(a_reason_must_fit_a_close_frame)
 		parameters = alloc_format("[\"refused\",1000,\"%s\"]", reason);
 		check_call(peer, "disconnect", parameters,
 			length == 123 ? "true"
-				      : "-32602 -: disconnect: parameter 'reason' has 124");
+				      : "-32602 -: disconnect: parameter 'reason' must be at most 123 bytes");
 		free(parameters);
 	}
 	peer_free(peer);
@@ -457,7 +457,7 @@ START_TEST(an_argument_has_a_limit)
 		parameters =
 			alloc_format("{\"name\":\"silent\",\"warning_ms\":1,\"arg\":\"%s\"}", text);
 		check_call(peer, "warn", parameters,
-			length == 4094 ? "true" : "-32602 -: warn: parameter 'arg' takes more");
+			length == 4094 ? "true" : "-32602 -: warn: parameter 'arg' must be at most");
 		free(parameters);
 	}
 	peer_free(peer);
@@ -717,7 +717,7 @@ START_TEST(clients_are_limited)
 		turn();
 	}
 	text = answer_text(peer_line(peers[MOST]));
-	ck_assert_str_eq(text, "-32001 -: too many control clients are connected already");
+	ck_assert_str_eq(text, "-32001 -: too many control clients");
 	ck_assert_ptr_null(peer_line(peers[MOST]));
 	free(text);
 	check_call(peers[0], "is-open", "[\"silent\"]", "false");

@@ -29,6 +29,8 @@ START_TEST(test_values_are_separated)
 {
 	json_put_object(&json, NULL);
 	json_put_number(&json, "most", UINT64_MAX);
+	json_put_member(&json, "least");
+	json_put_integer(&json, NULL, INT64_MIN);
 	json_put_array(&json, "list");
 	json_put_object(&json, NULL);
 	json_put_object_end(&json);
@@ -39,7 +41,7 @@ START_TEST(test_values_are_separated)
 	json_put_array_end(&json);
 	json_put_boolean(&json, "no", false);
 	json_put_object_end(&json);
-	expect("{\"most\":18446744073709551615,\"list\":[{},true,[],null],\"no\":false}");
+	expect("{\"most\":18446744073709551615,\"least\":-9223372036854775808,\"list\":[{},true,[],null],\"no\":false}");
 }
 END_TEST
 
@@ -57,15 +59,34 @@ END_TEST
 
 START_TEST(test_string_is_escaped)
 {
+	json_put_object(&json, NULL);
+	json_put_null(&json, "\"\n");
+	json_put_object_end(&json);
+	expect("{\"\\\"\\u000a\":null}");
+	buffer_clear(&out);
+	json.after_value = false;
 	json_put_string(&json, NULL, "a\"b\\c\n\x01\xc3\xa9", 9);
 	expect("\"a\\\"b\\\\c\\u000a\\u0001\xc3\xa9\"");
+}
+END_TEST
+
+START_TEST(test_real_is_exact_and_no_integer)
+{
+	json_put_array(&json, NULL);
+	json_put_real(&json, NULL, 2000);
+	json_put_real(&json, NULL, 0.1);
+	json_put_real(&json, NULL, 1.0 / 3);
+	json_put_real(&json, NULL, 1e300);
+	json_put_array_end(&json);
+	expect("[2000.0,0.1,0.3333333333333333,1e+300]");
 }
 END_TEST
 
 START_TEST(test_text_is_cleaned)
 {
 	json_put_text(&json, NULL, "a\xff\n");
-	expect("\"a\xef\xbf\xbd \"");
+	json_put_text(&json, NULL, NULL);
+	expect("\"a\xef\xbf\xbd \",null");
 }
 END_TEST
 
@@ -134,6 +155,7 @@ int main(void)
 	tcase_add_test(writer, test_values_are_separated);
 	tcase_add_test(writer, test_texts_are_separated);
 	tcase_add_test(writer, test_string_is_escaped);
+	tcase_add_test(writer, test_real_is_exact_and_no_integer);
 	tcase_add_test(writer, test_text_is_cleaned);
 	suite_add_tcase(suite, writer);
 	tcase_add_checked_fixture(events, setup, teardown);

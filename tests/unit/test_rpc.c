@@ -5,10 +5,10 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
-#include "control/rpc.h"
+#include "control/rpc_channel.h"
 
-/* A session with methods that need no gateway, and what it has written. */
-static struct rpc_session *session;
+/* A channel with methods that need no gateway, and what it has written. */
+static struct rpc_channel *channel;
 static struct buffer output;
 static bool peer_reads;
 static bool busy;
@@ -16,18 +16,28 @@ static struct rpc_call *waiting[RPC_CALLS_MAX + 1];
 static size_t waiting_count;
 static unsigned cancelled;
 
-static void method_echo(struct rpc_call *call, json_t *parameters)
+static void answer_json(struct rpc_call *call, const json_t *value)
 {
-	rpc_answer(call, json_incref(parameters));
+	char *text = json_dumps(value, JSON_COMPACT);
+
+	json_put_raw(rpc_begin_result(call), NULL, text);
+	rpc_end(call);
+	free(text);
 }
 
-static void method_fail(struct rpc_call *call, json_t *parameters)
+static void run_echo(struct rpc_call *call, json_t *parameters)
+{
+	answer_json(call, parameters);
+}
+
+static void run_fail(struct rpc_call *call, json_t *parameters)
 {
 	struct error error;
 
 	(void)parameters;
 	error_set(&error, ERROR_NOT_FOUND, "there is none");
-	rpc_fail(call, &error, json_pack("{s:i}", "more", 7));
+	json_put_number(rpc_begin_failure(call, &error), "more", 7);
+	rpc_end(call);
 }
 
 static void count_cancelled(void *context)
@@ -36,47 +46,51 @@ static void count_cancelled(void *context)
 	cancelled++;
 }
 
-static void method_wait(struct rpc_call *call, json_t *parameters)
+static void run_wait(struct rpc_call *call, json_t *parameters)
 {
 	(void)parameters;
 	rpc_on_cancel(call, count_cancelled, NULL);
 	waiting[waiting_count++] = call;
 }
 
-/* Likewise, and has those behind it wait, too. */
-static void method_hold(struct rpc_call *call, json_t *parameters)
+/* The same, and requests behind it wait, too. */
+static void run_hold(struct rpc_call *call, json_t *parameters)
 {
-	method_wait(call, parameters);
+	run_wait(call, parameters);
 	rpc_hold(call);
 }
 
 /* Answers with so many bytes. */
-static void method_fill(struct rpc_call *call, json_t *parameters)
+static void run_fill(struct rpc_call *call, json_t *parameters)
 {
 	size_t length = (size_t)json_integer_value(json_object_get(parameters, "length"));
 	char *text = alloc_zero(1, length + 1);
 
 	memset(text, 'x', length);
-	rpc_answer(call, json_string(text));
+	json_put_string(rpc_begin_result(call), NULL, text, length);
+	rpc_end(call);
 	free(text);
 }
 
-/* How many objects are still to come, and their names. */
+/* How many objects are still to come, and whether they have names. */
 struct countdown {
+	bool named;
 	json_int_t count, next;
-	char name[16];
 };
 static unsigned countdowns; /* not ended */
 
-static json_t *countdown_next(const char **name, void *context)
+static bool countdown_next(struct json_writer *json, void *context)
 {
 	struct countdown *countdown = context;
+	char name[16];
 
 	if (countdown->next == countdown->count)
-		return NULL;
-	snprintf(countdown->name, sizeof(countdown->name), "n\"%d", (int)countdown->next);
-	*name = countdown->name;
-	return json_pack("{s:I}", "n", countdown->next++);
+		return false;
+	snprintf(name, sizeof(name), "n\"%d", (int)countdown->next);
+	json_put_object(json, countdown->named ? name : NULL);
+	json_put_integer(json, "n", countdown->next++);
+	json_put_object_end(json);
+	return true;
 }
 
 static void countdown_end(void *context)
@@ -87,22 +101,23 @@ static void countdown_end(void *context)
 
 static void answer_count(struct rpc_call *call, json_t *parameters, bool named)
 {
+	const struct rpc_items items = {named, countdown_next, countdown_end};
 	struct countdown *countdown = alloc_zero(1, sizeof(*countdown));
 
 	countdowns++;
+	countdown->named = named;
 	countdown->count = json_integer_value(json_object_get(parameters, "length"));
-	rpc_answer_items(call,
-		&(struct rpc_items){countdown, named, countdown_next, countdown_end});
+	rpc_answer_items(call, &items, countdown);
 }
 
 /* Answers with so many objects. */
-static void method_count(struct rpc_call *call, json_t *parameters)
+static void run_count(struct rpc_call *call, json_t *parameters)
 {
 	answer_count(call, parameters, false);
 }
 
-/* Likewise, under names. */
-static void method_name(struct rpc_call *call, json_t *parameters)
+/* The same, under names. */
+static void run_name(struct rpc_call *call, json_t *parameters)
 {
 	answer_count(call, parameters, true);
 }
@@ -121,19 +136,27 @@ static const struct rpc_parameter fill_parameters[] = {
 	{0},
 };
 
-static const struct rpc_parameter no_parameters[] = {{0}};
+static const struct rpc_method method_echo = {"echo", echo_parameters, run_echo, 0};
+static const struct rpc_method method_fail = {"fail", rpc_no_parameters, run_fail, 0};
+static const struct rpc_method method_wait = {"wait", rpc_no_parameters, run_wait, 0};
+static const struct rpc_method method_hold = {"hold", rpc_no_parameters, run_hold, 0};
+static const struct rpc_method method_fill = {"fill", fill_parameters, run_fill, 0};
+static const struct rpc_method method_count = {"count", fill_parameters, run_count, RPC_OBSERVES};
+static const struct rpc_method method_name = {"name", fill_parameters, run_name, 0};
+static const struct rpc_method method_free = {"free", NULL, run_echo, 0};
+static const struct rpc_method method_turn = {"turn", echo_parameters, run_echo, RPC_WAITS};
 
-static const struct rpc_method test_methods[] = {
-	{"echo", echo_parameters, method_echo, 0},
-	{"fail", no_parameters, method_fail, 0},
-	{"wait", no_parameters, method_wait, 0},
-	{"hold", no_parameters, method_hold, 0},
-	{"fill", fill_parameters, method_fill, 0},
-	{"count", fill_parameters, method_count, RPC_OBSERVES},
-	{"name", fill_parameters, method_name, 0},
-	{"free", NULL, method_echo, 0},
-	{"turn", echo_parameters, method_echo, RPC_WAITS},
-	{0},
+static const struct rpc_method *const test_methods[] = {
+	&method_echo,
+	&method_fail,
+	&method_wait,
+	&method_hold,
+	&method_fill,
+	&method_count,
+	&method_name,
+	&method_free,
+	&method_turn,
+	NULL,
 };
 
 static void test_write(const void *data, size_t length, void *context)
@@ -160,30 +183,36 @@ static void test_released(void *context)
 	releases++;
 }
 
+static void open_channel(bool observer)
+{
+	static const struct rpc_callbacks callbacks = {
+		test_write, test_unsent, test_busy, test_released};
+	const struct rpc_service service = {test_methods, observer, NULL};
+
+	channel = rpc_channel_new(&service, &callbacks, &output);
+}
+
 static void setup(void)
 {
-	const struct rpc_callbacks callbacks = {
-		&output, test_write, test_unsent, test_busy, test_released};
-
 	peer_reads = true;
 	busy = false;
 	waiting_count = 0;
 	cancelled = 0;
 	releases = 0;
-	session = rpc_session_new(test_methods, false, &callbacks, NULL);
+	open_channel(false);
 }
 
 static void teardown(void)
 {
-	rpc_session_free(session);
+	rpc_channel_free(channel);
 	buffer_release(&output);
 	ck_assert_uint_eq(countdowns, 0);
 }
 
 static void input_bytes(const void *data, size_t length)
 {
-	rpc_session_input(session, data, length);
-	while (rpc_session_step(session))
+	rpc_channel_input(channel, data, length);
+	while (rpc_channel_step(channel))
 		;
 }
 
@@ -272,7 +301,7 @@ static const struct {
 	{REQUEST("1", "echo", "{\"name\":\"a\",\"nope\":1}"),
 		ERROR("1", "-32602", "echo: parameter 'nope' is unknown")},
 	{REQUEST("1", "echo", "[\"a\",1,{},true,1,2]"),
-		ERROR("1", "-32602", "echo: 6 parameters where there are at most 5")},
+		ERROR("1", "-32602", "echo: too many parameters: 6 instead of at most 5")},
 	{REQUEST("1", "free", "[1]"), ERROR("1", "-32602", "free: 'params' must be an object")},
 
 	/* batches: one line, without the notifications; broken requests have their own answers */
@@ -300,7 +329,7 @@ START_TEST(an_error_of_the_application_has_its_name_in_data)
 	input(REQUEST("1", "fail", "{}") "\n");
 	ck_assert_str_eq(written(),
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,"
-		"\"message\":\"there is none\",\"data\":{\"more\":7,\"err\":\"NOT-FOUND\"}}}\n");
+		"\"message\":\"there is none\",\"data\":{\"err\":\"NOT-FOUND\",\"more\":7}}}\n");
 }
 END_TEST
 
@@ -348,13 +377,13 @@ START_TEST(the_longest_line_is_taken)
 	input(line);
 	input("\n");
 	ck_assert_ptr_nonnull(strstr(written(), "\"result\":{\"a\":\"aaa"));
-	ck_assert(!rpc_session_ended(session));
+	ck_assert(!rpc_channel_ended(channel));
 	free(line);
 }
 END_TEST
 
 /* Whether the newline is there or not. */
-START_TEST(a_longer_line_ends_the_session)
+START_TEST(a_longer_line_ends_the_channel)
 {
 	char *line = long_request(RPC_LINE_MAX + 1);
 
@@ -363,7 +392,7 @@ START_TEST(a_longer_line_ends_the_session)
 	input(line);
 	ck_assert_str_eq(written(),
 		ERROR("null", "-32600", "the line is longer than 1048576 bytes") "\n");
-	ck_assert(rpc_session_ended(session));
+	ck_assert(rpc_channel_ended(channel));
 	input("\n" REQUEST("1", "free", "{}") "\n");
 	ck_assert_str_eq(written(), "");
 	free(line);
@@ -374,7 +403,7 @@ START_TEST(a_peer_that_does_not_read_is_not_served)
 {
 	peer_reads = false;
 	input(REQUEST("1", "fill", "[1048576]") "\n" REQUEST("2", "free", "{}") "\n");
-	ck_assert(rpc_session_full(session));
+	ck_assert(rpc_channel_full(channel));
 	ck_assert_uint_lt(output.length, RPC_OUTPUT_MARK + 100);
 	ck_assert_ptr_null(strstr(written(), "\"id\":2"));
 
@@ -386,12 +415,12 @@ END_TEST
 START_TEST(answers_may_come_later_and_in_any_order)
 {
 	input(REQUEST("1", "wait", "{}") "\n" REQUEST("2", "wait", "{}") "\n");
-	ck_assert(rpc_session_owes(session));
-	rpc_answer(waiting[1], json_true());
+	ck_assert(rpc_channel_owes(channel));
+	rpc_answer_true(waiting[1]);
 	ck_assert_str_eq(written(), ANSWER("2", "true") "\n");
-	rpc_answer(waiting[0], json_true());
+	rpc_answer_true(waiting[0]);
 	ck_assert_str_eq(written(), ANSWER("1", "true") "\n");
-	ck_assert(!rpc_session_owes(session));
+	ck_assert(!rpc_channel_owes(channel));
 }
 END_TEST
 
@@ -399,7 +428,7 @@ START_TEST(a_batch_waits_for_its_last_answer)
 {
 	input("[" REQUEST("1", "wait", "{}") "," REQUEST("2", "free", "{}") "]\n");
 	ck_assert_str_eq(written(), "");
-	rpc_answer(waiting[0], json_true());
+	rpc_answer_true(waiting[0]);
 	ck_assert_str_eq(written(), "[" ANSWER("2", "{}") "," ANSWER("1", "true") "]\n");
 }
 END_TEST
@@ -411,7 +440,7 @@ START_TEST(a_batch_whose_answers_are_too_large_is_cut_short)
 	ck_assert_uint_eq(waiting_count, 0);
 	ck_assert_ptr_nonnull(strstr(written(),
 		"," ERROR("2", "-32001",
-			"the answers to the batch are too large; ask for this one again") "]\n"));
+			"the answers to the batch are too large; send this request again") "]\n"));
 }
 END_TEST
 
@@ -436,17 +465,17 @@ START_TEST(a_step_is_bounded)
 		"wait") "]\n" REQUEST("3", "count", "[1000]") "\n";
 	unsigned steps = 0;
 
-	rpc_session_input(session, three, sizeof(three) - 1);
+	rpc_channel_input(channel, three, sizeof(three) - 1);
 	ck_assert_str_eq(written(), "");
-	ck_assert(rpc_session_step(session));
+	ck_assert(rpc_channel_step(channel));
 	ck_assert_str_eq(written(), ANSWER("1", "{}") "\n");
-	ck_assert(rpc_session_step(session)); /* takes the line up */
-	ck_assert(rpc_session_step(session));
+	ck_assert(rpc_channel_step(channel)); /* takes the line up */
+	ck_assert(rpc_channel_step(channel));
 	ck_assert_uint_eq(waiting_count, 0);
-	ck_assert(rpc_session_owes(session));
-	ck_assert(rpc_session_step(session));
+	ck_assert(rpc_channel_owes(channel));
+	ck_assert(rpc_channel_step(channel));
 	ck_assert_uint_eq(waiting_count, 1);
-	while (rpc_session_step(session))
+	while (rpc_channel_step(channel))
 		steps++;
 	ck_assert_uint_gt(steps, 10);
 	ck_assert_uint_eq(countdowns, 0);
@@ -460,11 +489,11 @@ START_TEST(a_long_answer_stays_whole)
 	char *answer;
 
 	input(REQUEST("1", "wait", "{}") "\n");
-	rpc_session_input(session, REQUEST("2", "count", "[200]") "\n",
+	rpc_channel_input(channel, REQUEST("2", "count", "[200]") "\n",
 		strlen(REQUEST("2", "count", "[200]") "\n"));
-	ck_assert(rpc_session_step(session));
-	ck_assert(rpc_session_step(session));
-	rpc_answer(waiting[0], json_true());
+	ck_assert(rpc_channel_step(channel));
+	ck_assert(rpc_channel_step(channel));
+	rpc_answer_true(waiting[0]);
 	ck_assert_str_eq(written(), ANSWER("1", "true") "\n");
 	input("");
 	answer = strstr(written(), "[{\"n\":0},{\"n\":1},");
@@ -474,14 +503,14 @@ START_TEST(a_long_answer_stays_whole)
 END_TEST
 
 /* In the middle of a batch, and of an answer. */
-START_TEST(a_session_may_end_at_any_step)
+START_TEST(a_channel_may_end_at_any_step)
 {
 	static const char batch[] = "[" REQUEST("1", "wait", "{}") "," REQUEST("2", "count", "[500]") ","
 		REQUEST("3", "free", "{}") "]\n";
 
-	rpc_session_input(session, batch, sizeof(batch) - 1);
+	rpc_channel_input(channel, batch, sizeof(batch) - 1);
 	for (int i = 0; i < _i; i++)
-		ck_assert(rpc_session_step(session));
+		ck_assert(rpc_channel_step(channel));
 	teardown();
 	setup();
 }
@@ -509,11 +538,8 @@ END_TEST
 
 START_TEST(an_observer_changes_nothing)
 {
-	const struct rpc_callbacks callbacks = {
-		&output, test_write, test_unsent, test_busy, test_released};
-
-	rpc_session_free(session);
-	session = rpc_session_new(test_methods, true, &callbacks, NULL);
+	rpc_channel_free(channel);
+	open_channel(true);
 	input(REQUEST("1", "free", "{}") "\n" REQUEST("2", "count", "[1]") "\n");
 	ck_assert_str_eq(written(),
 		ERROR("1", "-32601", "method 'free' is not available on the observe socket") "\n"
@@ -528,13 +554,13 @@ START_TEST(a_request_waits_while_the_owner_is_busy)
 	input(REQUEST("1", "echo", "[\"a\"]") "\n" REQUEST("2", "turn", "[\"b\"]") "\n"
 		REQUEST("3", "echo", "[\"c\"]") "\n");
 	ck_assert_str_eq(written(), ANSWER("1", "{\"name\":\"a\"}") "\n");
-	ck_assert(rpc_session_waits(session));
-	ck_assert(rpc_session_owes(session));
+	ck_assert(rpc_channel_waits(channel));
+	ck_assert(rpc_channel_owes(channel));
 	busy = false;
 	input("");
 	ck_assert_str_eq(written(), ANSWER("2", "{\"name\":\"b\"}") "\n" ANSWER("3", "{\"name\":\"c\"}") "\n");
-	ck_assert(!rpc_session_waits(session));
-	ck_assert(!rpc_session_owes(session));
+	ck_assert(!rpc_channel_waits(channel));
+	ck_assert(!rpc_channel_owes(channel));
 }
 END_TEST
 
@@ -549,11 +575,11 @@ START_TEST(a_batch_waits_while_the_owner_is_busy)
 }
 END_TEST
 
-START_TEST(a_session_may_end_while_a_request_waits)
+START_TEST(a_channel_may_end_while_a_request_waits)
 {
 	busy = true;
 	input("[" REQUEST("1", "turn", "[\"b\"]") "]\n");
-	ck_assert(rpc_session_waits(session));
+	ck_assert(rpc_channel_waits(channel));
 }
 END_TEST
 
@@ -564,7 +590,7 @@ START_TEST(too_many_calls_that_wait_are_refused)
 	ck_assert_str_eq(written(), "");
 	input(REQUEST("2", "wait", "{}") "\n" NOTIFY("wait") "\n");
 	ck_assert_str_eq(written(),
-		ERROR("2", "-32001", "too many requests wait for their answer") "\n");
+		ERROR("2", "-32001", "too many requests are unanswered") "\n");
 	ck_assert_uint_eq(waiting_count, RPC_CALLS_MAX);
 }
 END_TEST
@@ -574,19 +600,19 @@ START_TEST(a_call_holds_those_behind_it)
 {
 	input(REQUEST("1", "wait", "{}") "\n[" REQUEST("2", "hold", "{}") "," REQUEST("3", "echo",
 		"{\"name\":\"a\"}") "]\n" REQUEST("4", "count", "[0]") "\n");
-	ck_assert(rpc_session_waits(session));
+	ck_assert(rpc_channel_waits(channel));
 	ck_assert_str_eq(written(), "");
-	rpc_answer(waiting[0], json_true());
+	rpc_answer_true(waiting[0]);
 	ck_assert_uint_eq(releases, 0);
-	rpc_answer(waiting[1], json_true());
+	rpc_answer_true(waiting[1]);
 	ck_assert_uint_eq(releases, 1);
-	ck_assert(!rpc_session_waits(session));
+	ck_assert(!rpc_channel_waits(channel));
 	input("");
 	ck_assert_ptr_nonnull(strstr(written(), ANSWER("4", "[]")));
 
 	input(NOTIFY("hold") "\n" REQUEST("5", "count", "[0]") "\n");
-	ck_assert(rpc_session_owes(session));
-	rpc_answer(waiting[2], json_true());
+	ck_assert(rpc_channel_owes(channel));
+	rpc_answer_true(waiting[2]);
 	ck_assert_uint_eq(releases, 2);
 	input("");
 	ck_assert_ptr_nonnull(strstr(written(), ANSWER("5", "[]")));
@@ -619,43 +645,23 @@ START_TEST(an_id_has_a_limit)
 }
 END_TEST
 
-START_TEST(a_peers_text_becomes_utf8)
-{
-	static const struct {
-		const char *text;
-		const char *utf8;
-	} texts[] = {
-		{"", ""},
-		{"caf\xc3\xa9 \xf0\x9f\x98\x80", "caf\xc3\xa9 \xf0\x9f\x98\x80"},
-		{"caf\xe9", "caf\xef\xbf\xbd"},
-		{"\xc3\xa9\xff!\xc3", "\xc3\xa9\xef\xbf\xbd!\xef\xbf\xbd"},
-		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		json_t *json = rpc_text(texts[i].text);
-
-		ck_assert_str_eq(json_string_value(json), texts[i].utf8);
-		json_decref(json);
-	}
-	ck_assert(json_is_null(rpc_text(NULL)));
-}
-END_TEST
-
 START_TEST(a_notification_is_a_line)
 {
-	char *line = rpc_notification("lost", json_pack("{s:i}", "count", 3));
+	struct json_writer json = rpc_begin_notification(&output, "lost");
 
-	ck_assert_str_eq(line,
+	json_put_object(&json, NULL);
+	json_put_number(&json, "count", 3);
+	json_put_object_end(&json);
+	rpc_end_notification(&json);
+	ck_assert_str_eq(written(),
 		"{\"jsonrpc\":\"2.0\",\"method\":\"lost\",\"params\":{\"count\":3}}\n");
-	free(line);
 }
 END_TEST
 
 Suite *rpc_suite(void)
 {
 	Suite *suite = suite_create("rpc");
-	TCase *tests = tcase_create("session");
+	TCase *tests = tcase_create("channel");
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, a_line_gets_its_answer, 0,
@@ -664,7 +670,7 @@ Suite *rpc_suite(void)
 	tcase_add_test(tests, a_notification_gets_no_answer);
 	tcase_add_test(tests, lines_may_come_in_any_pieces);
 	tcase_add_test(tests, the_longest_line_is_taken);
-	tcase_add_loop_test(tests, a_longer_line_ends_the_session, 0, 2);
+	tcase_add_loop_test(tests, a_longer_line_ends_the_channel, 0, 2);
 	tcase_add_test(tests, a_peer_that_does_not_read_is_not_served);
 	tcase_add_test(tests, answers_may_come_later_and_in_any_order);
 	tcase_add_test(tests, a_batch_waits_for_its_last_answer);
@@ -672,17 +678,16 @@ Suite *rpc_suite(void)
 	tcase_add_test(tests, a_batch_has_a_limit);
 	tcase_add_test(tests, a_step_is_bounded);
 	tcase_add_test(tests, a_long_answer_stays_whole);
-	tcase_add_loop_test(tests, a_session_may_end_at_any_step, 0, 14);
+	tcase_add_loop_test(tests, a_channel_may_end_at_any_step, 0, 14);
 	tcase_add_loop_test(tests, a_line_of_too_many_values_is_refused, 0, 2);
 	tcase_add_test(tests, an_observer_changes_nothing);
 	tcase_add_test(tests, a_request_waits_while_the_owner_is_busy);
 	tcase_add_test(tests, a_batch_waits_while_the_owner_is_busy);
-	tcase_add_test(tests, a_session_may_end_while_a_request_waits);
+	tcase_add_test(tests, a_channel_may_end_while_a_request_waits);
 	tcase_add_test(tests, too_many_calls_that_wait_are_refused);
 	tcase_add_test(tests, a_call_holds_those_behind_it);
 	tcase_add_test(tests, calls_that_wait_are_cancelled_at_the_end);
 	tcase_add_test(tests, an_id_has_a_limit);
-	tcase_add_test(tests, a_peers_text_becomes_utf8);
 	tcase_add_test(tests, a_notification_is_a_line);
 	suite_add_tcase(suite, tests);
 	return suite;
