@@ -9,8 +9,9 @@
  */
 
 enum {
-	RESERVE = 64,     /* descriptors for control clients, files and helpers, besides */
-	RESERVE_EACH = 2, /* for each connection, which may be renewed, and each outlet */
+	RESERVE = 64,           /* descriptors for control clients, files and helpers, besides */
+	RESERVE_CONNECTION = 2, /* for each connection, as it may be renewed, */
+	RESERVE_OUTLET = 4,     /* and each outlet: its listener, and three of its ring */
 
 	UNTRUSTED_CONNECTIONS = 256, /* that they may have added, at most, */
 	UNTRUSTED_SHARE = 32,        /* and one for each 32 descriptors of the limit */
@@ -102,9 +103,10 @@ bool gateway_may_add(const struct gateway *gateway, const struct connection_conf
  * answer. */
 void gateway_update_reserve(struct gateway *gateway)
 {
-	size_t things = gateway->roster.connections.count + gateway->roster.outlet_count;
+	size_t reserve = RESERVE + RESERVE_CONNECTION * gateway->roster.connections.count +
+		RESERVE_OUTLET * gateway->roster.outlet_count;
 
-	listeners_reserve(gateway->outlet_listeners, (unsigned)(RESERVE + RESERVE_EACH * things));
+	listeners_reserve(gateway->outlet_listeners, (unsigned)reserve);
 }
 
 /* The daemon has raised the limit as far as it goes. */

@@ -42,7 +42,7 @@ static void greeting_welcome(struct subscriber *subscriber, const struct format_
 	bool ahead = resumes && greeting->after >= ring->next;
 	const struct format_welcome welcome = {
 		.outlet = outlet->settings.name,
-		.begun = outlet->begun,
+		.begun = outlet->ring.begun,
 		.sources = &outlet->sources,
 		.next = next,
 		.missing = resumes && !ahead ? next - greeting->after - 1 : 0,
@@ -61,11 +61,11 @@ static void greeting_complete(struct subscriber *subscriber,
 	const struct format_greeting *greeting)
 {
 	struct outlet *outlet = subscriber->outlet;
-	const char *fault = greeting->maps ? mapped_fault(outlet) : NULL;
 	uint64_t next = greeting_next(outlet, greeting);
+	struct error error;
 
-	if (fault) {
-		subscriber_fail(subscriber, fault, "no ring");
+	if (greeting->maps && !mapped_allow(outlet, &error)) {
+		subscriber_fail(subscriber, error.text, "no ring");
 		return;
 	}
 	subscriber->maps = greeting->maps;

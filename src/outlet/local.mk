@@ -21,6 +21,9 @@ liboutlet_a_SOURCES = \
 	src/outlet/packets.c \
 	src/outlet/room.c \
 	src/outlet/ring.c src/outlet/ring.h \
+	src/outlet/ring_ledger.h \
+	src/outlet/ring_memory.c \
+	src/outlet/ring_names.c \
 	src/outlet/sources.c src/outlet/sources.h \
 	src/outlet/subscriber.c src/outlet/subscriber.h
 OUTLET_LIBS = liboutlet.a $(WS_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS)

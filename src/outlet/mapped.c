@@ -10,16 +10,17 @@
  * through the socket what they cannot find in the ring.
  */
 
-const char *mapped_fault(struct outlet *outlet)
+bool mapped_allow(struct outlet *outlet, struct error *error)
 {
 	if (outlet->settings.on_lag == OUTLET_WAIT)
-		return "mode ring is not available: this outlet waits for its subscribers "
-		       "(on_lag), and cannot see where one is that reads the ring";
-	if (!outlet_open_ring(outlet))
-		return "mode ring is not available: there is no memory for the ring";
-	if (!outlet->ring.shared)
-		return "mode ring is not available: this system cannot seal memory (Linux 5.1)";
-	return NULL;
+		error_set(error, ERROR_SETTINGS,
+			"this outlet waits for its subscribers (on_lag), and cannot see where one "
+			"is that reads the ring");
+	else if (!outlet_open_ring(outlet))
+		error_set(error, ERROR_SYSTEM, "there is no memory for the ring");
+	else if (ring_share(&outlet->ring, error))
+		return true;
+	return error_prefix(error, "mode ring is not available: ");
 }
 
 ssize_t mapped_hand_over(struct subscriber *subscriber, struct msghdr *message)
@@ -33,7 +34,7 @@ ssize_t mapped_hand_over(struct subscriber *subscriber, struct msghdr *message)
 	control.header.cmsg_level = SOL_SOCKET;
 	control.header.cmsg_type = SCM_RIGHTS;
 	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &subscriber->outlet->ring.fd, sizeof(int));
+	memcpy(CMSG_DATA(&control.header), &subscriber->outlet->ring.reader_fd, sizeof(int));
 	message->msg_control = &control;
 	message->msg_controllen = sizeof(control);
 	sent = sendmsg(subscriber->fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -73,8 +73,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 		TAILQ_INIT(&outlet->subscribers[state]);
 	TAILQ_INIT(&outlet->laggards);
 	TAILQ_INIT(&outlet->waiters);
-	ring_init(&outlet->ring, settings->ring, outlet->format->shareable);
-	outlet->begun = clock_realtime() / CLOCK_NS_PER_US;
+	ring_init(&outlet->ring, settings->ring, clock_realtime() / CLOCK_NS_PER_US);
 	outlet_update_encodes(outlet);
 	return outlet;
 }
@@ -199,13 +198,7 @@ bool outlet_drained(const struct outlet *outlet)
 
 static bool outlet_same_ring(uint64_t before, uint64_t after)
 {
-	struct ring rings[2];
-
-	if (after > OUTLET_RING_MAX)
-		return false;
-	ring_init(&rings[0], before, false);
-	ring_init(&rings[1], after, false);
-	return rings[0].size == rings[1].size;
+	return after <= OUTLET_RING_MAX && ring_rounded(before) == ring_rounded(after);
 }
 
 static const char *outlet_fixed_difference(const struct outlet_settings *before,
@@ -293,17 +286,34 @@ const struct outlet_settings *outlet_settings(const struct outlet *outlet)
 	return &outlet->settings;
 }
 
+/* Tells a successor the names of the sources `from` to `end` - 1, or that they have been removed. */
+static void outlet_record_names(struct outlet *outlet, unsigned from, unsigned end)
+{
+	struct buffer names = {0};
+	struct error error;
+
+	if (!outlet->ring.memory)
+		return;
+	for (unsigned i = from; i < end; i++)
+		ring_append_name(&names, i, outlet->sources.items[i].name);
+	if (!ring_write_names(&outlet->ring, &names, &error))
+		log_write(outlet->log, LOG_ERR, &outlet->subject, "%s", error.text);
+	buffer_release(&names);
+}
+
 unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing)
 {
 	unsigned number = sources_add(&outlet->sources, name, thing);
 
 	outlet->sources.items[number].announced = outlet->subscriber_count == 0;
+	outlet_record_names(outlet, number, number + 1);
 	return number;
 }
 
 void outlet_remove_source(struct outlet *outlet, unsigned source)
 {
 	sources_remove(&outlet->sources, source);
+	outlet_record_names(outlet, source, source + 1);
 	if (outlet->draining)
 		outlet_schedule_flush(outlet);
 }
@@ -325,6 +335,7 @@ bool outlet_open_ring(struct outlet *outlet)
 	if (outlet->ring.memory)
 		return true;
 	if (ring_open(&outlet->ring, &error)) {
+		outlet_record_names(outlet, 0, outlet->sources.count);
 		outlet->ring_failed = false;
 		return true;
 	}

@@ -32,7 +32,6 @@ struct outlet {
 	struct listener *listener; /* NULL once drained */
 	struct input_turns *input_turns;
 	struct ring ring;
-	uint64_t begun; /* when it began to count its records, microseconds since 1970 */
 
 	struct sources sources;
 	size_t oversize_length; /* of the last message larger than the ring */
@@ -130,10 +129,10 @@ void outlet_update_encodes(struct outlet *outlet);
 bool outlet_open_ring(struct outlet *outlet);
 
 /*
- * mapped.c: subscribers that read the ring themselves. Why there can be none, or NULL; it opens the
- * ring.
+ * mapped.c: subscribers that read the ring themselves. Opens the ring and shares it; fails if there can
+ * be no such subscriber.
  */
-const char *mapped_fault(struct outlet *outlet);
+bool mapped_allow(struct outlet *outlet, struct error *error);
 
 /* Publishes, tells who awaits a record, and wakes who sleeps. */
 void mapped_flush(struct outlet *outlet);

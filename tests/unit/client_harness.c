@@ -32,8 +32,8 @@ void writer_open(struct writer *writer, uint64_t size)
 	mmap(memory, page + size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	mmap(memory + page + size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
 		(off_t)page);
-	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE),
-		0);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+	ck_assert_int_eq(fchmod(fd, 0400), 0);
 	*writer = (struct writer){
 		.shared = (struct frames_ring *)memory,
 		.records = memory + page,

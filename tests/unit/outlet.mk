@@ -12,6 +12,8 @@ unit_outlet_SOURCES = \
 	tests/unit/test_outlet.c \
 	tests/unit/test_packets.c \
 	tests/unit/test_ring.c \
+	tests/unit/test_ring_adopt.c \
+	tests/unit/test_ring_hostile.c \
 	tests/unit/test_room.c
 unit_outlet_CFLAGS = $(UNIT_CFLAGS)
 unit_outlet_LDADD = $(OUTLET_LIBS) $(CLIENT_LIBS) $(CHECK_LIBS)

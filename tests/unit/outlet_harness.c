@@ -100,7 +100,7 @@ void harness_open(struct harness *harness)
 	ck_assert_msg(harness->outlet != NULL, "%s", error.text);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "ticker", harness), 0);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "trades", harness), 1);
-	harness->outlet->begun = 42;
+	harness->outlet->ring.begun = 42;
 }
 
 void harness_teardown(struct harness *harness)

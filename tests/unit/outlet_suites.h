@@ -4,6 +4,8 @@
 #include <check.h>
 
 Suite *ring_suite(void);
+Suite *ring_adopt_suite(void);
+Suite *ring_hostile_suite(void);
 Suite *room_suite(void);
 Suite *formats_suite(void);
 Suite *deliver_suite(void);

@@ -13,6 +13,8 @@ int main(void)
 	srunner_add_suite(runner, room_suite());
 	srunner_add_suite(runner, join_suite());
 	srunner_add_suite(runner, input_suite());
+	srunner_add_suite(runner, ring_adopt_suite());
+	srunner_add_suite(runner, ring_hostile_suite());
 	srunner_add_suite(runner, mapped_suite());
 	srunner_add_suite(runner, lap_suite());
 	srunner_add_suite(runner, packets_suite());

@@ -29,7 +29,7 @@ START_TEST(test_ring_costs_nothing_until_opened)
 {
 	struct ring ring;
 
-	ring_init(&ring, 5000, false);
+	ring_init(&ring, 5000, 0);
 	ck_assert_uint_eq(ring.size, 2 * PAGE);
 	ck_assert_ptr_null(ring.memory);
 	ck_assert_uint_eq(ring.tail, 0);
@@ -64,7 +64,7 @@ START_TEST(test_ring_model)
 	struct error error;
 
 	srand(7);
-	ring_init(&ring, 2 * PAGE, false);
+	ring_init(&ring, 2 * PAGE, 0);
 	ck_assert(ring_open(&ring, &error));
 	for (uint64_t seq = 1; seq <= RECORDS; seq++) {
 		size_t length = 1 + (size_t)rand() % largest[_i];
@@ -94,7 +94,7 @@ START_TEST(test_ring_is_contiguous_across_its_end)
 	struct ring ring;
 	struct error error;
 
-	ring_init(&ring, PAGE, false);
+	ring_init(&ring, PAGE, 0);
 	ck_assert(ring_open(&ring, &error));
 	ring_append(&ring, PAGE - 10);
 	ring_append(&ring, 100);
@@ -113,7 +113,7 @@ START_TEST(test_ring_skip_leaves_no_hole)
 	struct ring ring;
 	struct error error;
 
-	ring_init(&ring, PAGE, false);
+	ring_init(&ring, PAGE, 0);
 	ck_assert(ring_open(&ring, &error));
 	ring_append(&ring, 10);
 	ring_append(&ring, 10);
