@@ -5,11 +5,16 @@ unit_gateway_SOURCES = \
 	tests/unit/test_admission.c \
 	tests/unit/test_backoff.c \
 	tests/unit/test_body.c \
+	tests/unit/test_change_plan.c \
+	tests/unit/test_gateway_add.c \
+	tests/unit/test_gateway_change.c \
+	tests/unit/test_gateway_stop.c \
 	tests/unit/test_redirect.c \
 	tests/unit/test_hold.c \
 	tests/unit/test_on_open.c \
 	tests/unit/test_reload.c \
 	tests/unit/test_routes.c \
+	tests/unit/gateway_harness.c tests/unit/gateway_harness.h \
 	tests/unit/settings_harness.c tests/unit/settings_harness.h \
 	tests/unit/test_settings.c \
 	tests/unit/test_settings_changes.c \

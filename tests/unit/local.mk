@@ -1,4 +1,6 @@
 # Unit tests with Check: one program a room, of one or a few files.
+EXTRA_DIST += tests/unit/coverage
+
 if HAVE_CHECK
 # The sanitizers are slow, and a busy machine more so.
 AM_TESTS_ENVIRONMENT = CK_TIMEOUT_MULTIPLIER=10; export CK_TIMEOUT_MULTIPLIER;

@@ -8,6 +8,10 @@ int main(void)
 	int failed;
 
 	srunner_add_suite(runner, body_suite());
+	srunner_add_suite(runner, change_plan_suite());
+	srunner_add_suite(runner, gateway_add_suite());
+	srunner_add_suite(runner, gateway_change_suite());
+	srunner_add_suite(runner, gateway_stop_suite());
 	srunner_add_suite(runner, redirect_suite());
 	srunner_add_suite(runner, hold_suite());
 	srunner_add_suite(runner, on_open_suite());

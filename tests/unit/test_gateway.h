@@ -7,6 +7,10 @@
 Suite *admission_suite(void);
 Suite *backoff_suite(void);
 Suite *body_suite(void);
+Suite *change_plan_suite(void);
+Suite *gateway_add_suite(void);
+Suite *gateway_change_suite(void);
+Suite *gateway_stop_suite(void);
 Suite *redirect_suite(void);
 Suite *hold_suite(void);
 Suite *on_open_suite(void);
