@@ -8,8 +8,7 @@
 
 #include "base/error.h"
 #include "base/event_type.h"
-#include "gateway/admission.h"
-#include "gateway/call.h"
+#include "gateway/dialer.h"
 #include "gateway/session.h"
 #include "gateway/settings.h"
 #include "gateway/stats.h"
@@ -138,9 +137,8 @@ const char *connection_name(const struct connection *connection);
 struct connection_host {
 	void *context;
 	struct log *log;
-	struct call_host call;
+	struct dialer_host dialer;
 	struct session_shared *shared;
-	struct admission *admission;
 
 	/* Something happened; `members` may be NULL, `warning` belongs to EVENT_TYPE_WARNING. */
 	void (*event)(struct connection *connection, enum event_type type,

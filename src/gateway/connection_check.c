@@ -10,11 +10,6 @@ struct connection_check {
 	struct header_list extra; /* of the latest */
 };
 
-void connection_release_extra(struct connection *connection)
-{
-	header_list_release(&connection->extra);
-}
-
 static void connection_end_check(struct connection *connection)
 {
 	struct connection_check *check = connection->check;
@@ -43,15 +38,10 @@ static void connection_connect_now(struct connection *connection)
 		if (waiter->waits == CONNECTION_FOR_CHECK)
 			waiter->waits = CONNECTION_FOR_OPEN;
 	}
-	connection_cancel_call(connection);
-	connection_release_extra(connection);
-	connection->extra = check->extra;
-	check->extra = (struct header_list){0};
+	dialer_request(&connection->dialer, &check->extra);
 	connection_end_check(connection);
-	connection->started = true;
-	connection->urgent = true;
 	timer_clear(&connection->linger);
-	connection_open(connection);
+	connection_reopen(connection);
 }
 
 static void connection_on_checked(const struct error *error, void *context)
@@ -71,7 +61,7 @@ void connection_connect(struct connection *connection, const struct header_list 
 	struct net_check *files;
 	struct error error;
 
-	if (!call_check(&connection->host->call, connection->config, extra, &files,
+	if (!call_check(&connection->host->dialer.call, connection->config, extra, &files,
 		    connection_on_checked, connection, &error)) {
 		waiter->done(waiter, NULL, &error);
 		return;

@@ -1,19 +1,7 @@
-#include "base/clock.h"
 #include "gateway/connection_private.h"
 #include "ws/protocol.h"
 
-/* What WHEN_SUBSCRIBED does. */
-
-static void connection_open_on_demand(struct connection *connection)
-{
-	if (connection->wanted || connection_gave_up(connection))
-		return;
-	connection->wanted = true;
-	if (connection->session)
-		connection->redial = true; /* it is about to close */
-	else
-		connection_call(connection);
-}
+/* WHEN_SUBSCRIBED: open while there are subscribers. */
 
 static void connection_on_lingered(void *context);
 
@@ -29,16 +17,25 @@ static void connection_on_lingered(void *context)
 
 	if (connection->check)
 		connection_linger(connection); /* a `connect` may be about to keep it */
-	else if (connection->wanted)
-		connection_disconnect(connection, WS_CLOSE_GOING_AWAY, "", NULL);
+	else if (connection_is_wanted(connection))
+		connection_end(connection, GOAL_REST, WS_CLOSE_GOING_AWAY, "");
+}
+
+/* A session that is closing makes way for a new one. */
+static void connection_open_on_demand(struct connection *connection)
+{
+	if (connection->goal != GOAL_REST || connection_gave_up(connection))
+		return;
+	connection->goal = GOAL_REOPEN;
+	connection_decide(connection, NULL);
 }
 
 void connection_update_demand(struct connection *connection)
 {
 	bool demanded;
 
-	if (connection->settings->when != WHEN_SUBSCRIBED || !connection->started ||
-		connection->retired)
+	if (connection->settings->when != WHEN_SUBSCRIBED || connection->goal == GOAL_NONE ||
+		connection_is_retired(connection))
 		return;
 	demanded = routes_attended(&connection->routes);
 	if (demanded == connection->demanded)
@@ -47,7 +44,7 @@ void connection_update_demand(struct connection *connection)
 	if (demanded) {
 		timer_clear(&connection->linger);
 		connection_open_on_demand(connection);
-	} else if (connection->wanted) {
+	} else if (connection_is_wanted(connection)) {
 		connection_linger(connection);
 	}
 }

@@ -15,7 +15,29 @@ static bool connection_holds(const struct connection *connection)
 		return false;
 	if (connection_is_open(connection))
 		return connection->opening || connection->hold->messages.count > 0;
-	return connection->settings->hold.bytes > 0 && !connection->retired;
+	return connection->settings->hold.bytes > 0 && !connection_is_retired(connection);
+}
+
+/* `since`: why they are no longer held. */
+static void connection_tell_dropped(struct connection *connection, const char *since,
+	size_t messages)
+{
+	struct event_members members = {0};
+
+	connection->stats.send_expired += messages;
+	connection_log(connection, LOG_WARNING,
+		"messages to the server were held %s and are dropped: %zu", since, messages);
+	event_add_number(&members, "messages", messages);
+	connection_emit(connection, EVENT_TYPE_EXPIRED, &members);
+}
+
+static void connection_on_expired(size_t messages, void *context)
+{
+	struct connection *connection = context;
+	char since[TEXT_DURATION_SIZE + sizeof("for ")] = "for ";
+
+	text_format_duration(since + strlen(since), connection->hold->age_max);
+	connection_tell_dropped(connection, since, messages);
 }
 
 /* Without a hold, those that come while others are sent first wait in a queue like any other. */
@@ -93,28 +115,6 @@ static void connection_send_held(struct connection *connection)
 	}
 	if (connection->hold->messages.count)
 		session_ask(connection->session);
-}
-
-/* `since`: why they are no longer held. */
-static void connection_tell_dropped(struct connection *connection, const char *since,
-	size_t messages)
-{
-	struct event_members members = {0};
-
-	connection->stats.send_expired += messages;
-	connection_log(connection, LOG_WARNING,
-		"messages to the server were held %s and are dropped: %zu", since, messages);
-	event_add_number(&members, "messages", messages);
-	connection_emit(connection, EVENT_TYPE_EXPIRED, &members);
-}
-
-void connection_on_expired(size_t messages, void *context)
-{
-	struct connection *connection = context;
-	char since[TEXT_DURATION_SIZE + sizeof("for ")] = "for ";
-
-	text_format_duration(since + strlen(since), connection->hold->age_max);
-	connection_tell_dropped(connection, since, messages);
 }
 
 void connection_drop_held(struct connection *connection)

@@ -88,9 +88,8 @@ static void gateway_make_shared(struct gateway *gateway, const struct string_lis
 	gateway->host = (struct connection_host){
 		.context = gateway,
 		.log = log,
-		.call = {base, gateway->net, log},
+		.dialer = {.call = {base, gateway->net, log}, .admission = gateway->admission},
 		.shared = &gateway->shared,
-		.admission = gateway->admission,
 		.event = gateway_on_connection_event,
 		.retired = gateway_on_retired,
 	};

@@ -81,7 +81,7 @@ bool gateway_check_connection(const struct gateway *gateway, const struct connec
 {
 	static const struct header_list none;
 
-	return call_check(&gateway->host.call, config, &none, check, done, context, error);
+	return call_check(&gateway->host.dialer.call, config, &none, check, done, context, error);
 }
 
 bool gateway_add(struct gateway *gateway, struct connection_config *config, struct error *error)

@@ -10,12 +10,16 @@ libgateway_a_SOURCES = \
 	src/gateway/change_prepare.c \
 	src/gateway/change_private.h \
 	src/gateway/connection.c src/gateway/connection.h \
-	src/gateway/connection_attempts.c \
 	src/gateway/connection_check.c \
 	src/gateway/connection_demand.c \
+	src/gateway/connection_events.c \
+	src/gateway/connection_plan.c src/gateway/connection_plan.h \
 	src/gateway/connection_private.h \
-	src/gateway/connection_renewal.c \
+	src/gateway/connection_report.c \
 	src/gateway/connection_sending.c \
+	src/gateway/connection_steps.c \
+	src/gateway/connection_warnings.c \
+	src/gateway/dialer.c src/gateway/dialer.h \
 	src/gateway/gateway.c src/gateway/gateway.h src/gateway/gateway_private.h \
 	src/gateway/gateway_add.c \
 	src/gateway/gateway_change.c \

@@ -9,6 +9,8 @@ unit_gateway_SOURCES = \
 	tests/unit/test_gateway_add.c \
 	tests/unit/test_gateway_change.c \
 	tests/unit/test_gateway_stop.c \
+	tests/unit/test_connection_plan.c \
+	tests/unit/test_dialer.c \
 	tests/unit/test_redirect.c \
 	tests/unit/test_hold.c \
 	tests/unit/test_on_open.c \

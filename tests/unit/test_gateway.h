@@ -11,6 +11,8 @@ Suite *change_plan_suite(void);
 Suite *gateway_add_suite(void);
 Suite *gateway_change_suite(void);
 Suite *gateway_stop_suite(void);
+Suite *connection_plan_suite(void);
+Suite *dialer_suite(void);
 Suite *redirect_suite(void);
 Suite *hold_suite(void);
 Suite *on_open_suite(void);
