@@ -61,7 +61,6 @@ static enum stream_status session_write_some(struct session *session, struct err
 		if (status != STREAM_OK)
 			break;
 		ws_endpoint_wrote(endpoint, written);
-		endpoint->counts->bytes_sent += written;
 		most -= written;
 	}
 	return status;

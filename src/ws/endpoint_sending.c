@@ -128,6 +128,7 @@ void ws_endpoint_wrote(struct ws_endpoint *endpoint, size_t length)
 {
 	buffer_consume(&endpoint->out, length);
 	endpoint->out_written += length;
+	endpoint->counts->bytes_sent += length;
 }
 
 bool ws_endpoint_next_sent(struct ws_endpoint *endpoint, struct ws_endpoint_sent *sent,

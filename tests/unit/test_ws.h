@@ -10,6 +10,7 @@
 
 Suite *suite_receiver(void);
 Suite *suite_deflate(void);
+Suite *suite_endpoint(void);
 Suite *suite_handshake(void);
 Suite *suite_message_queue(void);
 

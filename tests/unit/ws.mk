@@ -3,6 +3,7 @@ TESTS += unit_ws
 unit_ws_SOURCES = \
 	tests/unit/test_ws.c tests/unit/test_ws.h \
 	tests/unit/test_ws_deflate.c \
+	tests/unit/test_ws_endpoint.c \
 	tests/unit/test_ws_handshake.c \
 	tests/unit/test_ws_message_queue.c \
 	tests/unit/test_ws_receiver.c
