@@ -9,6 +9,7 @@ libbase_a_SOURCES = \
 	src/base/event_type.c src/base/event_type.h \
 	src/base/file.c src/base/file.h \
 	src/base/folder.c src/base/folder.h \
+	src/base/http_head.c src/base/http_head.h \
 	src/base/json_put.c src/base/json_put.h \
 	src/base/listener.c src/base/listener.h \
 	src/base/log.c src/base/log.h src/base/log_private.h \
@@ -21,5 +22,6 @@ libbase_a_SOURCES = \
 	src/base/rate.c src/base/rate.h \
 	src/base/strings.c src/base/strings.h \
 	src/base/text.c src/base/text.h \
+	src/base/token.c src/base/token.h \
 	src/base/worker.c src/base/worker.h
 BASE_LIBS = libbase.a $(EVENT_LIBS) $(SYSTEMD_LIBS)

@@ -12,36 +12,52 @@ static bool report_hides_header(const char *name, enum report_view view)
 	return view != REPORT_ALL && strcasecmp(name, "Sec-WebSocket-Protocol") == 0;
 }
 
-/* The index of the next header of the same name, from `from` on; the count of headers if none. */
-static size_t report_find_header(const struct ws_response *response, const char *name, size_t from)
+/* Steps to the next field of exactly that name. */
+static bool report_next_header(const struct http_head *response, const char *name,
+	struct http_field *field)
 {
-	while (from < response->header_count && strcmp(response->headers[from].name, name) != 0)
-		from++;
-	return from;
+	while (http_head_next(response, field)) {
+		if (strcmp(field->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool report_repeats_header(const struct http_head *response, const struct http_field *field)
+{
+	struct http_field first = {0};
+
+	return report_next_header(response, field->name, &first) && first.name != field->name;
 }
 
 /* A header that occurs more than once has an array of its values. */
-static void report_headers(struct json_writer *json, const struct ws_response *response,
+static void report_header(struct json_writer *json, const struct http_head *response,
+	const struct http_field *field)
+{
+	struct http_field next = *field;
+
+	if (!report_next_header(response, field->name, &next)) {
+		json_put_text(json, field->name, field->value);
+		return;
+	}
+	json_put_array(json, field->name);
+	json_put_text(json, NULL, field->value);
+	do {
+		json_put_text(json, NULL, next.value);
+	} while (report_next_header(response, field->name, &next));
+	json_put_array_end(json);
+}
+
+static void report_headers(struct json_writer *json, const struct http_head *response,
 	enum report_view view)
 {
-	const size_t count = response->header_count;
+	struct http_field field = {0};
 
 	json_put_object(json, "headers");
-	for (size_t i = 0; i < count; i++) {
-		const struct header *header = &response->headers[i];
-
-		if (report_hides_header(header->name, view) ||
-			report_find_header(response, header->name, 0) < i)
-			continue;
-		if (report_find_header(response, header->name, i + 1) == count) {
-			json_put_text(json, header->name, header->value);
-			continue;
-		}
-		json_put_array(json, header->name);
-		for (size_t n = i; n < count;
-			n = report_find_header(response, header->name, n + 1))
-			json_put_text(json, NULL, response->headers[n].value);
-		json_put_array_end(json);
+	while (http_head_next(response, &field)) {
+		if (!report_hides_header(field.name, view) &&
+			!report_repeats_header(response, &field))
+			report_header(json, response, &field);
 	}
 	json_put_object_end(json);
 }
@@ -69,12 +85,12 @@ static void report_body(struct json_writer *json, const char *body)
 static void report_response(struct json_writer *json, const struct call_report *call,
 	enum report_view view)
 {
-	const struct ws_response *response = &call->response;
+	const struct http_head *response = &call->response;
 
 	json_put_object(json, "response");
 	json_put_number(json, "status", response->status);
 	if (view != REPORT_OBSERVED) {
-		json_put_text(json, "reason", response->reason);
+		json_put_text(json, "reason", http_head_reason(response));
 		report_headers(json, response, view);
 		if (call->body)
 			report_body(json, call->body);

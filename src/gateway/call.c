@@ -11,7 +11,10 @@
 #include "gateway/call_private.h"
 #include "gateway/redirect.h"
 
-enum { CALL_READ_SIZE = 4096 };
+enum {
+	CALL_READ_SIZE = 4096,
+	CALL_BODY_MAX = 1024, /* kept of a refusal */
+};
 
 /* How long the next bytes of a refusal's body are waited for; ns. */
 #define CALL_BODY_WAIT CLOCK_NS_PER_SECOND
@@ -21,7 +24,7 @@ void call_report_release(struct call_report *report)
 	string_list_release(&report->redirects);
 	free(report->url);
 	dial_report_release(&report->dial);
-	ws_response_release(&report->response);
+	http_head_release(&report->response);
 	free(report->body);
 	alloc_wipe(report->protocol);
 	*report = (struct call_report){0};
@@ -104,7 +107,7 @@ static bool call_redirect_target(struct call *call, struct url *to)
 		.from_public = call_is_public(call),
 	};
 	char *target = redirect_target(&call->url,
-		ws_response_header(&call->report.response, "Location"), &call->error);
+		http_head_find(&call->report.response, "Location"), &call->error);
 	bool valid = target && url_parse(to, target, &call->error);
 
 	free(target);
@@ -144,27 +147,26 @@ static bool call_redirect(struct call *call)
 	return call_step(call, &to) || error_prefix(&call->error, "redirected: ");
 }
 
-static bool call_body_is_chunked(const struct ws_response *response)
+static bool call_body_is_chunked(const struct http_head *response)
 {
-	const char *coding = ws_response_header(response, "Transfer-Encoding");
+	const char *coding = http_head_find(response, "Transfer-Encoding");
 
 	return coding && strcasecmp(coding, "chunked") == 0;
 }
 
 /* How much of the body of a refusal is worth waiting for. */
-static size_t call_body_length(const struct ws_response *response)
+static size_t call_body_length(const struct http_head *response)
 {
-	const char *length = ws_response_header(response, "Content-Length");
-	unsigned long long announced = length ? strtoull(length, NULL, 10) : WS_RESPONSE_BODY_MAX;
+	const char *length = http_head_find(response, "Content-Length");
+	unsigned long long announced = length ? strtoull(length, NULL, 10) : CALL_BODY_MAX;
 
-	return announced < WS_RESPONSE_BODY_MAX ? (size_t)announced : WS_RESPONSE_BODY_MAX;
+	return announced < CALL_BODY_MAX ? (size_t)announced : CALL_BODY_MAX;
 }
 
 /* Takes what has come of the body of a refusal; whether that is all that will. */
 static bool call_take_body(struct call *call)
 {
-	size_t length = call->rest.length < WS_RESPONSE_BODY_MAX ? call->rest.length
-								 : WS_RESPONSE_BODY_MAX;
+	size_t length = call->rest.length < CALL_BODY_MAX ? call->rest.length : CALL_BODY_MAX;
 	const uint8_t *data = buffer_data(&call->rest);
 	bool complete = call->rest.length >= call->body_wanted;
 	bool last;
@@ -184,7 +186,7 @@ static bool call_take_body(struct call *call)
 /* The head of the answer is complete. Whether the call has ended, or gone elsewhere. */
 static bool call_judge_answer(struct call *call)
 {
-	const struct ws_response *response = &call->report.response;
+	const struct http_head *response = &call->report.response;
 	struct ws_agreement agreement = {0};
 
 	if (ws_handshake_check(response, &call->request, call->key, &agreement, &call->error)) {
@@ -220,13 +222,13 @@ static bool call_take_answer(struct call *call, const uint8_t *data, size_t leng
 		call_fail(call);
 		return true;
 	}
-	switch (ws_response_parse(&call->report.response, data, length, &used, &call->error)) {
-	case WS_RESPONSE_MORE:
+	switch (ws_handshake_parse(&call->report.response, data, length, &used, &call->error)) {
+	case HTTP_HEAD_MORE:
 		return false;
-	case WS_RESPONSE_INVALID:
+	case HTTP_HEAD_INVALID:
 		call_fail(call);
 		return true;
-	case WS_RESPONSE_DONE:
+	case HTTP_HEAD_DONE:
 		break;
 	}
 	call->report.upgrade_us = (clock_monotonic() - call->upgrade_start) / CLOCK_NS_PER_US;
@@ -393,8 +395,8 @@ static bool call_step(struct call *call, struct url *url)
 	call->url = *url;
 	free(call->report.url);
 	call->report.url = alloc_string(call->url.shown);
-	ws_response_release(&call->report.response);
-	call->report.response = (struct ws_response){0};
+	http_head_release(&call->report.response);
+	call->report.response = (struct http_head){0};
 	call->report.upgrade_us = 0;
 	if (!call_prepare(call, &dial))
 		return false;

@@ -27,7 +27,7 @@ struct call_report {
 	struct string_list redirects; /* the URLs that were left for others, likewise */
 	struct dial_report dial;
 	uint64_t upgrade_us;         /* from the request to the answer */
-	struct ws_response response; /* status 0: there was none */
+	struct http_head response; /* status 0: there was none */
 	char *body;                  /* beginning of that of a refusal, any bytes; NULL: none */
 	uint64_t retry_after;        /* ns that the server asks to wait; 0: it does not */
 	char *protocol;              /* agreed on, maybe with a secret; NULL: none */

@@ -15,7 +15,7 @@
 
 enum { REDIRECT_WAIT_MAX = 366 * 86400 }; /* seconds; more is nonsense */
 
-bool redirect_is(const struct ws_response *response)
+bool redirect_is(const struct http_head *response)
 {
 	switch (response->status) {
 	case 301:
@@ -23,7 +23,7 @@ bool redirect_is(const struct ws_response *response)
 	case 303:
 	case 307:
 	case 308:
-		return ws_response_header(response, "Location") != NULL;
+		return http_head_find(response, "Location") != NULL;
 	default:
 		return false;
 	}
@@ -259,9 +259,9 @@ bool redirect_stays(const struct url *from, const struct url *to)
 		(from->port == to->port || (!from->secure && to->secure));
 }
 
-uint64_t redirect_retry_after(const struct ws_response *response, uint64_t now)
+uint64_t redirect_retry_after(const struct http_head *response, uint64_t now)
 {
-	const char *value = ws_response_header(response, "Retry-After");
+	const char *value = http_head_find(response, "Retry-After");
 	struct tm date = {0};
 	uint64_t seconds, at;
 	char *end;

@@ -5,14 +5,14 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/http_head.h"
 #include "gateway/settings.h"
 #include "net/url.h"
-#include "ws/handshake.h"
 
 /* Where a server's answer sends the caller instead of opening a WebSocket. */
 
 /* 301, 302, 303, 307 or 308, with a Location. */
-bool redirect_is(const struct ws_response *response);
+bool redirect_is(const struct http_head *response);
 
 /*
  * The URL that a Location means, seen from `from` (RFC 3986, section 5.2): absolute, with http and
@@ -56,6 +56,6 @@ bool redirect_stays(const struct url *from, const struct url *to);
  * The wait that a Retry-After asks for (RFC 9110, section 10.2.3), in seconds or as a date; ns. 0:
  * none, or one that has passed.
  */
-uint64_t redirect_retry_after(const struct ws_response *response, uint64_t now);
+uint64_t redirect_retry_after(const struct http_head *response, uint64_t now);
 
 #endif

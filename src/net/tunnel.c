@@ -24,9 +24,9 @@ enum tunnel_status tunnel_receive(struct tunnel *tunnel, const void *data, size_
 
 bool tunnel_refused(const struct tunnel *tunnel, struct error *error)
 {
-	if (tunnel->status)
+	if (tunnel->response.status)
 		tunnel_http_refusal(tunnel, error);
-	return tunnel->status != 0;
+	return tunnel->response.status != 0;
 }
 
 void tunnel_closed(const struct tunnel *tunnel, struct error *error)
@@ -46,4 +46,5 @@ void tunnel_release(struct tunnel *tunnel)
 		explicit_bzero(tunnel->out.memory, tunnel->out.capacity); /* it has the password */
 	buffer_release(&tunnel->out);
 	buffer_release(&tunnel->in);
+	http_head_release(&tunnel->response);
 }

@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/http_head.h"
 #include "net/proxy.h"
 #include "net/url.h"
 
@@ -25,9 +26,9 @@ struct tunnel {
 	const struct proxy *proxy;
 	const struct url *target;
 	struct buffer in;
-	int step;         /* SOCKS5: what is to come next */
-	unsigned status;  /* HTTP: of a refusal whose text is still coming; 0: none */
-	unsigned interim; /* HTTP: answers with a status of 1xx */
+	int step;                  /* SOCKS5: what comes next */
+	struct http_head response; /* HTTP: once complete, a refusal whose body is incomplete */
+	unsigned interim;          /* HTTP: responses with a status of 1xx */
 };
 
 /* Begins the conversation. Fails when the proxy cannot be told of such a login or target. Borrows

@@ -4,18 +4,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/text.h"
 
-/* CONNECT (RFC 9110, section 9.3.6). The buffer `in` begins with the answer's header. */
+/* CONNECT (RFC 9110, section 9.3.6). Once the head is complete, `in` begins with the body. */
 
 enum {
-	HTTP_HEADER_MAX = 8192,
+	HTTP_HEAD_MAX = 8192,
+	HTTP_FIELDS_MAX = HTTP_HEAD_MAX, /* as many as fit */
 	HTTP_BODY_MAX = 2048, /* of a refusal: enough for the text of a page */
 	HTTP_INTERIM_MAX = 8,
-	HTTP_TEXT_SIZE = 200, /* of what a refusal says, in the error */
+	HTTP_TEXT_SIZE = 200, /* of the text of a refusal, in the error */
+	HTTP_STATUS_SIZE = 80,
 };
 
 static void tunnel_http_authorize(struct tunnel *tunnel)
@@ -46,56 +47,19 @@ bool tunnel_http_start(struct tunnel *tunnel, struct error *error)
 	return true;
 }
 
-/* The length of the header with its empty line; 0: its end has not come. */
-static size_t tunnel_http_header_length(const struct tunnel *tunnel)
-{
-	const char *data = (const char *)buffer_data(&tunnel->in);
-	size_t length = tunnel->in.length < HTTP_HEADER_MAX ? tunnel->in.length : HTTP_HEADER_MAX;
-
-	for (size_t i = 0; i + 1 < length; i++) {
-		if (data[i] != '\n')
-			continue;
-		if (data[i + 1] == '\n')
-			return i + 2;
-		if (i + 2 < length && data[i + 1] == '\r' && data[i + 2] == '\n')
-			return i + 3;
-	}
-	return 0;
-}
-
-/* The value of a header, up to the end of its line, without what surrounds it. */
-static const char *tunnel_http_find(const struct tunnel *tunnel, const char *name, size_t *length)
-{
-	const char *line = (const char *)buffer_data(&tunnel->in);
-	const char *end = line + tunnel_http_header_length(tunnel);
-	size_t name_length = strlen(name);
-
-	for (; line < end; line = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1) {
-		if ((size_t)(end - line) <= name_length || line[name_length] != ':' ||
-			strncasecmp(line, name, name_length) != 0)
-			continue;
-		line += name_length + 1;
-		line += strspn(line, " \t"); /* the header ends with a newline */
-		*length = strcspn(line, "\r\n");
-		return line;
-	}
-	return NULL;
-}
-
 /* How much of a refusal's body is worth waiting for. */
 static size_t tunnel_http_body_length(const struct tunnel *tunnel)
 {
-	size_t length;
-	const char *value = tunnel_http_find(tunnel, "Content-Length", &length);
-	size_t body;
+	const char *length = http_head_find(&tunnel->response, "Content-Length");
+	size_t announced;
 
-	if (!value || !isdigit((unsigned char)*value))
+	if (!length || !isdigit((unsigned char)*length))
 		return HTTP_BODY_MAX;
-	body = strtoul(value, NULL, 10);
-	return body < HTTP_BODY_MAX ? body : HTTP_BODY_MAX;
+	announced = strtoul(length, NULL, 10);
+	return announced < HTTP_BODY_MAX ? announced : HTTP_BODY_MAX;
 }
 
-/* What a person would read of a page: without tags, the space between words made one. */
+/* The visible text of a page: tags removed, white space collapsed. */
 static size_t tunnel_http_strip(char *out, const char *page, size_t length)
 {
 	size_t used = 0;
@@ -118,39 +82,38 @@ static size_t tunnel_http_strip(char *out, const char *page, size_t length)
 
 static void tunnel_http_body_text(const struct tunnel *tunnel, char text[HTTP_TEXT_SIZE])
 {
-	size_t header = tunnel_http_header_length(tunnel);
-	const char *start = (const char *)buffer_data(&tunnel->in) + header;
-	size_t length = tunnel->in.length - header;
+	const char *start = (const char *)buffer_data(&tunnel->in);
 	size_t wanted = tunnel_http_body_length(tunnel);
+	size_t length = tunnel->in.length < wanted ? tunnel->in.length : wanted;
 	char plain[HTTP_BODY_MAX];
-	const char *body;
+	const char *body = length ? memmem(start, length, "<body", strlen("<body")) : NULL;
 
-	if (length > wanted)
-		length = wanted;
-	body = memmem(start, length, "<body", strlen("<body"));
-	if (body) { /* what a page has before it is the status again, and style */
+	if (body) { /* a page repeats the status before it, and has style sheets there */
 		length -= (size_t)(body - start);
 		start = body;
 	}
 	text_printable(text, HTTP_TEXT_SIZE, plain, tunnel_http_strip(plain, start, length));
 }
 
-static void tunnel_http_status_text(const struct tunnel *tunnel, char *text, size_t size)
+/* "403 Forbidden". */
+static void tunnel_http_status_text(const struct tunnel *tunnel, char text[HTTP_STATUS_SIZE])
 {
-	const char *line = (const char *)buffer_data(&tunnel->in) + strlen("HTTP/1.1 ");
+	const char *reason = http_head_reason(&tunnel->response);
+	int length = snprintf(
+		text, HTTP_STATUS_SIZE, "%u%s", tunnel->response.status, *reason ? " " : "");
 
-	text_printable(text, size, line, strcspn(line, "\r\n"));
+	text_printable(
+		text + length, HTTP_STATUS_SIZE - (size_t)length, reason, strlen(reason));
 }
 
 static void tunnel_http_wants_login(const struct tunnel *tunnel, struct error *error)
 {
-	char status[64], scheme[64] = "";
-	size_t length;
-	const char *value = tunnel_http_find(tunnel, "Proxy-Authenticate", &length);
+	const char *challenge = http_head_find(&tunnel->response, "Proxy-Authenticate");
+	char status[HTTP_STATUS_SIZE], scheme[64] = "";
 
-	tunnel_http_status_text(tunnel, status, sizeof(status));
-	if (value)
-		text_printable(scheme, sizeof(scheme), value, length);
+	tunnel_http_status_text(tunnel, status);
+	if (challenge)
+		text_printable(scheme, sizeof(scheme), challenge, strlen(challenge));
 	error_set(error, ERROR_SOCKET_CONNECT, "it %s: %s%s%s%s",
 		tunnel->proxy->url.user ? "does not accept the user name and password"
 					: "wants a user name and password",
@@ -159,77 +122,74 @@ static void tunnel_http_wants_login(const struct tunnel *tunnel, struct error *e
 
 void tunnel_http_refusal(const struct tunnel *tunnel, struct error *error)
 {
+	unsigned status = tunnel->response.status;
 	char target[URL_SERVER_SIZE];
-	char status[80];
+	char status_text[HTTP_STATUS_SIZE];
 	char text[HTTP_TEXT_SIZE];
 
-	if (tunnel->status == 407 || (tunnel->status == 401 && tunnel->proxy->url.user)) {
+	if (status == 407 || (status == 401 && tunnel->proxy->url.user)) {
 		tunnel_http_wants_login(tunnel, error);
 		return;
 	}
 	url_format_server(tunnel->target, target);
-	tunnel_http_status_text(tunnel, status, sizeof(status));
+	tunnel_http_status_text(tunnel, status_text);
 	tunnel_http_body_text(tunnel, text);
 	error_set(error, ERROR_SOCKET_CONNECT, "it refused the tunnel to %.*s: %s%s%s",
-		text_cut(target, 128), target, status, text[0] ? ": " : "", text);
+		text_cut(target, 128), target, status_text, text[0] ? ": " : "", text);
 }
 
-static enum tunnel_status tunnel_http_invalid(const char *what, struct error *error)
+/* Proxies are old and odd: they are taken as leniently as is safe. */
+static enum http_head_state tunnel_http_parse(struct tunnel *tunnel, struct error *error)
 {
-	error_set(error, ERROR_SOCKET_CONNECT, "%s", what);
-	return TUNNEL_FAILED;
+	static const struct http_rules rules = {
+		.kind = HTTP_RESPONSE,
+		.subject = "its response",
+		.error = ERROR_SOCKET_CONNECT,
+		.bytes_max = HTTP_HEAD_MAX,
+		.fields_max = HTTP_FIELDS_MAX,
+		.lenient = true,
+	};
+	enum http_head_state state;
+	size_t used;
+
+	state = http_head_parse(&tunnel->response, &rules, buffer_data(&tunnel->in),
+		tunnel->in.length, &used, error);
+	buffer_consume(&tunnel->in, used);
+	return state;
 }
 
-static bool tunnel_http_begins(const struct tunnel *tunnel)
+/* Interim responses (1xx) precede the final one. */
+static enum http_head_state tunnel_http_parse_final(struct tunnel *tunnel, struct error *error)
 {
-	static const char start[] = "HTTP/1.";
-	size_t length = sizeof(start) - 1;
+	enum http_head_state state = tunnel_http_parse(tunnel, error);
 
-	if (tunnel->in.length < length)
-		length = tunnel->in.length;
-	return length == 0 || memcmp(buffer_data(&tunnel->in), start, length) == 0;
-}
-
-/* The status of "HTTP/1.1 200 …"; 0: it is none. */
-static unsigned tunnel_http_status(const struct tunnel *tunnel)
-{
-	const uint8_t *line = buffer_data(&tunnel->in);
-
-	if (!isdigit(line[7]) || line[8] != ' ' || line[9] < '1' || line[9] > '9' ||
-		!isdigit(line[10]) || !isdigit(line[11]) ||
-		(line[12] != ' ' && line[12] != '\r' && line[12] != '\n'))
-		return 0;
-	return (line[9] - '0') * 100U + (line[10] - '0') * 10U + (line[11] - '0');
+	while (state == HTTP_HEAD_DONE && tunnel->response.status < 200) {
+		if (++tunnel->interim > HTTP_INTERIM_MAX) {
+			error_set(error, ERROR_SOCKET_CONNECT,
+				"it sent more than %d interim responses", HTTP_INTERIM_MAX);
+			return HTTP_HEAD_INVALID;
+		}
+		http_head_release(&tunnel->response);
+		state = tunnel_http_parse(tunnel, error);
+	}
+	return state;
 }
 
 enum tunnel_status tunnel_http_advance(struct tunnel *tunnel, struct error *error)
 {
-	size_t header = 0;
-
-	while (!tunnel->status) {
-		if (!tunnel_http_begins(tunnel))
-			return tunnel_http_invalid("its answer is not HTTP", error);
-		header = tunnel_http_header_length(tunnel);
-		if (!header && tunnel->in.length >= HTTP_HEADER_MAX)
-			return tunnel_http_invalid(
-				"the header of its answer is longer than 8 KiB", error);
-		if (!header)
+	if (!tunnel->response.status) {
+		switch (tunnel_http_parse_final(tunnel, error)) {
+		case HTTP_HEAD_MORE:
 			return TUNNEL_MORE;
-		if (header < sizeof("HTTP/1.1 200\n\n") - 1)
-			return tunnel_http_invalid("its answer is not HTTP", error);
-		tunnel->status = tunnel_http_status(tunnel);
-		if (!tunnel->status)
-			return tunnel_http_invalid("its answer is not HTTP", error);
-		if (tunnel->status >= 300)
+		case HTTP_HEAD_INVALID:
+			return TUNNEL_FAILED;
+		case HTTP_HEAD_DONE:
 			break;
-		buffer_consume(&tunnel->in, header);
-		if (tunnel->status >= 200)
-			return TUNNEL_OPEN;
-		tunnel->status = 0;
-		if (++tunnel->interim > HTTP_INTERIM_MAX)
-			return tunnel_http_invalid("it sent too many interim answers", error);
+		}
 	}
-	if (tunnel->in.length - tunnel_http_header_length(tunnel) < tunnel_http_body_length(tunnel))
+	if (tunnel->response.status < 300)
+		return TUNNEL_OPEN;
+	if (tunnel->in.length < tunnel_http_body_length(tunnel))
 		return TUNNEL_MORE;
 	tunnel_http_refusal(tunnel, error);
 	return TUNNEL_FAILED;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "ws/token.h"
+#include "base/token.h"
 
 static const char extension_name[] = "permessage-deflate";
 

@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "ws/extension.h"
-#include "ws/token.h"
+#include "base/token.h"
 
 enum {
 	HANDSHAKE_KEY_BYTES = 16,
@@ -218,24 +218,42 @@ bool ws_handshake_request(struct buffer *out, const struct ws_request *request, 
 	return true;
 }
 
+/* --- the response -------------------------------------------------------------------------- */
+
+enum http_head_state ws_handshake_parse(struct http_head *response, const void *data, size_t length,
+	size_t *used, struct error *error)
+{
+	static const struct http_rules rules = {
+		.kind = HTTP_RESPONSE,
+		.subject = "the server's HTTP response",
+		.error = ERROR_WEBSOCKET,
+		.bytes_max = WS_RESPONSE_BYTES_MAX,
+		.fields_max = WS_RESPONSE_HEADERS_MAX,
+	};
+
+	return http_head_parse(response, &rules, data, length, used, error);
+}
+
 /* The value of a header that may be there once. NULL and good: it is not there. */
-static bool response_single(const struct ws_response *response, const char *name,
+static bool response_single(const struct http_head *response, const char *name,
 	const char **value, struct error *error)
 {
+	struct http_field field = {0};
+
 	*value = NULL;
-	for (size_t i = 0; i < response->header_count; i++) {
-		if (strcasecmp(response->headers[i].name, name) != 0)
+	while (http_head_next(response, &field)) {
+		if (strcasecmp(field.name, name) != 0)
 			continue;
 		if (*value)
 			return error_set(error, ERROR_WEBSOCKET,
 				"the server answered with the header %s twice", name);
-		*value = response->headers[i].value;
+		*value = field.value;
 	}
 	return true;
 }
 
 /* A header that has to be there. */
-static bool response_demand(const struct ws_response *response, const char *name,
+static bool response_demand(const struct http_head *response, const char *name,
 	const char **value, struct error *error)
 {
 	if (!response_single(response, name, value, error))
@@ -256,19 +274,23 @@ static bool response_fail(struct error *error, const char *name, const char *val
 		quote, wanted);
 }
 
-static bool response_check_status(const struct ws_response *response, struct error *error)
+static bool response_check_status(const struct http_head *response, struct error *error)
 {
-	char reason[HANDSHAKE_QUOTE_SIZE];
+	const char *reason = http_head_reason(response);
+	char quote[HANDSHAKE_QUOTE_SIZE];
 
+	if (response->status == 101 && response->minor == 0)
+		return error_set(error, ERROR_WEBSOCKET,
+			"the server switches protocols in HTTP/1.0");
 	if (response->status == 101)
 		return true;
-	text_printable(reason, sizeof(reason), response->reason, strlen(response->reason));
+	text_printable(quote, sizeof(quote), reason, strlen(reason));
 	return error_set(error, ERROR_HTTP_RESPONSE,
 		"the server answered %u%s%s instead of 101 Switching Protocols", response->status,
-		*reason ? " " : "", reason);
+		*quote ? " " : "", quote);
 }
 
-static bool response_check_upgrade(const struct ws_response *response, struct error *error)
+static bool response_check_upgrade(const struct http_head *response, struct error *error)
 {
 	const char *value;
 
@@ -290,13 +312,14 @@ static bool response_list_has(const char *list, const char *wanted)
 	return false;
 }
 
-static bool response_check_connection(const struct ws_response *response, struct error *error)
+static bool response_check_connection(const struct http_head *response, struct error *error)
 {
-	const char *value = ws_response_header(response, "Connection");
+	const char *value = http_head_find(response, "Connection");
+	struct http_field field = {0};
 
-	for (size_t i = 0; i < response->header_count; i++) {
-		if (strcasecmp(response->headers[i].name, "Connection") == 0 &&
-			response_list_has(response->headers[i].value, "upgrade"))
+	while (http_head_next(response, &field)) {
+		if (strcasecmp(field.name, "Connection") == 0 &&
+			response_list_has(field.value, "upgrade"))
 			return true;
 	}
 	if (!value)
@@ -305,7 +328,7 @@ static bool response_check_connection(const struct ws_response *response, struct
 	return response_fail(error, "Connection", value, " without \"Upgrade\"");
 }
 
-static bool response_check_accept(const struct ws_response *response, const char *key,
+static bool response_check_accept(const struct http_head *response, const char *key,
 	struct error *error)
 {
 	char accept[HANDSHAKE_ACCEPT_SIZE];
@@ -319,7 +342,7 @@ static bool response_check_accept(const struct ws_response *response, const char
 			", which does not match the key that it was sent");
 }
 
-static bool response_check_protocol(const struct ws_response *response,
+static bool response_check_protocol(const struct http_head *response,
 	const struct ws_request *request, struct ws_agreement *agreement, struct error *error)
 {
 	const char *value;
@@ -339,21 +362,21 @@ static bool response_check_protocol(const struct ws_response *response,
 		"the server answered with a subprotocol that was not offered");
 }
 
-static bool response_check_extensions(const struct ws_response *response,
+static bool response_check_extensions(const struct http_head *response,
 	const struct ws_request *request, struct ws_agreement *agreement, struct error *error)
 {
-	for (size_t i = 0; i < response->header_count; i++) {
-		const struct header *header = &response->headers[i];
+	struct http_field field = {0};
 
-		if (strcasecmp(header->name, "Sec-WebSocket-Extensions") == 0 &&
-			!ws_extension_accept(header->value, request->deflate, &agreement->deflate,
+	while (http_head_next(response, &field)) {
+		if (strcasecmp(field.name, "Sec-WebSocket-Extensions") == 0 &&
+			!ws_extension_accept(field.value, request->deflate, &agreement->deflate,
 				&agreement->deflate_parameters, error))
 			return false;
 	}
 	return true;
 }
 
-bool ws_handshake_check(const struct ws_response *response, const struct ws_request *request,
+bool ws_handshake_check(const struct http_head *response, const struct ws_request *request,
 	const char *key, struct ws_agreement *agreement, struct error *error)
 {
 	*agreement = (struct ws_agreement){0};

@@ -6,8 +6,9 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/http_head.h"
+#include "base/strings.h"
 #include "ws/deflate.h"
-#include "ws/response.h"
 
 /* The opening handshake of a client: RFC 6455, section 4.1. */
 
@@ -61,13 +62,23 @@ struct ws_agreement {
 	struct ws_deflate_parameters deflate_parameters;
 };
 
+enum {
+	WS_RESPONSE_BYTES_MAX = 32 * 1024, /* of status line and headers together */
+	WS_RESPONSE_HEADERS_MAX = 128,
+};
+
+/* Takes the next bytes of the server's response: http_head_parse(). HTTP/1.0 is accepted with any
+ * status but 101, since proxies refuse with it. */
+enum http_head_state ws_handshake_parse(struct http_head *response, const void *data, size_t length,
+	size_t *used, struct error *error);
+
 /*
  * Checks the answer against the request as RFC 6455, section 4.1, demands: status 101, Upgrade,
  * Connection, Sec-WebSocket-Accept, a subprotocol and extensions only from those offered. The text
  * of the error says what the server sent, but no subprotocol, as that may carry a secret; its name is ERROR_HTTP_RESPONSE for a status other than
  * 101, and ERROR_WEBSOCKET for anything else.
  */
-bool ws_handshake_check(const struct ws_response *response, const struct ws_request *request,
+bool ws_handshake_check(const struct http_head *response, const struct ws_request *request,
 	const char *key, struct ws_agreement *agreement, struct error *error);
 
 #endif

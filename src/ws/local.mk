@@ -12,8 +12,6 @@ libws_a_SOURCES = \
 	src/ws/outgoing.c src/ws/outgoing.h \
 	src/ws/protocol.c src/ws/protocol.h \
 	src/ws/receiver.c src/ws/receiver.h \
-	src/ws/response.c src/ws/response.h \
 	src/ws/sender.c src/ws/sender.h \
-	src/ws/token.c src/ws/token.h \
 	src/ws/utf8.c src/ws/utf8.h
 WS_LIBS = libws.a $(BASE_LIBS) $(SSL_LIBS) $(ZLIB_LIBS)

@@ -201,7 +201,7 @@ def test_a_socks_proxy_that_is_taken_for_an_http_one(start_daemon, server, make_
     proxy = make_microsocks()
     error = refused(start_daemon(feed(server.url(), f"http://127.0.0.1:{proxy.port}")))
     assert error.err == "SOCKET-CONNECT-ERROR"
-    assert f"proxy 127.0.0.1:{proxy.port}: its answer is not HTTP" in error.message
+    assert f"proxy 127.0.0.1:{proxy.port}: its response is not HTTP/1.1" in error.message
 
 
 def test_an_http_proxy_that_is_taken_for_a_socks_one(start_daemon, server, make_tinyproxy):

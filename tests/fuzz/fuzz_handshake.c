@@ -1,8 +1,8 @@
 /*
- * The server's answer to the opening handshake, and the request built of whatever it said. The
- * outcome does not depend on the pieces that the answer arrives in, and no request is torn apart.
+ * The server's response to the opening handshake, and a request with the headers of whatever it
+ * sent, which must not be torn apart. fuzz_http is for the parser itself.
  *
- * Input: a byte with the size of the pieces, and then the server's bytes.
+ * Input: the server's bytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,37 +28,7 @@ static void check_error(const struct error *error)
 		require(*c >= 0x20 && *c < 0x7F);
 }
 
-static enum ws_response_state parse(struct ws_response *response, const uint8_t *data, size_t size,
-	size_t step, size_t *total)
-{
-	enum ws_response_state state = WS_RESPONSE_MORE;
-	struct error error;
-
-	*total = 0;
-	while (*total < size && state == WS_RESPONSE_MORE) {
-		size_t piece = step < size - *total ? step : size - *total;
-		size_t used;
-
-		state = ws_response_parse(response, data + *total, piece, &used, &error);
-		require(used <= piece);
-		*total += used;
-	}
-	if (state == WS_RESPONSE_INVALID)
-		check_error(&error);
-	return state;
-}
-
-static void check_same(const struct ws_response *one, const struct ws_response *other)
-{
-	require(one->status == other->status && strcmp(one->reason, other->reason) == 0);
-	require(one->header_count == other->header_count);
-	for (size_t i = 0; i < one->header_count; i++) {
-		require(strcmp(one->headers[i].name, other->headers[i].name) == 0);
-		require(strcmp(one->headers[i].value, other->headers[i].value) == 0);
-	}
-}
-
-static void check_answer(const struct ws_response *response)
+static void check_answer(const struct http_head *response)
 {
 	static const char *const protocols[] = {"chat", "v1.json"};
 	static const struct ws_deflate_parameters offer = {
@@ -88,49 +58,45 @@ static void check_answer(const struct ws_response *response)
 }
 
 /* The server's headers as the user's: the request has a line for each, and ends where it should. */
-static void check_request(const struct ws_response *response)
+static void check_request(const struct http_head *response)
 {
-	const struct ws_request request = {
-		.host = "example.com",
-		.resource = "/",
-		.headers = response->headers,
-		.header_count = response->header_count,
-	};
+	struct http_field field = {0};
+	struct header_list headers = {0};
+	struct ws_request request = {.host = "example.com", .resource = "/"};
 	size_t lines = 0, hosts = 0;
 	struct buffer out = {0};
 	struct error error;
 
+	while (http_head_next(response, &field)) {
+		header_list_add(&headers, field.name, field.value);
+		hosts += strcasecmp(field.name, "Host") == 0;
+	}
+	request.headers = headers.items;
+	request.header_count = headers.count;
 	if (!ws_handshake_request(&out, &request, key, &error)) {
 		require(out.length == 0);
 		check_error(&error);
+		header_list_release(&headers);
 		return;
 	}
-	for (size_t i = 0; i < request.header_count; i++)
-		hosts += strcasecmp(request.headers[i].name, "Host") == 0;
 	for (size_t i = 0; i < out.length; i++)
 		lines += out.memory[i] == '\n';
-	require(lines == 6 + !hosts + request.header_count);
+	require(lines == 6 + !hosts + headers.count);
 	require(memcmp(out.memory + out.length - 4, "\r\n\r\n", 4) == 0);
 	buffer_release(&out);
+	header_list_release(&headers);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct ws_response whole = {0}, pieces = {0};
-	size_t whole_used, pieces_used;
-	enum ws_response_state state;
+	struct http_head response = {0};
+	struct error error;
+	size_t used;
 
-	if (size < 2)
-		return 0;
-	state = parse(&whole, data + 1, size - 1, size, &whole_used);
-	require(parse(&pieces, data + 1, size - 1, data[0] % 32 + 1U, &pieces_used) == state);
-	if (state == WS_RESPONSE_DONE) {
-		require(whole_used == pieces_used);
-		check_same(&whole, &pieces);
-		check_answer(&whole);
-		check_request(&whole);
+	if (ws_handshake_parse(&response, data, size, &used, &error) == HTTP_HEAD_DONE) {
+		check_answer(&response);
+		check_request(&response);
 	}
-	ws_response_release(&whole);
-	ws_response_release(&pieces);
+	http_head_release(&response);
 	return 0;
 }

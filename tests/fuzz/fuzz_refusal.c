@@ -11,6 +11,7 @@
 #include "gateway/body.h"
 #include "gateway/redirect.h"
 #include "net/url.h"
+#include "ws/handshake.h"
 
 enum {
 	OPTION_SECURE = 1,
@@ -36,7 +37,7 @@ static void check_error(const struct error *error)
 		require((unsigned char)*c >= 0x20 && *c != 0x7F);
 }
 
-static void check_location(const struct ws_response *response, unsigned options)
+static void check_location(const struct http_head *response, unsigned options)
 {
 	const char *urls[] = {"ws://ann:secret@example.com/feeds/v1?a=b",
 		"wss://ann:secret@example.com/feeds/v1?a=b", "ws+unix:///run/app.sock:/v1"};
@@ -48,7 +49,7 @@ static void check_location(const struct ws_response *response, unsigned options)
 	if (!redirect_is(response))
 		return;
 	require(url_parse(&from, urls[which], &error));
-	target = redirect_target(&from, ws_response_header(response, "Location"), &error);
+	target = redirect_target(&from, http_head_find(response, "Location"), &error);
 	if (!target) {
 		check_error(&error);
 	} else if (!url_parse(&to, target, &error)) {
@@ -95,17 +96,17 @@ static void check_body(const uint8_t *data, size_t length, size_t part)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct ws_response response = {0};
+	struct http_head response = {0};
 	struct error error;
 	size_t used = 0;
 
 	if (size < 3)
 		return 0;
-	if (ws_response_parse(&response, data + 2, size - 2, &used, &error) == WS_RESPONSE_DONE) {
+	if (ws_handshake_parse(&response, data + 2, size - 2, &used, &error) == HTTP_HEAD_DONE) {
 		check_location(&response, data[0]);
 		require(redirect_retry_after(&response, NOW) <= WAIT_MAX);
 		check_body(data + 2 + used, size - 2 - used, data[1]);
 	}
-	ws_response_release(&response);
+	http_head_release(&response);
 	return 0;
 }

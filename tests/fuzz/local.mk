@@ -1,7 +1,7 @@
 # Fuzz targets with libFuzzer: ../configure CC=clang --enable-fuzzing && make fuzz. See README.md.
 EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus
 
-FUZZ_TARGETS = fuzz_client fuzz_control fuzz_frames fuzz_handshake fuzz_proxy fuzz_refusal
+FUZZ_TARGETS = fuzz_client fuzz_control fuzz_frames fuzz_handshake fuzz_http fuzz_proxy fuzz_refusal
 LINK_FUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZING
@@ -22,6 +22,10 @@ fuzz_frames_LDADD = $(WS_LIBS)
 fuzz_handshake_SOURCES = tests/fuzz/fuzz_handshake.c
 fuzz_handshake_LDFLAGS = $(LINK_FUZZER)
 fuzz_handshake_LDADD = $(WS_LIBS)
+
+fuzz_http_SOURCES = tests/fuzz/fuzz_http.c
+fuzz_http_LDFLAGS = $(LINK_FUZZER)
+fuzz_http_LDADD = $(BASE_LIBS)
 
 fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c
 fuzz_proxy_LDFLAGS = $(LINK_FUZZER)

@@ -17,6 +17,12 @@ unit_listener_SOURCES = tests/unit/test_listener.c
 unit_listener_CFLAGS = $(UNIT_CFLAGS)
 unit_listener_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += unit_http_head
+TESTS += unit_http_head
+unit_http_head_SOURCES = tests/unit/test_http_head.c
+unit_http_head_CFLAGS = $(UNIT_CFLAGS)
+unit_http_head_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += unit_log
 TESTS += unit_log
 unit_log_SOURCES = tests/unit/test_log.c

@@ -252,14 +252,14 @@ static const struct tunnel_case tunnel_cases[] = {
 		      "Proxy-Authorization: Basic YTpi\r\n\r\n"),
 		BYTES("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"),
 		"it does not accept the user name and password: 401 Unauthorized", false},
-	{"http://p", "wss://t/", BYTES(CONNECT), BYTES("SSH-2.0-x\r\n"), "its answer is not HTTP",
-		false},
+	{"http://p", "wss://t/", BYTES(CONNECT), BYTES("SSH-2.0-x\r\n"),
+		"its response is not HTTP/1.1: \"S", false},
 	{"http://p", "wss://t/", BYTES(CONNECT), BYTES("HTTP/2 200 OK\r\n\r\n"),
-		"its answer is not HTTP", false},
+		"its response is not HTTP/1.1: \"HTTP/2", false},
 	{"http://p", "wss://t/", BYTES(CONNECT), BYTES("HTTP/1.1 20 OK\r\n\r\n"),
-		"its answer is not HTTP", false},
+		"its response has an invalid status line: \"HTTP/1.1 20 OK\"", false},
 	{"http://p", "wss://t/", BYTES(CONNECT), BYTES("HTTP/1.1\r\n\r\n"),
-		"its answer is not HTTP", false},
+		"its response has an invalid status line: \"HTTP/1.1\"", false},
 	{"http://p", "wss://t/", BYTES(CONNECT), BYTES("HTTP/1.1 200 OK\r\n"),
 		"it closed the connection before the tunnel to t:443 was open", true},
 	{"http://p", "wss://t/", BYTES(CONNECT), BYTES(""),
@@ -350,7 +350,9 @@ static void run_tunnel(const struct tunnel_case *expected, size_t step)
 		ck_assert_int_eq(status, expected->error ? TUNNEL_FAILED : TUNNEL_OPEN);
 	}
 	if (expected->error) {
-		ck_assert_str_eq(talk.error.text, expected->error);
+		/* What it quotes depends on the pieces. */
+		ck_assert_msg(strncmp(talk.error.text, expected->error, strlen(expected->error)) ==
+				0, "%s", talk.error.text);
 		ck_assert_str_eq(talk.error.name, ERROR_SOCKET_CONNECT);
 	} else {
 		ck_assert_uint_eq(total, expected->received.length);
@@ -377,9 +379,9 @@ START_TEST(endless)
 	static const char *const starts[] = {
 		"HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 403 No\r\n\r\n<p>", "HTTP/1.1 100 Go\r\n\r\n"};
 	static const char *const errors[] = {
-		"the header of its answer is longer than 8 KiB",
+		"its response has a head longer than 8192 bytes",
 		"it refused the tunnel to t:443: 403 No: xxxxxxxx",
-		"it sent too many interim answers",
+		"it sent more than 8 interim responses",
 	};
 	enum tunnel_status status;
 	struct conversation talk;

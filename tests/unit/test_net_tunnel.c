@@ -185,7 +185,7 @@ static const struct failure_case failure_cases[] = {
 		"it refused the tunnel to t.test:81: 503 Busy: Try lat"},
 	{"http", TURN(0, "HTTP/1.1 407 Auth\r\nContent-Length: 0\r\n\r\n"), END_HANG,
 		ERROR_SOCKET_CONNECT, "it wants a user name and password: 407 Auth"},
-	{"http", TURN(0, "\5\0"), END_HANG, ERROR_SOCKET_CONNECT, "its answer is not HTTP"},
+	{"http", TURN(0, "\5\0"), END_HANG, ERROR_SOCKET_CONNECT, "its response is not HTTP/1.1: \"?"},
 	{"http", TURN(0, "HTTP/1.1 200"), END_CLOSE, ERROR_SOCKET_CONNECT,
 		"it closed the connection before the tunnel to t.test:81 was open"},
 	{"http", TURN(0, ""), END_RESET, ERROR_SOCKET_CONNECT,
@@ -217,7 +217,9 @@ START_TEST(failures)
 	fixture_dial(&fixture, NULL, 300, 0, "ws://t.test:81/");
 	ck_assert(!fixture_wait(&fixture));
 	snprintf(text, sizeof(text), "proxy 127.0.0.1:%u: %s", fake.port, expected->error);
-	ck_assert_str_eq(fixture.error.text, text);
+	/* What it quotes depends on the pieces. */
+	ck_assert_msg(
+		strncmp(fixture.error.text, text, strlen(text)) == 0, "%s", fixture.error.text);
 	ck_assert_str_eq(fixture.error.name, expected->name);
 	ck_assert_uint_gt(fixture.report.proxy_us, 0);
 	ck_assert_uint_eq(fixture.names.questions, 0);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "gateway/redirect.h"
 #include "net/url.h"
+#include "ws/handshake.h"
 
 static const struct {
 	const char *from;
@@ -169,7 +170,7 @@ START_TEST(test_local)
 END_TEST
 
 static const struct {
-	char *value;
+	const char *value;
 	uint64_t seconds; /* that are to be waited at 2026-11-22T12:00:00Z */
 } waits[] = {
 	{"120", 120},
@@ -186,16 +187,20 @@ static const struct {
 
 START_TEST(test_retry_after)
 {
-	struct header header = {"Retry-After", waits[_i].value};
-	struct ws_response response = {
-		.status = 503,
-		.headers = &header,
-		.header_count = waits[_i].value ? 1 : 0,
-	};
+	const char *value = waits[_i].value;
+	struct http_head response = {0};
+	struct error error;
+	char text[128];
+	size_t used;
 	const uint64_t now = UINT64_C(1795348800) * CLOCK_NS_PER_SECOND;
 
+	snprintf(text, sizeof(text), "HTTP/1.1 503 Busy\r\n%s%s\r\n\r\n",
+		value ? "Retry-After: " : "Via: p", value ? value : "");
+	ck_assert_int_eq(ws_handshake_parse(&response, text, strlen(text), &used, &error),
+		HTTP_HEAD_DONE);
 	ck_assert_uint_eq(redirect_retry_after(&response, now),
 		waits[_i].seconds * CLOCK_NS_PER_SECOND);
+	http_head_release(&response);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
-#ifndef WS_TOKEN_H
-#define WS_TOKEN_H
+#ifndef BASE_TOKEN_H
+#define BASE_TOKEN_H
 
 #include <stdbool.h>
 #include <stddef.h>

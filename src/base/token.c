@@ -1,4 +1,4 @@
-#include "ws/token.h"
+#include "base/token.h"
 
 #include <string.h>
 #include <strings.h>
