@@ -1,3 +1,3 @@
 sbin_PROGRAMS += wsgated
 wsgated_SOURCES = src/wsgated.c
-wsgated_LDADD = $(CONTROL_LIBS)
+wsgated_LDADD = $(DAEMON_LIBS)
