@@ -1,7 +1,7 @@
 # Fuzz targets with libFuzzer: ../configure CC=clang --enable-fuzzing && make fuzz. See README.md.
 EXTRA_DIST += tests/fuzz/README.md tests/fuzz/corpus
 
-FUZZ_TARGETS = fuzz_client fuzz_control fuzz_frames fuzz_handshake fuzz_http fuzz_proxy fuzz_refusal
+FUZZ_TARGETS = fuzz_client fuzz_control fuzz_endpoint fuzz_frames fuzz_handshake fuzz_http fuzz_proxy fuzz_refusal
 LINK_FUZZER = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZING
@@ -14,6 +14,10 @@ fuzz_client_LDADD = $(CLIENT_LIBS)
 fuzz_control_SOURCES = tests/fuzz/fuzz_control.c
 fuzz_control_LDFLAGS = $(LINK_FUZZER)
 fuzz_control_LDADD = libcontrol.a $(WS_LIBS) $(JANSSON_LIBS) $(CONFIG_LIBS)
+
+fuzz_endpoint_SOURCES = tests/fuzz/fuzz_endpoint.c
+fuzz_endpoint_LDFLAGS = $(LINK_FUZZER)
+fuzz_endpoint_LDADD = $(WS_LIBS)
 
 fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c
 fuzz_frames_LDFLAGS = $(LINK_FUZZER)
