@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes that are appended at the end and taken off the front. Zero-initialised: none. */
+/* A queue of bytes: appended at the end, consumed at the front. Zero-initialised is empty. */
 struct wsgate_bytes {
 	uint8_t *memory;
 	size_t start; /* of the content */
@@ -24,11 +24,12 @@ static inline uint8_t *wsgate_bytes_data(const struct wsgate_bytes *bytes)
 }
 
 /*
- * Makes room for `length` more bytes behind `end`, and moves the content to the front, which is
- * aligned for any type. False: no memory.
+ * Makes room for `length` more bytes at `end`. Moves the content to the front, which is aligned for
+ * any type. False: out of memory.
  */
 bool wsgate_bytes_reserve(struct wsgate_bytes *bytes, size_t length);
 
+/* False: out of memory. */
 bool wsgate_bytes_append(struct wsgate_bytes *bytes, const void *data, size_t length);
 
 void wsgate_bytes_release(struct wsgate_bytes *bytes);

@@ -7,7 +7,7 @@
 
 #include "outlet/frames.h"
 
-/* The head of a record in the numbers of this machine. */
+/* The header of a record in host byte order. */
 struct wsgate_frame {
 	size_t size; /* of the record: at least FRAMES_HEADER_SIZE, a multiple of 8 */
 	size_t length;
@@ -17,14 +17,14 @@ struct wsgate_frame {
 	uint8_t type;
 };
 
-/* What there is to be read at some place. */
+/* Result of a look for the next record. */
 enum wsgate_look {
 	WSGATE_LOOK_NOTHING,
 	WSGATE_LOOK_FRAME,
-	WSGATE_LOOK_BROKEN, /* not the format, or larger than it can be */
+	WSGATE_LOOK_BROKEN, /* not the format, or larger than possible */
 };
 
-/* The size of a record with that much payload. */
+/* The size of a record with a payload of `length` bytes. */
 static inline size_t wsgate_frame_size(size_t length)
 {
 	size_t mask = FRAMES_ALIGNMENT - 1;
@@ -32,7 +32,7 @@ static inline size_t wsgate_frame_size(size_t length)
 	return (FRAMES_HEADER_SIZE + length + mask) & ~mask;
 }
 
-/* False: size and length do not match. */
+/* False if size and length do not match. */
 static inline bool wsgate_frame_read(struct wsgate_frame *frame, const struct frames_header *header)
 {
 	*frame = (struct wsgate_frame){

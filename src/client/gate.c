@@ -1,68 +1,14 @@
 #include "client/gate.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-/* Opening and closing a subscriber, and what it knows of itself. */
-
-enum wsgate_result wsgate_fail(struct wsgate *gate, enum wsgate_result result, const char *format,
-	...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(gate->error, sizeof(gate->error), format, arguments);
-	va_end(arguments);
-	return result;
-}
-
-enum wsgate_result wsgate_fail_memory(struct wsgate *gate)
-{
-	return wsgate_fail(gate, WSGATE_ERROR_MEMORY, "no memory");
-}
-
-enum wsgate_result wsgate_fail_refused(struct wsgate *gate, const uint8_t *text, size_t length)
-{
-	size_t room = sizeof(gate->error) - 1;
-
-	if (length > room)
-		length = room;
-	for (size_t i = 0; i < length; i++)
-		gate->error[i] = (char)(text[i] < ' ' || text[i] == 0x7f ? '?' : text[i]);
-	gate->error[length] = '\0';
-	return WSGATE_ERROR_REFUSED;
-}
-
-static uint64_t gate_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 * WSGATE_NS_PER_MS + (uint64_t)now.tv_nsec;
-}
-
-uint64_t wsgate_deadline(int timeout_ms)
-{
-	return timeout_ms < 0 ? UINT64_MAX : gate_now() + (uint64_t)timeout_ms * WSGATE_NS_PER_MS;
-}
-
-int wsgate_left_ms(uint64_t deadline)
-{
-	uint64_t now;
-
-	if (deadline == UINT64_MAX)
-		return -1;
-	now = gate_now();
-	return now < deadline ? (int)((deadline - now - 1) / WSGATE_NS_PER_MS + 1) : 0;
-}
+/* Opens, closes and describes a subscriber. */
 
 /*
- * What a program was compiled with may be older than this library, or newer: then it must not ask
- * for anything that this library does not know.
+ * The program may have been compiled with an older wsgate.h, or with a newer one; then it must not
+ * set options that this library does not know.
  */
 static enum wsgate_result gate_check(struct wsgate *gate, const struct wsgate_options *given,
 	struct wsgate_options *options)
@@ -73,15 +19,15 @@ static enum wsgate_result gate_check(struct wsgate *gate, const struct wsgate_op
 	*options = (struct wsgate_options)WSGATE_OPTIONS_INIT;
 	if (given->size < offsetof(struct wsgate_options, in_place) + sizeof(given->in_place))
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT,
-			"the options are not initialised: their size is wrong");
+			"options not initialised: invalid size");
 	for (size_t i = known; i < given->size; i++) {
 		if (bytes[i])
 			return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT,
-				"this version of the library does not know an option that is set");
+				"an option is set that this version of the library does not know");
 	}
 	memcpy(options, given, given->size < known ? given->size : known);
 	if (!options->path)
-		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "the path is missing");
+		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "missing path");
 	if (options->start < WSGATE_START_DEFAULT || options->start > WSGATE_START_AFTER)
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "invalid start: %d",
 			options->start);
@@ -132,13 +78,13 @@ static enum wsgate_result gate_join_any(struct wsgate *gate, const struct wsgate
 	if (options->mode != WSGATE_MODE_AUTO)
 		return gate_join(gate, options, options->mode, deadline);
 	result = gate_join(gate, options, WSGATE_MODE_RING, deadline);
-	/* The outlet may not pass its ring, or there may be no room to map it. */
+	/* The outlet may not share its ring, or the address space may not suffice to map it. */
 	if (result == WSGATE_ERROR_REFUSED || result == WSGATE_ERROR_SYSTEM)
 		result = gate_join(gate, options, WSGATE_MODE_BYTES, deadline);
 	return result;
 }
 
-/* Whether `after` is a number that the outlet did not give, but its predecessor. */
+/* True if the number `after` is not from this outlet but from its predecessor. */
 static bool gate_counts_anew(const struct wsgate *gate, const struct wsgate_options *options)
 {
 	return options->start == WSGATE_START_AFTER &&
@@ -209,27 +155,4 @@ const struct wsgate_info *wsgate_info(const struct wsgate *gate)
 const struct wsgate_counts *wsgate_counts(const struct wsgate *gate)
 {
 	return &gate->counts;
-}
-
-const char *wsgate_error(const struct wsgate *gate)
-{
-	return gate ? gate->error : "no memory";
-}
-
-const char *wsgate_strerror(enum wsgate_result result)
-{
-	switch (result) {
-	case WSGATE_OK: return "done";
-	case WSGATE_AGAIN: return "nothing as yet";
-	case WSGATE_END: return "the outlet has ended";
-	case WSGATE_ERROR_MEMORY: return "no memory";
-	case WSGATE_ERROR_ARGUMENT: return "an argument is invalid";
-	case WSGATE_ERROR_CONNECT: return "no outlet can be reached";
-	case WSGATE_ERROR_TIMEOUT: return "the daemon has not answered in time";
-	case WSGATE_ERROR_REFUSED: return "the daemon has refused";
-	case WSGATE_ERROR_PROTOCOL: return "this is not the format frames";
-	case WSGATE_ERROR_SYSTEM: return "the operating system has refused";
-	case WSGATE_ERROR_NOT_FOUND: return "no connection of that name";
-	}
-	return "unknown result";
 }

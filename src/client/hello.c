@@ -8,9 +8,9 @@
 
 #include "client/gate.h"
 
-/* How a subscription begins: the hello, the daemon's answer, and the ring that comes along. */
+/* Starts a subscription: sends the hello, takes the daemon's answer and the ring. */
 
-/* The socket is new and empty, so there is room. One that is closed already will be read from. */
+/* A new socket has room. If it is closed already, the read that follows will notice. */
 static void hello_send(struct wsgate *gate, const struct wsgate_options *options,
 	enum frames_mode mode)
 {
@@ -25,7 +25,7 @@ static void hello_send(struct wsgate *gate, const struct wsgate_options *options
 	send(gate->fd, &hello, sizeof(hello), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Waits for the daemon's first record to lie whole in the input. */
+/* Waits until the daemon's first record is complete in the input. */
 static enum wsgate_result hello_receive(struct wsgate *gate, struct wsgate_frame *frame,
 	uint64_t deadline, int *passed)
 {
@@ -36,7 +36,7 @@ static enum wsgate_result hello_receive(struct wsgate *gate, struct wsgate_frame
 
 		if (result == WSGATE_END)
 			return wsgate_fail(gate, WSGATE_ERROR_REFUSED,
-				"the daemon has closed the socket before it answered");
+				"the daemon closed the socket without an answer");
 		if (result < 0)
 			return result;
 		if (result == WSGATE_OK)
@@ -76,7 +76,7 @@ static uint64_t hello_number(const json_t *object, const char *key)
 	return value > 0 ? (uint64_t)value : 0;
 }
 
-/* Numbers, names and what the caller may want to know. */
+/* Takes numbers, names and the members of wsgate_info(). */
 static enum wsgate_result hello_take_answer(struct wsgate *gate, const json_t *answer)
 {
 	const char *outlet = json_string_value(json_object_get(answer, "outlet"));
@@ -88,7 +88,7 @@ static enum wsgate_result hello_take_answer(struct wsgate *gate, const json_t *a
 	info->anew = json_is_true(json_object_get(answer, "ahead"));
 	if (info->next == 0 || info->missing >= info->next)
 		return wsgate_fail(gate, WSGATE_ERROR_PROTOCOL,
-			"the daemon's answer does not say where the records begin");
+			"the daemon's answer has no valid number of the first record");
 	gate->known = info->next;
 	gate->expected = info->next - info->missing;
 	gate->outlet = strdup(outlet ? outlet : "");
@@ -106,7 +106,7 @@ static enum wsgate_result hello_map_ring(struct wsgate *gate, const json_t *ring
 
 	if (!json_is_object(ring) || passed < 0)
 		return wsgate_fail(gate, WSGATE_ERROR_PROTOCOL,
-			"the daemon has not passed the outlet's ring");
+			"the daemon has not passed the memory of the ring");
 	fault = wsgate_ring_map(&gate->ring, passed, hello_number(ring, "size"),
 		hello_number(ring, "position"));
 	if (!fault)

@@ -5,6 +5,8 @@ noinst_LTLIBRARIES += libclient.la
 libclient_la_SOURCES = \
 	include/wsgate.h \
 	src/client/bytes.c src/client/bytes.h \
+	src/client/deadline.c src/client/deadline.h \
+	src/client/error.c src/client/error.h \
 	src/client/frame.h \
 	src/client/gate.c src/client/gate.h \
 	src/client/hello.c \

@@ -4,18 +4,18 @@
 
 #include "client/gate.h"
 
-/* Reading: what comes next, from the ring or by the socket, and waiting for it. */
+/* Returns records from the ring or the socket, and waits for them. */
 
 enum {
-	NEXT_LOOK_MS = 100,   /* ring: the socket is looked at so often even if nobody sleeps */
-	NEXT_SLEEP_MS = 1000, /* ring: nobody wakes whoever sleeps when the daemon was killed, */
-	NEXT_OUTPUT_MS = 10,  /* nor when there is room again for the rest of a message */
+	NEXT_LOOK_MS = 100,   /* ring: how often a reader that does not sleep looks at the socket */
+	NEXT_SLEEP_MS = 1000, /* ring: nobody wakes a sleeper after the daemon has been killed, */
+	NEXT_OUTPUT_MS = 10,  /* or when the socket has room for the output again */
 };
 
 static enum wsgate_result next_break(struct wsgate *gate)
 {
 	return gate->failed = wsgate_fail(gate, WSGATE_ERROR_PROTOCOL,
-		       "what follows record %llu is not in the format frames",
+		       "the data after record %llu is not in the format frames",
 		       (unsigned long long)gate->expected - 1);
 }
 
@@ -35,8 +35,8 @@ static enum wsgate_result next_give_gap(struct wsgate *gate)
 }
 
 /*
- * The stream goes on with record `seq`. WSGATE_AGAIN: which is the next one; else the gap in front of
- * it has been handed out, or the stream has gone back, which it cannot.
+ * The stream continues with record `seq`. WSGATE_AGAIN: this is the expected one. Otherwise returns
+ * the gap before it, or an error if the stream went back.
  */
 static enum wsgate_result next_reach(struct wsgate *gate, uint64_t seq)
 {
@@ -52,7 +52,7 @@ static void next_end(struct wsgate *gate, enum wsgate_result ending)
 	gate->ending = ending;
 }
 
-/* A record that is not for the caller. False: no memory. */
+/* Takes a record that is not for the caller. False: out of memory. */
 static bool next_learn(struct wsgate *gate, const struct wsgate_frame *frame,
 	const uint8_t *payload)
 {
@@ -67,12 +67,12 @@ static bool next_learn(struct wsgate *gate, const struct wsgate_frame *frame,
 		gate->awaiting = false;
 		gate->arrived = frame->seq;
 		return true;
-	default: /* of a later version of the daemon */
+	default: /* from a later version of the daemon */
 		return true;
 	}
 }
 
-/* Ring: takes in what has come by the socket, which is never a record for the caller. */
+/* Ring: takes all records from the socket; none of them is for the caller. */
 static enum wsgate_result next_learn_input(struct wsgate *gate)
 {
 	struct wsgate_frame frame;
@@ -86,14 +86,14 @@ static enum wsgate_result next_learn_input(struct wsgate *gate)
 	return look == WSGATE_LOOK_BROKEN ? next_break(gate) : WSGATE_OK;
 }
 
-/* WSGATE_OK: something has come by the socket, or its end has. */
+/* WSGATE_OK: received something from the socket, or found its end. */
 static enum wsgate_result next_receive(struct wsgate *gate)
 {
 	enum wsgate_result result = wsgate_socket_receive(gate, NULL);
 
 	if (result < 0)
 		return gate->failed = result;
-	/* Also if nothing has come: there may be something that came with the hello. */
+	/* Even if nothing was received: there may be input that came with the hello. */
 	if (gate->ring.shared && next_learn_input(gate) != WSGATE_OK)
 		return gate->failed;
 	if (result == WSGATE_END && !gate->ended)
@@ -102,8 +102,8 @@ static enum wsgate_result next_receive(struct wsgate *gate)
 }
 
 /*
- * Ring: the daemon names a new connection by the socket, before its first record. One whose name is
- * not there either is an old one that has been removed.
+ * Ring: the daemon sends the name of a new connection through the socket, before its first record. A
+ * connection without a name there has been removed.
  */
 static const char *next_name(struct wsgate *gate, uint32_t connection)
 {
@@ -142,7 +142,7 @@ static bool next_is_numbered(const struct wsgate_frame *frame)
 	return frame->type >= FRAMES_TEXT && frame->type <= FRAMES_CLOSE;
 }
 
-/* Takes records of the socket until there is one for the caller. */
+/* Takes records from the socket until one is for the caller. */
 static enum wsgate_result next_from_socket(struct wsgate *gate)
 {
 	enum wsgate_result result = WSGATE_AGAIN;
@@ -169,19 +169,19 @@ static enum wsgate_result next_from_socket(struct wsgate *gate)
 	return look == WSGATE_LOOK_BROKEN ? next_break(gate) : WSGATE_AGAIN;
 }
 
-/* A copy that nobody overwrites; it may still be one of something half overwritten. */
+/* The daemon does not overwrite the copy, but may have overwritten the original meanwhile. */
 static const uint8_t *next_copy(struct wsgate *gate, const uint8_t *payload, size_t length)
 {
 	struct wsgate_bytes *copy = &gate->copy;
 
 	copy->end = 0;
-	if (!wsgate_bytes_reserve(copy, length + 1)) /* memory even for nothing */
+	if (!wsgate_bytes_reserve(copy, length + 1)) /* never NULL for an empty payload */
 		return NULL;
 	memcpy(copy->memory, payload, length);
 	return copy->memory;
 }
 
-/* Takes records of the ring until there is one for the caller. */
+/* Takes records from the ring until one is for the caller. */
 static enum wsgate_result next_from_ring(struct wsgate *gate)
 {
 	struct wsgate_ring *ring = &gate->ring;
@@ -220,7 +220,7 @@ static enum wsgate_result next_take(struct wsgate *gate)
 	return gate->ring.shared ? next_from_ring(gate) : next_from_socket(gate);
 }
 
-/* Ring: a spinning reader shall not make a system call for each look at the ring. */
+/* Ring: saves a spinning reader a system call for each look at the ring. */
 static bool next_wants_socket(struct wsgate *gate)
 {
 	struct timespec now;
@@ -239,8 +239,8 @@ static bool next_wants_socket(struct wsgate *gate)
 }
 
 /*
- * Ring: asks the daemon to write when there is more in the ring. Not for a number that it has
- * written of: if the record has been skipped, it would write again at once.
+ * Ring: asks the daemon to write to the socket when there is more in the ring. Never asks twice for the
+ * same number: after a skipped record, the daemon would answer again at once.
  */
 static void next_await(struct wsgate *gate)
 {
@@ -257,7 +257,7 @@ static void next_await(struct wsgate *gate)
 		gate->awaiting = wsgate_socket_send(gate, &header, NULL, 0) == WSGATE_OK;
 }
 
-/* What can be had without waiting. */
+/* Returns a record without waiting. */
 static enum wsgate_result next_now(struct wsgate *gate)
 {
 	enum wsgate_result result = next_take(gate);
@@ -270,7 +270,7 @@ static enum wsgate_result next_now(struct wsgate *gate)
 	}
 	if (result != WSGATE_AGAIN)
 		return result;
-	/* The ring, or the input, has been looked at once more since the socket has ended. */
+	/* Nothing was missed: next_take() was called once more after the end of the socket. */
 	if (gate->ended)
 		return gate->ending;
 	wsgate_socket_flush(gate);
@@ -278,7 +278,7 @@ static enum wsgate_result next_now(struct wsgate *gate)
 	return WSGATE_AGAIN;
 }
 
-/* Waits until something may have come, or `deadline`. False: a signal has come. */
+/* Waits until there may be something to read, or `deadline`. False: interrupted by a signal. */
 static bool next_wait(struct wsgate *gate, uint64_t deadline)
 {
 	int limit = wsgate_bytes_length(&gate->output) ? NEXT_OUTPUT_MS : NEXT_SLEEP_MS;
@@ -292,7 +292,7 @@ static bool next_wait(struct wsgate *gate, uint64_t deadline)
 	}
 	if (left < 0 || left > limit)
 		left = limit;
-	gate->looked = 0; /* what has woken it may be the end */
+	gate->looked = 0; /* the wake-up may announce the end */
 	return wsgate_ring_sleep(&gate->ring, (uint64_t)left * WSGATE_NS_PER_MS);
 }
 

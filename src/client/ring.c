@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 enum {
-	RING_LAPS = 4,    /* in one look; then the daemon is left to itself for a while */
-	RING_SPINS = 256, /* between two looks at anything else */
+	RING_LAPS = 4,    /* in one look; then the caller does other things first */
+	RING_SPINS = 256, /* before the caller looks at anything else */
 };
 
-/* What the daemon has passed can be mapped, and cannot shrink below the mapping later. */
+/* A file that can be mapped, and cannot shrink below the mapping later: returns NULL. */
 static const char *ring_descriptor_fault(int fd, uint64_t page, uint64_t size)
 {
 	struct stat status;
@@ -29,11 +29,11 @@ static const char *ring_descriptor_fault(int fd, uint64_t page, uint64_t size)
 	if (seals < 0 || !(seals & F_SEAL_SHRINK))
 		return "the memory of the ring is not sealed against shrinking";
 	if (fstat(fd, &status) < 0 || (uint64_t)status.st_size != page + size)
-		return "the memory of the ring is not as large as the daemon says";
+		return "the size of the ring's memory does not match the daemon's answer";
 	return NULL;
 }
 
-/* The page and the records, and the records again, at addresses that are reserved first. */
+/* Maps the page and the records, then the records again, at addresses reserved first. */
 static uint8_t *ring_map(int fd, size_t page, size_t size)
 {
 	uint8_t *memory = mmap(NULL, page + 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -61,7 +61,7 @@ const char *wsgate_ring_map(struct wsgate_ring *ring, int fd, uint64_t size, uin
 		return fault;
 	memory = ring_map(fd, page, size);
 	if (!memory)
-		return "the ring cannot be mapped";
+		return "cannot map the ring";
 	*ring = (struct wsgate_ring){
 		.shared = (const struct frames_ring *)memory,
 		.records = memory + page,
@@ -75,7 +75,7 @@ const char *wsgate_ring_map(struct wsgate_ring *ring, int fd, uint64_t size, uin
 		return NULL;
 	wsgate_ring_unmap(ring);
 	errno = 0;
-	return "what the daemon has passed is not the memory of a ring";
+	return "the descriptor from the daemon is not the memory of a ring";
 }
 
 void wsgate_ring_unmap(struct wsgate_ring *ring)
@@ -91,8 +91,8 @@ bool wsgate_ring_ready(const struct wsgate_ring *ring)
 }
 
 /*
- * Each word is loaded once, so that what is checked is what is used. Relaxed: whether it was whole
- * is asked afterwards.
+ * Loads each word once, so that the values checked are the values used. Relaxed: the caller checks
+ * afterwards whether they were intact.
  */
 static bool ring_read_frame(const struct wsgate_ring *ring, struct wsgate_frame *frame)
 {
@@ -109,8 +109,8 @@ static bool ring_read_frame(const struct wsgate_ring *ring, struct wsgate_frame 
 }
 
 /*
- * To be called behind a look at the tail: who has seen a tail then finds the restart that belongs to
- * it, or a later one. False: there is none that makes sense.
+ * After a load of the tail: the fence makes sure that the restart belongs to that tail or to a later
+ * one. False: it makes no sense.
  */
 static bool ring_restart(struct wsgate_ring *ring)
 {
@@ -143,7 +143,7 @@ bool wsgate_ring_sleep(const struct wsgate_ring *ring, uint64_t ns)
 		.tv_sec = (time_t)(ns / 1000000000),
 		.tv_nsec = (long)(ns % 1000000000),
 	};
-	/* Before the look at head: who publishes behind that look has counted this one up. */
+	/* Before loading head: a daemon that publishes after that load changes this count. */
 	uint32_t wake = atomic_load_explicit(&ring->shared->wake, memory_order_acquire);
 
 	if (wsgate_ring_ready(ring))

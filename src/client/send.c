@@ -3,7 +3,7 @@
 
 #include "client/gate.h"
 
-/* Sending to the connections of an outlet. */
+/* Sends to the connections of an outlet. */
 
 static enum wsgate_result send_check(struct wsgate *gate, int type, size_t length)
 {
@@ -13,10 +13,10 @@ static enum wsgate_result send_check(struct wsgate *gate, int type, size_t lengt
 		return WSGATE_END;
 	if (type != WSGATE_TEXT && type != WSGATE_BINARY)
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT,
-			"a message is of type text or binary, not %d", type);
+			"invalid message type: %d", type);
 	if (length > WSGATE_MESSAGE_MAX)
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT,
-			"a message has at most 1 MiB, not %zu bytes", length);
+			"message of %zu bytes is larger than 1 MiB", length);
 	return WSGATE_OK;
 }
 
@@ -66,5 +66,5 @@ enum wsgate_result wsgate_find(struct wsgate *gate, const char *name, uint32_t *
 		}
 	}
 	return wsgate_fail(gate, WSGATE_ERROR_NOT_FOUND,
-		"the outlet has no connection called '%s'", name);
+		"the outlet has no connection named '%s'", name);
 }

@@ -9,10 +9,10 @@
 
 enum {
 	SOCKET_READ = 64 << 10,
-	SOCKET_DESCRIPTORS = 4, /* that are taken in one go, so that they can be closed */
+	SOCKET_DESCRIPTORS = 4, /* received at a time, so that unexpected ones can be closed */
 };
 
-/* A daemon that does not accept shall not hold up connect(2) for longer than the caller wants. */
+/* Limits the time that connect(2) waits for a daemon that does not accept. */
 static void socket_limit_connect(int fd, int timeout_ms)
 {
 	struct timeval limit = {
@@ -21,7 +21,7 @@ static void socket_limit_connect(int fd, int timeout_ms)
 	};
 
 	if (timeout_ms == 0)
-		limit.tv_usec = 1; /* zero would be no limit */
+		limit.tv_usec = 1; /* zero means no limit */
 	if (timeout_ms >= 0)
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
@@ -33,11 +33,11 @@ enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, 
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT,
-			"the path is too long for a socket: %s", path);
+			"path too long for a socket: %s", path);
 	strcpy(address.sun_path, path);
 	gate->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (gate->fd < 0)
-		return wsgate_fail(gate, WSGATE_ERROR_SYSTEM, "cannot create a socket: %s",
+		return wsgate_fail(gate, WSGATE_ERROR_SYSTEM, "cannot create socket: %s",
 			strerror(errno));
 	socket_limit_connect(gate->fd, wsgate_left_ms(deadline));
 	do
@@ -45,10 +45,10 @@ enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, 
 	while (result < 0 && errno == EINTR);
 	if (result < 0 && errno == EAGAIN)
 		return wsgate_fail(gate, WSGATE_ERROR_TIMEOUT,
-			"the daemon accepts nobody at %s", path);
+			"the daemon does not accept connections at %s", path);
 	if (result < 0 && errno == EPROTOTYPE)
 		return wsgate_fail(gate, WSGATE_ERROR_CONNECT,
-			"cannot connect to %s: it is not an outlet of the format frames", path);
+			"cannot connect to %s: not an outlet of the format frames", path);
 	if (result < 0)
 		return wsgate_fail(gate, WSGATE_ERROR_CONNECT, "cannot connect to %s: %s", path,
 			strerror(errno));
@@ -123,7 +123,7 @@ enum wsgate_look wsgate_socket_look(const struct wsgate *gate, struct wsgate_fra
 	return length < frame->size ? WSGATE_LOOK_NOTHING : WSGATE_LOOK_FRAME;
 }
 
-/* WSGATE_END: nobody reads any more; what the daemon had to say about that can still be received. */
+/* WSGATE_END: the daemon reads no more; its last records can still be received. */
 static enum wsgate_result socket_write(struct wsgate *gate, struct iovec *parts, size_t count,
 	size_t *written)
 {
@@ -181,7 +181,7 @@ enum wsgate_result wsgate_socket_send(struct wsgate *gate, const struct frames_h
 		size_t done = written < parts[i].iov_len ? written : parts[i].iov_len;
 
 		written -= done;
-		/* Half a message is on its way: without its rest the socket is of no more use. */
+		/* Part of a message is on its way: without the rest, the socket is useless. */
 		if (!wsgate_bytes_append(&gate->output, (uint8_t *)parts[i].iov_base + done,
 			    parts[i].iov_len - done))
 			return gate->failed = wsgate_fail_memory(gate);

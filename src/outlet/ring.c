@@ -37,8 +37,7 @@ void ring_grow(struct ring *ring)
 	ring->capacity = before ? 2 * before : RING_STARTS_FIRST;
 	for (uint64_t seq = ring->first; seq < ring->next; seq++) {
 		if (seq & before)
-			ring->starts[seq & (ring->capacity - 1)] =
-				ring->starts[seq & (before - 1)];
+			ring->starts[seq & (ring->capacity - 1)] = ring->starts[seq & (before - 1)];
 	}
 }
 

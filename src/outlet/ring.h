@@ -14,7 +14,8 @@ struct ring_ledger;
 /*
  * The newest records of an outlet, in a fixed amount of memory. The memory is mapped twice, back to
  * back, so that any range of up to `size` bytes is contiguous wherever it starts. A position is the
- * number of bytes ever written before it: it only grows, and its lower bits are the place in memory.
+ * number of bytes ever written before it: it only grows, and its lower bits are the place in
+ * memory.
  *
  * Records are numbered without a hole from `first` to `next` - 1. The start of each is known, so
  * that the losses of a reader can be counted exactly; a record of less than 16 bytes takes up room
@@ -32,20 +33,20 @@ struct ring_ledger;
  */
 struct ring {
 	uint8_t *memory; /* NULL until ring_open() */
-	size_t size;     /* a power of two, at least a page */
-	uint64_t head;   /* position after the newest record */
-	uint64_t tail;   /* position of the oldest whole record; `head` when there is none */
-	uint64_t first;  /* its number; `next` when there is none */
-	uint64_t next;   /* number of the next record; begins at 1 */
+	size_t size; /* a power of two, at least a page */
+	uint64_t head; /* position after the newest record */
+	uint64_t tail; /* position of the oldest whole record; `head` when there is none */
+	uint64_t first; /* its number; `next` when there is none */
+	uint64_t next; /* number of the next record; begins at 1 */
 	uint64_t *starts; /* of records first to next - 1, each at its number modulo `capacity` */
-	size_t capacity;  /* of `starts`: a power of two that grows with the number of records */
-	uint64_t begun;   /* when numbering began, microseconds since 1970 */
+	size_t capacity; /* of `starts`: a power of two that grows with the number of records */
+	uint64_t begun; /* when numbering began, microseconds since 1970 */
 
 	struct ring_ledger *ledger;
 	struct frames_ring *front; /* the page in front; NULL until ring_share() */
-	int memory_fd;             /* -1 until ring_open() */
-	int ledger_fd;             /* -1 until ring_open() */
-	int reader_fd;             /* the memory, open for reading only; -1 until ring_share() */
+	int memory_fd; /* -1 until ring_open() */
+	int ledger_fd; /* -1 until ring_open() */
+	int reader_fd; /* the memory, open for reading only; -1 until ring_share() */
 };
 
 /* The size of a ring that has room for at least `size` bytes. */
@@ -59,8 +60,8 @@ void ring_release(struct ring *ring);
 bool ring_open(struct ring *ring, struct error *error);
 
 /*
- * Continues the ring of a predecessor, which has published and writes no more. Initialises *ring, and
- * takes over both descriptors, even on failure. Readers go on as if nothing had happened.
+ * Continues the ring of a predecessor, which has published and writes no more. Initialises *ring,
+ * and takes over both descriptors, even on failure. Readers go on as if nothing had happened.
  */
 bool ring_adopt(struct ring *ring, int memory_fd, int ledger_fd, struct error *error);
 
@@ -70,14 +71,15 @@ bool ring_adopt(struct ring *ring, int memory_fd, int ledger_fd, struct error *e
  */
 bool ring_share(struct ring *ring, struct error *error);
 
-/* Appends the name of a source, or NULL once it has been removed, to what ring_write_names() takes. */
+/* Appends the name of a source, or NULL once it has been removed, to what ring_write_names() takes.
+ */
 void ring_append_name(struct buffer *names, uint32_t source, const char *name);
 
 /* Records names in the ledger of an open ring, for a successor. */
 bool ring_write_names(struct ring *ring, const struct buffer *names, struct error *error);
 
-/* Visits the names in the ledger in the order of recording. A name is not terminated, and valid during
- * the call; NULL: the source has been removed. */
+/* Visits the names in the ledger in the order of recording. A name is not terminated, and valid
+ * during the call; NULL: the source has been removed. */
 bool ring_each_name(const struct ring *ring,
 	void (*visit)(uint32_t source, const char *name, size_t length, void *context),
 	void *context, struct error *error);
@@ -102,7 +104,8 @@ static inline uint64_t ring_records(const struct ring *ring)
 	return ring->size / RING_RECORD_SPACE;
 }
 
-/* The number of smallest records that a record of `length` bytes takes the place of; at least one. */
+/* The number of smallest records that a record of `length` bytes takes the place of; at least one.
+ */
 static inline uint64_t ring_places(size_t length)
 {
 	return length / RING_RECORD_SPACE + (length < RING_RECORD_SPACE);
@@ -123,7 +126,7 @@ uint64_t ring_seq_from(const struct ring *ring, uint64_t position);
 static inline bool ring_fits(const struct ring *ring, size_t length)
 {
 	return ring->head + length - ring->tail <= ring->size &&
-		ring->next - ring->first + ring_places(length) <= ring_records(ring);
+	       ring->next - ring->first + ring_places(length) <= ring_records(ring);
 }
 
 /* The number of the oldest record that can stay. */

@@ -22,7 +22,7 @@ struct ring_ledger {
 	uint64_t first;
 	uint64_t next;
 	uint64_t capacity; /* part of the index that is in use, in records */
-	uint64_t names;    /* bytes of names */
+	uint64_t names; /* bytes of names */
 	uint64_t starts[];
 };
 

@@ -130,7 +130,8 @@ static uint8_t *ring_map_memory(int fd, size_t size)
 
 static struct ring_ledger *ring_map_ledger(int fd, size_t size)
 {
-	void *ledger = mmap(NULL, ring_ledger_size(size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *ledger =
+		mmap(NULL, ring_ledger_size(size), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return ledger == MAP_FAILED ? NULL : ledger;
 }
@@ -200,7 +201,7 @@ static bool ring_fd_has(int fd, uint64_t size, bool exactly)
 	struct stat status;
 
 	return fstat(fd, &status) == 0 &&
-		(exactly ? (uint64_t)status.st_size == size : (uint64_t)status.st_size >= size);
+	       (exactly ? (uint64_t)status.st_size == size : (uint64_t)status.st_size >= size);
 }
 
 /* Does not compare the entries of the index: the ledger comes from a process like this one. */
@@ -214,8 +215,7 @@ static bool ring_ledger_holds(const struct ring_ledger *ledger, uint64_t records
 		count > ledger->capacity || ledger->capacity > records ||
 		(ledger->capacity & (ledger->capacity - 1)) != 0)
 		return false;
-	return count == 0 ||
-		ledger->starts[ledger->first & (ledger->capacity - 1)] == ledger->tail;
+	return count == 0 || ledger->starts[ledger->first & (ledger->capacity - 1)] == ledger->tail;
 }
 
 /* Of the descriptors in *ring; returns the problem. */

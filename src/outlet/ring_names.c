@@ -33,8 +33,8 @@ bool ring_write_names(struct ring *ring, const struct buffer *names, struct erro
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0)
-			return error_set(error, ERROR_SYSTEM,
-				"cannot record names in the ring: %s", strerror(errno));
+			return error_set(error, ERROR_SYSTEM, "cannot record names in the ring: %s",
+				strerror(errno));
 		done += (size_t)written;
 	}
 	ring->ledger->names += done;

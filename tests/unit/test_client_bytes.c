@@ -165,7 +165,7 @@ START_TEST(test_what_is_not_the_format)
 	fake_send_bytes(&fake, "12345678", 8);
 	expect_result(gate, WSGATE_ERROR_PROTOCOL);
 	expect_result(gate, WSGATE_ERROR_PROTOCOL);
-	ck_assert_ptr_nonnull(strstr(wsgate_error(gate), "follows record 10"));
+	ck_assert_ptr_nonnull(strstr(wsgate_error(gate), "after record 10"));
 }
 END_TEST
 

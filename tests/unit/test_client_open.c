@@ -152,10 +152,10 @@ START_TEST(test_answers_that_are_none)
 		{FRAMES_TEXT, "hello", WSGATE_ERROR_PROTOCOL, "not an outlet of the format frames"},
 		{FRAMES_HELLO, "", WSGATE_ERROR_PROTOCOL, "JSON"},
 		{FRAMES_HELLO, "[]", WSGATE_ERROR_PROTOCOL, "JSON"},
-		{FRAMES_HELLO, "{}", WSGATE_ERROR_PROTOCOL, "begin"},
-		{FRAMES_HELLO, "{\"next\":\"x\"}", WSGATE_ERROR_PROTOCOL, "begin"},
-		{FRAMES_HELLO, "{\"next\":-1}", WSGATE_ERROR_PROTOCOL, "begin"},
-		{FRAMES_HELLO, "{\"next\":5,\"missing\":5}", WSGATE_ERROR_PROTOCOL, "begin"},
+		{FRAMES_HELLO, "{}", WSGATE_ERROR_PROTOCOL, "first record"},
+		{FRAMES_HELLO, "{\"next\":\"x\"}", WSGATE_ERROR_PROTOCOL, "first record"},
+		{FRAMES_HELLO, "{\"next\":-1}", WSGATE_ERROR_PROTOCOL, "first record"},
+		{FRAMES_HELLO, "{\"next\":5,\"missing\":5}", WSGATE_ERROR_PROTOCOL, "first record"},
 	};
 	struct wsgate_options options = defaults;
 	struct wsgate *gate;
@@ -265,8 +265,8 @@ START_TEST(test_rings_that_are_none)
 		{memory_of(page + 4096, F_SEAL_SHRINK), "null", "not passed"},
 		{open("/dev/null", O_RDONLY | O_CLOEXEC), "{\"size\":4096}", "sealed"},
 		{memory_of(page + 4096, 0), "{\"size\":4096}", "sealed"},
-		{memory_of(page, F_SEAL_SHRINK), "{\"size\":4096}", "as large"},
-		{memory_of(page + 4096, F_SEAL_SHRINK), "{\"size\":8192}", "as large"},
+		{memory_of(page, F_SEAL_SHRINK), "{\"size\":4096}", "does not match"},
+		{memory_of(page + 4096, F_SEAL_SHRINK), "{\"size\":8192}", "does not match"},
 		{memory_of(page + 4095, F_SEAL_SHRINK), "{\"size\":4095}", "power of two"},
 		{memory_of(page + 12288, F_SEAL_SHRINK), "{\"size\":12288}", "power of two"},
 		{memory_of(page, F_SEAL_SHRINK), "{\"size\":0}", "power of two"},
@@ -343,7 +343,7 @@ START_TEST(test_every_result_has_a_text)
 {
 	for (int result = WSGATE_ERROR_NOT_FOUND; result <= WSGATE_END; result++)
 		ck_assert_str_ne(wsgate_strerror((enum wsgate_result)result), "unknown result");
-	ck_assert_str_eq(wsgate_error(NULL), "no memory");
+	ck_assert_str_eq(wsgate_error(NULL), "out of memory");
 }
 END_TEST
 

@@ -76,7 +76,8 @@ static struct mapping join(enum frames_mode mode, enum frames_start start, const
 	mapping.memory = take_hello(mapping.socket, &stream);
 	harness_take_record(&stream, found, sizeof(found));
 	snprintf(expected, sizeof(expected),
-		"{\"outlet\":\"test\",\"begun\":42,\"connections\":[\"ticker\",\"trades\"],%s}", answer);
+		"{\"outlet\":\"test\",\"begun\":42,\"connections\":[\"ticker\",\"trades\"],%s}",
+		answer);
 	ck_assert_str_eq(found, expected);
 	ck_assert_uint_eq(stream.length, 0);
 	buffer_release(&stream);
@@ -119,7 +120,8 @@ START_TEST(test_records_are_in_the_ring)
 	ck_assert_mem_eq(mapping.records + 32, "hello\0\0", 8);
 
 	second = join(FRAMES_MODE_RING, FRAMES_START_LIVE,
-		"\"next\":2,\"missing\":0,\"ahead\":false,\"ring\":{\"size\":65536,\"position\":40}");
+		"\"next\":2,\"missing\":0,\"ahead\":false,\"ring\":{\"size\":65536,\"position\":"
+		"40}");
 	leave(&second);
 	second = join(FRAMES_MODE_RING, FRAMES_START_OLDEST, NEW);
 	leave(&second);
@@ -174,9 +176,10 @@ START_TEST(test_cannot_write)
 	harness_open(&harness);
 	mapping = join(FRAMES_MODE_RING, FRAMES_START_DEFAULT, NEW);
 	ck_assert_int_eq(fcntl(mapping.memory, F_GETFL) & O_ACCMODE, O_RDONLY);
-	ck_assert_int_eq(fcntl(mapping.memory, F_GET_SEALS),
-		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-	ck_assert_int_eq(mprotect((void *)(uintptr_t)mapping.ring, PAGE, PROT_READ | PROT_WRITE), -1);
+	ck_assert_int_eq(
+		fcntl(mapping.memory, F_GET_SEALS), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	ck_assert_int_eq(
+		mprotect((void *)(uintptr_t)mapping.ring, PAGE, PROT_READ | PROT_WRITE), -1);
 	harness_publish_text(&harness, 0, "whole");
 	harness_turn(&harness);
 	ck_assert_mem_eq(mapping.records + 32, "whole", 5);
@@ -198,7 +201,8 @@ START_TEST(test_late_reader)
 		harness_publish(&harness, 0, OUTLET_TEXT, text, sizeof(text));
 	ck_assert_ptr_null(harness.outlet->ring.front);
 	snprintf(answer, sizeof(answer),
-		"\"next\":101,\"missing\":0,\"ahead\":false,\"ring\":{\"size\":65536,\"position\":%llu}",
+		"\"next\":101,\"missing\":0,\"ahead\":false,\"ring\":{\"size\":65536,\"position\":%"
+		"llu}",
 		(unsigned long long)harness.outlet->ring.head);
 	mapping = join(FRAMES_MODE_RING, FRAMES_START_LIVE, answer);
 	ck_assert_uint_eq(mapping.ring->head, harness.outlet->ring.head);
@@ -289,8 +293,8 @@ static void send_record(int fd, enum frames_type type, uint64_t seq, const char 
 {
 	struct buffer record = {0};
 
-	harness_append_record(&record, (uint8_t)type, seq, FRAMES_NO_CONNECTION, payload,
-		strlen(payload));
+	harness_append_record(
+		&record, (uint8_t)type, seq, FRAMES_NO_CONNECTION, payload, strlen(payload));
 	ck_assert_int_eq(send(fd, buffer_data(&record), record.length, 0), (int)record.length);
 	buffer_release(&record);
 }

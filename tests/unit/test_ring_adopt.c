@@ -57,7 +57,8 @@ static void append_batch(struct ring *ring)
 	ring_wake(ring);
 }
 
-/* --- two processes and a reader ---------------------------------------------------------------- */
+/* --- two processes and a reader ----------------------------------------------------------------
+ */
 
 static void send_descriptors(int socket, const int fds[2])
 {
@@ -184,7 +185,8 @@ START_TEST(test_readers_go_on)
 }
 END_TEST
 
-/* --- what is handed over ------------------------------------------------------------------------ */
+/* --- what is handed over ------------------------------------------------------------------------
+ */
 
 static bool adopt(struct ring *ring, const struct ring *from, struct error *error)
 {
@@ -241,8 +243,8 @@ END_TEST
 
 static void note_name(uint32_t source, const char *name, size_t length, void *context)
 {
-	buffer_append_format(context, "%u %.*s\n", source, name ? (int)length : 1,
-		name ? name : "-");
+	buffer_append_format(
+		context, "%u %.*s\n", source, name ? (int)length : 1, name ? name : "-");
 }
 
 START_TEST(test_names)
@@ -258,8 +260,8 @@ START_TEST(test_names)
 	outlet_remove_source(harness.outlet, 0);
 	ck_assert(outlet_open_ring(harness.outlet));
 	for (int i = 0; i < 1000; i++)
-		outlet_remove_source(harness.outlet,
-			outlet_add_source(harness.outlet, "passing", &harness));
+		outlet_remove_source(
+			harness.outlet, outlet_add_source(harness.outlet, "passing", &harness));
 	outlet_add_source(harness.outlet, "late", &harness);
 	ck_assert_msg(adopt(&heir, &harness.outlet->ring, &error), "%s", error.text);
 	ck_assert(ring_each_name(&heir, note_name, &names, &error));
@@ -271,7 +273,8 @@ START_TEST(test_names)
 }
 END_TEST
 
-/* --- memory ------------------------------------------------------------------------------------- */
+/* --- memory -------------------------------------------------------------------------------------
+ */
 
 static long pages(int fd)
 {
@@ -306,7 +309,8 @@ START_TEST(test_only_what_is_used_takes_memory)
 }
 END_TEST
 
-/* --- what cannot be adopted --------------------------------------------------------------------- */
+/* --- what cannot be adopted ---------------------------------------------------------------------
+ */
 
 static void spoil_magic(struct ring *ring)
 {

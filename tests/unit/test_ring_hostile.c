@@ -15,8 +15,8 @@
 
 /*
  * What a reader can do with the descriptor that it gets: nothing but read, whoever it is. A process
- * of the daemon's own user owns the memory, though, and can change its mode; it can then write to the
- * records, and nothing that the daemon goes by.
+ * of the daemon's own user owns the memory, though, and can change its mode; it can then write to
+ * the records, and nothing that the daemon goes by.
  */
 
 enum { PAGE = 4096, RING = 64 << 10, NOBODY = 65534 };
@@ -75,8 +75,7 @@ static void expect_read_only(int fd)
 	ck_assert_ptr_eq(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
 	ck_assert_int_eq(errno, EACCES);
 	ck_assert_int_eq((int)pwrite(fd, "x", 1, 0), -1);
-	ck_assert_int_eq(
-		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE), -1);
+	ck_assert_int_eq(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE), -1);
 	munmap(mapped, PAGE);
 	expect_no_resize(fd);
 }
@@ -143,7 +142,8 @@ START_TEST(test_the_same_user)
 }
 END_TEST
 
-/* --- what a process of the daemon's user can do to the daemon ---------------------------------- */
+/* --- what a process of the daemon's user can do to the daemon ----------------------------------
+ */
 
 static struct harness harness;
 
