@@ -71,6 +71,7 @@ EXTRA_DIST += \
 	tests/e2e/test_ring.py \
 	tests/e2e/test_sending.py \
 	tests/e2e/test_stats_warnings.py \
+	tests/e2e/test_structure.py \
 	tests/e2e/test_tail_frames.py \
 	tests/e2e/test_timeout.py \
 	tests/e2e/test_tls.py \
