@@ -6,14 +6,14 @@
 
 /*
  * The `frames` format, byte by byte. All numbers are little-endian. A subscriber first sends a
- * frames_hello. The daemon answers with a hello record; after it come the records of the ring. On a
+ * frames_hello. The daemon answers with a hello record, followed by the records of the ring. On a
  * writable outlet the subscriber may send records of type text and binary in the same layout.
  *
  * Each record is a header, `length` bytes of payload, and zeros up to a multiple of 8:
  *
  *     byte  0  size        of the whole record: header, payload and padding; a multiple of 8
  *           4  length      of the payload
- *           8  seq         the record's number in its outlet, from 1, without a hole but for gaps
+ *           8  seq         number of the record in its outlet, from 1, consecutive but for gaps
  *          16  time        of receipt, nanoseconds since 1970
  *          24  connection  index of the connection that the record is about
  *          28  type        one of frames_type
@@ -34,7 +34,7 @@ enum {
 	FRAMES_ALIGNMENT = 8,
 };
 
-/* As `connection`: of no connection; from a subscriber: for all of the outlet. */
+/* As `connection`: none; from a subscriber: all connections of the outlet. */
 #define FRAMES_NO_CONNECTION UINT32_C(0xffffffff)
 
 enum frames_type {
@@ -43,38 +43,37 @@ enum frames_type {
 	FRAMES_OPEN = 3,   /* the connection has opened; payload: a JSON object with the details */
 	FRAMES_CLOSE = 4,  /* the connection has closed; payload: a JSON object with the details */
 
-	/* Records are missing here; payload: frames_gap; seq: that of the last one missing. */
+	/* Records are missing here; payload: frames_gap; seq: number of the last missing one. */
 	FRAMES_GAP = 5,
 
 	/*
-	 * The connection of that index is from now on called as the payload says. Comes before the
-	 * first record of a connection that the hello did not name, and again after a gap. It has
-	 * no number of its own: seq is that of the record behind it.
+	 * The payload is the name of the connection from now on. Comes before the first record of
+	 * a connection that the hello did not name, and again after a gap. It has no number of its
+	 * own: seq is that of the record after it.
 	 */
 	FRAMES_NAME = 6,
 
 	/*
 	 * The answer to the hello; seq: of the first record to come; payload: a JSON object:
 	 *   outlet       its name
-	 *   begun        when it began to count from 1, microseconds since 1970: numbers from
-	 *                before, of an earlier daemon, say nothing about its records
+	 *   begun        when its numbering began, microseconds since 1970; earlier numbers, of a
+	 *                previous daemon, are unrelated
 	 *   connections  array of names, by connection index; null: removed
 	 *   next         number of the first record to come
-	 *   missing      how many of the records after `seq` of the hello are no longer there
-	 *   ahead        true if `seq` of the hello is newer than the newest record: the numbers
-	 *                have begun anew since, and the stream starts live
-	 *   ring         modes ring and ring-quiet: an object about the memory that comes along:
-	 *                  size      in bytes, without the page in front
+	 *   missing      number of records after `seq` of the hello that are no longer there
+	 *   ahead        true if `seq` of the hello is newer than the newest record: numbering has
+	 *                restarted since, and the stream starts live
+	 *   ring         modes ring and ring-quiet: an object that describes the memory:
+	 *                  size      bytes, without the page in front
 	 *                  position  where record `next` starts or will start
 	 */
 	FRAMES_HELLO = 7,
 
-	FRAMES_ERROR = 8, /* payload: what the subscriber did wrong, UTF-8; then the end */
+	FRAMES_ERROR = 8, /* payload: the subscriber's mistake, UTF-8; the stream ends */
 
 	/*
-	 * Modes ring and ring-quiet, for who waits on many descriptors: the subscriber sends
-	 * FRAMES_AWAIT, without payload, and gets one FRAMES_ARRIVED, without payload, when record
-	 * `seq` has been published or already has been.
+	 * Modes ring and ring-quiet, for event loops: the subscriber sends FRAMES_AWAIT and gets one
+	 * FRAMES_ARRIVED once record `seq` has been published. Both have no payload.
 	 */
 	FRAMES_AWAIT = 9,
 	FRAMES_ARRIVED = 10,
@@ -87,7 +86,7 @@ struct frames_gap {
 };
 
 /*
- * What a subscriber begins with:
+ * The greeting of a subscriber:
  *
  *     byte  0  magic    "WSGATE"
  *           6  version  1
@@ -113,7 +112,7 @@ enum {
 #define FRAMES_MAGIC "WSGATE"
 
 enum frames_start {
-	FRAMES_START_DEFAULT = 0, /* as the outlet is set */
+	FRAMES_START_DEFAULT = 0, /* as the outlet is configured */
 	FRAMES_START_LIVE = 1,    /* the next record */
 	FRAMES_START_OLDEST = 2,  /* the oldest record in the ring */
 	FRAMES_START_AFTER = 3,   /* the oldest record in the ring with a number above `seq` */
@@ -122,46 +121,45 @@ enum frames_start {
 enum frames_mode {
 	FRAMES_MODE_BYTES = 0, /* records come through the socket */
 	FRAMES_MODE_RING = 1,       /* the subscriber maps the ring, and may sleep on `wake` */
-	FRAMES_MODE_RING_QUIET = 2, /* likewise, but it never sleeps: it spins, or awaits */
+	FRAMES_MODE_RING_QUIET = 2, /* the same, but it never sleeps: it spins, or awaits */
 };
 
 /*
  * In the modes ring and ring-quiet the records stay out of the socket. The hello record brings a
- * descriptor along (SCM_RIGHTS) that can be mapped for reading, and for nothing else: one page, as
- * sysconf(_SC_PAGESIZE) has it, with a frames_ring at its start, then `size` bytes of records. What
- * has position p lies p modulo `size` bytes into them; positions only grow. A record may go on at
- * the start of the memory, so it is best mapped twice, back to back. The socket stays open: it
- * carries the names of new connections, errors, the end, and what the subscriber sends.
+ * descriptor (SCM_RIGHTS) that can be mapped for reading only: one page, of sysconf(_SC_PAGESIZE)
+ * bytes, that begins with a frames_ring, then `size` bytes of records. Position p is at offset p
+ * modulo `size` in them; positions only grow. A record may wrap around to the start of the memory, so
+ * map it twice, back to back. The socket stays open for the names of new connections, errors, the
+ * end, and the subscriber's own records.
  *
- * The records from `tail` to `head` are whole. Those before `tail` may be overwritten at any time,
- * also while they are read. So a reader at position p, which has taken its record's size from there
+ * The records from `tail` to `head` are intact. Those before `tail` may be overwritten at any time,
+ * even while they are read. So a reader at position p, which has taken its record's size from there
  *
  *     1. loads head (acquire): there is nothing to read unless p < head;
  *     2. reads the record;
- *     3. issues an acquire fence and loads tail (relaxed): if p < tail, what has been read may be
- *        anything, not even the size can be used, and the reader has been lapped.
+ *     3. issues an acquire fence and loads tail (relaxed): if p < tail, the reader has been lapped,
+ *        and all that it has read may be invalid, even the size.
  *
- * Who has been lapped goes on at `restart`, again by these steps; the seq that it finds there less
- * the one that it expected is the number of records that it has lost. The daemon stores tail,
- * issues a release fence, only then overwrites, and at last stores head (release). If the reader
- * has read a byte that was written behind the fence, then its own fence makes it see that tail, or
- * a later one.
+ * A lapped reader continues at `restart`, with these steps; the seq that it finds there minus the
+ * expected one is the number of records lost. The daemon stores tail, issues a release fence, then
+ * overwrites, and finally stores head (release). If the reader has read a byte that was written after
+ * the fence, its own fence makes it see that tail, or a later one.
  *
- * To sleep, a reader loads wake (acquire), then looks at head once more, and if there is still
- * nothing waits in futex(&wake, FUTEX_WAIT, what it has loaded); not FUTEX_PRIVATE, for the word is
- * shared. The daemon counts wake up after it has moved head, once a batch, and then wakes all.
- * A daemon that dies wakes nobody: a sleeper looks at its socket from time to time.
+ * To sleep, a reader loads wake (acquire), loads head once more, and if there is still nothing calls
+ * futex(&wake, FUTEX_WAIT, the value loaded), without FUTEX_PRIVATE, as the word is shared. The
+ * daemon increments wake after it has moved head, once a batch, and then wakes all sleepers. A daemon
+ * that dies wakes nobody: a sleeper looks at its socket from time to time.
  *
- * tests/model walks through all executions of this that C11 allows. Only of the records it says
- * nothing: that they are read while they may be overwritten makes them a data race by the letter of
- * the standard, as in every seqlock; what has been read so is thrown away.
+ * tests/model walks through all executions of this that C11 allows. It leaves out the records: reading
+ * them while they may be overwritten is a data race by the letter of the standard, as in every
+ * seqlock; such data is discarded.
  */
 struct frames_ring {
 	char magic[8];
-	uint64_t size;            /* of the records' memory: a power of two, at least a page */
-	_Atomic uint64_t tail;    /* where the oldest record starts that is safe */
-	_Atomic uint64_t head;    /* where the newest one ends */
-	_Atomic uint64_t restart; /* where a record starts, about half of the ring before head */
+	uint64_t size;            /* bytes of records: a power of two, at least a page */
+	_Atomic uint64_t tail;    /* start of the oldest record that is safe to read */
+	_Atomic uint64_t head;    /* end of the newest record */
+	_Atomic uint64_t restart; /* start of a record, about half of the ring before head */
 	_Atomic uint32_t wake;    /* counts batches */
 };
 

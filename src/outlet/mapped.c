@@ -5,9 +5,9 @@
 #include "outlet/outlet_private.h"
 
 /*
- * Subscribers that map the ring and read it themselves. Nothing here looks at where they are, for
- * nothing that they could say is to be relied on: they get what is published, a wake-up, and
- * through the socket what they cannot find in the ring.
+ * Subscribers that map the ring and read it in place. The daemon does not know where they are, as it
+ * could not rely on anything they say. It publishes records, wakes them, and sends through the socket
+ * what is not in the ring.
  */
 
 bool mapped_allow(struct outlet *outlet, struct error *error)
