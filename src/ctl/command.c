@@ -26,7 +26,7 @@ static void command_help(const struct command *command)
 	puts("\nCommon options: --json, --no-color, --socket=PATH, --timeout=TIME, --help; see wsgatectl(1).");
 }
 
-void command_misused(struct ctl *ctl, const char *format, ...)
+void command_misuse(struct ctl *ctl, const char *format, ...)
 {
 	va_list arguments;
 
@@ -62,9 +62,9 @@ void command_no_daemon(const struct error *error)
 	exit(CTL_NO_DAEMON);
 }
 
-void command_no_answer(void)
+void command_bad_answer(void)
 {
-	command_tell("what the daemon has answered is no answer to that");
+	command_tell("unexpected answer from the daemon");
 	exit(CTL_NO_DAEMON);
 }
 
@@ -114,7 +114,7 @@ int command_option(struct ctl *ctl, int argc, char **argv, const char *letters,
 			break;
 		case COMMAND_TIMEOUT:
 			if (!command_duration(optarg, &ctl->client.timeout))
-				command_misused(ctl, "--timeout must be like 500ms, 10s or 2m, not '%s'",
+				command_misuse(ctl, "--timeout must be like 500ms, 10s or 2m, not '%s'",
 					optarg);
 			break;
 		case '?':
@@ -137,9 +137,9 @@ void command_no_options(struct ctl *ctl, int argc, char **argv)
 char **command_arguments(struct ctl *ctl, int argc, char **argv, int minimum, int maximum)
 {
 	if (argc - optind < minimum)
-		command_misused(ctl, "an argument is missing");
+		command_misuse(ctl, "missing argument");
 	if (argc - optind > maximum)
-		command_misused(ctl, "unexpected argument '%s'",
+		command_misuse(ctl, "unexpected argument '%s'",
 			argv[optind + maximum]);
 	return argv + optind;
 }
@@ -149,14 +149,14 @@ json_t *command_ask(struct ctl *ctl, const char *method, json_t *parameters)
 	struct error error;
 	json_t *answer = NULL;
 
-	if (ctl->client.fd >= 0 || client_open(&ctl->client, ctl->socket, &error))
-		answer = client_call(&ctl->client, method, parameters, &error);
+	if (ctl->client.fd >= 0 || rpc_client_open(&ctl->client, ctl->socket, &error))
+		answer = rpc_client_call(&ctl->client, method, parameters, &error);
 	else
 		json_decref(parameters);
 	if (!answer)
 		command_no_daemon(&error);
 	if (!json_object_get(answer, "result") && !json_is_object(json_object_get(answer, "error")))
-		command_no_answer();
+		command_bad_answer();
 	return answer;
 }
 
@@ -256,7 +256,7 @@ json_t *command_integer(struct ctl *ctl, const char *what, const char *text)
 	errno = 0;
 	number = strtoll(text, &end, 10);
 	if (errno || end == text || *end)
-		command_misused(ctl, "%s must be a whole number, not '%s'", what, text);
+		command_misuse(ctl, "%s must be an integer, not '%s'", what, text);
 	return json_integer(number);
 }
 
@@ -266,15 +266,14 @@ void command_flush(void)
 		exit(CTL_REFUSED);
 }
 
-int command_follow(struct ctl *ctl,
-	void (*show)(struct ctl *ctl, const char *method, const json_t *parameters))
+int command_follow(struct ctl *ctl, command_follower show, void *context)
 {
 	struct error error;
 	json_t *message;
 
-	while ((message = client_next(&ctl->client, &error))) {
+	while ((message = rpc_client_next(&ctl->client, &error))) {
 		show(ctl, json_string_value(json_object_get(message, "method")),
-			json_object_get(message, "params"));
+			json_object_get(message, "params"), context);
 		command_flush();
 		json_decref(message);
 	}

@@ -4,10 +4,9 @@
 
 #include "base/alloc.h"
 #include "ctl/command.h"
+#include "ctl/commands.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
-
-static const char group[] = "Daemon";
 
 /* The members that do not have a column of their own: "code=1006 remote=true" */
 static char *event_details(const json_t *event)
@@ -67,13 +66,15 @@ static char *event_subject(const json_t *event)
 		outlet ? outlet : "");
 }
 
-/* A table of one line: those to come are unknown. */
-static void events_print(struct ctl *ctl, const char *method, const json_t *parameters)
+/* A table of one line, as those to come are unknown. */
+static void events_print(struct ctl *ctl, const char *method, const json_t *parameters,
+	void *context)
 {
 	static const struct table_column columns[4] = {{0}};
 	const char *type = json_string_value(json_object_get(parameters, "type"));
 	struct table *table;
 
+	(void)context;
 	if (!method)
 		return;
 	if (!type)
@@ -87,11 +88,12 @@ static void events_print(struct ctl *ctl, const char *method, const json_t *para
 }
 
 /* "lost" has no type of its own in its parameters; an event has. */
-static void events_print_json(struct ctl *ctl, const char *method, const json_t *parameters)
+static void events_print_json(struct ctl *ctl, const char *method, const json_t *parameters,
+	void *context)
 {
 	json_t *lost;
 
-	(void)ctl;
+	(void)ctl, (void)context;
 	if (method && strcmp(method, "lost") == 0) {
 		lost = json_pack("{s:s,s:O}", "type", "lost", "count",
 			json_object_get(parameters, "count"));
@@ -112,15 +114,22 @@ static int run_events(struct ctl *ctl, int argc, char **argv)
 	if (!following)
 		return CTL_REFUSED;
 	json_decref(following);
-	return command_follow(ctl, ctl->json ? events_print_json : events_print);
+	return command_follow(ctl, ctl->json ? events_print_json : events_print, NULL);
 }
+
+static const struct command command_events = {
+	.name = "events",
+	.arguments = "",
+	.summary = "Prints what happens, until interrupted",
+	.run = run_events,
+};
 
 static void daemon_print(struct ctl *ctl, const json_t *result)
 {
 	table_print_object(result, ctl->color);
 }
 
-/* What does not stand in the way, but somebody should know, goes where errors go. */
+/* Warnings go where errors go. */
 static void reload_print(struct ctl *ctl, const json_t *result)
 {
 	json_t *counts = json_copy((json_t *)result);
@@ -149,6 +158,13 @@ static int run_reload(struct ctl *ctl, int argc, char **argv)
 	return command_show(ctl, "reload", NULL, reload_print);
 }
 
+static const struct command command_reload = {
+	.name = "reload",
+	.arguments = "",
+	.summary = "Makes the daemon read its configuration again",
+	.run = run_reload,
+};
+
 static int run_log(struct ctl *ctl, int argc, char **argv)
 {
 	json_t *parameters = json_object();
@@ -161,6 +177,15 @@ static int run_log(struct ctl *ctl, int argc, char **argv)
 	return command_show(ctl, "log", parameters, daemon_print);
 }
 
+static const struct command command_log = {
+	.name = "log",
+	.arguments = "[LEVEL]",
+	.summary = "Shows or changes the log level",
+	.details =
+		"LEVEL is err, warning, notice, info or debug; without it, shows the current level.\n",
+	.run = run_log,
+};
+
 static int run_version(struct ctl *ctl, int argc, char **argv)
 {
 	command_no_options(ctl, argc, argv);
@@ -168,13 +193,20 @@ static int run_version(struct ctl *ctl, int argc, char **argv)
 	return command_show(ctl, "version", NULL, daemon_print);
 }
 
-static const char log_details[] =
-	"LEVEL is err, warning, notice, info or debug; without it the current one is shown.\n";
+static const struct command command_version = {
+	.name = "version",
+	.arguments = "",
+	.summary = "Shows the daemon's version and process",
+	.run = run_version,
+};
 
-const struct command commands_daemon[] = {
-	{"events", group, "", "Prints what happens, until interrupted", NULL, run_events},
-	{"reload", group, "", "Makes the daemon read its configuration again", NULL, run_reload},
-	{"log", group, "[LEVEL]", "Changes what is logged", log_details, run_log},
-	{"version", group, "", "Shows the daemon's version and process", NULL, run_version},
-	{0},
+const struct command_group commands_daemon = {
+	.title = "Daemon",
+	.commands = (const struct command *const[]){
+		&command_events,
+		&command_reload,
+		&command_log,
+		&command_version,
+		NULL,
+	},
 };

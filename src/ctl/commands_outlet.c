@@ -5,11 +5,9 @@
 
 #include "base/alloc.h"
 #include "ctl/command.h"
+#include "ctl/commands.h"
 #include "ctl/print.h"
 #include "ctl/table.h"
-#include "ctl/tail.h"
-
-static const char group[] = "Outlets";
 
 /* "ticker, binance-btc" */
 static char *outlet_from(const json_t *outlet)
@@ -71,6 +69,13 @@ static int run_outlets(struct ctl *ctl, int argc, char **argv)
 	command_arguments(ctl, argc, argv, 0, 0);
 	return command_show(ctl, "outlets", NULL, outlets_print);
 }
+
+static const struct command command_outlets = {
+	.name = "outlets",
+	.arguments = "",
+	.summary = "Lists the outlets",
+	.run = run_outlets,
+};
 
 static char *subscriber_user(const json_t *subscriber)
 {
@@ -160,18 +165,19 @@ static int run_subscribers(struct ctl *ctl, int argc, char **argv)
 	return command_show(ctl, "subscribers", parameters, subscribers_print);
 }
 
-static const char tail_details[] =
-	"Until interrupted, or until the outlet ends. Of a 'frames' outlet the payloads are\n"
-	"printed, one per line; with --json each record as an object. On a terminal, control\n"
-	"characters are shown as escapes.\n"
-	"\n"
-	"  --oldest     'frames': begin with the oldest record that the daemon still has\n"
-	"  --after=SEQ  'frames': begin with the record after number SEQ\n";
+static const struct command command_subscribers = {
+	.name = "subscribers",
+	.arguments = "[OUTLET]",
+	.summary = "Lists the subscribers",
+	.run = run_subscribers,
+};
 
-const struct command commands_outlet[] = {
-	{"outlets", group, "", "Lists the outlets", NULL, run_outlets},
-	{"subscribers", group, "[OUTLET]", "Lists the subscribers", NULL, run_subscribers},
-	{"tail", group, "[--oldest|--after=SEQ] OUTLET", "Prints an outlet's messages as they come", tail_details,
-		tail_run},
-	{0},
+const struct command_group commands_outlet = {
+	.title = "Outlets",
+	.commands = (const struct command *const[]){
+		&command_outlets,
+		&command_subscribers,
+		&command_tail,
+		NULL,
+	},
 };

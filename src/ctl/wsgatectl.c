@@ -2,6 +2,7 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,34 +10,37 @@
 
 #include "base/clock.h"
 #include "ctl/command.h"
+#include "ctl/commands.h"
 
-/* Far longer than a daemon ever is busy with something else. */
+/* Far longer than a healthy daemon takes to respond. */
 #define CTL_TIMEOUT (10 * CLOCK_NS_PER_SECOND)
 
-static const struct command *const command_tables[] = {
-	commands_connection,
-	commands_counts,
-	commands_outlet,
-	commands_daemon,
-	NULL,
+static const struct command_group *const groups[] = {
+	&commands_connection,
+	&commands_stats,
+	&commands_outlet,
+	&commands_daemon,
 };
+static const size_t group_count = sizeof(groups) / sizeof(*groups);
 
 static const struct command *ctl_find(const char *name)
 {
-	for (size_t i = 0; command_tables[i]; i++) {
-		for (const struct command *command = command_tables[i]; command->name; command++) {
-			if (strcmp(command->name, name) == 0)
-				return command;
+	for (size_t i = 0; i < group_count; i++) {
+		const struct command *const *command = groups[i]->commands;
+
+		for (; *command; command++) {
+			if (strcmp((*command)->name, name) == 0)
+				return *command;
 		}
 	}
 	return NULL;
 }
 
-static void ctl_print_commands(const struct command *command)
+static void ctl_print_commands(const struct command_group *group)
 {
-	printf("\n%s:\n", command->group);
-	for (; command->name; command++)
-		printf("  %-12s %s\n", command->name, command->summary);
+	printf("\n%s:\n", group->title);
+	for (const struct command *const *command = group->commands; *command; command++)
+		printf("  %-12s %s\n", (*command)->name, (*command)->summary);
 }
 
 static void ctl_help(void)
@@ -46,20 +50,26 @@ static void ctl_help(void)
 	     "  -s, --socket=PATH  the daemon's control socket\n"
 	     "                     [$WSGATED_SOCKET, else " RUNSTATEDIR
 	     "/wsgated/control.sock]\n"
-	     "      --timeout=TIME how long the daemon may show no sign of life:\n"
+	     "      --timeout=TIME how long to wait for a sign of life from the daemon:\n"
 	     "                     500ms, 10s, 2m; 0: forever [10s]\n"
 	     "      --json         print results as JSON, for programs\n"
 	     "      --no-color     no colours, even on a terminal (also: NO_COLOR=1)\n"
-	     "  -h, --help         this text; after a COMMAND: about that command\n"
-	     "      --version      print the version");
-	for (size_t i = 0; command_tables[i]; i++)
-		ctl_print_commands(command_tables[i]);
-	puts("\nExit status: 0 done, 1 the daemon refused, 2 wrong usage, 3 no daemon answers.");
+	     "  -h, --help         show this help; after a COMMAND, help for it\n"
+	     "      --version      show the version");
+	for (size_t i = 0; i < group_count; i++)
+		ctl_print_commands(groups[i]);
+	puts("\nExit status: 0 done, 1 refused by the daemon, 2 wrong usage, 3 no answer from a daemon.");
 }
 
-static void ctl_misused(const char *text, const char *what)
+static void __attribute__((format(printf, 1, 2), noreturn)) ctl_misuse(const char *format, ...)
 {
-	fprintf(stderr, "wsgatectl: %s%s\nTry 'wsgatectl --help'.\n", text, what);
+	va_list arguments;
+
+	fputs("wsgatectl: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputs("\nTry 'wsgatectl --help'.\n", stderr);
 	exit(CTL_USAGE);
 }
 
@@ -77,7 +87,7 @@ static void ctl_options(struct ctl *ctl, int argc, char **argv)
 			ctl->socket = optarg;
 		} else if (letter == COMMAND_TIMEOUT) {
 			if (!command_duration(optarg, &ctl->client.timeout))
-				ctl_misused("--timeout must be like 500ms, 10s or 2m, not ", optarg);
+				ctl_misuse("--timeout must be like 500ms, 10s or 2m, not '%s'", optarg);
 		} else if (letter == 'j') {
 			ctl->json = true;
 		} else if (letter == 'n') {
@@ -103,10 +113,10 @@ static const char *ctl_environment(const char *name)
 }
 
 /*
- * The C library knows how wide a character is on a terminal only in a locale with its encoding. What
- * is printed is UTF-8 whatever the environment says (LANG=C in a unit or through ssh, say), as the
- * daemon answers in it; so if the locale there is not a UTF-8 one, or is not installed, one is taken
- * that the C library always has (glibc since 2.35). Only tables depend on it.
+ * Output is UTF-8 whatever the environment says (LANG=C in a unit or through ssh, say), as the daemon
+ * answers in it. Tables need to know how wide characters are, which the C library tells only in a
+ * locale with that encoding. If the environment has none that is installed, C.UTF-8 is built in
+ * (glibc since 2.35).
  */
 static void ctl_set_locale(void)
 {
@@ -128,16 +138,16 @@ int main(int argc, char **argv)
 	ctl_set_locale();
 	ctl_options(&ctl, argc, argv);
 	if (optind == argc)
-		ctl_misused("a command is missing", "");
+		ctl_misuse("missing command");
 	ctl.command = ctl_find(argv[optind]);
 	if (!ctl.command)
-		ctl_misused("unknown command ", argv[optind]);
+		ctl_misuse("unknown command '%s'", argv[optind]);
 
 	argc -= optind;
 	argv += optind;
 	optind = 0; /* getopt(3): start anew, with the command's own options */
 	status = ctl.command->run(&ctl, argc, argv);
-	client_close(&ctl.client);
+	rpc_client_close(&ctl.client);
 	if (fclose(stdout) != 0) {
 		perror("wsgatectl: cannot write to standard output");
 		return CTL_REFUSED;

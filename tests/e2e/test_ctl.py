@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness.daemon import build_folder
+from harness.daemon import ROOT, build_folder
 from harness.subscriber import Lines
 from harness.wait import wait_until
 
@@ -41,6 +41,14 @@ def test_help_lists_every_command():
     assert done.returncode == 0
     for command in COMMANDS:
         assert re.search(rf"^\s+{command}\s", done.stdout, re.M), command
+
+
+def test_the_manual_has_every_command():
+    manual = (ROOT / "doc/wsgatectl.1.scd").read_text()
+    listed = re.findall(r"^  ([a-z-]+) +\S", ctl("--help").stdout.partition(":\n  list ")[2], re.M)
+    assert set(listed) | {"list"} == set(COMMANDS)
+    for command in COMMANDS:
+        assert re.search(rf"^\*{command}\*( |$)", manual, re.M), command
 
 
 @pytest.mark.parametrize("command", COMMANDS)

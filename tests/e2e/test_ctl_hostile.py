@@ -11,7 +11,7 @@ from harness.fake import answers, run_ctl
 
 EVIL = "\x1b[31m\x9b2J\u202eevil\u2066\x7f"
 RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-SILENT = "the daemon gives no sign of life: nothing for 0.6 s (--timeout)"
+SILENT = "the daemon has not responded for 0.6 s (--timeout)"
 LIMIT = 3 << 29  # bytes of memory for wsgatectl
 
 
@@ -113,5 +113,5 @@ def test_json_stays_the_same(run):
 def test_a_script_does_not_take_nonsense_for_closed(run, command, members):
     done = run(answers(**members), *command)
     assert done.returncode == 3
-    assert done.stderr == "wsgatectl: what the daemon has answered is no answer to that\n"
+    assert done.stderr == "wsgatectl: unexpected answer from the daemon\n"
     assert not done.stdout

@@ -96,7 +96,7 @@ def test_says_why_the_daemon_ends_it(open_frames, tail, server):
 
 @pytest.mark.parametrize("arguments, text", [
     (["--after", "x", "out"], "--after"), (["--after", "-1", "out"], "negative"),
-    (["--oldest", "--after=1", "out"], "only one"),
+    (["--oldest", "--after=1", "out"], "exclude each other"),
 ], ids=["no number", "negative", "both"])
 def test_wrong_usage(open_frames, arguments, text):
     daemon, peer = open_frames()

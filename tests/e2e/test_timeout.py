@@ -12,7 +12,7 @@ import pytest
 from harness.process import end, start
 from harness.wait import wait_until
 
-SILENT = "wsgatectl: the daemon gives no sign of life: nothing for 0.4 s (--timeout)\n"
+SILENT = "wsgatectl: the daemon has not responded for 0.4 s (--timeout)\n"
 NO_HELLO = "wsgatectl: no answer in time; is it an outlet of the format frames?\n"
 
 

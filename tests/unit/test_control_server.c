@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "control/control.h"
+#include "control/methods.h"
 
 /* A control server over a real gateway, in this process, and clients of it. */
 
@@ -732,6 +733,22 @@ START_TEST(clients_are_limited)
 }
 END_TEST
 
+START_TEST(the_man_page_has_every_method)
+{
+	FILE *file = fopen(TEST_SRCDIR "/doc/wsgated-protocol.7.scd", "r");
+	char *text = alloc_zero(1, 1 << 20), entry[64];
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_gt(fread(text, 1, (1 << 20) - 1, file), 0);
+	fclose(file);
+	for (const struct rpc_method *const *method = methods; *method; method++) {
+		snprintf(entry, sizeof(entry), "\n*%s*", (*method)->name);
+		ck_assert_msg(strstr(text, entry), "no entry for %s", (*method)->name);
+	}
+	free(text);
+}
+END_TEST
+
 Suite *server_suite(void)
 {
 	Suite *suite = suite_create("server");
@@ -745,6 +762,7 @@ Suite *server_suite(void)
 	tcase_add_test(tests, stats_have_the_thresholds_while_they_are_set);
 	tcase_add_test(tests, an_argument_has_a_limit);
 	tcase_add_test(tests, list_and_status_agree);
+	tcase_add_test(tests, the_man_page_has_every_method);
 	tcase_add_test(tests, reload_tells_what_the_program_says);
 	tcase_add_test(tests, who_leaves_waits_for_no_reload);
 	tcase_add_test(tests, a_follower_is_told_of_events);

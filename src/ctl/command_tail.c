@@ -1,5 +1,3 @@
-#include "ctl/tail.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,6 +10,8 @@
 #include "base/clock.h"
 #include "base/packet.h"
 #include "base/text.h"
+#include "ctl/command.h"
+#include "ctl/commands.h"
 #include "ctl/print.h"
 #include "wsgate.h"
 
@@ -55,7 +55,7 @@ static bool tail_receive(struct tail *tail)
 	return length > 0;
 }
 
-/* Newlines stay: they are the format's, or as good as that. */
+/* Newlines stay: they are part of the format. */
 static void tail_write(const struct tail *tail, const void *data, size_t length)
 {
 	const char *text = data, *newline;
@@ -248,7 +248,7 @@ static int tail_frames(struct ctl *ctl, struct tail *tail)
 	struct wsgate *gate;
 	enum wsgate_result result;
 
-	client_close(&ctl->client);
+	rpc_client_close(&ctl->client);
 	tail->options.timeout_ms = tail_timeout_ms(ctl);
 	result = wsgate_open(&gate, &tail->options);
 	if (result == WSGATE_OK) {
@@ -267,11 +267,11 @@ static int tail_frames(struct ctl *ctl, struct tail *tail)
 	return result == WSGATE_ERROR_REFUSED ? CTL_REFUSED : CTL_NO_DAEMON;
 }
 
-/* An outlet of these formats says nothing by itself: that the daemon lives it says on the control socket. */
+/* Outlets of these formats give no sign of life; the control socket does. */
 static void tail_check_life(struct ctl *ctl)
 {
 	json_decref(command_ask(ctl, "version", NULL));
-	client_close(&ctl->client);
+	rpc_client_close(&ctl->client);
 }
 
 /* `lines`, `json` and `packets`: through a socket of our own. */
@@ -279,7 +279,7 @@ static int tail_socket(struct ctl *ctl, struct tail *tail, const char *path, boo
 {
 	struct error error;
 
-	tail->fd = client_connect_socket(path, packets ? SOCK_SEQPACKET : SOCK_STREAM,
+	tail->fd = rpc_client_connect_socket(path, packets ? SOCK_SEQPACKET : SOCK_STREAM,
 		ctl->client.timeout, &error);
 	if (tail->fd < 0)
 		command_no_daemon(&error);
@@ -304,7 +304,7 @@ static int tail_outlet(struct ctl *ctl, struct tail *tail, const json_t *outlet)
 	if (strcmp(format, "frames") == 0)
 		return tail_frames(ctl, tail);
 	if (tail->options.start != WSGATE_START_DEFAULT)
-		command_misused(ctl, "--oldest and --after need an outlet of the format 'frames'");
+		command_misuse(ctl, "--oldest and --after require an outlet with the format 'frames'");
 	return tail_socket(ctl, tail, path, strcmp(format, "packets") == 0);
 }
 
@@ -321,19 +321,19 @@ static void tail_read_options(struct ctl *ctl, int argc, char **argv,
 
 	while ((letter = command_option(ctl, argc, argv, "s:h", letters)) != -1) {
 		if (options->start != WSGATE_START_DEFAULT)
-			command_misused(ctl, "only one of --oldest and --after can be given");
+			command_misuse(ctl, "--oldest and --after exclude each other");
 		options->start = letter == 'o' ? WSGATE_START_OLDEST : WSGATE_START_AFTER;
 		if (letter != 'a')
 			continue;
 		after = command_integer(ctl, "--after", optarg);
 		if (json_integer_value(after) < 0)
-			command_misused(ctl, "--after: record numbers are not negative");
+			command_misuse(ctl, "--after must not be negative");
 		options->after = (uint64_t)json_integer_value(after);
 		json_decref(after);
 	}
 }
 
-int tail_run(struct ctl *ctl, int argc, char **argv)
+static int run_tail(struct ctl *ctl, int argc, char **argv)
 {
 	struct tail tail = {
 		.fd = -1,
@@ -362,3 +362,17 @@ int tail_run(struct ctl *ctl, int argc, char **argv)
 	json_decref(outlets);
 	return status;
 }
+
+const struct command command_tail = {
+	.name = "tail",
+	.arguments = "[--oldest|--after=SEQ] OUTLET",
+	.summary = "Prints an outlet's messages as they come",
+	.details =
+		"Runs until interrupted, or until the outlet ends. Of a 'frames' outlet it prints the\n"
+		"payloads, one per line, or with --json each record as an object. On a terminal,\n"
+		"control characters are escaped.\n"
+		"\n"
+		"  --oldest     'frames': begin with the oldest record still in the ring\n"
+		"  --after=SEQ  'frames': begin with the record after number SEQ\n",
+	.run = run_tail,
+};

@@ -1,4 +1,4 @@
-#include "ctl/client.h"
+#include "ctl/rpc_client.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -22,8 +22,8 @@ enum {
 /* The id of the request for a sign of life. */
 #define CLIENT_ALIVE "alive"
 
-/* Connecting and sending wait for no longer. */
-static void client_limit_waits(int fd, uint64_t timeout)
+/* For connecting and sending. */
+static void rpc_client_limit_waits(int fd, uint64_t timeout)
 {
 	struct timeval limit = clock_timeval(timeout);
 
@@ -31,29 +31,29 @@ static void client_limit_waits(int fd, uint64_t timeout)
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
-static bool client_say_silent(uint64_t timeout, struct error *error)
+static bool rpc_client_say_silent(uint64_t timeout, struct error *error)
 {
 	return error_set(error, ERROR_SOCKET_TIMEOUT,
-		"the daemon gives no sign of life: nothing for %g s (--timeout)",
+		"the daemon has not responded for %g s (--timeout)",
 		(double)timeout / (double)CLOCK_NS_PER_SECOND);
 }
 
-int client_connect_socket(const char *path, int type, uint64_t timeout, struct error *error)
+int rpc_client_connect_socket(const char *path, int type, uint64_t timeout, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		error_set(error, ERROR_SYSTEM, "the path '%s' is too long for a socket", path);
+		error_set(error, ERROR_SYSTEM, "the path '%s' is too long for a UNIX socket", path);
 		return -1;
 	}
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	client_limit_waits(fd, timeout);
+	rpc_client_limit_waits(fd, timeout);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	if (fd >= 0 && errno == EAGAIN)
-		client_say_silent(timeout, error);
+		rpc_client_say_silent(timeout, error);
 	else
 		error_set(error, ERROR_SYSTEM, "cannot connect to %s: %s", path, strerror(errno));
 	if (fd >= 0)
@@ -61,14 +61,14 @@ int client_connect_socket(const char *path, int type, uint64_t timeout, struct e
 	return -1;
 }
 
-bool client_open(struct client *client, const char *path, struct error *error)
+bool rpc_client_open(struct rpc_client *client, const char *path, struct error *error)
 {
-	client->fd = client_connect_socket(path, SOCK_STREAM, client->timeout, error);
+	client->fd = rpc_client_connect_socket(path, SOCK_STREAM, client->timeout, error);
 	client->heard = clock_monotonic();
 	return client->fd >= 0;
 }
 
-void client_close(struct client *client)
+void rpc_client_close(struct rpc_client *client)
 {
 	if (client->fd >= 0)
 		close(client->fd);
@@ -79,9 +79,9 @@ void client_close(struct client *client)
 	buffer_release(&client->input);
 }
 
-/* False: the daemon takes nothing. One that has closed its side has refused the request: its answer
- * says why. */
-static bool client_send(struct client *client, const void *data, size_t length)
+/* False: the daemon does not read. If it has closed its side it has refused the request, and its
+ * answer says why: true. */
+static bool rpc_client_send(struct rpc_client *client, const void *data, size_t length)
 {
 	const uint8_t *next = data;
 	ssize_t sent;
@@ -98,26 +98,26 @@ static bool client_send(struct client *client, const void *data, size_t length)
 	return true;
 }
 
-/* The request for a sign of life is the cheapest that there is. Its id is none of the others'. */
-static bool client_ask_for_life(struct client *client)
+/* Asks for a sign of life with the cheapest request, whose id no other request has. */
+static bool rpc_client_ask_for_life(struct rpc_client *client)
 {
 	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":\"" CLIENT_ALIVE
 				      "\",\"method\":\"version\"}\n";
 
 	client->asked = clock_monotonic();
-	return client_send(client, request, sizeof(request) - 1);
+	return rpc_client_send(client, request, sizeof(request) - 1);
 }
 
-/* The daemon lives, or is to be given the whole time. */
-static void client_restart_time(struct client *client)
+/* The daemon is alive, or gets the whole time again. */
+static void rpc_client_restart_time(struct rpc_client *client)
 {
 	client->heard = clock_monotonic();
 	client->asked = 0;
 }
 
-/* The ms until something is to be done about its silence: at most half of the time without a sign
- * of life, then as long for an answer to whether it lives. -1: for ever. */
-static int client_time_left(const struct client *client)
+/* ms until its silence needs action: half of the time passes before it is asked for a sign of life,
+ * the other half before it counts as gone. -1: for ever. */
+static int rpc_client_time_left(const struct rpc_client *client)
 {
 	uint64_t half = client->timeout / 2, left;
 	uint64_t waited = clock_monotonic() - (client->asked ? client->asked : client->heard);
@@ -128,16 +128,16 @@ static int client_time_left(const struct client *client)
 	return left < CLIENT_WAIT_MAX ? (int)left : CLIENT_WAIT_MAX;
 }
 
-/* Waits for bytes; they alone are no sign of life. */
-static bool client_await(struct client *client, struct error *error)
+/* Waits for bytes, which alone are not a sign of life. */
+static bool rpc_client_await(struct rpc_client *client, struct error *error)
 {
 	struct pollfd socket = {.fd = client->fd, .events = POLLIN};
 	int wait, count;
 
 	for (;;) {
-		wait = client_time_left(client);
-		if (wait == 0 && (client->asked || !client_ask_for_life(client)))
-			return client_say_silent(client->timeout, error);
+		wait = rpc_client_time_left(client);
+		if (wait == 0 && (client->asked || !rpc_client_ask_for_life(client)))
+			return rpc_client_say_silent(client->timeout, error);
 		if (wait == 0)
 			continue;
 		count = poll(&socket, 1, wait);
@@ -146,23 +146,23 @@ static bool client_await(struct client *client, struct error *error)
 	}
 }
 
-/* False: that is too much. */
-static bool client_count(struct client *client, size_t length)
+/* False: the answer is too long. */
+static bool rpc_client_count(struct rpc_client *client, size_t length)
 {
 	size_t parts = client->received / CLIENT_PART;
 
 	client->received += length;
 	if (client->received / CLIENT_PART > parts)
-		client_restart_time(client);
+		rpc_client_restart_time(client);
 	return client->received <= CLIENT_ANSWER_MAX;
 }
 
-static bool client_receive(struct client *client, struct error *error)
+static bool rpc_client_receive(struct rpc_client *client, struct error *error)
 {
 	uint8_t *room = buffer_reserve(&client->input, CLIENT_READ_SIZE);
 	ssize_t length;
 
-	if (!client_await(client, error))
+	if (!rpc_client_await(client, error))
 		return false;
 	do
 		length = recv(client->fd, room, CLIENT_READ_SIZE, 0);
@@ -173,15 +173,15 @@ static bool client_receive(struct client *client, struct error *error)
 	if (length < 0)
 		return error_set(error, ERROR_SYSTEM, "cannot read from the daemon: %s",
 			strerror(errno));
-	if (!client_count(client, (size_t)length))
+	if (!rpc_client_count(client, (size_t)length))
 		return error_set(error, ERROR_SYSTEM, "the daemon's answer is longer than %d MiB",
 			CLIENT_ANSWER_MAX >> 20);
 	buffer_commit(&client->input, (size_t)length);
 	return true;
 }
 
-/* NULL: it is too much, or not JSON. */
-static json_t *client_parse(struct client *client, const char *line, size_t length,
+/* NULL: too many values, or not JSON. */
+static json_t *rpc_client_parse(struct rpc_client *client, const char *line, size_t length,
 	struct error *error)
 {
 	json_t *message;
@@ -194,11 +194,11 @@ static json_t *client_parse(struct client *client, const char *line, size_t leng
 	}
 	message = json_loadb(line, length, 0, NULL);
 	if (!message)
-		error_set(error, ERROR_SYSTEM, "what the daemon has answered is not JSON");
+		error_set(error, ERROR_SYSTEM, "the daemon's answer is not JSON");
 	return message;
 }
 
-static json_t *client_read(struct client *client, struct error *error)
+static json_t *rpc_client_read(struct rpc_client *client, struct error *error)
 {
 	const char *line, *newline;
 	size_t scanned = 0;
@@ -212,64 +212,64 @@ static json_t *client_read(struct client *client, struct error *error)
 		if (newline)
 			break;
 		scanned = client->input.length;
-		if (!client_receive(client, error))
+		if (!rpc_client_receive(client, error))
 			return NULL;
 	}
-	message = client_parse(client, line, (size_t)(newline - line), error);
+	message = rpc_client_parse(client, line, (size_t)(newline - line), error);
 	buffer_consume(&client->input, (size_t)(newline - line) + 1);
 	return message;
 }
 
-/* The next message that is not only a sign of life. */
-static json_t *client_read_message(struct client *client, struct error *error)
+/* The next message that is not just a sign of life. */
+static json_t *rpc_client_read_message(struct rpc_client *client, struct error *error)
 {
 	json_t *message;
 	const char *id;
 
-	while ((message = client_read(client, error))) {
+	while ((message = rpc_client_read(client, error))) {
 		id = json_string_value(json_object_get(message, "id"));
 		if (!id || strcmp(id, CLIENT_ALIVE) != 0)
 			return message;
-		client_restart_time(client);
+		rpc_client_restart_time(client);
 		json_decref(message);
 	}
 	return NULL;
 }
 
-/* Whatever the caller has done since the last message is not the daemon's time. */
-static void client_begin(struct client *client)
+/* The caller's time since the last message does not count against the daemon. */
+static void rpc_client_begin(struct rpc_client *client)
 {
-	client_restart_time(client);
+	rpc_client_restart_time(client);
 	client->received = client->values = 0;
 }
 
-json_t *client_next(struct client *client, struct error *error)
+json_t *rpc_client_next(struct rpc_client *client, struct error *error)
 {
 	json_t *message;
 
-	client_begin(client);
+	rpc_client_begin(client);
 	if (!json_array_size(client->kept))
-		return client_read_message(client, error);
+		return rpc_client_read_message(client, error);
 	message = json_incref(json_array_get(client->kept, 0));
 	json_array_remove(client->kept, 0);
 	return message;
 }
 
-static int client_append_piece(const char *data, size_t length, void *context)
+static int rpc_client_append_piece(const char *data, size_t length, void *context)
 {
 	buffer_append(context, data, length);
 	return 0;
 }
 
-/* An error without an id is about what was sent last, too. */
-static bool client_is_answer(const struct client *client, const json_t *message)
+/* An error without an id is about the last request, too. */
+static bool rpc_client_is_answer(const struct rpc_client *client, const json_t *message)
 {
 	const json_t *id = json_object_get(message, "id");
 
 	return json_is_null(id) || json_integer_value(id) == client->last_id;
 }
 
-static void client_put_by(struct client *client, json_t *message)
+static void rpc_client_put_by(struct rpc_client *client, json_t *message)
 {
 	if (client->keeps && !client->kept)
 		client->kept = json_array();
@@ -278,7 +278,7 @@ static void client_put_by(struct client *client, json_t *message)
 	json_decref(message);
 }
 
-json_t *client_call(struct client *client, const char *method, json_t *parameters,
+json_t *rpc_client_call(struct rpc_client *client, const char *method, json_t *parameters,
 	struct error *error)
 {
 	json_t *message = json_pack("{s:s,s:I,s:s,s:o}", "jsonrpc", "2.0", "id", ++client->last_id,
@@ -286,17 +286,17 @@ json_t *client_call(struct client *client, const char *method, json_t *parameter
 	struct buffer line = {0};
 	bool sent;
 
-	json_dump_callback(message, client_append_piece, &line, JSON_COMPACT);
+	json_dump_callback(message, rpc_client_append_piece, &line, JSON_COMPACT);
 	buffer_append_text(&line, "\n");
 	json_decref(message);
-	client_begin(client);
-	sent = client_send(client, buffer_data(&line), line.length);
+	rpc_client_begin(client);
+	sent = rpc_client_send(client, buffer_data(&line), line.length);
 	buffer_release(&line);
 	if (!sent) {
-		client_say_silent(client->timeout, error);
+		rpc_client_say_silent(client->timeout, error);
 		return NULL;
 	}
-	while ((message = client_read_message(client, error)) && !client_is_answer(client, message))
-		client_put_by(client, message);
+	while ((message = rpc_client_read_message(client, error)) && !rpc_client_is_answer(client, message))
+		rpc_client_put_by(client, message);
 	return message;
 }
