@@ -15,7 +15,7 @@ struct connection *method_connection(struct rpc_call *call, const json_t *parame
 
 	if (connection)
 		return connection;
-	error_set(&error, ERROR_NOT_FOUND, "there is no connection '%s'", name);
+	error_set(&error, ERROR_NOT_FOUND, "no connection named '%s'", name);
 	rpc_fail(call, &error);
 	return NULL;
 }

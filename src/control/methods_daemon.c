@@ -34,7 +34,7 @@ static void run_subscribers(struct rpc_call *call, json_t *parameters)
 	struct error error;
 
 	if (name && !outlet) {
-		error_set(&error, ERROR_NOT_FOUND, "there is no outlet '%s'", name);
+		error_set(&error, ERROR_NOT_FOUND, "no outlet named '%s'", name);
 		rpc_fail(call, &error);
 		return;
 	}

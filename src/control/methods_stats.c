@@ -58,7 +58,7 @@ static void clear_names(struct rpc_call *call, const json_t *names)
 	json_array_foreach(names, i, name) {
 		if (gateway_connection(gateway, json_string_value(name)))
 			continue;
-		error_set(&error, ERROR_NOT_FOUND, "there is no connection '%s'",
+		error_set(&error, ERROR_NOT_FOUND, "no connection named '%s'",
 			json_string_value(name));
 		rpc_fail(call, &error);
 		return;

@@ -356,7 +356,7 @@ static int run_tail(struct ctl *ctl, int argc, char **argv)
 	if (outlet) {
 		status = tail_outlet(ctl, &tail, outlet);
 	} else {
-		error_set(&error, ERROR_NOT_FOUND, "there is no outlet '%s'", name);
+		error_set(&error, ERROR_NOT_FOUND, "no outlet named '%s'", name);
 		status = command_refuse(ctl, error.name, error.text);
 	}
 	json_decref(outlets);

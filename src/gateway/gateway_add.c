@@ -18,7 +18,7 @@ static bool gateway_may_take(const struct outlet_config *outlet,
 	if (!outlet->outlet.writable || !connection->untrusted)
 		return true;
 	return error_set(error, ERROR_SETTINGS,
-		"name: the outlet '%s' takes '%s', and is writable: " SETTINGS_ONLY_TRUSTED
+		"name: the outlet '%s', which takes '%s', is writable: " SETTINGS_ONLY_TRUSTED
 		" may add connections to it",
 		outlet->outlet.name, connection->name);
 }
@@ -62,7 +62,7 @@ static bool gateway_add_implicit_outlet(struct gateway *gateway,
 
 	config->outlet.untrusted = connection->untrusted;
 	if (roster_outlet(&gateway->roster, name))
-		error_set(error, ERROR_EXISTS, "there is an outlet '%s' that does not take it", name);
+		error_set(error, ERROR_EXISTS, "an outlet named '%s' exists, and does not take it", name);
 	else
 		outlet = gateway_make_outlet(gateway, config, false, error);
 	if (!outlet) {
@@ -93,7 +93,7 @@ bool gateway_add(struct gateway *gateway, struct connection_config *config, stru
 	if (!gateway_can_change(gateway, error))
 		return false;
 	if (roster_connection(roster, config->name))
-		return error_set(error, ERROR_EXISTS, "there is a connection '%s' already",
+		return error_set(error, ERROR_EXISTS, "a connection named '%s' already exists",
 			config->name);
 	if (!gateway_may_add(gateway, config, error) ||
 		!gateway_find_takers(roster, config, &taken, error))
@@ -119,7 +119,7 @@ bool gateway_remove(struct gateway *gateway, const char *name, struct error *err
 	if (!gateway_can_change(gateway, error))
 		return false;
 	if (!connection)
-		return error_set(error, ERROR_NOT_FOUND, "there is no connection '%s'", name);
+		return error_set(error, ERROR_NOT_FOUND, "no connection named '%s'", name);
 	roster_remove_connection(roster, connection);
 	gateway_emit_connection(gateway, EVENT_TYPE_REMOVED, connection_name(connection));
 	gateway_retire(gateway, connection);

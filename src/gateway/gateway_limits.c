@@ -84,16 +84,15 @@ bool gateway_may_add(const struct gateway *gateway, const struct connection_conf
 		return true;
 	if (use.connections + untrusted_draining(gateway) >= most)
 		return error_set(error, ERROR_SETTINGS,
-			"others than root and the daemon's user have added %u connections already, as "
-			"many as they may",
+			"users other than root and the daemon's user may have added at most %u connections",
 			most);
 	untrusted_add(&use, config);
 	if (use.bytes <= bytes_max)
 		return true;
 	return error_set(error, ERROR_SETTINGS,
-		"max_message, send_queue and hold.bytes of all connections that others than root and "
-		"the daemon's user have added can be %d MiB together; with this one they would be "
-		"%" PRIu64 " MiB",
+		"max_message, send_queue and hold.bytes of connections that users other than root and "
+		"the daemon's user have added may be at most %d MiB in total; with this one they would "
+		"be %" PRIu64 " MiB",
 		UNTRUSTED_MIB, (use.bytes + (1 << 20) - 1) >> 20);
 }
 

@@ -161,7 +161,7 @@ def test_connections_of_others_do_not_keep_root_out(open_to_all, server):
         with pytest.raises(RpcError) as refused:
             other.call("add", name="more", url=server.url())
         assert refused.value.message == (
-            "others than root and the daemon's user have added 8 connections already, as many as they may")
+            "users other than root and the daemon's user may have added at most 8 connections")
         open_to_all.call("add", name="more", url=server.url(), max_message="1G")
         open_to_all.call("remove", name="more")
     other.call("remove", name="c0")
@@ -189,7 +189,7 @@ def test_connections_of_others_have_bounded_memory(open_to_all, settings):
     url = "ws://127.0.0.1:1/"
     with pytest.raises(RpcError) as refused:
         other.call("add", name="much", url=url, when="manual", **settings)
-    assert "can be 512 MiB together; with this one they would be " in refused.value.message
+    assert "at most 512 MiB in total; with this one they would be " in refused.value.message
     other.call("add", name="less", url=url, when="manual", hold={"bytes": "509M"})
     with pytest.raises(RpcError):
         other.call("add", name="more", url=url, when="manual")

@@ -75,7 +75,7 @@ def test_what_subscribers_write_goes_to_no_server_of_others(start_daemon, make_s
     with pytest.raises(RpcError) as refused:
         other.call("add", name="ex-evil", url=theirs.url())
     assert refused.value.err == "WEBSOCKET-ERROR"
-    assert refused.value.message == ("name: the outlet 'orders' takes 'ex-evil', and is writable: "
+    assert refused.value.message == ("name: the outlet 'orders', which takes 'ex-evil', is writable: "
                                      "only root and the daemon's user may add connections to it")
     other.call("add", name="evil", url=theirs.url())
     with Lines(daemon.path("all.sock")) as reader:

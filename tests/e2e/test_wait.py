@@ -235,7 +235,7 @@ def test_an_outlet_can_be_looked_at_while_it_delivers_the_rest(start_daemon, bad
     wait_until(lambda: outlet(daemon, "held")["messages"] == 3000)
     daemon.signal(signal.SIGTERM)
     wait_until(lambda: daemon.call("list") == [])
-    with pytest.raises(RpcError, match="there is no connection 'feed'"):
+    with pytest.raises(RpcError, match="no connection named 'feed'"):
         daemon.status("feed")
     wait_until(lambda: [line["name"] for line in daemon.call("outlets")] == ["held"])
     assert outlet(daemon, "held")["messages"] == 3000 and outlet(daemon, "held")["from"] == []

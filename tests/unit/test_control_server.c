@@ -284,7 +284,7 @@ static void check_call(struct peer *peer, const char *method, const char *parame
 	free(text);
 }
 
-#define NOT_FOUND "-32000 NOT-FOUND: there is no connection 'nope'"
+#define NOT_FOUND "-32000 NOT-FOUND: no connection named 'nope'"
 
 static const struct {
 	const char *method;
@@ -303,7 +303,7 @@ static const struct {
 	{"send", "{\"name\":\"nope\",\"text\":\"\"}", NOT_FOUND},
 	{"ping", "{\"name\":\"nope\"}", NOT_FOUND},
 	{"remove", "{\"name\":\"nope\"}", "-32000 NOT-FOUND: "},
-	{"subscribers", "{\"outlet\":\"nope\"}", "-32000 NOT-FOUND: there is no outlet 'nope'"},
+	{"subscribers", "{\"outlet\":\"nope\"}", "-32000 NOT-FOUND: no outlet named 'nope'"},
 
 	{"is-open", "[\"refused\"]", "false"},
 	{"warnings", "{}", "[]"},

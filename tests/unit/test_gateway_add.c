@@ -74,9 +74,9 @@ END_TEST
 START_TEST(names_are_there_once)
 {
 	start_gateway(A "outlets = ( { name = \"o\"; from = [ \"a\" ]; } );\n");
-	assert_refused("name = \"a\"; " URL, true, ERROR_EXISTS, "there is a connection 'a' already");
+	assert_refused("name = \"a\"; " URL, true, ERROR_EXISTS, "a connection named 'a' already exists");
 	assert_refused("name = \"o\"; " URL, true, ERROR_EXISTS,
-		"there is an outlet 'o' that does not take it");
+		"an outlet named 'o' exists, and does not take it");
 	ck_assert(!gateway_remove(fixture.gateway, "o", &error));
 	ck_assert_str_eq(error.name, ERROR_NOT_FOUND);
 	ck_assert_uint_eq(connection_count(), 1);
@@ -133,10 +133,10 @@ START_TEST(untrusted_connections_are_few)
 		snprintf(text, sizeof(text), "name = \"u%d\"; " URL, i);
 		ck_assert(add(text, false));
 	}
-	assert_refused("name = \"more\"; " URL, false, ERROR_SETTINGS, "4 connections already");
+	assert_refused("name = \"more\"; " URL, false, ERROR_SETTINGS, "at most 4 connections");
 	ck_assert(add("name = \"trusted\"; " URL, true));
 	ck_assert(gateway_remove(fixture.gateway, "u0", &error));
-	assert_refused("name = \"more\"; " URL, false, ERROR_SETTINGS, "4 connections already");
+	assert_refused("name = \"more\"; " URL, false, ERROR_SETTINGS, "at most 4 connections");
 	TURN_UNTIL(add("name = \"more\"; " URL, false));
 }
 END_TEST
@@ -146,7 +146,7 @@ START_TEST(untrusted_connections_share_their_memory)
 	start_gateway(A);
 	ck_assert(add("name = \"b\"; max_message = \"300M\"; " URL, false));
 	assert_refused("name = \"c\"; max_message = \"300M\"; " URL, false, ERROR_SETTINGS,
-		"512 MiB together");
+		"at most 512 MiB in total");
 	ck_assert(add("name = \"c\"; max_message = \"300M\"; " URL, true));
 	ck_assert(add("name = \"d\"; " URL, false));
 }
