@@ -4,6 +4,7 @@
 #include "gateway/redirect.h"
 #include "gateway/settings_private.h"
 #include "net/net.h"
+#include "net/tls_certificate.h"
 #include "net/url.h"
 #include "ws/handshake.h"
 #include "ws/protocol.h"

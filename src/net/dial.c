@@ -15,9 +15,7 @@
 #include "net/address.h"
 #include "net/net_private.h"
 #include "net/race.h"
-#include "net/tunnel.h"
-
-enum { DIAL_PROXY_READ = 4096 };
+#include "net/tunnel_io.h"
 
 /*
  * The way of a dial: resolve and race side by side (addresses may come late), then the tunnel
@@ -30,13 +28,13 @@ struct dial {
 	dial_done done;
 	void *context;
 	struct event deadline;
-	struct event io;   /* the start, then the tunnel, then the TLS handshake */
+	struct event io;   /* the start, then the TLS handshake */
 	uint64_t started;  /* ns; of the phase */
 	struct resolve *resolve;
 	size_t selected;       /* addresses that may be connected to */
 	struct race *race;     /* NULL: connected */
 	struct stream *stream; /* NULL: not yet connected */
-	struct tunnel tunnel;
+	struct tunnel_io tunnel;
 	struct tls_load *load; /* NULL: the TLS files are not being read */
 	enum { DIAL_REACHING, DIAL_TUNNELLING, DIAL_SECURING } phase;
 	struct dial_report report;
@@ -181,93 +179,23 @@ static void dial_reached(struct dial *dial)
 		dial_end(dial, NULL);
 }
 
-static enum stream_status dial_send_to_proxy(struct dial *dial, struct error *error)
-{
-	struct buffer *out = &dial->tunnel.out;
-	enum stream_status status = STREAM_OK;
-	size_t sent;
-
-	while (out->length && status == STREAM_OK) {
-		status = stream_write(dial->stream, buffer_data(out), out->length, &sent, error);
-		buffer_consume(out, sent);
-	}
-	return status;
-}
-
-/* Takes no more off the socket than is for the tunnel: what follows is for the stream's reader. */
-static enum stream_status dial_receive_from_proxy(struct dial *dial, enum tunnel_status *tunnel,
-	struct error *error)
-{
-	char data[DIAL_PROXY_READ];
-	size_t used, length;
-	ssize_t there;
-
-	there = recv(dial->stream->fd, data, sizeof(data), MSG_PEEK);
-	if (there == 0)
-		return STREAM_END;
-	if (there < 0 && (errno == EAGAIN || errno == EINTR))
-		return STREAM_WANT_READ;
-	if (there < 0) {
-		error_set(error, ERROR_SOCKET_CONNECT, "connection lost: %s", strerror(errno));
-		return STREAM_ERROR;
-	}
-	*tunnel = tunnel_receive(&dial->tunnel, data, (size_t)there, &used, error);
-	return used ? stream_read(dial->stream, data, used, &length, error) : STREAM_OK;
-}
-
-static void dial_tunnel(evutil_socket_t fd, short events, void *context);
-
-static void dial_tunnel_failed(struct dial *dial, enum stream_status status, struct error *error)
-{
-	dial->report.proxy_us = dial_elapsed_us(dial);
-	if (status == STREAM_END)
-		tunnel_closed(&dial->tunnel, error);
-	else if (status == STREAM_ERROR && !tunnel_refused(&dial->tunnel, error))
-		error->name = ERROR_SOCKET_CONNECT; /* there was no connection yet to be closed */
-	dial_fail(dial, error);
-}
-
-/* The next round begins after a poll, so that a proxy that never stops cannot stop us. */
-static void dial_await_proxy(struct dial *dial, enum stream_status status)
-{
-	bool sends = status == STREAM_WANT_WRITE || dial->tunnel.out.length;
-
-	dial_wait(dial, sends ? EV_WRITE : EV_READ, dial_tunnel);
-}
-
-/* One round with the proxy; at the end the stream leads to the server. */
-static void dial_tunnel(evutil_socket_t fd, short events, void *context)
+static void dial_on_tunnel(struct error *error, void *context)
 {
 	struct dial *dial = context;
-	enum tunnel_status tunnel = TUNNEL_MORE;
-	enum stream_status status;
-	struct error error;
 
-	(void)fd, (void)events;
-	status = dial_send_to_proxy(dial, &error);
-	if (status == STREAM_OK)
-		status = dial_receive_from_proxy(dial, &tunnel, &error);
-
-	if (status == STREAM_END || status == STREAM_ERROR || tunnel == TUNNEL_FAILED) {
-		dial_tunnel_failed(dial, status, &error);
-	} else if (tunnel == TUNNEL_OPEN) {
-		dial->report.proxy_us = dial_elapsed_us(dial);
+	dial->report.proxy_us = dial_elapsed_us(dial);
+	if (error)
+		dial_fail(dial, error);
+	else
 		dial_reached(dial);
-	} else {
-		dial_await_proxy(dial, status);
-	}
 }
 
 static void dial_start_tunnel(struct dial *dial)
 {
-	struct error error;
-
 	dial->phase = DIAL_TUNNELLING;
 	dial->started = clock_monotonic();
-	if (tunnel_start(&dial->tunnel, dial->settings.proxy, dial->settings.url, &error))
-		dial_tunnel(-1, 0, dial);
-	else
-		dial_fail(dial, &error);
+	tunnel_io_start(&dial->tunnel, dial->net->base, dial->stream, dial->settings.proxy,
+		dial->settings.url, dial_on_tunnel, dial);
 }
 
 static void dial_lost(struct dial *dial)
@@ -414,7 +342,7 @@ static void dial_format_timeout(const struct dial *dial, struct error *error)
 			"timed out after %s in the TLS handshake with %s", after, name);
 	else if (dial->phase == DIAL_REACHING)
 		dial_format_reaching_timeout(dial, after, error);
-	else if (!tunnel_refused(&dial->tunnel, error))
+	else if (!tunnel_refused(&dial->tunnel.tunnel, error))
 		error_set(error, ERROR_SOCKET_TIMEOUT,
 			"timed out after %s waiting for the tunnel to %s", after, name);
 }
@@ -521,7 +449,7 @@ void dial_cancel(struct dial *dial)
 	event_del(&dial->io);
 	resolve_free(dial->resolve);
 	race_free(dial->race);
-	tunnel_release(&dial->tunnel);
+	tunnel_io_stop(&dial->tunnel);
 	tls_load_cancel(dial->load);
 	stream_close(dial->stream);
 	dial_report_release(&dial->report);

@@ -13,16 +13,20 @@ libnet_a_SOURCES = \
 	src/net/stream.c src/net/stream.h \
 	src/net/tcp.c src/net/tcp.h \
 	src/net/tls.c src/net/tls.h \
+	src/net/tls_cache.c src/net/tls_cache.h \
 	src/net/tls_certificate.c src/net/tls_certificate.h \
+	src/net/tls_client.c src/net/tls_client.h \
 	src/net/tls_guard.c src/net/tls_guard.h \
 	src/net/tls_loader.c src/net/tls_loader.h \
 	src/net/tls_material.c src/net/tls_material.h \
 	src/net/tls_sessions.c src/net/tls_sessions.h \
+	src/net/tls_settings.c src/net/tls_settings.h \
 	src/net/tls_stores.c src/net/tls_stores.h \
 	src/net/tls_trust.c src/net/tls_trust.h \
 	src/net/tls_verify.c src/net/tls_verify.h \
 	src/net/tunnel.c src/net/tunnel.h \
 	src/net/tunnel_http.c \
+	src/net/tunnel_io.c src/net/tunnel_io.h \
 	src/net/tunnel_socks.c \
 	src/net/url.c src/net/url.h
 NET_LIBS = libnet.a $(BASE_LIBS) $(EVENT_LIBS) $(SSL_LIBS) $(IDN_LIBS)

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "net/net_private.h"
+#include "net/tls_cache.h"
 
 bool net_check_server(const char *text, struct error *error)
 {

@@ -6,6 +6,11 @@
 #include "base/error.h"
 #include "net/tls.h"
 
+/* True if a pin, or a name for SNI and verification, is well-formed; else ERROR_WEBSOCKET, with a
+ * text that follows the name of the setting ("must be …"). */
+bool tls_check_pin(const char *pin, struct error *error);
+bool tls_check_server_name(const char *name, struct error *error);
+
 /* Whether the server's public key is one of the pins, or there are none. `server` names the peer in
  * the error. */
 bool tls_certificate_pinned(const X509 *certificate, const struct tls_settings *settings,

@@ -8,32 +8,6 @@
 #include "base/file.h"
 #include "net/tls_guard.h"
 
-const struct choice tls_versions[] = {
-	{"1.2", TLS_VERSION_1_2},
-	{"1.3", TLS_VERSION_1_3},
-	{0},
-};
-
-void tls_use_version(SSL_CTX *context, enum tls_version minimum)
-{
-	SSL_CTX_set_min_proto_version(
-		context, minimum == TLS_VERSION_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-}
-
-bool tls_use_ciphers(SSL_CTX *context, const char *list, struct error *error)
-{
-	if (list ? SSL_CTX_set_cipher_list(context, list) : tls_guard_drop_dhe(context))
-		return true;
-	return error_set(error, ERROR_WEBSOCKET, "TLS cipher list '%s' cannot be used: %s",
-		list ? list : "default", tls_reason(ERR_peek_error()));
-}
-
-int tls_no_passphrase(char *buffer, int size, int writing, void *context)
-{
-	(void)buffer, (void)size, (void)writing, (void)context;
-	return -1;
-}
-
 /* What OpenSSL gets when a private key is encrypted. */
 struct tls_passphrase {
 	const char *text; /* NULL: none */

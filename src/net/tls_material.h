@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "net/tls.h"
+#include "net/tls_settings.h"
 #include "net/tls_stores.h"
 
 /* What the files of the settings hold; each member may be NULL. References to what OpenSSL shares,
@@ -30,12 +30,5 @@ void tls_material_release(struct tls_material *material);
 /* Gives a client its certificate, if there is one. */
 bool tls_material_use(const struct tls_material *material, SSL *ssl,
 	const struct tls_settings *settings, struct error *error);
-
-/* Of the settings, on a new context. */
-void tls_use_version(SSL_CTX *context, enum tls_version minimum);
-bool tls_use_ciphers(SSL_CTX *context, const char *list, struct error *error);
-
-/* Without it OpenSSL would ask for the passphrase of a key on the terminal. */
-int tls_no_passphrase(char *buffer, int size, int writing, void *context);
 
 #endif

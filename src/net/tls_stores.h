@@ -4,7 +4,7 @@
 #include <openssl/types.h>
 #include <stdint.h>
 
-#include "net/tls.h"
+#include "net/tls_settings.h"
 
 /*
  * Whom to trust, read once from each set of files and shared by all that name them, for as long as

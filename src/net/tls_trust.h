@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "net/stamp.h"
-#include "net/tls.h"
+#include "net/tls_settings.h"
 
 /* The files of whom a client trusts: certificate authorities, and what they have revoked.
  * Zero-initialised is no file. */

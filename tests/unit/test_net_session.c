@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "net/tls_certificate.h"
 #include "test_net.h"
 
 /* What TLS does beyond a handshake: pins, resumption, passphrases, the key log, the report. */
