@@ -7,6 +7,9 @@ int main(void)
 	SRunner *runner = srunner_create(rpc_suite());
 	int failed;
 
+	srunner_add_suite(runner, rpc_request_suite());
+	srunner_add_suite(runner, report_suite());
+	srunner_add_suite(runner, control_turns_suite());
 	srunner_add_suite(runner, json_config_suite());
 	srunner_add_suite(runner, server_suite());
 	srunner_run_all(runner, CK_NORMAL);
