@@ -80,6 +80,18 @@ void text_format_duration(char text[TEXT_DURATION_SIZE], uint64_t ns)
 		snprintf(text, TEXT_DURATION_SIZE, "%.6gs", (double)ns / CLOCK_NS_PER_SECOND);
 }
 
+void text_format_size(char text[TEXT_SIZE_SIZE], uint64_t bytes)
+{
+	const struct text_unit *largest = size_units;
+
+	for (const struct text_unit *unit = size_units; unit->suffix; unit++) {
+		if (bytes >= unit->factor && bytes % unit->factor == 0)
+			largest = unit;
+	}
+	snprintf(text, TEXT_SIZE_SIZE, "%llu%s", (unsigned long long)(bytes / largest->factor),
+		largest->suffix);
+}
+
 void text_printable(char *out, size_t size, const void *data, size_t length)
 {
 	static const char cut[] = "...";

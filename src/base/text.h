@@ -18,6 +18,10 @@ bool text_parse_size(const char *text, uint64_t *bytes);
 enum { TEXT_DURATION_SIZE = 32 };
 void text_format_duration(char text[TEXT_DURATION_SIZE], uint64_t ns);
 
+/* The same for sizes: 1,048,576 bytes are "1M". */
+enum { TEXT_SIZE_SIZE = 32 };
+void text_format_size(char text[TEXT_SIZE_SIZE], uint64_t bytes);
+
 /*
  * Quotes what a peer sent for the text of an error: at most size - 1 characters, cut with "..." if
  * there is more, and '?' for what is not printable ASCII.

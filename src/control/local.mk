@@ -8,6 +8,7 @@ libcontrol_a_SOURCES = \
 	src/control/method_context.c src/control/method_context.h \
 	src/control/methods.c src/control/methods.h \
 	src/control/methods_add.c \
+	src/control/methods_config.c \
 	src/control/methods_connect.c \
 	src/control/methods_connection.c \
 	src/control/methods_daemon.c \

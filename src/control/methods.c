@@ -14,6 +14,7 @@ const struct rpc_method *const methods[] = {
 	&method_outlets,
 	&method_subscribers,
 	&method_events,
+	&method_config,
 	&method_stats,
 	&method_clear,
 	&method_warn,

@@ -28,6 +28,9 @@ extern const struct rpc_method method_unwarn;
 extern const struct rpc_method method_warn;
 extern const struct rpc_method method_warnings;
 
+/* methods_config.c */
+extern const struct rpc_method method_config;
+
 /* methods_daemon.c */
 extern const struct rpc_method method_events;
 extern const struct rpc_method method_log;

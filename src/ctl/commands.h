@@ -13,6 +13,7 @@ struct command_group {
 extern const struct command_group commands_connection;
 extern const struct command_group commands_stats;
 extern const struct command_group commands_outlet;
+extern const struct command_group commands_config;
 extern const struct command_group commands_daemon;
 
 /* Those with a file of their own: command_NAME.c. */

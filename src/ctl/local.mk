@@ -7,6 +7,7 @@ wsgatectl_SOURCES = \
 	src/ctl/command_tail.c \
 	src/ctl/command_warnings.c \
 	src/ctl/commands.h \
+	src/ctl/commands_config.c \
 	src/ctl/commands_connection.c \
 	src/ctl/commands_daemon.c \
 	src/ctl/commands_outlet.c \

@@ -19,6 +19,7 @@ static const struct command_group *const groups[] = {
 	&commands_connection,
 	&commands_stats,
 	&commands_outlet,
+	&commands_config,
 	&commands_daemon,
 };
 static const size_t group_count = sizeof(groups) / sizeof(*groups);

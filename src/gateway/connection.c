@@ -79,7 +79,7 @@ void connection_change(struct connection *connection, struct connection_config *
 	bool gave_up = connection_gave_up(connection);
 
 	if (change == SETTINGS_SAME) {
-		former->untrusted = config->untrusted;
+		connection_config_take_origin(former, config);
 		connection_config_free(config);
 		return;
 	}

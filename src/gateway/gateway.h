@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "gateway/connection.h"
 #include "gateway/settings.h"
+#include "gateway/settings_effective.h"
 #include "gateway/warnings.h"
 #include "outlet/outlet.h"
 
@@ -117,6 +118,10 @@ struct log *gateway_log(const struct gateway *gateway);
 /* NULL: none has that name. */
 struct connection *gateway_connection(const struct gateway *gateway, const char *name);
 struct outlet *gateway_outlet(const struct gateway *gateway, const char *name);
+
+/* The settings of an outlet; false: none has that name. */
+bool gateway_visit_outlet(const struct gateway *gateway, const char *name, settings_visit *visit,
+	void *context);
 
 /* In the order of the configuration; valid until something is added or removed. */
 struct connection *const *gateway_connections(const struct gateway *gateway, size_t *count);

@@ -25,6 +25,7 @@ struct gateway_outlet *gateway_outlet_new(struct outlet *outlet)
 void gateway_outlet_free(struct gateway_outlet *entry)
 {
 	string_list_release(&entry->from);
+	settings_origins_release(entry->origins);
 	free(entry);
 }
 
@@ -34,6 +35,8 @@ struct outlet_config gateway_outlet_config(const struct gateway_outlet *entry)
 		.outlet = *outlet_settings(entry->outlet),
 		.from = entry->from,
 		.implicit = entry->implicit,
+		.origins = entry->origins,
+		.line = entry->line,
 	};
 }
 
@@ -43,7 +46,23 @@ void gateway_outlet_configure(struct gateway_outlet *entry, struct outlet_config
 	entry->from = config->from;
 	config->from = (struct string_list){0};
 	entry->implicit = config->implicit;
+	settings_origins_release(entry->origins);
+	entry->origins = settings_origins_hold(config->origins);
+	entry->line = config->line;
 	outlet_config_free(config);
+}
+
+bool gateway_visit_outlet(const struct gateway *gateway, const char *name, settings_visit *visit,
+	void *context)
+{
+	const struct gateway_outlet *entry = roster_outlet(&gateway->roster, name);
+	struct outlet_config config;
+
+	if (!entry)
+		return false;
+	config = gateway_outlet_config(entry);
+	outlet_config_visit(&config, visit, context);
+	return true;
 }
 
 /* --- its connections ------------------------------------------------------------------------- */

@@ -18,6 +18,8 @@ struct gateway_outlet {
 	struct outlet *outlet;
 	struct string_list from; /* names or globs */
 	bool implicit;           /* it takes the connection of its own name, which no other takes */
+	struct settings_origins *origins; /* of its settings */
+	unsigned line;
 };
 
 /* A removed outlet: it delivers what it has, until the deadline. */

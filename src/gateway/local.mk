@@ -39,14 +39,19 @@ libgateway_a_SOURCES = \
 	src/gateway/session.c src/gateway/session.h src/gateway/session_private.h \
 	src/gateway/session_receiving.c \
 	src/gateway/session_sending.c \
-	src/gateway/settings.c src/gateway/settings.h \
+	src/gateway/settings.h \
 	src/gateway/settings_check.c \
 	src/gateway/settings_check_connection.c \
+	src/gateway/settings_config.c src/gateway/settings_config.h \
+	src/gateway/settings_effective.c src/gateway/settings_effective.h \
+	src/gateway/settings_gateway.c \
 	src/gateway/settings_kind.c src/gateway/settings_kind.h \
 	src/gateway/settings_kind_json.c \
 	src/gateway/settings_kind_lists.c \
 	src/gateway/settings_kind_numbers.c \
 	src/gateway/settings_kind_texts.c \
+	src/gateway/settings_load.c \
+	src/gateway/settings_origin.c src/gateway/settings_origin.h \
 	src/gateway/settings_private.h \
 	src/gateway/settings_problem.c \
 	src/gateway/settings_read.c \

@@ -133,8 +133,7 @@ static void reload_on_loaded(void *context)
 		reload_on_changed(false, &none, reload);
 		return;
 	}
-	load->restart = load->settings->restart;
-	load->settings->restart = (struct string_list){0};
+	load->restart = string_list_copy(&load->settings->restart);
 	gateway_change(reload->gateway, load->settings, &load->problems, &callbacks, reload);
 }
 

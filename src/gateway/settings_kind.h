@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/json_put.h"
 #include "gateway/settings.h"
 
 /*
@@ -41,14 +42,28 @@ struct setting_kind {
 	/* False for an empty text or list, as if the setting were not there. */
 	bool (*is_set)(const struct setting *setting, const void *member);
 
+	/*
+	 * Puts the value as JSON, texts as the file would have them; null: not set. `masked`: without
+	 * what may be a secret; kinds that can hold none ignore it.
+	 */
+	void (*put)(const struct setting *setting, const void *member, struct json_writer *json,
+		const char *name, bool masked);
+
 	/* The file that the value names, of several the one of that index; NULL: there are no more.
 	 * Of kinds whose values name files. */
 	const char *(*file)(const void *member, size_t index);
 
-	/* Of numbers that the file has as text: false if the text is not one; what is expected. */
+	/* Of numbers that the file has as text: false if the text is not one; the other way round,
+	 * at most SETTING_AMOUNT_SIZE bytes; and what is expected. */
 	bool (*parse)(const char *text, uint64_t *amount);
+	void (*format)(char *text, uint64_t amount);
 	const char *expected;
 };
+
+enum { SETTING_AMOUNT_SIZE = 32 };
+
+/* In place of what may be a secret. */
+#define SETTING_MASK "***"
 
 extern const struct setting_kind setting_kind_bool;     /* bool */
 extern const struct setting_kind setting_kind_integer;  /* int, unsigned or uint64_t, not negative */
@@ -59,6 +74,7 @@ extern const struct setting_kind setting_kind_mode;     /* mode_t */
 extern const struct setting_kind setting_kind_choice;   /* an enum or int: one of `choices` */
 
 extern const struct setting_kind setting_kind_string; /* char *, one line */
+extern const struct setting_kind setting_kind_url;    /* char *, shown without logins and queries */
 extern const struct setting_kind setting_kind_text;   /* char *, any text */
 extern const struct setting_kind setting_kind_name;   /* char *, of a connection or outlet */
 extern const struct setting_kind setting_kind_file;   /* char *, absolute path of a file */
@@ -94,12 +110,14 @@ char *setting_read_path(const struct setting_reading *reading, const config_sett
 /* What kinds of `char *` have in common. */
 #define SETTING_KIND_TEXT                                                                          \
 	.init = setting_text_init, .copy = setting_text_copy, .release = setting_text_release,     \
-	.equal = setting_text_equal, .is_set = setting_text_is_set
+	.equal = setting_text_equal, .is_set = setting_text_is_set, .put = setting_text_put
 void setting_text_init(const struct setting *setting, void *member);
 void setting_text_copy(const struct setting *setting, void *member, const void *source);
 void setting_text_release(const struct setting *setting, void *member);
 bool setting_text_equal(const struct setting *setting, const void *one, const void *other);
 bool setting_text_is_set(const struct setting *setting, const void *member);
+void setting_text_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked);
 
 /* The string of such a member, and another one, which the member takes over. Some members are
  * `const char *`, because only the settings write them. */

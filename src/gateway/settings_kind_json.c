@@ -1,5 +1,4 @@
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,21 +10,12 @@
 
 /* A setting that takes any value of the file, and keeps it as JSON. */
 
-/* The shortest decimal text that gives the same double again. */
-static void json_put_double(struct json_writer *json, const char *name, double number)
+static void json_put_float(struct json_writer *json, const char *name, double number)
 {
-	char text[32];
-
-	if (!isfinite(number)) {
-		json_put_raw(json, name, "null");
-		return;
-	}
-	for (int precision = 15; precision <= 17; precision++) {
-		snprintf(text, sizeof(text), "%.*g", precision, number);
-		if (strtod(text, NULL) == number)
-			break;
-	}
-	json_put_raw(json, name, text);
+	if (isfinite(number))
+		json_put_real(json, name, number);
+	else
+		json_put_null(json, name);
 }
 
 static bool json_put_value(struct json_writer *json, const char *name,
@@ -66,7 +56,6 @@ static bool json_put_compound(struct json_writer *json, const char *name,
 static bool json_put_value(struct json_writer *json, const char *name,
 	const struct setting_reading *reading, const config_setting_t *value)
 {
-	char number[32];
 	const char *text;
 
 	switch (config_setting_type(value)) {
@@ -77,11 +66,10 @@ static bool json_put_value(struct json_writer *json, const char *name,
 		return text != NULL;
 	case CONFIG_TYPE_INT:
 	case CONFIG_TYPE_INT64:
-		snprintf(number, sizeof(number), "%lld", config_setting_get_int64(value));
-		json_put_raw(json, name, number);
+		json_put_integer(json, name, config_setting_get_int64(value));
 		return true;
 	case CONFIG_TYPE_FLOAT:
-		json_put_double(json, name, config_setting_get_float(value));
+		json_put_float(json, name, config_setting_get_float(value));
 		return true;
 	case CONFIG_TYPE_BOOL:
 		json_put_boolean(json, name, config_setting_get_bool(value));
@@ -103,7 +91,21 @@ static void json_read(const struct setting_reading *reading, void *member)
 	buffer_release(&text);
 }
 
+static void json_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	const char *text = setting_text(member);
+
+	(void)setting, (void)masked;
+	json_put_raw(json, name, text ? text : "null");
+}
+
 const struct setting_kind setting_kind_json = {
 	.read = json_read,
-	SETTING_KIND_TEXT,
+	.init = setting_text_init,
+	.copy = setting_text_copy,
+	.release = setting_text_release,
+	.equal = setting_text_equal,
+	.is_set = setting_text_is_set,
+	.put = json_put,
 };

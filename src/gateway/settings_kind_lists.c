@@ -61,7 +61,23 @@ static bool strings_is_set(const struct setting *setting, const void *member)
 	return ((const struct string_list *)member)->count > 0;
 }
 
+static void strings_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	const struct string_list *list = member;
+
+	(void)setting;
+	json_put_array(json, name);
+	for (size_t i = 0; i < list->count; i++) {
+		const char *text = masked ? SETTING_MASK : list->items[i];
+
+		json_put_string(json, NULL, text, strlen(text));
+	}
+	json_put_array_end(json);
+}
+
 const struct setting_kind setting_kind_strings = {
+	.put = strings_put,
 	.read = strings_read,
 	.init = setting_init_nothing,
 	.copy = strings_copy,
@@ -134,7 +150,20 @@ static bool integers_is_set(const struct setting *setting, const void *member)
 	return ((const struct integer_list *)member)->count > 0;
 }
 
+static void integers_put(const struct setting *setting, const void *member,
+	struct json_writer *json, const char *name, bool masked)
+{
+	const struct integer_list *list = member;
+
+	(void)setting, (void)masked;
+	json_put_array(json, name);
+	for (size_t i = 0; i < list->count; i++)
+		json_put_number(json, NULL, list->items[i]);
+	json_put_array_end(json);
+}
+
 const struct setting_kind setting_kind_integers = {
+	.put = integers_put,
 	.read = integers_read,
 	.init = setting_init_nothing,
 	.copy = integers_copy,
@@ -201,7 +230,23 @@ static bool headers_is_set(const struct setting *setting, const void *member)
 	return ((const struct header_list *)member)->count > 0;
 }
 
+static void headers_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	const struct header_list *list = member;
+
+	(void)setting;
+	json_put_object(json, name);
+	for (size_t i = 0; i < list->count; i++) {
+		const char *value = masked ? SETTING_MASK : list->items[i].value;
+
+		json_put_string(json, list->items[i].name, value, strlen(value));
+	}
+	json_put_object_end(json);
+}
+
 const struct setting_kind setting_kind_headers = {
+	.put = headers_put,
 	.read = headers_read,
 	.init = setting_init_nothing,
 	.copy = headers_copy,
@@ -234,6 +279,7 @@ static const char *header_file_named(const void *member, size_t index)
 }
 
 const struct setting_kind setting_kind_header_files = {
+	.put = headers_put,
 	.read = header_files_read,
 	.file = header_file_named,
 	.init = setting_init_nothing,

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,21 @@ static void number_store(const struct setting *setting, void *member, uint64_t a
 		memcpy(member, &narrow, sizeof(narrow));
 	else
 		memcpy(member, &truth, sizeof(truth));
+}
+
+static uint64_t number_load(const struct setting *setting, const void *member)
+{
+	uint64_t amount = 0;
+	uint32_t narrow = 0;
+	bool truth = false;
+
+	if (setting->size == sizeof(amount))
+		memcpy(&amount, member, sizeof(amount));
+	else if (setting->size == sizeof(narrow))
+		memcpy(&narrow, member, sizeof(narrow));
+	else
+		memcpy(&truth, member, sizeof(truth));
+	return amount + narrow + truth;
 }
 
 static bool is_type(const config_setting_t *value, int type)
@@ -53,9 +69,17 @@ static void bool_init(const struct setting *setting, void *member)
 	number_store(setting, member, strcmp(setting->standard, "true") == 0);
 }
 
+static void bool_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	(void)masked;
+	json_put_boolean(json, name, number_load(setting, member) != 0);
+}
+
 const struct setting_kind setting_kind_bool = {
 	.read = bool_read,
 	.init = bool_init,
+	.put = bool_put,
 	SETTING_KIND_PLAIN,
 };
 
@@ -94,6 +118,16 @@ static void amount_read(const struct setting_reading *reading, void *member)
 		setting_must_be(reading, reading->value, kind->expected);
 }
 
+static void amount_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	char text[SETTING_AMOUNT_SIZE];
+
+	(void)masked;
+	setting->kind->format(text, number_load(setting, member));
+	json_put_text(json, name, text);
+}
+
 static void integer_read(const struct setting_reading *reading, void *member)
 {
 	/* A negative one is far above any maximum. */
@@ -109,17 +143,35 @@ static bool integer_parse(const char *text, uint64_t *amount)
 	return true;
 }
 
+static void integer_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	(void)masked;
+	json_put_number(json, name, number_load(setting, member));
+}
+
 const struct setting_kind setting_kind_integer = {
 	.read = integer_read,
 	.init = amount_init,
+	.put = integer_put,
 	.parse = integer_parse,
 	.expected = "a whole number",
 	SETTING_KIND_PLAIN,
 };
 
+static void duration_format(char *text, uint64_t ns)
+{
+	if (ns)
+		text_format_duration(text, ns);
+	else
+		strcpy(text, "0");
+}
+
 const struct setting_kind setting_kind_duration = {
 	.read = amount_read,
 	.init = amount_init,
+	.put = amount_put,
+	.format = duration_format,
 	.parse = text_parse_duration,
 	.expected = "a duration such as \"5s\"",
 	SETTING_KIND_PLAIN,
@@ -128,6 +180,8 @@ const struct setting_kind setting_kind_duration = {
 const struct setting_kind setting_kind_size = {
 	.read = amount_read,
 	.init = amount_init,
+	.put = amount_put,
+	.format = text_format_size,
 	.parse = text_parse_size,
 	.expected = "a size such as \"64K\"",
 	SETTING_KIND_PLAIN,
@@ -144,9 +198,16 @@ static bool mode_parse(const char *text, uint64_t *mode)
 	return *mode <= 0777;
 }
 
+static void mode_format(char *text, uint64_t mode)
+{
+	snprintf(text, SETTING_AMOUNT_SIZE, "%04o", (unsigned)mode);
+}
+
 const struct setting_kind setting_kind_mode = {
 	.read = amount_read,
 	.init = amount_init,
+	.put = amount_put,
+	.format = mode_format,
 	.parse = mode_parse,
 	.expected = "a file mode such as \"0660\"",
 	SETTING_KIND_PLAIN,
@@ -179,9 +240,20 @@ static void number_read(const struct setting_reading *reading, void *member)
 		problem_range(reading);
 }
 
+static void number_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	double number;
+
+	(void)setting, (void)masked;
+	memcpy(&number, member, sizeof(number));
+	json_put_real(json, name, number);
+}
+
 const struct setting_kind setting_kind_number = {
 	.read = number_read,
 	.init = number_init,
+	.put = number_put,
 	SETTING_KIND_PLAIN,
 };
 
@@ -221,8 +293,17 @@ static void choice_init(const struct setting *setting, void *member)
 	number_store(setting, member, (uint64_t)choice_find(setting->choices, setting->standard)->value);
 }
 
+static void choice_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	(void)masked;
+	json_put_text(json, name,
+		choice_name(setting->choices, (unsigned)number_load(setting, member)));
+}
+
 const struct setting_kind setting_kind_choice = {
 	.read = choice_read,
 	.init = choice_init,
+	.put = choice_put,
 	SETTING_KIND_PLAIN,
 };

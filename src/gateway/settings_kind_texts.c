@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "gateway/settings_kind.h"
 #include "gateway/settings_private.h"
+#include "net/url.h"
 #include "ws/utf8.h"
 
 /* Kinds of text. */
@@ -56,6 +57,18 @@ bool setting_text_is_set(const struct setting *setting, const void *member)
 {
 	(void)setting;
 	return setting_text(member) != NULL;
+}
+
+void setting_text_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	const char *text = setting_text(member);
+
+	(void)setting;
+	if (text && !masked)
+		json_put_string(json, name, text, strlen(text));
+	else
+		json_put_text(json, name, text ? SETTING_MASK : NULL);
 }
 
 const char *setting_read_text(const struct setting_reading *reading, const config_setting_t *value)
@@ -116,6 +129,29 @@ static void string_read(const struct setting_reading *reading, void *member)
 const struct setting_kind setting_kind_string = {
 	.read = string_read,
 	SETTING_KIND_TEXT,
+};
+
+/* What url_show() leaves has no secrets. */
+static void url_put(const struct setting *setting, const void *member, struct json_writer *json,
+	const char *name, bool masked)
+{
+	const char *text = setting_text(member);
+	char shown[URL_SHOWN_SIZE];
+
+	(void)setting, (void)masked;
+	if (text)
+		url_show(text, shown);
+	json_put_text(json, name, text ? shown : NULL);
+}
+
+const struct setting_kind setting_kind_url = {
+	.read = string_read,
+	.init = setting_text_init,
+	.copy = setting_text_copy,
+	.release = setting_text_release,
+	.equal = setting_text_equal,
+	.is_set = setting_text_is_set,
+	.put = url_put,
 };
 
 static void text_read(const struct setting_reading *reading, void *member)

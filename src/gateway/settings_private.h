@@ -27,6 +27,8 @@ enum setting_flags {
 	SETTING_LINE = 1 << 6,    /* … a secret in its first line: secrets_first_line() */
 	SETTING_WRITTEN = 1 << 7, /* … written */
 	SETTING_HEADER = 1 << 9,  /* with SETTING_LINE: it becomes the value of a header */
+
+	SETTING_ENVIRONMENT = 1 << 10, /* a text whose default the environment may replace */
 };
 
 struct setting {
@@ -64,6 +66,9 @@ extern const struct setting gateway_settings_table[]; /* for struct gateway_sett
 extern const struct setting connection_config_table[]; /* for struct connection_config: its own */
 extern const struct setting connection_settings_table[]; /* for struct connection_settings */
 extern const struct setting outlet_config_table[]; /* for struct outlet_config */
+
+/* The tables of each kind of group, by enum settings_group; NULL ends them. */
+extern const struct setting *const settings_tables[][3];
 
 /* settings_table.c: what can be done to a struct by its table. */
 
@@ -112,6 +117,15 @@ void settings_read_group(const struct setting *table, void *target, const config
 void settings_read_required(const struct setting *table, const void *target,
 	const config_setting_t *where, struct settings_problems *problems);
 
+/* settings_gateway.c: the gateway's own. */
+
+/* Gives zeroed ones their defaults. */
+void gateway_settings_init(struct gateway_settings *gateway);
+
+/* Makes the paths of the sockets absolute, and gives them modes. */
+void gateway_settings_resolve(struct gateway_settings *gateway);
+void gateway_settings_release(struct gateway_settings *gateway);
+
 /* settings_check_connection.c: what a table cannot say of a connection. */
 
 void connection_config_check(const struct connection_config *connection,
@@ -158,6 +172,9 @@ void settings_warning(struct settings_problems *problems, const config_setting_t
 
 /* "FILE:LINE: connections[0].url", for the caller to free; empty where neither is known. */
 char *settings_place(const config_setting_t *where);
+
+/* The file and the line alone; NULL and 0 where they are not known. */
+const char *settings_place_line(const config_setting_t *where, unsigned *line);
 
 /* The member of that name, or the group itself for what it does not have: a place to point at. */
 const config_setting_t *settings_problem_place(const config_setting_t *group, const char *member);

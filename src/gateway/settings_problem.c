@@ -42,22 +42,28 @@ static const struct settings_source *problem_source(const config_setting_t *wher
 	return config_setting_get_hook(config_root_setting(where->config));
 }
 
-char *settings_place(const config_setting_t *where)
+const char *settings_place_line(const config_setting_t *where, unsigned *line)
 {
 	const struct settings_source *source = problem_source(where);
+
+	*line = 0;
+	return source ? settings_source_place(source, config_setting_source_line(where), line)
+		      : NULL;
+}
+
+char *settings_place(const config_setting_t *where)
+{
 	struct buffer text = {0};
-	unsigned number;
-	const char *file;
+	unsigned line;
+	const char *file = settings_place_line(where, &line);
 	char *place;
 
-	if (source) {
-		file = settings_source_place(source, config_setting_source_line(where), &number);
+	if (file)
 		buffer_append_text(&text, file);
-		if (number)
-			buffer_append_format(&text, ":%u", number);
-	}
+	if (line)
+		buffer_append_format(&text, ":%u", line);
 	if (!config_setting_is_root(where)) {
-		buffer_append_text(&text, source ? ": " : "");
+		buffer_append_text(&text, file ? ": " : "");
 		problem_path(&text, where);
 	}
 	buffer_append(&text, "", 1);

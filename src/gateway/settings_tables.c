@@ -22,6 +22,7 @@
 #define MODE(type, member)     ROW(mode, type, member, IS(type, member, mode_t))
 #define CHOICE(type, member)   ROW(choice, type, member, SIZE_OF(type, member) == sizeof(int))
 #define STRING(type, member)   ROW(string, type, member, IS_TEXT(type, member))
+#define URL(type, member)      ROW(url, type, member, IS_TEXT(type, member))
 #define TEXT(type, member)     ROW(text, type, member, IS_TEXT(type, member))
 #define NAME(type, member)     ROW(name, type, member, IS_TEXT(type, member))
 #define FILE_PATH(type, member) ROW(file, type, member, IS_TEXT(type, member))
@@ -113,7 +114,7 @@ static const struct setting connecting_table[] = {
 
 const struct setting gateway_settings_table[] = {
 	{"runtime_dir", FILE_PATH(struct gateway_settings, runtime_dir), .standard = RUNSTATEDIR "/wsgated",
-		.flags = SETTING_RESTART},
+		.flags = SETTING_RESTART | SETTING_ENVIRONMENT},
 	{"control", GROUP_INLINE(control_table)},
 	{"observe", GROUP_INLINE(observe_table)},
 	{"log", GROUP_INLINE(log_table)},
@@ -187,7 +188,7 @@ static const struct setting compression_table[] = {
 };
 
 static const struct setting proxy_table[] = {
-	{"url", STRING(struct connection_settings, proxy.url), .check = proxy_check, .flags = SETTING_SECRET},
+	{"url", URL(struct connection_settings, proxy.url), .check = proxy_check, .flags = SETTING_SECRET},
 	{"username", STRING(struct connection_settings, proxy.username), .flags = SETTING_LOGIN},
 	{"password_file", FILE_PATH(struct connection_settings, proxy.password_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
@@ -271,7 +272,7 @@ static const struct setting warn_table[] = {
 
 const struct setting connection_config_table[] = {
 	{"name", NAME(struct connection_config, name), .flags = SETTING_REQUIRED | SETTING_OWN},
-	{"url", STRING(struct connection_config, url), .check = url_check, .flags = SETTING_REQUIRED | SETTING_SECRET},
+	{"url", URL(struct connection_config, url), .check = url_check, .flags = SETTING_REQUIRED | SETTING_SECRET},
 	{0},
 };
 
@@ -344,4 +345,10 @@ const struct setting outlet_config_table[] = {
 	{"max_subscribers", INTEGER(struct outlet_config, outlet.max_subscribers), .standard = "1024",
 		RANGE("1", "1000000")},
 	{0},
+};
+
+const struct setting *const settings_tables[][3] = {
+	[SETTINGS_GATEWAY] = {gateway_settings_table},
+	[SETTINGS_CONNECTION] = {connection_config_table, connection_settings_table},
+	[SETTINGS_OUTLET] = {outlet_config_table},
 };

@@ -13,7 +13,8 @@ from harness.wait import wait_until
 
 COMMANDS = [
     "list", "status", "connect", "disconnect", "is-open", "send", "ping", "on-open", "add", "remove", "stats",
-    "clear", "warn", "unwarn", "warnings", "outlets", "subscribers", "tail", "events", "reload", "log", "version",
+    "clear", "warn", "unwarn", "warnings", "outlets", "subscribers", "tail", "config", "events", "reload", "log",
+    "version",
 ]
 
 

@@ -128,7 +128,7 @@ def test_an_observer_changes_nothing(open_to_all):
     with pytest.raises(RpcError) as refused:
         observer.call("warnings", take=True)
     assert refused.value.code == -32602
-    for method in ("list", "stats", "outlets", "subscribers", "warnings", "version"):
+    for method in ("list", "config", "stats", "outlets", "subscribers", "warnings", "version"):
         assert observer.call(method) == open_to_all.call(method)
     assert observer.call("is-open", name="feed") is True
     observer.close()

@@ -21,8 +21,10 @@ unit_gateway_SOURCES = \
 	tests/unit/test_settings.c \
 	tests/unit/test_settings_changes.c \
 	tests/unit/test_settings_documents.c \
+	tests/unit/test_settings_effective.c \
 	tests/unit/test_settings_problems.c \
 	tests/unit/test_settings_system.c \
+	tests/unit/test_settings_tables.c \
 	tests/unit/test_timer.c \
 	tests/unit/test_warnings.c
 unit_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'

@@ -23,8 +23,10 @@ int main(void)
 	srunner_add_suite(runner, settings_suite());
 	srunner_add_suite(runner, settings_changes_suite());
 	srunner_add_suite(runner, settings_documents_suite());
+	srunner_add_suite(runner, settings_effective_suite());
 	srunner_add_suite(runner, settings_problems_suite());
 	srunner_add_suite(runner, settings_system_suite());
+	srunner_add_suite(runner, settings_tables_suite());
 	srunner_add_suite(runner, timer_suite());
 	srunner_add_suite(runner, warnings_suite());
 	srunner_run_all(runner, CK_NORMAL);

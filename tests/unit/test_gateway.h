@@ -21,8 +21,10 @@ Suite *routes_suite(void);
 Suite *settings_suite(void);
 Suite *settings_changes_suite(void);
 Suite *settings_documents_suite(void);
+Suite *settings_effective_suite(void);
 Suite *settings_problems_suite(void);
 Suite *settings_system_suite(void);
+Suite *settings_tables_suite(void);
 Suite *timer_suite(void);
 Suite *warnings_suite(void);
 

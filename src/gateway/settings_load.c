@@ -1,8 +1,5 @@
-#include "gateway/settings.h"
-
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +10,6 @@
 #include "base/text.h"
 #include "gateway/settings_private.h"
 #include "gateway/settings_source.h"
-
-enum {
-	RECORD_OVERHEAD = 64, /* bytes in a ring beside the payload: header, padding, the end */
-};
 
 struct load_file {
 	struct settings_source source;
@@ -83,44 +76,6 @@ static const config_setting_t *load_parse(struct load *load, const char *file)
 	return parsed ? config_root_setting(&added->config) : NULL;
 }
 
-static struct connection_config *connection_config_new(void)
-{
-	struct connection_config *connection = alloc_zero(1, sizeof(*connection));
-
-	connection->settings = alloc_zero(1, sizeof(*connection->settings));
-	connection->settings->users = 1;
-	return connection;
-}
-
-static struct connection_config *connection_config_copy(const struct connection_config *defaults)
-{
-	struct connection_config *connection = connection_config_new();
-
-	settings_table_copy(connection_config_table, connection, defaults);
-	settings_table_copy(connection_settings_table, connection->settings, defaults->settings);
-	return connection;
-}
-
-void connection_settings_release(struct connection_settings *settings)
-{
-	if (--settings->users)
-		return;
-	settings_table_release(connection_settings_table, settings);
-	free(settings);
-}
-
-/* Thousands of connections tend to be alike. */
-static void connection_config_share(struct connection_config *connection,
-	const struct connection_config *with)
-{
-	if (settings_table_compare(connection_settings_table, connection->settings,
-		    with->settings) != SETTINGS_SAME)
-		return;
-	with->settings->users++;
-	connection_settings_release(connection->settings);
-	connection->settings = with->settings;
-}
-
 static void connection_config_read(struct connection_config *connection,
 	const config_setting_t *group, unsigned forbidden, struct settings_problems *problems)
 {
@@ -138,6 +93,8 @@ static struct connection_config *connection_config_make(const struct connection_
 {
 	struct connection_config *connection = connection_config_copy(defaults);
 
+	connection->origins = settings_origins_new(SETTINGS_CONNECTION, group, defaults->origins,
+		defaults->line, &connection->line);
 	connection_config_read(connection, group, 0, problems);
 	if (config_setting_is_group(group)) {
 		settings_read_required(connection_config_table, connection, group, problems);
@@ -178,30 +135,17 @@ static void load_take_outlet(struct load *load, struct outlet_config *outlet,
 	load->places.outlets[count] = where;
 }
 
-/* The path becomes absolute: NAME.sock if there is none, below the runtime directory. */
-static void outlet_resolve_path(struct outlet_settings *outlet, const char *runtime_dir)
-{
-	const char *given = outlet->path;
-
-	if (given && given[0] == '/')
-		return;
-	if (given)
-		outlet->path = alloc_format("%s/%s", runtime_dir, given);
-	else if (outlet->name)
-		outlet->path = alloc_format("%s/%s.sock", runtime_dir, outlet->name);
-	free((char *)given);
-}
-
 static void load_outlet(struct load *load, const config_setting_t *group)
 {
-	struct outlet_config *outlet = alloc_zero(1, sizeof(*outlet));
+	struct outlet_config *outlet = outlet_config_new();
 
-	settings_table_init(outlet_config_table, outlet);
 	load_take_outlet(load, outlet, group);
+	outlet->origins =
+		settings_origins_new(SETTINGS_OUTLET, group, NULL, 0, &outlet->line);
 	settings_read_group(outlet_config_table, outlet, group, 0, load->problems);
 	if (config_setting_is_group(group))
 		settings_read_required(outlet_config_table, outlet, group, load->problems);
-	outlet_resolve_path(&outlet->outlet, load->settings->gateway.runtime_dir);
+	outlet_config_resolve(outlet, load->settings->gateway.runtime_dir);
 }
 
 static void load_each(struct load *load, const config_setting_t *root, const char *name,
@@ -240,29 +184,6 @@ static void load_check_parts(struct load *load, const config_setting_t *root,
 	}
 }
 
-/* The path becomes absolute. Without a mode, a group that is named may use the socket, and else only
- * the daemon's user: its group is the one that reads outlets. */
-static void gateway_resolve_socket(const struct gateway_settings *gateway,
-	struct socket_settings *socket)
-{
-	char *given = socket->path;
-
-	if (given && given[0] != '/') {
-		socket->path = alloc_format("%s/%s", gateway->runtime_dir, given);
-		free(given);
-	}
-	if (!socket->mode)
-		socket->mode = socket->group ? 0660 : 0600;
-}
-
-static void gateway_resolve_sockets(struct gateway_settings *gateway)
-{
-	if (!gateway->control.path)
-		gateway->control.path = alloc_string("control.sock");
-	gateway_resolve_socket(gateway, &gateway->control);
-	gateway_resolve_socket(gateway, &gateway->observe);
-}
-
 /*
  * What only a restart can change stays as it runs, so that nothing is half moved. The runtime
  * directory first: paths are relative to it.
@@ -275,7 +196,7 @@ static void load_gateway(struct load *load)
 	if (load->running)
 		settings_table_keep(gateway_settings_table, "gateway", gateway, load->running,
 			"runtime_dir", &settings->restart);
-	gateway_resolve_sockets(gateway);
+	gateway_settings_resolve(gateway);
 	if (load->running)
 		settings_table_keep(gateway_settings_table, "gateway", gateway, load->running, NULL,
 			&settings->restart);
@@ -283,6 +204,25 @@ static void load_gateway(struct load *load)
 		settings_place(settings_problem_place(load->places.gateway, "control"));
 	gateway->observe.place =
 		settings_place(settings_problem_place(load->places.gateway, "observe"));
+}
+
+static void load_gateway_group(struct load *load, const config_setting_t *group)
+{
+	struct settings *settings = load->settings;
+
+	settings->gateway_origins =
+		settings_origins_new(SETTINGS_GATEWAY, group, NULL, 0, &settings->gateway_line);
+	settings_read_group(
+		gateway_settings_table, &settings->gateway, group, 0, load->problems);
+}
+
+static void load_defaults(struct load *load, const config_setting_t *group)
+{
+	struct connection_config *defaults = load->settings->defaults;
+
+	defaults->origins =
+		settings_origins_new(SETTINGS_CONNECTION, group, NULL, 0, &defaults->line);
+	connection_config_read(defaults, group, SETTING_OWN, load->problems);
 }
 
 /* What comes first, because connections and outlets build on it. */
@@ -296,12 +236,10 @@ static void load_main(struct load *load, const config_setting_t *root)
 	load_check_parts(load, root, parts, "");
 	load->places.gateway = gateway ? gateway : root;
 	if (gateway)
-		settings_read_group(gateway_settings_table, &load->settings->gateway, gateway, 0,
-			load->problems);
+		load_gateway_group(load, gateway);
 	load_gateway(load);
 	if (defaults)
-		connection_config_read(load->settings->defaults, defaults, SETTING_OWN,
-			load->problems);
+		load_defaults(load, defaults);
 }
 
 static void load_items(struct load *load, const config_setting_t *root)
@@ -354,18 +292,6 @@ static void load_conf_d(struct load *load, const char *main_file)
 		free(entries);
 	free(directory);
 	free(beside);
-}
-
-/* Under systemd, RuntimeDirectory= of the unit; the first, where it is several. */
-static void gateway_settings_init(struct gateway_settings *gateway)
-{
-	const char *directory = getenv("RUNTIME_DIRECTORY");
-
-	settings_table_init(gateway_settings_table, gateway);
-	if (!directory || directory[0] != '/')
-		return;
-	free(gateway->runtime_dir);
-	gateway->runtime_dir = alloc_format("%.*s", (int)strcspn(directory, ":"), directory);
 }
 
 /* Which connections the outlets take: those with these names, and those that match a pattern. */
@@ -421,7 +347,6 @@ static struct settings *settings_new(void)
 	struct settings *settings = alloc_zero(1, sizeof(*settings));
 
 	settings->defaults = connection_config_new();
-	settings_table_init(connection_settings_table, settings->defaults->settings);
 	gateway_settings_init(&settings->gateway);
 	return settings;
 }
@@ -476,27 +401,6 @@ struct settings *settings_prepare(const char *file, const struct gateway_setting
 	return load_all(file, running, true, problems);
 }
 
-static void gateway_settings_release(struct gateway_settings *gateway)
-{
-	settings_table_release(gateway_settings_table, gateway);
-	free(gateway->control.place);
-	free(gateway->observe.place);
-}
-
-struct gateway_settings *gateway_settings_copy(const struct gateway_settings *gateway)
-{
-	struct gateway_settings *copy = alloc_zero(1, sizeof(*copy));
-
-	settings_table_copy(gateway_settings_table, copy, gateway);
-	return copy;
-}
-
-void gateway_settings_free(struct gateway_settings *gateway)
-{
-	gateway_settings_release(gateway);
-	free(gateway);
-}
-
 void settings_free(struct settings *settings)
 {
 	if (!settings)
@@ -509,6 +413,7 @@ void settings_free(struct settings *settings)
 	free(settings->outlets);
 	connection_config_free(settings->defaults);
 	gateway_settings_release(&settings->gateway);
+	settings_origins_release(settings->gateway_origins);
 	string_list_release(&settings->restart);
 	free(settings);
 }
@@ -521,6 +426,8 @@ struct connection_config *settings_connection(const config_setting_t *group,
 	if (!trusted) {
 		settings_check_untrusted(group, problems);
 		reduced = connection_config_copy(settings->defaults);
+		reduced->line = settings->defaults->line;
+		reduced->origins = settings_origins_hold(settings->defaults->origins);
 		settings_table_reset(connection_settings_table, reduced->settings,
 			SETTING_SECRET | SETTING_LOGIN);
 	}
@@ -535,93 +442,13 @@ struct connection_config *settings_connection(const config_setting_t *group,
 	return NULL;
 }
 
-void connection_config_free(struct connection_config *connection)
-{
-	if (!connection)
-		return;
-	settings_table_release(connection_config_table, connection);
-	connection_settings_release(connection->settings);
-	free(connection);
-}
-
 struct outlet_config *settings_implicit_outlet(const struct settings *settings,
 	const char *connection)
 {
-	struct outlet_config *outlet = alloc_zero(1, sizeof(*outlet));
+	struct outlet_config *outlet = outlet_config_new();
 
-	settings_table_init(outlet_config_table, outlet);
 	outlet->implicit = true;
 	outlet->outlet.name = alloc_string(connection);
-	outlet_resolve_path(&outlet->outlet, settings->gateway.runtime_dir);
+	outlet_config_resolve(outlet, settings->gateway.runtime_dir);
 	return outlet;
-}
-
-void outlet_config_free(struct outlet_config *outlet)
-{
-	if (!outlet)
-		return;
-	settings_table_release(outlet_config_table, outlet);
-	free(outlet->place);
-	free(outlet);
-}
-
-bool outlet_config_takes(const struct outlet_config *outlet, const char *connection)
-{
-	for (size_t i = 0; i < outlet->from.count; i++) {
-		if (text_matches(outlet->from.items[i], connection))
-			return true;
-	}
-	return outlet->implicit && strcmp(outlet->outlet.name, connection) == 0;
-}
-
-bool outlet_config_has_glob(const struct outlet_config *outlet)
-{
-	for (size_t i = 0; i < outlet->from.count; i++) {
-		if (text_is_glob(outlet->from.items[i]))
-			return true;
-	}
-	return false;
-}
-
-bool outlet_config_holds(const struct outlet_config *outlet,
-	const struct connection_config *connection, struct error *error)
-{
-	uint64_t message_max = connection->settings->endpoint.max_message;
-
-	if (outlet->outlet.on_lag != OUTLET_WAIT || !outlet_config_takes(outlet, connection->name))
-		return true;
-	if (outlet->outlet.ring >= message_max + RECORD_OVERHEAD)
-		return true;
-	return error_set(error, ERROR_SETTINGS,
-		"with on_lag = \"wait\" the ring of outlet '%s' (%" PRIu64
-		" bytes) must hold the largest message of connection '%s' (max_message, %" PRIu64
-		" bytes) and %d bytes more",
-		outlet->outlet.name, outlet->outlet.ring, connection->name, message_max,
-		RECORD_OVERHEAD);
-}
-
-enum settings_change connection_config_compare(const struct connection_config *before,
-	const struct connection_config *after)
-{
-	enum settings_change own = settings_table_compare(connection_config_table, before, after);
-	enum settings_change shared = settings_table_compare(connection_settings_table,
-		before->settings, after->settings);
-
-	return own > shared ? own : shared;
-}
-
-bool outlet_config_same(const struct outlet_config *before, const struct outlet_config *after)
-{
-	return settings_table_compare(outlet_config_table, before, after) == SETTINGS_SAME;
-}
-
-bool outlet_config_takes_same(const struct outlet_config *before, const struct outlet_config *after)
-{
-	if (before->implicit != after->implicit || before->from.count != after->from.count)
-		return false;
-	for (size_t i = 0; i < before->from.count; i++) {
-		if (strcmp(before->from.items[i], after->from.items[i]) != 0)
-			return false;
-	}
-	return true;
 }
