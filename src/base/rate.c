@@ -14,7 +14,9 @@ bool rate_check(double per_second, struct error *error)
 
 static void rate_refill(struct rate *rate, uint64_t now)
 {
-	rate->used -= rate->per_second * (double)(now - rate->updated) / (double)CLOCK_NS_PER_SECOND;
+	double seconds = (double)(now - rate->updated) / (double)CLOCK_NS_PER_SECOND;
+
+	rate->used -= rate->per_second * seconds;
 	rate->updated = now;
 	if (rate->used < 0)
 		rate->used = 0;
@@ -34,6 +36,6 @@ uint64_t rate_delay(struct rate *rate, uint64_t now)
 		rate->used++;
 		return 0;
 	}
-	/* Rounded up, so that what is missing is there after the wait. */
+	/* Rounded up: after the wait nothing must be missing. */
 	return (uint64_t)(missing / rate->per_second * (double)CLOCK_NS_PER_SECOND) + 1;
 }

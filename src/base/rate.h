@@ -1,5 +1,5 @@
-#ifndef GATEWAY_RATE_H
-#define GATEWAY_RATE_H
+#ifndef BASE_RATE_H
+#define BASE_RATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -7,21 +7,21 @@
 #include "base/error.h"
 
 /*
- * A limit on how often something is done: a token bucket. To begin, zero it and set the limits,
- * which may change at any time; the bucket is full then.
+ * A limit on how often something happens: a token bucket. Zero it and set the limits, which may
+ * change at any time: the bucket is full.
  */
 struct rate {
-	double per_second; /* 0: any number */
-	double burst;      /* so many at once after a silence, at least 1 */
+	double per_second; /* 0: no limit */
+	double burst;      /* at once after a silence; at least 1 */
 	double used;       /* private: of the burst */
-	uint64_t updated;  /* private: when `used` was right; monotonic ns */
+	uint64_t updated;  /* private: when `used` was computed; monotonic ns */
 };
 
 /* True if it can be a limit: less than once in 1,000 seconds is a typing error, and far from what
  * overflows. The text of the error follows the name of the setting. */
 bool rate_check(double per_second, struct error *error);
 
-/* 0: do it now, it has been counted. Else the ns to wait before asking again. */
+/* 0: go ahead, it has been counted. Otherwise the ns to wait before asking again. */
 uint64_t rate_delay(struct rate *rate, uint64_t now);
 
 #endif

@@ -77,8 +77,8 @@ static void session_take_turn(struct session *session, uint64_t now)
 	session_set_timer(session);
 }
 
-/* Sessions that have more to write, or come meanwhile, have their next turn after a poll, and behind
- * whatever that finds: that is when libevent looks at timers. */
+/* Sessions that have more to write, or come meanwhile, have their next turn after a poll, and
+ * behind whatever that finds: that is when libevent looks at timers. */
 static void session_on_write(evutil_socket_t fd, short what, void *context)
 {
 	static const struct timeval next = {0};

@@ -83,8 +83,8 @@ void session_free(struct session *session);
 /* Takes other settings. */
 void session_set_settings(struct session *session, const struct connection_settings *settings);
 
-/* Queues one message, which leaves when the rate permits. Fails when the queue is full or the session
- * is closing. */
+/* Queues one message, which leaves when the rate permits. Fails when the queue is full or the
+ * session is closing. */
 bool session_send(struct session *session, struct ws_outgoing *message, struct error *error);
 
 /* True if the queue takes a message of that size now. If not, `writable` follows. */
@@ -100,8 +100,9 @@ void session_ask(struct session *session);
 bool session_ping(struct session *session, struct error *error);
 
 /*
- * Begins the closing handshake. Messages are delivered until the server's close frame. `ended` follows
- * within the close timeout, or the time to drain if that is longer and messages are held up.
+ * Begins the closing handshake. Messages are delivered until the server's close frame. `ended`
+ * follows within the close timeout, or the time to drain if that is longer and messages are held
+ * up.
  */
 void session_close(struct session *session, unsigned code, const char *reason);
 

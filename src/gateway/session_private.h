@@ -43,7 +43,8 @@ struct session {
 
 /* --- session_sending.c ----------------------------------------------------------------------- */
 
-/* Output leaves at the end of this turn of the event loop, or in the next ones if there is too much. */
+/* Output leaves at the end of this turn of the event loop, or in the next ones if there is too
+ * much. */
 void session_schedule_write(struct session *session);
 void session_forget_write(struct session *session);
 void session_await_writable(struct session *session);

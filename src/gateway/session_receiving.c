@@ -12,8 +12,8 @@ enum { SESSION_CLOCK_EVERY = 16 }; /* units of work, between looks at the clock 
 
 /*
  * How long a session parses at a time. All it has read could take far longer: half a megabyte of
- * empty messages, or of compressed ones, into many outlets. Turns add up with the number of sessions
- * that take them, so the busy ones share the time.
+ * empty messages, or of compressed ones, into many outlets. Turns add up with the number of
+ * sessions that take them, so the busy ones share the time.
  */
 #define SESSION_PARSE_TIME       (2 * CLOCK_NS_PER_MS)
 #define SESSION_PARSE_TIME_LEAST (CLOCK_NS_PER_MS / 20)
@@ -108,8 +108,8 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 	session_note_message_start(session, now);
 }
 
-/* Keeps input that has been read but not parsed. Much of it stays where it is: the session keeps the
- * read buffer, and the next session to read makes another. */
+/* Keeps input that has been read but not parsed. Much of it stays where it is: the session keeps
+ * the read buffer, and the next session to read makes another. */
 static void session_keep_rest(struct session *session, const struct ws_input *rest)
 {
 	struct session_shared *shared = session->shared;

@@ -14,7 +14,7 @@ struct timer_alarm {
 	uint64_t due; /* monotonic ns */
 };
 
-/* The callback may free the timer, or set it anew. */
+/* The callback may free the timer or set it again. */
 static void timer_on_alarm(evutil_socket_t fd, short what, void *context)
 {
 	struct timer_alarm alarm = *(struct timer_alarm *)context;

@@ -12,15 +12,15 @@ enum {
 	DEFLATE_ROOM_MIN = 1024,     /* zlib's fast loops want a few hundred bytes free */
 	DEFLATE_MEMORY_LEVEL = 8,
 	DEFLATE_TAIL = 4,
-	/* A message is compressed in one go, so that the largest must not take long. Beyond level 6 zlib
-	 * searches up to 32 times as far, which some messages make it do at every byte. */
+	/* A message is compressed in one call, which must not take long. Above level 6 zlib
+	 * searches up to 32 times as far, and some messages make it do so at every byte. */
 	DEFLATE_LEVEL_QUICK = 6,
 	DEFLATE_MOST_QUICK = 256 << 10,
 	DEFLATE_MOST_SLOW = 16 << 10,
-	INFLATE_AT_ONCE_MAX = 1024,  /* up to here, copying costs less than calling zlib twice */
+	INFLATE_AT_ONCE_MAX = 1024,  /* up to here, a copy costs less than a second call of zlib */
 };
 
-/* What ends each message and is not sent: RFC 7692, section 7.2.1. */
+/* The end of each message, which is not sent: RFC 7692, section 7.2.1. */
 static const uint8_t deflate_tail[DEFLATE_TAIL] = {0x00, 0x00, 0xFF, 0xFF};
 
 static void *deflate_alloc(void *opaque, unsigned count, unsigned size)
@@ -35,7 +35,7 @@ static void deflate_free(void *opaque, void *memory)
 	free(memory);
 }
 
-/* Points the stream at the free memory of `out`, and returns how much that is. */
+/* Points the stream at free memory of `out`, and returns its length. */
 static unsigned deflate_make_room(z_stream *stream, struct buffer *out)
 {
 	size_t room;
@@ -95,7 +95,7 @@ bool ws_deflater_wants(const struct ws_deflater *deflater, size_t length)
 		deflater->window_bits > 8;
 }
 
-/* The parameters have been checked and the memory cannot fail: only a foreign zlib can. */
+/* The parameters were checked and allocation does not fail: only another version of zlib could. */
 static void deflater_prepare(struct ws_deflater *deflater)
 {
 	if (deflater->ready)
@@ -149,7 +149,7 @@ struct ws_deflate_volume ws_deflater_take_volume(struct ws_deflater *deflater)
 struct ws_inflater {
 	z_stream stream;
 	bool ready;       /* the stream has been initialised */
-	bool at_boundary; /* no byte has been read since a message's beginning or a final block */
+	bool at_boundary; /* nothing read since a message began, or since a final block */
 	bool takes_over;
 	int window_bits;
 	struct ws_deflate_volume volume;
@@ -185,7 +185,7 @@ static void inflater_prepare(struct ws_inflater *inflater)
 	inflater->ready = true;
 }
 
-/* Whether all blocks are complete: zlib.h, on what inflate() leaves in data_type. */
+/* True if all blocks are complete: zlib.h, on data_type after inflate(). */
 static bool inflater_between_blocks(const struct ws_inflater *inflater)
 {
 	enum { BITS_UNUSED = 63, AFTER_BLOCK = 128 };
@@ -195,15 +195,15 @@ static bool inflater_between_blocks(const struct ws_inflater *inflater)
 }
 
 /*
- * A final block ends zlib's stream but not the message (RFC 7692, section 7.2.3.4): what follows is
- * another stream with the same window.
+ * A final block ends zlib's stream but not the message (RFC 7692, section 7.2.3.4): another stream
+ * with the same window follows.
  *
- * The last `tail` bytes of the data are deflate_tail. Senders that end a message with a final block
- * and without the empty one behind it, or send none at all for an empty message, mean what is
- * obvious: there the tail would only do harm.
+ * The last `tail` bytes of the data are deflate_tail. Some senders end a message with a final
+ * block without the empty one after it, or send none at all for an empty message. What they mean
+ * is clear, and the tail would only do harm.
  *
- * A full output may hold more back, but not between blocks: to call inflate() once more there, with
- * nothing to read, would make it forget that it is between blocks.
+ * If the output is full there may be more, but not between blocks: calling inflate() again there,
+ * with nothing to read, would make it forget that it is between blocks.
  */
 static enum ws_inflated inflater_run(struct ws_inflater *inflater, const uint8_t *data,
 	size_t length, size_t tail, struct buffer *out, uint64_t max)

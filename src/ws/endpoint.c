@@ -4,7 +4,7 @@
 
 enum {
 	ENDPOINT_PONGS_MAX = 64 << 10, /* bytes of output, beyond which a ping goes unanswered */
-	ENDPOINT_INFLATE_MAX = 4096,   /* bytes at a time: they can become a thousand times as many */
+	ENDPOINT_INFLATE_MAX = 4096,   /* bytes at a time: they can grow a thousandfold */
 };
 
 void ws_endpoint_init(struct ws_endpoint *endpoint, struct ws_endpoint_shared *shared,

@@ -14,11 +14,11 @@
 #include "ws/sender.h"
 
 /*
- * The client's end of an open WebSocket: frames in and out, pings and heartbeats, the rate of sending,
- * the closing handshake (RFC 6455, sections 5 to 7), and the deadlines of all of them. It does no I/O
- * and reads no clock: the owner hands in what it has read and writes out what it is given; `now` is
- * monotonic nanoseconds and never decreases. After every call that takes `now`, look at
- * ws_endpoint_wants_write() and ws_endpoint_deadline().
+ * The client's end of an open WebSocket: frames in and out, pings and heartbeats, the rate of
+ * sending, the closing handshake (RFC 6455, sections 5 to 7), and the deadlines of all of them. It
+ * does no I/O and reads no clock: the owner hands in what it has read and writes out what it is
+ * given; `now` is monotonic nanoseconds and never decreases. After every call that takes `now`,
+ * look at ws_endpoint_wants_write() and ws_endpoint_deadline().
  */
 
 /* Settings of an open WebSocket, which may change while it is open. Times are nanoseconds. */
@@ -221,8 +221,8 @@ bool ws_endpoint_ping(struct ws_endpoint *endpoint, uint64_t now, struct error *
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-/* Begins the closing handshake, unless it has begun. The close frame follows the messages that wait,
- * but not one that the rate holds back. */
+/* Begins the closing handshake, unless it has begun. The close frame follows the messages that
+ * wait, but not one that the rate holds back. */
 void ws_endpoint_close(struct ws_endpoint *endpoint, unsigned code, const char *reason,
 	uint64_t now);
 
@@ -242,8 +242,8 @@ void ws_endpoint_end(const struct ws_endpoint *endpoint, struct ws_endpoint_end 
 
 #define WS_ENDPOINT_NEVER UINT64_MAX
 
-/* When to call ws_endpoint_expire(). Each message received moves it back, so it need not be asked for
- * after every one: it does no harm to call too early. */
+/* When to call ws_endpoint_expire(). Each message received moves it back, so it need not be asked
+ * for after every one: it does no harm to call too early. */
 uint64_t ws_endpoint_deadline(const struct ws_endpoint *endpoint);
 
 /* Does what is due. False: the WebSocket is over. Then the owner writes what output it can at once,

@@ -29,8 +29,8 @@ static void endpoint_note_close(struct ws_endpoint *endpoint, unsigned code, con
 	endpoint->close_remote = remote;
 }
 
-/* From here on the server has the close timeout to end the stream. While its messages are held up only
- * the time to drain runs, which begins once. */
+/* From here on the server has the close timeout to end the stream. While its messages are held up
+ * only the time to drain runs, which begins once. */
 static void endpoint_enter(struct ws_endpoint *endpoint, enum ws_endpoint_state state, uint64_t now)
 {
 	uint64_t close = endpoint->settings->close_timeout;

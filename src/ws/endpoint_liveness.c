@@ -232,7 +232,8 @@ bool ws_endpoint_expire(struct ws_endpoint *endpoint, uint64_t now)
 	if (!endpoint->paused && endpoint_is_due(endpoint->pong_deadline, now))
 		return endpoint_expire_pong(endpoint, now);
 	if (!endpoint->paused && endpoint_is_due(endpoint_idle_deadline(endpoint), now))
-		endpoint_time_out(endpoint, "no message for", endpoint->settings->idle_timeout, now);
+		endpoint_time_out(endpoint, "no message for", endpoint->settings->idle_timeout,
+			now);
 	else
 		endpoint_send_due(endpoint, now);
 	return true;

@@ -5,10 +5,11 @@
 #include "ws/endpoint.h"
 #include "ws/message_queue.h"
 
-/* The inside of an endpoint. Its files, each of which calls only those before it: endpoint_sending.c,
- * endpoint_closing.c, endpoint_liveness.c, endpoint.c. */
+/* The inside of an endpoint. Its files, each of which calls only those before it:
+ * endpoint_sending.c, endpoint_closing.c, endpoint_liveness.c, endpoint.c. */
 
-/* Messages behind those in the output: for the rate of sending, or to be encoded in a later turn. */
+/* Messages behind those in the output: for the rate of sending, or to be encoded in a later turn.
+ * */
 struct ws_endpoint_throttle {
 	struct rate rate;
 	struct ws_message_queue waiting;

@@ -6,17 +6,17 @@
 #include "ws/endpoint_private.h"
 
 /*
- * From messages to output. A message is encoded (compressed, masked) as it is sent, as long as that
- * takes little time. Large messages for hundreds of connections, or many at once, would take much: when
- * the turn's share of encoding is used up, messages wait in their order, and each endpoint encodes its
- * own when its owner writes.
+ * From messages to output. A message is encoded (compressed, masked) as it is sent, as long as
+ * that takes little time. Large messages for hundreds of connections, or many at once, would take
+ * much: when the turn's share of encoding is used up, messages wait in their order, and each
+ * endpoint encodes its own when its owner writes.
  */
 
 /* The cost of encoding, in bytes that could be masked meanwhile: about half a nanosecond each. */
 enum {
 	ENCODING_COST_MESSAGE = 512,   /* whatever its length */
 	ENCODING_COST_DEFLATED = 64,   /* each byte that is compressed */
-	ENCODING_COST_TURN = 1 << 20,  /* of all endpoints, before messages wait for the next turn */
+	ENCODING_COST_TURN = 1 << 20,  /* of all endpoints; beyond it messages wait for the next */
 	ENCODING_COST_ONCE = 1 << 18,  /* of messages that wait, in one call */
 };
 

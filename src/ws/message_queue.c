@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-enum { WS_MESSAGE_QUEUE_SHORT = 1024 }; /* bytes, up to which copying costs less than sharing */
+enum { MESSAGE_QUEUE_SHORT = 1024 }; /* bytes up to which copying costs less than sharing */
 
-/* In front of each message's bytes or, if they are more than those of a short one, its copy. */
+/* Precedes a message's bytes or, if it is not short, the pointer to its copy. */
 struct ws_message_queue_record {
 	uint64_t time;
 	uint32_t length;
@@ -12,7 +12,7 @@ struct ws_message_queue_record {
 };
 
 _Static_assert(sizeof(struct ws_message_queue_record) == WS_MESSAGE_QUEUE_OVERHEAD,
-	"what a record takes is what is said");
+	"the overhead in the header is a record's");
 
 void ws_message_queue_append(struct ws_message_queue *queue, struct ws_outgoing *message)
 {
@@ -24,7 +24,7 @@ void ws_message_queue_append(struct ws_message_queue *queue, struct ws_outgoing 
 	struct ws_outgoing_copy *copy;
 
 	buffer_append(&queue->records, &record, sizeof(record));
-	if (message->length <= WS_MESSAGE_QUEUE_SHORT) {
+	if (message->length <= MESSAGE_QUEUE_SHORT) {
 		buffer_append(&queue->records, message->data, message->length);
 	} else {
 		copy = ws_outgoing_keep(message);
@@ -50,7 +50,7 @@ bool ws_message_queue_first(const struct ws_message_queue *queue, struct ws_outg
 		.length = record.length,
 		.time = record.time,
 	};
-	if (message->length > WS_MESSAGE_QUEUE_SHORT) {
+	if (message->length > MESSAGE_QUEUE_SHORT) {
 		memcpy(&message->copy, bytes, sizeof(message->copy));
 		message->data = ws_outgoing_copy_data(message->copy);
 	}

@@ -7,27 +7,27 @@
 #include "base/buffer.h"
 #include "ws/outgoing.h"
 
-/* Messages to a server that cannot be sent yet, in their order. Zero-initialised is empty; it knows
- * no limit: whoever appends checks ws_message_queue_size(). */
+/* Messages to a server that cannot be sent yet, in order. Zero-initialised is empty. It has no
+ * limit: check ws_message_queue_size() before appending. */
 struct ws_message_queue {
 	struct buffer records;
 	size_t count;
 	size_t size;   /* private: ws_message_queue_size() */
-	size_t copies; /* private: how many of them are kept as copies */
+	size_t copies; /* private: messages kept as shared copies */
 };
 
-enum { WS_MESSAGE_QUEUE_OVERHEAD = 16 }; /* bytes that each takes beside its own */
+enum { WS_MESSAGE_QUEUE_OVERHEAD = 16 }; /* bytes for each message, besides its own */
 
-/* Bytes of the messages, overheads included. Those that share a copy count in each queue. */
+/* Bytes, overhead included. A message that is shared counts in each queue. */
 static inline size_t ws_message_queue_size(const struct ws_message_queue *queue)
 {
 	return queue->size;
 }
 
-/* Keeps the message: the bytes of a short one, and of others the copy that all queues share. */
+/* Keeps the bytes of a short message, and of others the copy that all queues share. */
 void ws_message_queue_append(struct ws_message_queue *queue, struct ws_outgoing *message);
 
-/* The oldest, valid until the queue changes and not to be released; false: the queue is empty. */
+/* The oldest, borrowed until the queue changes; false: the queue is empty. */
 bool ws_message_queue_first(const struct ws_message_queue *queue, struct ws_outgoing *message);
 void ws_message_queue_drop_first(struct ws_message_queue *queue);
 

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 
 struct ws_outgoing_copy {
-	unsigned users; /* the message itself is one */
+	unsigned users; /* queues, and the message itself */
 	uint8_t data[];
 };
 

@@ -10,14 +10,14 @@ enum {
 	FRAME_RSV1 = 0x40,
 	FRAME_RSV2_3 = 0x30,
 	FRAME_OPCODE = 0x0F,
-	FRAME_CONTROL = 0x08, /* the bit that tells a control opcode */
+	FRAME_CONTROL = 0x08, /* set in the opcodes of control frames */
 	FRAME_MASKED = 0x80,
 	FRAME_LENGTH = 0x7F,
 	FRAME_LENGTH_16 = 126,
 	FRAME_LENGTH_64 = 127,
 };
 
-/* Kept of `assembly` between messages: saves a malloc for each small one, and is little if idle. */
+/* Kept of `assembly` between messages: spares each small one a malloc, and costs little if idle. */
 enum { RECEIVER_KEEP_MAX = 4096 };
 
 static bool receiver_fail(struct ws_failure *failure, enum ws_close_code code, const char *text)
@@ -47,7 +47,7 @@ static size_t receiver_header_size(uint8_t second)
 	}
 }
 
-/* The payload length of a complete header. False if it is not encoded as it has to be. */
+/* The payload length of a complete header. False: it is not encoded in the shortest form. */
 static inline bool receiver_length(const uint8_t *header, uint64_t *length)
 {
 	switch (header[1] & FRAME_LENGTH) {
@@ -64,8 +64,8 @@ static inline bool receiver_length(const uint8_t *header, uint64_t *length)
 }
 
 /*
- * The hot path: a whole uncompressed message in one frame in the input. Anything else, and anything
- * wrong, is left untouched for the general path.
+ * The hot path: a whole uncompressed message in one frame. Anything else, valid or not, is left
+ * for the general path.
  */
 static bool receiver_take_whole(struct ws_receiver *receiver, struct ws_input *input,
 	struct ws_message *message)
@@ -119,7 +119,7 @@ static bool receiver_check_first(const struct ws_receiver *receiver, struct ws_f
 			"the server continued a message that it had not begun");
 	if ((opcode == WS_TEXT || opcode == WS_BINARY) && receiver->in_message)
 		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
-			"the server began a message before the end of the last one");
+			"the server began a message before the previous one had ended");
 	return true;
 }
 
@@ -136,7 +136,7 @@ static bool receiver_check_second(const struct ws_receiver *receiver, struct ws_
 	return true;
 }
 
-/* Bytes that the message may still grow by. The limit can have fallen below what is there already. */
+/* Bytes that the message may still grow by. The limit may have fallen below what has arrived. */
 static uint64_t receiver_room(const struct ws_receiver *receiver)
 {
 	return receiver->message_max > receiver->assembly.length
@@ -144,14 +144,14 @@ static uint64_t receiver_room(const struct ws_receiver *receiver)
 		: 0;
 }
 
-/* The header is complete and, but for the length, in order. */
+/* The header is complete and, except for the length, checked. */
 static bool receiver_begin_frame(struct ws_receiver *receiver, struct ws_failure *failure)
 {
 	uint8_t first = receiver->header[0];
 
 	if (!receiver_length(receiver->header, &receiver->frame_left))
 		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
-			"the server sent a frame whose length is not encoded as it has to be");
+			"the server sent a frame whose length is not encoded in the shortest form");
 	receiver->frames++;
 	receiver->header_length = 0;
 	receiver->in_frame = true;
@@ -171,7 +171,7 @@ static bool receiver_begin_frame(struct ws_receiver *receiver, struct ws_failure
 	return true;
 }
 
-/* Takes header bytes until there are `wanted`. False if the input is used up before. */
+/* Takes header bytes until there are `wanted`. False: the input is used up. */
 static bool receiver_take_bytes(struct ws_receiver *receiver, struct ws_input *input, size_t wanted)
 {
 	while (receiver->header_length < wanted) {
@@ -183,7 +183,7 @@ static bool receiver_take_bytes(struct ws_receiver *receiver, struct ws_input *i
 	return true;
 }
 
-/* Goes on with a header until the frame has begun or the input is used up. Fails at once. */
+/* Continues a header, until the frame has begun or the input is used up. */
 static bool receiver_take_header(struct ws_receiver *receiver, struct ws_input *input,
 	struct ws_failure *failure)
 {
@@ -227,7 +227,8 @@ static bool receiver_inflate(struct ws_receiver *receiver, const uint8_t *data, 
 	case WS_INFLATE_TOO_BIG:
 		*failure = (struct ws_failure){
 			.code = WS_CLOSE_TOO_BIG,
-			.text = "the server sent a message that is longer than the limit once inflated",
+			.text = "the server sent a message that is longer than the limit "
+				"once inflated",
 			.bomb = true,
 		};
 		return false;
@@ -361,7 +362,7 @@ enum ws_received ws_receiver_next(struct ws_receiver *receiver, struct ws_input 
 	return received;
 }
 
-/* Control frames and what has been put together lie in the receiver anyway. */
+/* Control frames and assembled messages lie in the receiver anyway. */
 void ws_receiver_hold(struct ws_receiver *receiver, struct ws_message *message)
 {
 	if (message->opcode & FRAME_CONTROL || receiver->assembly_delivered)
@@ -371,7 +372,7 @@ void ws_receiver_hold(struct ws_receiver *receiver, struct ws_message *message)
 	receiver->assembly_delivered = true;
 }
 
-/* A copy does: headers concern none of the memory that the receiver owns. */
+/* Works on a copy: headers touch no memory that the receiver owns. */
 size_t ws_receiver_count(const struct ws_receiver *receiver, struct ws_input input)
 {
 	struct ws_receiver copy = *receiver;
@@ -379,7 +380,7 @@ size_t ws_receiver_count(const struct ws_receiver *receiver, struct ws_input inp
 	size_t count = 0;
 
 	if (copy.assembly_delivered)
-		copy.assembly.length = 0; /* else it would count for the limit of the next one */
+		copy.assembly.length = 0; /* it does not count towards the limit of the next */
 	while ((copy.in_frame || receiver_take_header(&copy, &input, &failure)) && copy.in_frame &&
 		copy.frame_left <= input.length) {
 		input.data += copy.frame_left;

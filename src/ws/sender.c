@@ -9,14 +9,14 @@
 enum {
 	SENDER_FIN = 0x80,
 	SENDER_RSV1 = 0x40,
-	SENDER_CONTROL = 0x08, /* the bit that tells a control opcode */
+	SENDER_CONTROL = 0x08, /* set in the opcodes of control frames */
 	SENDER_MASKED = 0x80,
 	SENDER_HEADER_MAX = 10,
 	SENDER_KEY_SIZE = 4,
 	SENDER_REASON_MAX = WS_CONTROL_MAX - 2,
 };
 
-/* Without random numbers there is no safe way on; OpenSSL lacks them only on a broken host. */
+/* Without random numbers there is no safe way to continue; only a broken host lacks them. */
 static const uint8_t *mask_pool_take(struct ws_mask_pool *masks)
 {
 	if (masks->left < SENDER_KEY_SIZE) {
@@ -28,7 +28,7 @@ static const uint8_t *mask_pool_take(struct ws_mask_pool *masks)
 	return masks->bytes + masks->left;
 }
 
-/* All but the key: RFC 6455, section 5.2. Returns its length. */
+/* Without the key: RFC 6455, section 5.2. Returns its length. */
 static size_t sender_header(uint8_t header[SENDER_HEADER_MAX], uint8_t first, uint64_t length)
 {
 	size_t extended = length < 126 ? 0 : length <= UINT16_MAX ? 2 : 8;
@@ -81,7 +81,7 @@ void ws_send_close(struct buffer *out, struct ws_mask_pool *masks, unsigned code
 	if (length > SENDER_REASON_MAX) {
 		length = SENDER_REASON_MAX;
 		while (length > 0 && ((uint8_t)reason[length] & 0xC0) == 0x80)
-			length--; /* the first byte left out must begin a character */
+			length--; /* the first byte dropped must begin a character */
 	}
 	payload[0] = (uint8_t)(code >> 8);
 	payload[1] = (uint8_t)code;
@@ -92,7 +92,7 @@ void ws_send_close(struct buffer *out, struct ws_mask_pool *masks, unsigned code
 
 void ws_mask(uint8_t *out, const uint8_t *in, size_t length, const uint8_t key[4], size_t offset)
 {
-	uint8_t turned[8]; /* the key twice, from the byte that it begins at */
+	uint8_t turned[8]; /* the key twice, from its first byte to use */
 	uint64_t mask, word;
 	size_t i;
 

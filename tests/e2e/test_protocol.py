@@ -33,10 +33,10 @@ def witness(server):
 
 RESERVED = "the server sent a frame with a reserved opcode"
 RSV = "the server set a reserved bit in a frame"
-LENGTH = "the server sent a frame whose length is not encoded as it has to be"
+LENGTH = "the server sent a frame whose length is not encoded in the shortest form"
 TOO_LONG = "the server sent a message longer than the limit"
 NOT_UTF8 = "the server sent text that is not UTF-8"
-MESSAGE_OPEN = "the server began a message before the end of the last one"
+MESSAGE_OPEN = "the server began a message before the previous one had ended"
 
 BREACHES = {
     "masked": (frame(TEXT, b"hello", mask=b"abcd"), 1002, "the server sent a masked frame"),

@@ -1,10 +1,11 @@
 /*
- * An endpoint between a server, an owner and a clock, each of which may do anything at any time. Whatever
- * they do, its output is frames of a client, with nothing behind a close frame; its state only moves on;
- * every message is accounted for; a deadline that has passed is not due again at once; and once it
- * closes it ends in time.
+ * An endpoint between a server, an owner and a clock, each of which may do anything at any time.
+ * Whatever they do, its output is frames of a client, with nothing behind a close frame; its state
+ * only moves on; every message is accounted for; a deadline that has passed is not due again at
+ * once; and once it closes it ends in time.
  *
- * Input: a byte of options, and then steps: a byte that says what is done, a byte that says how much.
+ * Input: a byte of options, and then steps: a byte that says what is done, a byte that says how
+ * much.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -72,7 +72,7 @@ END_TEST
 
 #define OPCODE   "fail 1002 the server sent a frame with a reserved opcode\n"
 #define RESERVED "fail 1002 the server set a reserved bit in a frame\n"
-#define LENGTH   "fail 1002 the server sent a frame whose length is not encoded as it has to be\n"
+#define LENGTH   "fail 1002 the server sent a frame whose length is not encoded in the shortest form\n"
 #define CONTROL  "fail 1002 the server sent a control frame longer than 125 bytes\n"
 #define FRAGMENT "fail 1002 the server sent a fragmented control frame\n"
 #define CODE     "fail 1002 the server sent a close frame with an invalid close code\n"
@@ -100,9 +100,9 @@ static const struct receive_case bad_cases[] = {
 	{"continuation after the end", BYTES("\x01\x01""a\x80\x01""b\x00"),
 		"text \"ab\"\nfail 1002 the server continued a message that it had not begun\n"},
 	{"text within a message", BYTES("\x01\x01""a\x81"),
-		"fail 1002 the server began a message before the end of the last one\n"},
+		"fail 1002 the server began a message before the previous one had ended\n"},
 	{"binary within a message", BYTES("\x02\x01""a\x02"),
-		"fail 1002 the server began a message before the end of the last one\n"},
+		"fail 1002 the server began a message before the previous one had ended\n"},
 	{"fragmented ping", BYTES("\x09"), FRAGMENT},
 	{"fragmented pong", BYTES("\x0a"), FRAGMENT},
 	{"fragmented close", BYTES("\x08"), FRAGMENT},
