@@ -13,7 +13,7 @@
  */
 struct control;
 
-/* What the control socket asks of the program around the gateway. */
+/* Requests to the program around the gateway. */
 struct control_callbacks {
 	/* As reload_request() and reload_forget(). */
 	void (*reload)(struct reload_waiter *waiter, void *context);

@@ -11,7 +11,7 @@
 #include "control/report.h"
 #include "control/rpc_channel.h"
 
-/* What all clients share. */
+/* Shared by all clients. */
 struct control_host {
 	struct gateway *gateway;
 	const struct control_callbacks *callbacks;
@@ -54,7 +54,7 @@ bool control_client_step(struct control_turn *turn);
 /* It may go on: nothing is being changed any more. */
 void control_client_resume(struct control_client *client);
 
-/* For how long nothing has come from it and nothing is due to it, in ns; 0: something is. */
+/* ns since it last sent something, if nothing is due to it; else 0. */
 uint64_t control_client_idle(const struct control_client *client);
 
 /* True if it wants to be told of events. */

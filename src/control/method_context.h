@@ -9,7 +9,7 @@
 #include "control/rpc.h"
 #include "gateway/gateway.h"
 
-/* What the methods of one client work on: the context of its rpc_channel. */
+/* The context of the methods, one for each client. */
 struct method_context {
 	struct gateway *gateway;
 	const struct control_callbacks *callbacks;
@@ -22,7 +22,7 @@ struct method_context {
 
 struct method_context *method_context(const struct rpc_call *call);
 
-/* The connection that the parameter "name" names; NULL: there is none, which has been answered. */
+/* The connection named by the parameter "name". NULL: it does not exist, and the call is answered. */
 struct connection *method_connection(struct rpc_call *call, const json_t *parameters);
 
 /*

@@ -6,11 +6,11 @@
 #include "gateway/reload.h"
 
 /*
- * The gateway's state as JSON, as wsgated-protocol(7) describes it. Each puts one object; `name` is
- * that of the member, NULL if it is none.
+ * The gateway's state as JSON, as wsgated-protocol(7) describes it. Each function puts one object;
+ * `name` is the member's name, NULL for an item or the whole.
  */
 
-/* For whom. What must stay hidden is left out, or null. */
+/* The reader. Values that must stay hidden from it are left out, or null. */
 enum report_view {
 	REPORT_ALL,      /* root and the daemon's user, at the control socket */
 	REPORT_CONTROL,  /* its other clients: no subprotocol, which may carry a token */
@@ -50,7 +50,7 @@ void report_subscriber(struct json_writer *json, const char *name,
 void report_event(struct json_writer *json, const char *name, const struct gateway_event *event,
 	enum report_view view);
 
-/* What a reload has changed. */
+/* The changes of a reload that succeeded. */
 void report_reload(struct json_writer *json, const char *name,
 	const struct reload_outcome *outcome);
 

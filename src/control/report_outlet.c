@@ -42,7 +42,7 @@ void report_outlet(struct json_writer *json, const char *name, const struct outl
 	json_put_object_end(json);
 }
 
-/* What the daemon does not know of a subscriber that reads the ring itself. */
+/* Null for a subscriber that maps the ring: the daemon does not know where it reads. */
 static void report_unless_mapped(struct json_writer *json, const char *name,
 	const struct outlet_subscriber_info *info, uint64_t number)
 {

@@ -10,7 +10,7 @@
  */
 struct rpc_channel;
 
-/* What the client can call. */
+/* The methods offered to the client. */
 struct rpc_service {
 	const struct rpc_method *const *methods; /* ended by NULL */
 	bool observer; /* only methods that change nothing */
@@ -53,7 +53,7 @@ bool rpc_channel_full(const struct rpc_channel *channel);
  * until then. */
 bool rpc_channel_waits(const struct rpc_channel *channel);
 
-/* A line was too long: no more input, ever. */
+/* True after a line that was too long: no further input is taken. */
 bool rpc_channel_ended(const struct rpc_channel *channel);
 
 /* True if the client waits for an answer. */

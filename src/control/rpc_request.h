@@ -16,7 +16,7 @@ json_t *rpc_request_parse(const char *line, size_t length, struct rpc_fault *fau
 /* A blank line, which is ignored. */
 bool rpc_request_is_blank(const char *line, size_t length);
 
-/* What is wrong with it as a request of JSON-RPC 2.0, section 4; NULL: nothing. */
+/* Why it is not a request (JSON-RPC 2.0, section 4); NULL if it is one. */
 const char *rpc_request_problem(const json_t *request);
 
 /*

@@ -13,7 +13,7 @@
 typedef void (*walk_report)(struct json_writer *json, const char *name,
 	const struct connection *connection, enum report_view view);
 
-/* What `report` puts of each connection; `named`: in an object, under the connections' names. */
+/* An array of what `report` puts for each connection; `named`: an object, by name. */
 void walk_connections(struct rpc_call *call, struct gateway *gateway, enum report_view view,
 	bool named, walk_report report);
 

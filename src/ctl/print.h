@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 /*
- * Values in words for a person. What a peer has sent is made harmless for a terminal on the way.
+ * Values as text for people. Text from peers is made harmless for a terminal.
  * Returned strings are the caller's to free.
  */
 
@@ -21,7 +21,7 @@ char *print_since(const json_t *time);   /* an RFC 3339 time as "3h 12m" ago; ""
 char *print_time(const json_t *time);    /* an RFC 3339 time as a local "17:53:00.123" */
 char *print_scalar(const json_t *value); /* a string as it is, else its JSON; "-" for null */
 
-/* A member that is an integer; 0 if there is none. And the same in digits. */
+/* An integer member, 0 if there is none; and the same in digits. */
 json_int_t print_number(const json_t *object, const char *key);
 char *print_count(const json_t *object, const char *key);
 

@@ -15,7 +15,7 @@ enum {
 	CLIENT_READ_SIZE = 64 * 1024,
 	CLIENT_ANSWER_MAX = 64 << 20, /* bytes until there is what was asked for */
 	CLIENT_VALUES_MAX = 2000000,  /* in them: a value takes more memory than its text */
-	CLIENT_PART = 64 * 1024,      /* so many bytes of it are a sign of life, fewer are not */
+	CLIENT_PART = 64 * 1024,      /* bytes of an answer that count as a sign of life */
 	CLIENT_WAIT_MAX = 3600 * 1000, /* ms at a time */
 };
 

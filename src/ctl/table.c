@@ -25,7 +25,7 @@ static const char *const table_escapes[] = {
 	[TABLE_DIM] = "\033[2m",
 };
 
-/* What is asked of libsmartcols here only fails for want of memory. */
+/* These calls of libsmartcols fail only when memory runs out. */
 static void table_require(bool done)
 {
 	if (done)

@@ -19,10 +19,10 @@ enum table_color { TABLE_PLAIN, TABLE_GREEN, TABLE_YELLOW, TABLE_RED, TABLE_DIM 
 
 struct table;
 
-/* `color`: whether those of the cells are shown. */
+/* `color`: cells may have colours. */
 struct table *table_new(const struct table_column *columns, size_t count, bool color);
 
-/* The next cell; takes the text over. What could deceive a terminal is made harmless. */
+/* Adds the next cell. Takes the text over, and makes it harmless for a terminal. */
 void table_add(struct table *table, char *text, enum table_color color);
 
 /* Prints to standard output and frees the table. */

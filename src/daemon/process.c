@@ -42,7 +42,7 @@ void process_raise_descriptor_limit(void)
 	}
 }
 
-/* What clients send as JSON may hold secrets, such as the headers of `connect`. */
+/* JSON from clients may hold secrets, such as the headers of `connect`. */
 static void process_wipe(void *memory)
 {
 	if (memory)

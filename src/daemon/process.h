@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-/* What the process as a whole is set to, before and while it runs. */
+/* Settings of the process as a whole. */
 
 /* Signals that would end the process although they mean nothing to it. */
 void process_ignore_signals(void);
