@@ -46,10 +46,12 @@ libgateway_a_SOURCES = \
 	src/gateway/settings_effective.c src/gateway/settings_effective.h \
 	src/gateway/settings_gateway.c \
 	src/gateway/settings_kind.c src/gateway/settings_kind.h \
+	src/gateway/settings_kind_group.c \
 	src/gateway/settings_kind_json.c \
 	src/gateway/settings_kind_lists.c \
 	src/gateway/settings_kind_numbers.c \
 	src/gateway/settings_kind_texts.c \
+	src/gateway/settings_lines.c src/gateway/settings_lines.h \
 	src/gateway/settings_load.c \
 	src/gateway/settings_origin.c src/gateway/settings_origin.h \
 	src/gateway/settings_private.h \

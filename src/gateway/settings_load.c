@@ -49,14 +49,14 @@ static bool load_parse_file(struct load *load, struct load_file *parsed, const c
 	config_init(&parsed->config);
 	if (!settings_source_read(&parsed->source, file, load_kinds(load), load->problems))
 		return false;
-	config_setting_set_hook(config_root_setting(&parsed->config), &parsed->source);
+	config_setting_set_hook(config_root_setting(&parsed->config), &parsed->source.lines);
 	if (config_read_string(&parsed->config,
 		    (const char *)buffer_data(&parsed->source.text))) {
 		/* Reading has made a new root. */
-		config_setting_set_hook(config_root_setting(&parsed->config), &parsed->source);
+		config_setting_set_hook(config_root_setting(&parsed->config), &parsed->source.lines);
 		return true;
 	}
-	where = settings_source_place(&parsed->source,
+	where = settings_lines_find(&parsed->source.lines,
 		(unsigned)config_error_line(&parsed->config), &number);
 	settings_problem_plain(load->problems, "%s:%u: %s", where, number,
 		config_error_text(&parsed->config));

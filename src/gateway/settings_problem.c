@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "gateway/settings_private.h"
-#include "gateway/settings_source.h"
+#include "gateway/settings_lines.h"
 
 /* Longer names get no hint: no setting has one. */
 enum { HINT_NAME_MAX = 64 };
@@ -37,18 +37,17 @@ static void problem_path(struct buffer *out, const config_setting_t *setting)
 }
 
 /* The text that the setting was parsed from; NULL: it comes from elsewhere, as with `add`. */
-static const struct settings_source *problem_source(const config_setting_t *where)
+static const struct settings_lines *problem_lines(const config_setting_t *where)
 {
 	return config_setting_get_hook(config_root_setting(where->config));
 }
 
 const char *settings_place_line(const config_setting_t *where, unsigned *line)
 {
-	const struct settings_source *source = problem_source(where);
+	const struct settings_lines *lines = problem_lines(where);
 
 	*line = 0;
-	return source ? settings_source_place(source, config_setting_source_line(where), line)
-		      : NULL;
+	return lines ? settings_lines_find(lines, config_setting_source_line(where), line) : NULL;
 }
 
 char *settings_place(const config_setting_t *where)

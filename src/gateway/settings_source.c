@@ -12,12 +12,6 @@ enum {
 	SOURCE_MOST = 64 * 1024 * 1024, /* bytes of a configuration; includes may multiply */
 };
 
-struct settings_run {
-	unsigned first;  /* line of the text */
-	unsigned number; /* of that line in its file */
-	size_t file;
-};
-
 /* What libconfig's scanner is in: a quote in a comment is none, nor is a # in a string. */
 enum source_state { SOURCE_PLAIN, SOURCE_STRING, SOURCE_COMMENT };
 
@@ -30,25 +24,12 @@ struct source_reading {
 	bool given_up; /* files that include each other would be read for ever */
 };
 
-static void source_note(struct settings_source *source, size_t file, unsigned number)
-{
-	const struct settings_run *last =
-		source->run_count ? &source->runs[source->run_count - 1] : NULL;
-	unsigned line = source->lines + 1;
-
-	if (last && last->file == file && number - last->number == line - last->first)
-		return;
-	source->runs = alloc_one_more(source->runs, source->run_count, sizeof(*source->runs));
-	source->runs[source->run_count++] = (struct settings_run){line, number, file};
-}
-
 static void source_append(struct settings_source *source, size_t file, unsigned number,
 	const char *line, size_t length)
 {
-	source_note(source, file, number);
+	settings_lines_add(&source->lines, file, number);
 	buffer_append(&source->text, line, length);
 	buffer_append_text(&source->text, "\n");
-	source->lines++;
 }
 
 /* \x00, which would end the string where it stands, and drop the rest. */
@@ -170,7 +151,7 @@ static void source_include(struct source_reading *reading, const char *name, con
 static void source_take_line(struct source_reading *reading, size_t file, unsigned number,
 	const char *line, size_t length)
 {
-	const char *name = reading->source->files.items[file];
+	const char *name = reading->source->lines.files.items[file];
 	size_t taken = 0;
 	char *included = NULL;
 
@@ -194,7 +175,7 @@ static void source_take_lines(struct source_reading *reading, size_t file, const
 		next = next ? next : end;
 		if (memchr(text, '\0', (size_t)(next - text))) {
 			settings_problem_plain(reading->problems, "%s:%u: there is a NUL byte",
-				reading->source->files.items[file], number);
+				reading->source->lines.files.items[file], number);
 			return;
 		}
 		source_take_line(reading, file, number, text, (size_t)(next - text));
@@ -218,8 +199,8 @@ static void source_read_file(struct source_reading *reading, const char *file,
 			"%s%s: the configuration has more than %d bytes", where, file, SOURCE_MOST);
 		reading->given_up = true;
 	} else {
-		string_list_add(&source->files, file);
-		source_take_lines(reading, source->files.count - 1,
+		string_list_add(&source->lines.files, file);
+		source_take_lines(reading, source->lines.files.count - 1,
 			text.length ? (const char *)buffer_data(&text) : "", text.length);
 	}
 	buffer_release(&text);
@@ -242,28 +223,7 @@ bool settings_source_read(struct settings_source *source, const char *file, enum
 
 void settings_source_release(struct settings_source *source)
 {
-	string_list_release(&source->files);
-	free(source->runs);
+	settings_lines_release(&source->lines);
 	buffer_release(&source->text);
 	*source = (struct settings_source){0};
-}
-
-const char *settings_source_place(const struct settings_source *source, unsigned line,
-	unsigned *number)
-{
-	size_t low = 0, high = source->run_count;
-
-	*number = 0;
-	if (line == 0 || source->run_count == 0)
-		return source->files.count ? source->files.items[0] : NULL;
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		if (source->runs[middle].first <= line)
-			low = middle;
-		else
-			high = middle;
-	}
-	*number = source->runs[low].number + (line - source->runs[low].first);
-	return source->files.items[source->runs[low].file];
 }

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "gateway/settings.h"
+#include "gateway/settings_lines.h"
 
 /*
  * The text of a configuration file, with the files that it includes in their place, and where each
@@ -15,10 +16,7 @@
  */
 struct settings_source {
 	struct buffer text; /* ends with a NUL, has no other */
-	unsigned lines;     /* in the text so far */
-	struct string_list files; /* names as problems show them */
-	struct settings_run *runs; /* lines of the text that follow each other in one file */
-	size_t run_count;
+	struct settings_lines lines; /* also the hook of what libconfig makes of the text */
 };
 
 /* False, and the problems say why: a file that cannot be read, or has what libconfig would
@@ -26,9 +24,5 @@ struct settings_source {
 bool settings_source_read(struct settings_source *source, const char *file, enum file_kinds kinds,
 	struct settings_problems *problems);
 void settings_source_release(struct settings_source *source);
-
-/* Where a line of the text, counted from 1, stands. Line 0: the file that was read first. */
-const char *settings_source_place(const struct settings_source *source, unsigned line,
-	unsigned *number);
 
 #endif
