@@ -164,6 +164,26 @@ def test_connect_closes_an_open_connection_with_1001_first(start_daemon, server)
     assert daemon.status("feed")["state"] == "open"
 
 
+@pytest.mark.parametrize("path", ["/silent", "/deaf"])
+def test_a_connect_outlives_a_reload(start_daemon, server, bad_server, path):
+    """While the call is under way, or the session before it still closes."""
+    settings = {"connections": [{
+        "name": "feed", "url": bad_server.url(path), "when": "manual", "close_timeout": "1s",
+    }]}
+    daemon = start_daemon(settings)
+    if path == "/deaf":
+        daemon.call("connect", name="feed")
+    client = daemon.rpc()
+    asked = client.start("connect", name="feed", headers=["X-Once: now"])
+    daemon.wait_state("feed", "upgrading" if path == "/silent" else "closing")
+    settings["connections"][0]["url"] = server.url()
+    daemon.configure(settings)
+    daemon.call("reload")
+    assert client.finish(asked)["response"]["status"] == 101
+    assert server.accept().headers["X-Once"] == "now"
+    daemon.wait_state("feed", "open")
+
+
 def test_connect_to_a_server_that_is_down(start_daemon, server):
     server.refuse_connections()
     daemon = start_daemon({

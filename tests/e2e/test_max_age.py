@@ -193,6 +193,51 @@ def test_reload_changes_the_age(start_daemon, server):
     assert first.wait_closed()[0] == 1001
 
 
+def test_reload_ends_a_renewal(start_daemon, server):
+    settings = configuration(server, overlap=True)
+    daemon = start_daemon(settings)
+    events = follow(daemon)
+    peer = server.accept()
+    server.refuse = (503, [], b"")
+    events.event("retry")
+    settings["connections"][0]["max_age"]["after"] = "0"
+    daemon.configure(settings)
+    daemon.call("reload")
+    server.refuse = None
+    attempts = daemon.status("feed")["stats"]["attempts"]
+    peer.send("still here")
+    wait_until(lambda: daemon.status("feed")["stats"]["messages_recv"] == 1)
+    status = daemon.status("feed")
+    assert (status["state"], status["attempt"], status["stats"]["attempts"]) == ("open", 0, attempts)
+
+
+def test_a_renewal_that_cannot_be_opened_is_none(start_daemon, server):
+    """Without overlap: the old one is closed, and what opens in the end is no renewal."""
+    daemon = start_daemon(configuration(server, when="manual"))
+    events = follow(daemon)
+    daemon.call("connect", name="feed")
+    assert open_or_close(events) == ("open", False)
+    server.refuse = (503, [], b"")
+    assert open_or_close(events) == ("close", True)
+    events.event("error")
+    server.refuse = None
+    assert open_or_close(events) == ("open", False)
+
+
+def test_it_is_disconnected_while_it_closes_for_its_age(start_daemon, server, bad_server):
+    """The server answers no close frame, so closing takes close_timeout."""
+    daemon = start_daemon(configuration(server, when="manual", close_timeout="500ms",
+                                        url=bad_server.url("/deaf")))
+    events = follow(daemon)
+    daemon.call("connect", name="feed")
+    assert open_or_close(events) == ("open", False)
+    daemon.wait_state("feed", "closing")
+    daemon.call("disconnect", name="feed")
+    assert open_or_close(events) == ("close", False)
+    status = daemon.status("feed")
+    assert status["state"] == "idle" and status["stats"]["opens"] == 1
+
+
 def test_the_outlets_are_told(start_daemon, server):
     daemon = start_daemon(configuration(server, overlap=True, when="manual"))
     subscriber = Json(daemon.path("json.sock"))
