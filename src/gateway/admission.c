@@ -8,34 +8,34 @@
 #include "base/rate.h"
 
 /*
- * Tokens come one by one, but a timer fires only every few milliseconds: a hundredth of a second's
- * tokens may be used together, lest a high rate cannot be reached. That is taken off the rate, and
- * more for calls that take longer to arrive than those behind them: the server, too, shall see no
- * second with more than the limit.
+ * Tokens come one by one, but a timer fires only every few milliseconds: to reach high rates, the
+ * tokens of a hundredth of a second may be used together. The rate is lower for that, and because
+ * some calls take longer to arrive than those behind them: the server must not see more than the
+ * limit in any second either.
  */
 #define ADMISSION_RATE 0.97 /* of the limit */
 enum { ADMISSION_BURST_SHARE = 100 };
 
-/* Within that a server that is well has answered, or the work is on its side. */
+/* A healthy server has answered by then, or the work is on its side. */
 #define ADMISSION_HOLD (500 * CLOCK_NS_PER_MS)
 
 enum {
-	ADMISSION_TURN = 16,    /* let in, and again before other events get their turn */
-	ADMISSION_OVERTAKE = 7, /* lest the doubtful ones starve */
+	ADMISSION_TURN = 16,    /* let in before other events get their turn */
+	ADMISSION_OVERTAKE = 7, /* so that the doubtful ones do not starve */
 };
 
 TAILQ_HEAD(admission_queue, admission_ticket);
 
 struct admission {
-	struct event timer; /* for the queues: something has changed, or the rate held them up */
-	struct event hold;  /* for the place that has been held the longest */
+	struct event timer; /* for the queues: a place may be free, or the rate allow a call */
+	struct event hold;  /* for the place that has been held longest */
 	struct rate rate;
-	unsigned at_once;   /* 0: any number */
+	unsigned at_once;   /* 0: no limit */
 	unsigned held;      /* places */
 	unsigned doubtful;  /* of these */
-	unsigned turn;      /* let in since the timer's last turn */
-	unsigned overtaken; /* how often in a row the first of the doubtful ones was */
-	struct admission_queue holders; /* in the order in which they came in */
+	unsigned turn;      /* let in since the last turn of the timer */
+	unsigned overtaken; /* times in a row, the first of the doubtful ones */
+	struct admission_queue holders; /* the longest first */
 	struct admission_queue queues[ADMISSION_RANKS];
 };
 
@@ -44,13 +44,13 @@ static bool admission_is_full(const struct admission *admission)
 	return admission->at_once && admission->held >= admission->at_once;
 }
 
-/* Places for the doubtful ones: half of all, but one at least. */
+/* The doubtful ones have half of the places, and at least one. */
 static bool admission_has_room_for_doubtful(const struct admission *admission)
 {
 	return !admission->at_once || admission->doubtful < (admission->at_once + 1) / 2;
 }
 
-/* Who may come in as far as the places go; NULL: nobody. */
+/* Next in line for a free place; NULL: none. */
 static struct admission_ticket *admission_next(const struct admission *admission)
 {
 	struct admission_ticket *urgent = TAILQ_FIRST(&admission->queues[ADMISSION_URGENT]);
@@ -118,7 +118,7 @@ static bool admission_take_in(struct admission *admission, struct admission_tick
 	return true;
 }
 
-/* A place, or the limits, may have changed: the queues are looked at in the next turn. */
+/* Places or limits may have changed: looks at the queues in the next turn. */
 static void admission_look_again(struct admission *admission)
 {
 	if (admission_next(admission))

@@ -7,19 +7,19 @@
 #include <sys/queue.h>
 
 /*
- * Who may call a server now: limits how many calls are under way at once, and how many start in a
- * second, over all connections. Those that have to wait stand in a queue.
+ * Limits the calls of all connections: how many are under way at once, and how many begin in a
+ * second. Others wait in a queue.
  *
- * Servers that never answer must not keep the others waiting. So a call holds its place for half a
- * second: one that takes longer mostly waits, which costs nothing. And those whose last call has
- * failed have at most half of the places, and let the others go first, but for every eighth time.
+ * Servers that never answer must not keep others waiting. So a call holds its place for half a
+ * second only: one that takes longer mostly waits, which costs nothing. And connections whose last
+ * call failed have at most half of the places, and let others go first, except every eighth time.
  */
 struct admission;
 
 enum admission_rank {
-	ADMISSION_DOUBTFUL, /* its last call has failed */
+	ADMISSION_DOUBTFUL, /* the last call failed */
 	ADMISSION_HOPEFUL,
-	ADMISSION_URGENT,   /* somebody waits for it: in front of all others */
+	ADMISSION_URGENT,   /* somebody waits for it: ahead of all others */
 	ADMISSION_RANKS,
 };
 
@@ -29,17 +29,16 @@ enum admission_place {
 	ADMISSION_INSIDE,
 };
 
-/* What a connection asks with. Zero it, set the first two; it must stay where it is while it is not
- * outside. */
+/* Zero it and set the first two. It must not move while it is queued or inside. */
 struct admission_ticket {
-	/* It was queued and is inside now. Never called from within an admission_… function. */
+	/* It was queued, and is inside now. Never called from within an admission_… function. */
 	void (*admitted)(void *context);
 	void *context;
-	enum admission_place place : 8;            /* to be read */
-	enum admission_rank rank : 8;              /* private, as is what follows */
+	enum admission_place place : 8;        /* to be read */
+	enum admission_rank rank : 8;          /* private, like the rest */
 	bool holds;                            /* a place */
 	uint64_t entered;                      /* monotonic ns */
-	TAILQ_ENTRY(admission_ticket) entry;   /* of a queue, or of those that hold a place */
+	TAILQ_ENTRY(admission_ticket) entry;   /* in a queue, or among the holders of places */
 };
 
 struct admission *admission_new(struct event_base *base);
@@ -47,17 +46,15 @@ struct admission *admission_new(struct event_base *base);
 /* All tickets must be outside. */
 void admission_free(struct admission *admission);
 
-/* 0: any number. They hold from now on; who is inside stays there. */
+/* 0: no limit. They apply from now on; tickets that are inside stay there. */
 void admission_limit(struct admission *admission, unsigned at_once, unsigned per_second);
 
-/*
- * True: the ticket, which must be outside, is inside. False: it is queued, behind those of the same
- * rank, and `admitted` says when it is inside.
- */
+/* The ticket must be outside. True: it is inside. False: it is queued behind those of its rank, and
+ * `admitted` follows. */
 bool admission_enter(struct admission *admission, struct admission_ticket *ticket,
 	enum admission_rank rank);
 
-/* From wherever it is; the place of one that was inside is free for the next. */
+/* From wherever the ticket is. If it held a place, that goes to the next. */
 void admission_leave(struct admission *admission, struct admission_ticket *ticket);
 
 #endif

@@ -17,7 +17,7 @@ static uint64_t backoff_ceiling(const struct backoff *backoff,
 {
 	double grown = (double)backoff->ceiling * settings->factor;
 
-	if (backoff->failures == 0 || grown < (double)settings->min)
+	if (grown < (double)settings->min)
 		return settings->min;
 	if (grown > (double)settings->max)
 		return settings->max;
@@ -30,7 +30,6 @@ uint64_t backoff_next(struct backoff *backoff, const struct backoff_settings *se
 	uint64_t floor = settings->min / 2;
 
 	backoff->ceiling = backoff_ceiling(backoff, settings);
-	backoff->failures++;
 	if (settings->jitter == BACKOFF_NONE)
 		return backoff->ceiling;
 	return floor + random % (backoff->ceiling - floor + 1);
@@ -38,6 +37,5 @@ uint64_t backoff_next(struct backoff *backoff, const struct backoff_settings *se
 
 void backoff_reset(struct backoff *backoff)
 {
-	backoff->failures = 0;
 	backoff->ceiling = 0;
 }

@@ -8,17 +8,16 @@
 #include "base/error.h"
 
 /*
- * How long to wait before the next attempt: exponential backoff with full jitter, so that many
- * clients of one server that has gone away do not come back in step. Zero-initialise.
+ * Delays between attempts: exponential backoff with full jitter, so that the clients of a server
+ * that was away do not come back in step. Zero-initialise.
  */
 struct backoff {
-	uint64_t ceiling;  /* private: of the last delay; 0: there was none */
-	unsigned failures; /* attempts since the last reset */
+	uint64_t ceiling; /* private: of the last delay; 0: there was none */
 };
 
 enum backoff_jitter {
-	BACKOFF_FULL, /* each delay is drawn at random */
-	BACKOFF_NONE, /* each is the longest */
+	BACKOFF_FULL, /* delays are random */
+	BACKOFF_NONE, /* delays are the longest possible */
 };
 
 extern const struct choice backoff_jitters[];
@@ -35,15 +34,14 @@ struct backoff_settings {
 bool backoff_check(const struct backoff_settings *settings, struct error *error);
 
 /*
- * The delay before the next attempt in ns, and counts that attempt. It lies between min / 2 and
- * min * factor^failures, at most max; `random` (64 random bits) says where. The lower bound is
- * there because a delay of nearly nothing would only make the next failure sooner. Without
- * jitter it is always min * factor^failures, at most max.
+ * Returns the delay before the next attempt in ns. The nth since the last reset lies between min /
+ * 2 and min * factor^(n-1), at most max; `random` (64 random bits) chooses. A delay of nearly
+ * nothing would only bring the next failure sooner. Without jitter it is always the longest.
  */
 uint64_t backoff_next(struct backoff *backoff, const struct backoff_settings *settings,
 	uint64_t random);
 
-/* After a success: the next delay starts from min again. */
+/* The next delay is the first again. */
 void backoff_reset(struct backoff *backoff);
 
 #endif

@@ -10,8 +10,7 @@ static int body_hex_digit(uint8_t byte)
 	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
 }
 
-/* The size of a chunk, from a line of hexadecimal digits and, perhaps, extensions; false: it is
- * none. */
+/* Parses the line before a chunk: hexadecimal digits and, perhaps, extensions. */
 static bool body_chunk_size(const uint8_t *line, size_t length, size_t *size)
 {
 	size_t digits = 0;

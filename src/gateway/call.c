@@ -16,7 +16,7 @@ enum {
 	CALL_BODY_MAX = 1024, /* kept of a refusal */
 };
 
-/* How long the next bytes of a refusal's body are waited for; ns. */
+/* Longest wait for more of the body of a refusal; ns. */
 #define CALL_BODY_WAIT CLOCK_NS_PER_SECOND
 
 void call_report_release(struct call_report *report)
@@ -44,7 +44,7 @@ static void call_free(struct call *call)
 	free(call);
 }
 
-/* The address that has let the call down is not the first to be tried the next time. */
+/* The next call will try other addresses first. */
 static void call_note_failure(const struct call *call)
 {
 	const struct address *address = &call->report.dial.address;
@@ -84,11 +84,11 @@ static void call_succeed(struct call *call, const struct ws_agreement *agreement
 	call_free(call);
 }
 
-/* --- the answer ---------------------------------------------------------------------------- */
+/* --- the response ---------------------------------------------------------------------------- */
 
 static bool call_step(struct call *call, struct url *url);
 
-/* Through a proxy nobody knows the server's address; a name is taken for that of a public one. */
+/* Behind a proxy the server's address is unknown; a name is assumed to be public. */
 static bool call_is_public(const struct call *call)
 {
 	const struct dial_report *dial = &call->report.dial;
@@ -98,7 +98,7 @@ static bool call_is_public(const struct call *call)
 	return dial->proxy ? !redirect_is_local(call->url.host) : address_is_public(&dial->address);
 }
 
-/* The URL that the server names, now the caller's. False: it is none, or not to be followed. */
+/* The caller releases the URL. False: it is invalid, or must not be followed. */
 static bool call_redirect_target(struct call *call, struct url *to)
 {
 	const struct redirect_terms terms = {
@@ -118,7 +118,7 @@ static bool call_redirect_target(struct call *call, struct url *to)
 	return false;
 }
 
-/* Leaves a server that has done what it could. */
+/* The server has answered: it has not failed. */
 static void call_leave_server(struct call *call)
 {
 	failures_forgive(call->failures, &call->report.dial.address);
@@ -130,8 +130,8 @@ static void call_leave_server(struct call *call)
 	buffer_release(&call->rest);
 }
 
-/* Leaves this server for the one that it names, the error being that it is no upgrade. Whether the
- * call goes on. */
+/* Goes on to the server that this one names. False: the call has failed; its error is already set
+ * to the lack of an upgrade. */
 static bool call_redirect(struct call *call)
 {
 	unsigned most = call->settings->max_redirects;
@@ -154,7 +154,7 @@ static bool call_body_is_chunked(const struct http_head *response)
 	return coding && strcasecmp(coding, "chunked") == 0;
 }
 
-/* How much of the body of a refusal is worth waiting for. */
+/* How much of the body of a refusal to wait for. */
 static size_t call_body_length(const struct http_head *response)
 {
 	const char *length = http_head_find(response, "Content-Length");
@@ -163,7 +163,7 @@ static size_t call_body_length(const struct http_head *response)
 	return announced < CALL_BODY_MAX ? (size_t)announced : CALL_BODY_MAX;
 }
 
-/* Takes what has come of the body of a refusal; whether that is all that will. */
+/* Takes what has arrived of the body of a refusal. True: no more will come. */
 static bool call_take_body(struct call *call)
 {
 	size_t length = call->rest.length < CALL_BODY_MAX ? call->rest.length : CALL_BODY_MAX;
@@ -183,7 +183,7 @@ static bool call_take_body(struct call *call)
 	return complete || last;
 }
 
-/* The head of the answer is complete. Whether the call has ended, or gone elsewhere. */
+/* The head is complete. True: the call has ended, or gone on to another server. */
 static bool call_judge_answer(struct call *call)
 {
 	const struct http_head *response = &call->report.response;
@@ -210,7 +210,7 @@ static bool call_judge_answer(struct call *call)
 	return true;
 }
 
-/* What has arrived of the answer. Whether the call has ended, or gone elsewhere. */
+/* True: the call has ended, or gone on to another server. */
 static bool call_take_answer(struct call *call, const uint8_t *data, size_t length)
 {
 	size_t used = 0;
@@ -241,7 +241,7 @@ static bool call_take_answer(struct call *call, const uint8_t *data, size_t leng
 static void call_on_event(evutil_socket_t fd, short what, void *context);
 static void call_on_more(evutil_socket_t fd, short what, void *context);
 
-/* How long the server may still take. */
+/* ns that the server still has. */
 static uint64_t call_time_left(const struct call *call)
 {
 	uint64_t elapsed = clock_monotonic() - call->upgrade_start;
@@ -267,7 +267,7 @@ static void call_wait_for(struct call *call, short what)
 	call_set_event(call, what, call_on_event, call_time_left(call));
 }
 
-/* Whether the whole request is out. */
+/* STREAM_OK: the whole request has been written. */
 static enum stream_status call_write_request(struct call *call, struct error *error)
 {
 	enum stream_status status = STREAM_OK;
@@ -282,12 +282,12 @@ static enum stream_status call_write_request(struct call *call, struct error *er
 	return status;
 }
 
-/* The stream has ended, or cannot go on. */
+/* The stream has ended or failed. */
 static void call_lose_stream(struct call *call, enum stream_status status,
 	const struct error *error)
 {
 	if (call->body_wanted) {
-		call_fail(call); /* the end of a body of unknown length */
+		call_fail(call); /* the body of unknown length has ended */
 		return;
 	}
 	if (status == STREAM_END)
@@ -298,7 +298,7 @@ static void call_lose_stream(struct call *call, enum stream_status status,
 	call_fail(call);
 }
 
-/* One read: more, if there is more, after a poll. */
+/* Reads once; if there is more, again after the loop has polled. */
 static void call_upgrade(struct call *call)
 {
 	struct error error;
@@ -314,7 +314,7 @@ static void call_upgrade(struct call *call)
 	if (status == STREAM_END || status == STREAM_ERROR)
 		call_lose_stream(call, status, &error);
 	else if (status == STREAM_OK && stream_pending(call->stream))
-		call_set_event(call, 0, call_on_more, 0); /* in memory: no event would tell */
+		call_set_event(call, 0, call_on_more, 0); /* in memory: no event would come */
 	else
 		call_wait_for(call, status == STREAM_WANT_WRITE ? EV_WRITE : EV_READ);
 }
@@ -385,7 +385,7 @@ static void call_on_unprepared(evutil_socket_t fd, short what, void *context)
 	call_fail(context);
 }
 
-/* Dials the URL, which it takes over. False: it cannot be dialled. */
+/* Takes over the URL and dials it. False: that is not possible. */
 static bool call_step(struct call *call, struct url *url)
 {
 	struct dial_settings dial;

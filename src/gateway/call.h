@@ -15,50 +15,50 @@
 #include "ws/handshake.h"
 
 /*
- * One attempt to open a WebSocket: dial the server, send the opening handshake, check the answer,
- * and do so again where it redirects to.
+ * One attempt to open a WebSocket: dials the server, sends the opening handshake, checks the
+ * response, and follows redirects.
  */
 struct call;
 
-/* How a call went, as far as it came: with redirects, the last of its steps. */
+/* Report of a call, as far as it went; with redirects, of the last server. */
 struct call_report {
-	uint64_t time; /* of its begin, ns since 1970; 0: there has been no call */
-	char *url;     /* as a person may see it; NULL: it could not be read */
-	struct string_list redirects; /* the URLs that were left for others, likewise */
+	uint64_t time; /* when it began, ns since 1970; 0: there has been no call */
+	char *url;     /* secrets masked; NULL: it is invalid */
+	struct string_list redirects; /* URLs that redirected, secrets masked */
 	struct dial_report dial;
-	uint64_t upgrade_us;         /* from the request to the answer */
+	uint64_t upgrade_us;         /* from the request to the response */
 	struct http_head response; /* status 0: there was none */
-	char *body;                  /* beginning of that of a refusal, any bytes; NULL: none */
-	uint64_t retry_after;        /* ns that the server asks to wait; 0: it does not */
-	char *protocol;              /* agreed on, maybe with a secret; NULL: none */
-	size_t protocol_number;      /* which of those offered, from 1; 0: none */
+	char *body;                  /* beginning of the body of a refusal, any bytes; NULL: none */
+	uint64_t retry_after;        /* ns that the server asks to wait; 0: none */
+	char *protocol;              /* agreed on, may contain a secret; NULL: none */
+	size_t protocol_number;      /* its index among those offered, from 1; 0: none */
 	bool deflate;                /* agreed on, with these parameters */
 	struct ws_deflate_parameters deflate_parameters;
 };
 void call_report_release(struct call_report *report);
 
-/* What a call that succeeded gives: all of it is the taker's. */
+/* Result of a successful call; the callee owns all of it. */
 struct call_result {
 	struct stream *stream;
-	struct buffer rest; /* what came behind the answer: the first frames */
+	struct buffer rest; /* bytes after the response: the first frames */
 	struct ws_deflate_parameters deflate; /* if the report says it was agreed on */
 };
 
 /*
- * Called once, never from within call_start(); the call is gone then. On failure `result` is NULL
- * and `error` says why. The report is moved out by the taker, or released by it.
+ * Called once, never from within call_start(); the call is gone by then. On failure `result` is
+ * NULL and `error` says why. The callee takes over the contents of the report.
  */
 typedef void (*call_done)(struct call_result *result, struct call_report *report,
 	const struct error *error, void *context);
 
 /* Static. */
 struct call_callbacks {
-	/* A redirect is followed; both are URLs as a person may see them. */
+	/* A redirect is followed; both URLs have secrets masked. */
 	void (*redirected)(const char *from, const char *to, void *context);
 	call_done done;
 };
 
-/* What calls need of the daemon; borrowed until the end of the call. */
+/* Shared by all calls of the daemon; borrowed until the call has ended. */
 struct call_host {
 	struct event_base *base;
 	struct net *net;
@@ -66,29 +66,29 @@ struct call_host {
 };
 
 /*
- * Whether there is all that a call takes, before an open connection goes for it: headers that can
- * be sent, files that can be read, and TLS material that OpenSSL can use. If that takes its time,
- * `check` is set, and `done` will be called with its outcome; if it is NULL, there is all.
+ * Checks that a call is possible, before an open connection is closed for it: valid headers,
+ * readable files, TLS material that OpenSSL accepts. If it takes longer, `check` is set, and `done`
+ * follows with the result; if `check` is NULL, the call is possible.
  */
 bool call_check(const struct call_host *host, const struct connection_config *config,
 	const struct header_list *extra, struct net_check **check,
 	void (*done)(const struct error *error, void *context), void *context,
 	struct error *error);
 
-/* What is to be called; what it points to is borrowed until the end of the call. */
+/* What its members point to is borrowed until the call has ended. */
 struct call_order {
 	const struct connection_config *config;
-	const struct header_list *extra; /* they win over the settings' */
-	struct failures *failures;       /* of earlier calls, and then of this one too */
+	const struct header_list *extra; /* override those of the settings */
+	struct failures *failures;       /* of earlier calls; this one adds its own */
 };
 
 struct call *call_start(const struct call_host *host, const struct call_order *order,
 	const struct call_callbacks *callbacks, void *context);
 
-/* Ends the call without another callback. */
+/* Ends the call without a callback. */
 void call_cancel(struct call *call);
 
-/* Whether the stream stands and the answer to the opening handshake is being waited for. */
+/* True once the server is connected and its response to the opening handshake is awaited. */
 bool call_upgrading(const struct call *call);
 
 #endif

@@ -8,7 +8,7 @@
 #include "net/proxy.h"
 #include "net/tcp.h"
 
-/* The inside of a call, for call.c (how it goes on) and call_request.c (what it asks for). */
+/* The inside of a call: call.c has its progress, call_request.c makes the request. */
 
 struct call {
 	const struct call_host *host;
@@ -19,9 +19,9 @@ struct call {
 	const struct call_callbacks *callbacks;
 	void *context;
 
-	struct url first; /* of the settings: what the secrets are for */
-	struct url url;   /* of this step */
-	bool public_only; /* this step may not lead into this host or a private network */
+	struct url first; /* of the settings: secrets are for this server */
+	struct url url;   /* current */
+	bool public_only; /* it must not lead to this host or into a private network */
 	struct secrets secrets;
 	char key[WS_KEY_SIZE];
 	struct header *headers; /* those of the request; strings borrowed */
@@ -35,21 +35,21 @@ struct call {
 	struct event event; /* on the stream, or for a failure before there is one */
 	bool event_assigned;
 	struct buffer unsent; /* rest of the request */
-	struct buffer rest;   /* what came behind the answer's head: frames, or its body */
-	size_t body_wanted;   /* 0: there is no body to wait for */
+	struct buffer rest;   /* bytes after the head of the response: frames, or its body */
+	size_t body_wanted;   /* 0: no body is awaited */
 	uint64_t upgrade_start; /* monotonic ns */
 	struct call_report report;
 	struct error error;
 };
 
-/* Where to dial for call->url. */
+/* How to dial call->url. */
 bool call_prepare(struct call *call, struct dial_settings *dial);
 
-/* Makes the request ready to be sent: once the stream stands, as most calls to a server that is down
- * never come so far. */
+/* Prepares the request. Only once the stream is connected: most calls to a server that is down do
+ * not get that far. */
 bool call_write_head(struct call *call);
 
-/* Gives back what these two made, so that they can be called again. */
+/* Releases what these two have made, so that they can be called again. */
 void call_unprepare(struct call *call);
 
 #endif

@@ -8,7 +8,7 @@
 #include "gateway/call_private.h"
 #include "gateway/redirect.h"
 
-/* What belongs to the server of the settings is for no other one that it redirects to. */
+/* False for a server that was redirected to: it gets no secrets. */
 static bool call_is_at_home(const struct call *call)
 {
 	return redirect_stays(&call->first, &call->url);
@@ -42,7 +42,7 @@ static char *call_authorization(const struct call *call)
 	return call->first.user ? call_basic(call->first.user, call->first.password) : NULL;
 }
 
-/* Those of the list that the extra ones do not replace. */
+/* Extra headers replace those of the same name. */
 static size_t call_add_headers(struct call *call, const struct header_list *list, size_t count)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -52,7 +52,7 @@ static size_t call_add_headers(struct call *call, const struct header_list *list
 	return count;
 }
 
-/* Any header may hold a key: so none of them goes to another server. */
+/* Any header may contain a key, so another server gets none. */
 static size_t call_gather_headers(struct call *call)
 {
 	const struct header_list *own = &call->settings->headers;

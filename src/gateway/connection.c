@@ -24,11 +24,10 @@ static void connection_configure_url(struct connection *connection)
 	url_release(&url);
 }
 
-/* Takes it over; the one before is the caller's. */
+/* Takes over the configuration. The one before is the caller's. */
 static void connection_use(struct connection *connection, struct connection_config *config)
 {
 	connection->config = config;
-	connection->settings = config->settings;
 	connection_configure_url(connection);
 	connection_configure_hold(connection);
 }
@@ -40,11 +39,11 @@ static bool connection_warn_differs(const struct warn_settings *a, const struct 
 		strcmp(a->arg ? a->arg : "", b->arg ? b->arg : "") != 0;
 }
 
-/* True if other settings are a reason to open what is not wanted now. */
+/* True if the new settings are a reason to open a connection that nobody wants now. */
 static bool connection_opens_now(const struct connection *connection, bool gave_up,
 	enum connection_when before)
 {
-	switch (connection->settings->when) {
+	switch (connection->config->settings->when) {
 	case WHEN_ALWAYS:
 		return gave_up || before != WHEN_ALWAYS;
 	case WHEN_SUBSCRIBED:
@@ -55,7 +54,7 @@ static bool connection_opens_now(const struct connection *connection, bool gave_
 	return false;
 }
 
-/* What is under way goes on with the other settings, with which a session may be of another age. */
+/* Continues with the new settings: a session may now be of age earlier, later, or never. */
 static void connection_carry_on(struct connection *connection)
 {
 	struct dialer *dialer = &connection->dialer;
@@ -86,7 +85,7 @@ void connection_change(struct connection *connection, struct connection_config *
 	connection_use(connection, config);
 	dialer_set_config(&connection->dialer, config);
 	if (connection_warn_differs(&before->warn, &settings->warn))
-		connection_configure_warnings(connection); /* else what `warn` has set stays */
+		connection_configure_warnings(connection); /* else those of `warn` stay */
 	if (connection->session)
 		session_set_settings(connection->session, settings);
 	if (connection->leaving)
@@ -156,7 +155,7 @@ void connection_start(struct connection *connection)
 	if (connection->goal != GOAL_NONE)
 		return;
 	connection->goal = GOAL_REST;
-	if (connection->settings->when == WHEN_ALWAYS)
+	if (connection->config->settings->when == WHEN_ALWAYS)
 		connection_reopen(connection);
 	else
 		connection_update_demand(connection);

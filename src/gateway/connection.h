@@ -18,40 +18,40 @@
 #include "ws/protocol.h"
 
 /*
- * One named WebSocket connection, through all its reconnects: it makes calls, keeps the one open
- * session, decides when to try again, counts, and publishes what it receives into its outlets.
+ * A named WebSocket connection through all its reconnects: calls the server, keeps the open
+ * session, decides when to try again, counts, and publishes received messages into its outlets.
  */
 struct connection;
 
 enum connection_state {
 	CONNECTION_IDLE,       /* neither open nor wanted */
-	CONNECTION_WAITING,    /* for the time of the next attempt, or its turn */
+	CONNECTION_WAITING,    /* until the next attempt is due, or for its turn to call */
 	CONNECTION_CONNECTING, /* resolving, connecting, TLS */
-	CONNECTION_UPGRADING,  /* waiting for the answer to the opening handshake */
+	CONNECTION_UPGRADING,  /* waiting for the response to the opening handshake */
 	CONNECTION_OPEN,
-	CONNECTION_CLOSING, /* waiting for the answer to the close frame */
+	CONNECTION_CLOSING, /* in the closing handshake */
 };
 const char *connection_state_name(enum connection_state state);
 
-/* The connection as it stands; all borrowed, until the event loop goes on. */
+/* A snapshot; its pointers are valid until the event loop continues. */
 struct connection_status {
 	const struct connection_settings *settings;
 	const char *url; /* without password */
 	enum connection_state state;
-	uint64_t since;       /* of this state, ns since 1970 */
-	bool queued;          /* while WAITING: for its turn, when others have called */
-	uint64_t next_try_ns; /* while WAITING, and not queued: from now */
-	unsigned attempt;     /* of connecting since it was last open: 1 is the first */
-	const char *gave_up;  /* why it tries no longer; NULL: it has not given up */
+	uint64_t since;       /* when it entered this state, ns since 1970 */
+	bool queued;          /* while WAITING: for its turn to call */
+	uint64_t next_try_ns; /* from now; while WAITING, and not queued */
+	unsigned attempt;     /* to connect, since it was last open: 1 is the first */
+	const char *gave_up;  /* the reason; NULL: it has not given up */
 	bool paused;          /* reading is held up by a `wait` outlet */
 	size_t send_queued;   /* bytes waiting for the server */
 	size_t held;          /* messages waiting for the connection to open, */
-	size_t held_bytes;    /* and what they take */
+	size_t held_bytes;    /* and their size */
 	const struct call_report *call;
 	const char *last_error; /* its name; NULL: none yet */
-	const char *last_error_text; /* likewise */
+	const char *last_error_text;
 	uint64_t last_error_time;
-	unsigned last_close_code; /* 0: has not been closed yet */
+	unsigned last_close_code; /* 0: none yet */
 	const char *last_close_reason;
 	bool last_close_remote; /* the server began it */
 	const struct stats *stats;
@@ -60,16 +60,16 @@ struct connection_status {
 };
 void connection_status(const struct connection *connection, struct connection_status *status);
 
-/* The `index`th outlet that it publishes into. */
+/* The `index`th outlet that it publishes into, from 0. */
 struct outlet *connection_outlet(const struct connection *connection, size_t index);
 
 /*
- * Somebody who waits for a connection to be open or closed. The struct is the caller's and must
- * stay until `done` has been called or connection_forget(). `error` is NULL on success; `call` is
- * how the call to the server went, for a `connect` also on failure (NULL if none was made).
+ * Waits for a connection to be open or closed. The struct is the caller's, and must stay until
+ * `done` has been called or connection_forget(). `error` is NULL on success. `call` reports the
+ * call to the server, for a `connect` also on failure; NULL: there was none.
  */
 enum connection_waits {
-	CONNECTION_FOR_CHECK, /* whether a `connect` is possible */
+	CONNECTION_FOR_CHECK, /* that a `connect` is possible */
 	CONNECTION_FOR_OPEN,
 	CONNECTION_FOR_CLOSE,
 };
@@ -83,15 +83,16 @@ struct connection_waiter {
 
 /*
  * Connects now, whatever the state, ahead of connections that do so by themselves; an open one is
- * first closed with 1001. But first it looks whether there is all that this takes: if not, it only
- * says so. The extra headers go with this one call.
+ * first closed with 1001. Before that it checks that files and headers are usable: if not, nothing
+ * changes, and the waiter gets the error. The extra headers are for this call only.
  */
 void connection_connect(struct connection *connection, const struct header_list *extra,
 	struct connection_waiter *waiter);
 
 /*
- * Closes with that code (the caller has checked that it may be sent) and stays idle until the next
- * connection_connect(), or its next first subscriber if it opens for those. `waiter` may be NULL.
+ * Closes with that code, which the caller has checked, and stays idle until the next
+ * connection_connect(), or until a first subscriber comes if it opens on demand. `waiter` may be
+ * NULL.
  */
 void connection_disconnect(struct connection *connection, unsigned code, const char *reason,
 	struct connection_waiter *waiter);
@@ -100,20 +101,21 @@ void connection_forget(struct connection_waiter *waiter);
 
 bool connection_is_open(const struct connection *connection);
 
-/* Queues a message for the server. While the connection is not open, it is held if the settings say
- * so. */
-bool connection_send(struct connection *connection, struct ws_outgoing *message, struct error *error);
+/* Queues a message for the server. While the connection is not open, it is held if the settings
+ * permit. */
+bool connection_send(struct connection *connection, struct ws_outgoing *message,
+	struct error *error);
 
 bool connection_ping(struct connection *connection, struct error *error);
 
-/* Whether a message of that size can be sent, or dropped, now. If not, the outlets' input is
+/* True if a message of that size can be sent, or dropped, now. If not, input of the outlets is
  * resumed when it can. */
 bool connection_has_room(struct connection *connection, size_t length);
 
 /*
- * Messages that are sent after those of the settings each time the connection has opened; a new one
- * also now, if it is open. One that is there already is left as it is. They stay until they are
- * removed, or the connection is.
+ * Messages that are sent after those of the settings each time that the connection opens; a new one
+ * also now, if it is open. Adding one twice changes nothing. They stay until they, or the
+ * connection, are removed.
  */
 bool connection_add_on_open(struct connection *connection, const char *message,
 	struct error *error);
@@ -126,54 +128,54 @@ bool connection_set_warnings(struct connection *connection, const struct warn_se
 	struct error *error);
 void connection_clear_warnings(struct connection *connection);
 
-/* Takes the warnings up to that number out of the queue. */
+/* Removes the warnings up to that number from the queue. */
 void connection_take_warnings(struct connection *connection, uint64_t seq);
 
 const char *connection_name(const struct connection *connection);
 
-/* --- for the gateway, which owns the connections --------------------------------------------- */
+/* --- for the owner --------------------------------------------------------------------------- */
 
-/* What a connection borrows from the gateway, and tells it. */
+/* Shared by all connections, and told by them; borrowed. */
 struct connection_host {
 	void *context;
 	struct log *log;
 	struct dialer_host dialer;
 	struct session_shared *shared;
 
-	/* Something happened; `members` may be NULL, `warning` belongs to EVENT_TYPE_WARNING. */
+	/* `members` may be NULL; `warning` is for EVENT_TYPE_WARNING. */
 	void (*event)(struct connection *connection, enum event_type type,
 		const struct event_members *members, const struct warning *warning, void *context);
 
-	/* A retired connection is idle and can be freed, though not from within this call. */
+	/* A retired connection is closed and can be freed, but not from within this call. */
 	void (*retired)(struct connection *connection, void *context);
 };
 
-/* Takes the configuration over, borrows the host. It does nothing before connection_start(). */
+/* Takes over the configuration, borrows the host. It does nothing by itself before
+ * connection_start(). */
 struct connection *connection_new(const struct connection_host *host,
 	struct connection_config *config);
 void connection_free(struct connection *connection);
 
-/* Opens the connection if its settings say that it opens by itself; only the first time. */
+/* Opens the connection if it opens by itself. Does nothing the second time. */
 void connection_start(struct connection *connection);
 
-/* Changes over to another configuration, which it takes over, reconnecting if `change`
- * asks for it. */
+/* Changes to another configuration, which it takes over, and reconnects if `change` requires it. */
 void connection_change(struct connection *connection, struct connection_config *config,
 	enum settings_change change);
 
-/* Closes with 1001 for good, then calls `retired`, perhaps at once. */
+/* Closes with 1001 for good. `retired` follows, perhaps from within. */
 void connection_retire(struct connection *connection);
 
 bool connection_is_retired(const struct connection *connection);
 
-/* Of a retired one that has taken too long: ends its sessions at once, and tells what is lost. */
+/* Ends the sessions of a retired connection at once, and reports the messages that are lost. */
 void connection_abort(struct connection *connection);
 
-/* From now on, or no longer, publishes into the outlet. Both are idempotent. */
+/* Begins, or ends, to publish into the outlet. Both are idempotent. */
 void connection_attach(struct connection *connection, struct outlet *outlet);
 void connection_detach(struct connection *connection, struct outlet *outlet);
 
-/* An outlet of it has got its first subscriber, or lost its last. */
+/* One of its outlets has got its first subscriber, or lost its last. */
 void connection_update_demand(struct connection *connection);
 
 const struct connection_config *connection_config(const struct connection *connection);

@@ -3,11 +3,10 @@
 #include "base/alloc.h"
 #include "gateway/connection_private.h"
 
-/* A `connect` that has not touched anything yet, as its files are being read; further ones join it.
- */
+/* A `connect` that has not touched anything yet: its files are being read. Others join it. */
 struct connection_check {
 	struct net_check *files;
-	struct header_list extra; /* of the latest */
+	struct header_list extra; /* of the latest `connect` */
 };
 
 static void connection_end_check(struct connection *connection)
@@ -28,7 +27,7 @@ void connection_cancel_check(struct connection *connection, const struct error *
 	connection_answer(connection, CONNECTION_FOR_CHECK, NULL, error);
 }
 
-/* Nothing speaks against it. */
+/* All checks have passed. */
 static void connection_connect_now(struct connection *connection)
 {
 	struct connection_check *check = connection->check;

@@ -8,7 +8,7 @@ static void connection_on_lingered(void *context);
 static void connection_linger(struct connection *connection)
 {
 	timer_set(&connection->linger, connection->host->shared->base,
-		connection->settings->linger, connection_on_lingered, connection);
+		connection->config->settings->linger, connection_on_lingered, connection);
 }
 
 static void connection_on_lingered(void *context)
@@ -32,9 +32,10 @@ static void connection_open_on_demand(struct connection *connection)
 
 void connection_update_demand(struct connection *connection)
 {
+	enum connection_when when = connection->config->settings->when;
 	bool demanded;
 
-	if (connection->settings->when != WHEN_SUBSCRIBED || connection->goal == GOAL_NONE ||
+	if (when != WHEN_SUBSCRIBED || connection->goal == GOAL_NONE ||
 		connection_is_retired(connection))
 		return;
 	demanded = routes_attended(&connection->routes);
@@ -55,7 +56,7 @@ void connection_configure_demand(struct connection *connection,
 	bool lingering = timer_is_set(&connection->linger);
 
 	timer_clear(&connection->linger);
-	if (connection->settings->when != WHEN_SUBSCRIBED)
+	if (connection->config->settings->when != WHEN_SUBSCRIBED)
 		return;
 	if (before->when != WHEN_SUBSCRIBED) {
 		/* Whatever there is, it is a change. */

@@ -2,7 +2,7 @@
 #include "gateway/connection_private.h"
 #include "ws/protocol.h"
 
-/* What outlets, sessions and calls tell a connection. */
+/* Callbacks of outlets, sessions and calls. */
 
 /* --- outlets --------------------------------------------------------------------------------- */
 
@@ -71,7 +71,7 @@ static void connection_on_writable(struct session *session, void *context)
 	connection_go_on_sending(context);
 }
 
-/* The session that another one has replaced. */
+/* The session that was replaced has ended. */
 static void connection_left(struct connection *connection)
 {
 	connection->leaving = NULL;
@@ -82,19 +82,20 @@ static void connection_left(struct connection *connection)
 static void connection_lost(struct connection *connection, unsigned code)
 {
 	const struct connection_failure failure = {.code = code};
-	bool closed = connection->closing; /* as it was to be */
+	uint64_t stable = connection->config->settings->reconnect.stable;
+	bool closed = connection->closing; /* as decided, so nothing has failed */
 
 	connection->session = NULL;
 	connection->closing = false;
 	timer_clear(&connection->renewal);
 	connection_end_sending(connection);
 	connection_settle_waiting(connection);
-	if (clock_monotonic() - connection->opened >= connection->settings->reconnect.stable)
+	if (clock_monotonic() - connection->opened >= stable)
 		dialer_reset_backoff(&connection->dialer);
 	if (connection->goal == GOAL_RENEW && !closed)
 		connection->goal = GOAL_OPEN; /* there is nothing left to renew */
 	connection_decide(connection, closed ? NULL : &failure);
-	connection_go_on_sending(connection); /* what waited for room is now refused */
+	connection_go_on_sending(connection); /* messages that waited for room are now refused */
 	connection_answer(connection, CONNECTION_FOR_CLOSE, NULL, NULL);
 }
 
@@ -135,7 +136,7 @@ static void connection_on_redirected(const char *from, const char *to, void *con
 	connection_emit(connection, EVENT_TYPE_REDIRECT, &members);
 }
 
-/* The session goes on to deliver until its closing handshake has ended. */
+/* The session delivers until its closing handshake has ended. */
 static void connection_let_leave(struct connection *connection)
 {
 	connection->leaving = connection->session;
@@ -159,7 +160,7 @@ static void connection_on_opened(struct call_result *result, void *context)
 	connection_judge_call(connection);
 	if (connection->session)
 		connection_let_leave(connection);
-	connection->session = session_new(connection->host->shared, connection->settings,
+	connection->session = session_new(connection->host->shared, connection->config->settings,
 		&connection->stats.wire, result, report->deflate, &callbacks, connection);
 	connection->goal = GOAL_OPEN;
 	connection->opened = clock_monotonic();
@@ -185,7 +186,7 @@ static void connection_on_failed(const struct error *error, void *context)
 	connection->stats.failures++;
 	connection_report_failure(connection, error);
 	if (connection->goal == GOAL_RENEW && !connection->session)
-		connection->goal = GOAL_OPEN; /* which the next call opens, but does not renew */
+		connection->goal = GOAL_OPEN; /* what the next call opens renews nothing */
 	connection_decide(connection, &failure);
 	connection_answer(connection, CONNECTION_FOR_OPEN, report, error);
 }

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 
 /*
- * The next step of a connection: a pure function of its goal, which commands and events change, of its
- * phase, which follows from the sessions and calls that it has, and of a few facts.
+ * The next step of a connection: a pure function of its goal, which commands and events change, of
+ * its phase, which follows from the sessions and calls that it has, and of a few facts.
  */
 
 enum connection_goal {

@@ -38,14 +38,13 @@ struct connection_last {
 
 struct connection {
 	const struct connection_host *host;
-	struct connection_config *config;           /* owned */
-	const struct connection_settings *settings; /* its */
-	char *shown_url; /* without the password; NULL: the configuration's has none */
+	struct connection_config *config; /* owned */
+	char *shown_url; /* without the password; NULL: the URL has none */
 
 	/* Small fields together: a connection is one of thousands. */
 	enum connection_goal goal : 8;
 	enum connection_state state : 8; /* see connection_note_state() */
-	bool closing;                    /* the session, because it has been told to */
+	bool closing;                    /* the session, because the connection decided so */
 	bool demanded;                   /* WHEN_SUBSCRIBED: there are subscribers */
 	uint64_t since;                  /* of `state`, ns since 1970 */
 
@@ -62,7 +61,7 @@ struct connection {
 
 	struct hold *hold; /* NULL until the settings ask for it */
 	struct on_open_added on_open;
-	struct on_open_run *opening; /* what is sent first; NULL: all has been */
+	struct on_open_run *opening; /* messages of on_open being sent; NULL: all have been */
 
 	struct stats stats;
 	struct warnings *warnings;    /* NULL until there are thresholds */
@@ -112,19 +111,20 @@ void connection_judge_call(struct connection *connection);
 
 /* --- connection_sending.c -------------------------------------------------------------------- */
 
-/* How much is held, and for how long; what is held already stays. */
+/* Sets the limits of the hold. Messages that are held already stay. */
 void connection_configure_hold(struct connection *connection);
 
-/* Sends what each session begins with, then what is held, as far as there is room and time. */
+/* A session has opened: sends the messages of on_open, then those held, as far as there is room and
+ * time. */
 void connection_begin_sending(struct connection *connection);
 
-/* There is room and time again, or no session: goes on, and has subscribers do so. */
+/* There is room and time again, or no session: continues, and lets subscribers send. */
 void connection_go_on_sending(struct connection *connection);
 
 /* The session has ended. */
 void connection_end_sending(struct connection *connection);
 
-/* What is held will never be sent: drops it, and says so. */
+/* Held messages will never be sent: drops and reports them. */
 void connection_drop_held(struct connection *connection);
 
 /* --- connection_steps.c ---------------------------------------------------------------------- */
@@ -135,8 +135,8 @@ struct connection_failure {
 	uint64_t retry_after; /* ns that the server asks to wait */
 };
 
-/* Takes the steps that lead to the goal, up to one that an event will follow. `failure`: what has just
- * failed; NULL: nothing. */
+/* Takes the steps that lead to the goal, up to one that an event will follow. `failure`: what has
+ * just failed; NULL: nothing. */
 void connection_decide(struct connection *connection, const struct connection_failure *failure);
 
 /* Notes since when the state, as decisions see it, is what it is. */
@@ -148,7 +148,8 @@ void connection_start_anew(struct connection *connection);
 /* Whatever there is makes way for a new call. */
 void connection_reopen(struct connection *connection);
 
-/* To GOAL_REST or GOAL_RETIRE: what is under way ends, and those who wait for it to open are told. */
+/* To GOAL_REST or GOAL_RETIRE: what is under way ends, and those who wait for it to open are
+ * told. */
 void connection_end(struct connection *connection, enum connection_goal goal, unsigned code,
 	const char *reason);
 
@@ -180,7 +181,7 @@ void connection_configure_demand(struct connection *connection,
 
 /* --- connection_check.c ---------------------------------------------------------------------- */
 
-/* Those who have asked get the error. */
+/* Whoever waits for it gets the error. */
 void connection_cancel_check(struct connection *connection, const struct error *error);
 
 #endif

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "gateway/connection_private.h"
 
-/* What a connection tells: its state, log lines, events, records in its outlets, warnings. */
+/* State, log lines, events, and records in the outlets. */
 
 const char *connection_state_name(enum connection_state state)
 {
@@ -201,10 +201,10 @@ static void connection_log_close(struct connection *connection, const struct ses
 			meaning[0] ? ": " : "", meaning);
 	if (end->lost)
 		connection_log(connection, LOG_WARNING,
-			"messages received that an outlet had no room for were given up: %zu",
+			"received messages lost, as an outlet had no room for them: %zu",
 			end->lost);
 	if (session_unsent(session))
-		connection_log(connection, LOG_WARNING, "messages to the server were given up: %zu",
+		connection_log(connection, LOG_WARNING, "messages to the server lost: %zu",
 			session_unsent(session));
 }
 
@@ -250,7 +250,7 @@ void connection_status(const struct connection *connection, struct connection_st
 	const struct hold *hold = connection->hold;
 
 	*status = (struct connection_status){
-		.settings = connection->settings,
+		.settings = connection->config->settings,
 		.url = connection_url(connection),
 		.state = connection_state(connection),
 		.since = connection->since,

@@ -6,19 +6,19 @@
 #include "gateway/connection_private.h"
 #include "ws/utf8.h"
 
-/* What a connection sends to the server: at once, when it opens, and what was held until then. */
+/* Messages to the server: sent at once, each time it opens, or held until then. */
 
-/* While some are still to be sent before, others wait behind them. */
+/* Also while others must leave before: messages stay in order. */
 static bool connection_holds(const struct connection *connection)
 {
 	if (!connection->hold)
 		return false;
 	if (connection_is_open(connection))
 		return connection->opening || connection->hold->messages.count > 0;
-	return connection->settings->hold.bytes > 0 && !connection_is_retired(connection);
+	return connection->config->settings->hold.bytes > 0 && !connection_is_retired(connection);
 }
 
-/* `since`: why they are no longer held. */
+/* `since`: how long they were held. */
 static void connection_tell_dropped(struct connection *connection, const char *since,
 	size_t messages)
 {
@@ -40,23 +40,25 @@ static void connection_on_expired(size_t messages, void *context)
 	connection_tell_dropped(connection, since, messages);
 }
 
-/* Without a hold, those that come while others are sent first wait in a queue like any other. */
+/* Without a hold, messages that wait behind those of on_open are limited by send_queue. */
 void connection_configure_hold(struct connection *connection)
 {
-	uint64_t bytes = connection->settings->hold.bytes, queue = connection->settings->endpoint.send_queue;
+	const struct connection_settings *settings = connection->config->settings;
 	bool queues = connection->opening || (connection->session && connection_holds(connection));
 
-	if (!connection->hold && (bytes || queues)) {
+	if (!connection->hold && (settings->hold.bytes || queues)) {
 		connection->hold = alloc_zero(1, sizeof(*connection->hold));
 		hold_init(connection->hold, connection->host->shared->base, connection_on_expired,
 			connection);
 	}
 	if (!connection->hold)
 		return;
-	if (queues && !bytes)
-		hold_set_limits(connection->hold, "send_queue", queue, connection->settings->hold.age);
+	if (queues && !settings->hold.bytes)
+		hold_set_limits(connection->hold, "send_queue", settings->endpoint.send_queue,
+			settings->hold.age);
 	else
-		hold_set_limits(connection->hold, "hold.bytes", bytes, connection->settings->hold.age);
+		hold_set_limits(connection->hold, "hold.bytes", settings->hold.bytes,
+			settings->hold.age);
 }
 
 /* False: it is not open. */
@@ -68,7 +70,8 @@ static bool connection_expect_open(const struct connection *connection, struct e
 		connection_name(connection), connection_state_name(connection_state(connection)));
 }
 
-bool connection_send(struct connection *connection, struct ws_outgoing *message, struct error *error)
+bool connection_send(struct connection *connection, struct ws_outgoing *message,
+	struct error *error)
 {
 	bool sent;
 
@@ -191,7 +194,7 @@ static void connection_forget_opening(struct connection *connection)
 	connection->opening = NULL;
 }
 
-/* False: there is more to send, and others wait for it. */
+/* False: others must still wait. */
 static bool connection_send_first(struct connection *connection)
 {
 	const struct on_open_sender sender = connection_on_open_sender(connection);
@@ -204,7 +207,7 @@ static bool connection_send_first(struct connection *connection)
 	return true;
 }
 
-/* Who waited for room in the session that this one renews would not hear of that one again. */
+/* Subscribers that waited for room in the session before have to be told. */
 void connection_begin_sending(struct connection *connection)
 {
 	connection_forget_opening(connection); /* of the session that this one renews */
@@ -215,12 +218,12 @@ void connection_begin_sending(struct connection *connection)
 	routes_resume_input(&connection->routes);
 }
 
-/* What is only held because the session had more to send first is lost with it, like what else it was
- * to send. */
+/* Without a hold, messages that only waited behind those of on_open are lost with the session, like
+ * all that it has not sent. */
 void connection_end_sending(struct connection *connection)
 {
 	connection_forget_opening(connection);
-	if (connection->settings->hold.bytes == 0)
+	if (connection->config->settings->hold.bytes == 0)
 		connection_drop_held(connection);
 	connection_configure_hold(connection);
 }

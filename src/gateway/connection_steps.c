@@ -5,7 +5,8 @@
 #include "gateway/connection_private.h"
 #include "ws/protocol.h"
 
-/* Every event ends in connection_decide(), which takes the steps of the plan until there is none. */
+/* Every event ends in connection_decide(), which takes the steps of the plan until there is
+ * none. */
 
 /* While a session cannot be closed without losing messages: when to look again. */
 #define RENEWAL_POSTPONED (200 * CLOCK_NS_PER_MS)
@@ -61,7 +62,7 @@ static void connection_renew_after(struct connection *connection, uint64_t ns)
 
 void connection_await_age(struct connection *connection)
 {
-	const struct connection_settings *settings = connection->settings;
+	const struct connection_settings *settings = connection->config->settings;
 	uint64_t age = clock_monotonic() - connection->opened;
 	uint64_t after = settings->max_age.after;
 	uint32_t random;
@@ -161,7 +162,7 @@ static enum connection_phase connection_phase(const struct connection *connectio
 static enum connection_step connection_next_step(const struct connection *connection,
 	const struct connection_failure *failure)
 {
-	const struct connection_settings *settings = connection->settings;
+	const struct connection_settings *settings = connection->config->settings;
 	const struct connection_facts facts = {
 		.failed = failure != NULL,
 		.reconnects = settings->reconnect.enabled,

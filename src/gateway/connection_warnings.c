@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "gateway/connection_private.h"
 
-/* Warnings about what was slow. */
+/* Warnings about slow operations and transfers. */
 
 static void connection_warn(struct connection *connection, const struct warning *warning)
 {
@@ -78,10 +78,10 @@ void connection_take_warnings(struct connection *connection, uint64_t seq)
 		warnings_take(connection->warnings, seq);
 }
 
-/* The settings were checked when they were read; thresholds of 0 mean none. */
+/* The settings have been checked; thresholds of 0 mean no warnings. */
 void connection_configure_warnings(struct connection *connection)
 {
-	const struct warn_settings *warn = &connection->settings->warn;
+	const struct warn_settings *warn = &connection->config->settings->warn;
 	struct error error;
 
 	if (warn->warning_ms == 0 && warn->warning_bs == 0)

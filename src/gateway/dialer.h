@@ -11,9 +11,8 @@
 #include "gateway/timer.h"
 
 /*
- * Opens WebSockets for one connection, one call at a time: waits for its turn, calls, and knows when
- * to call again after a failure and when that is no use. Whether to call at all is its owner's
- * decision.
+ * Opens WebSockets for one connection, one call at a time: waits for its turn, calls, and knows
+ * after a failure when to call again and when that is pointless. The owner decides whether to call.
  */
 
 /* Of the daemon; borrowed. */
@@ -79,29 +78,30 @@ bool dialer_upgrading(const struct dialer *dialer);
 uint64_t dialer_wait(const struct dialer *dialer);
 
 /*
- * Somebody asks for a call: the next one is made ahead of others, and has these headers, which win
- * over those of the settings. Takes them over, leaving the list empty. Stops what is under way. Holds
- * until a call has ended, or dialer_forget_request().
+ * Somebody asks for a call: the next one is ahead of others, and has these headers, which override
+ * those of the settings. Takes over their list, leaving it empty. Stops a call or a wait. In force
+ * until a call has ended, or dialer_forget_request(), which must not be called during a call.
  */
 void dialer_request(struct dialer *dialer, struct header_list *extra);
 void dialer_forget_request(struct dialer *dialer);
 
-/* Calls as soon as it is admitted: `opened` or `failed` follows. It must not be calling or queued. */
+/* Calls as soon as it is admitted: `opened` or `failed` follows. It must not be calling or
+ * queued. */
 void dialer_call(struct dialer *dialer);
 
-/* Ends a call or a wait, without a callback. What was asked for stays. */
+/* Ends a call or a wait, without a callback. A request stays. */
 void dialer_stop(struct dialer *dialer);
 
 /*
- * Waits before the next attempt: the backoff, and the ns that the server has asked for, as far as
- * that is sensible. `due` follows. Returns the wait in ns. It must not be calling or queued.
+ * Waits before the next attempt: for the backoff, and for the ns that the server asks for, up to an
+ * hour. `due` follows. Returns the wait in ns. It must not be calling or queued.
  */
 uint64_t dialer_retry(struct dialer *dialer, uint64_t retry_after);
 
 /*
- * True if the settings say that another attempt is no use: because of the close code or HTTP status
- * behind the last failure (0: neither), or of the number of attempts. Then dialer_reason() says why;
- * the caller frees it.
+ * True if the settings forbid another attempt: because of the close code or HTTP status of the last
+ * failure (0: neither), or of the number of attempts. Then dialer_reason() says why; the caller
+ * frees the text.
  */
 bool dialer_gives_up(const struct dialer *dialer, unsigned code);
 char *dialer_reason(const struct dialer *dialer, unsigned code);

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-enum { HOLD_EXPIRED_MAX = 4096 }; /* dropped at a time: there can be millions */
+enum { HOLD_EXPIRED_MAX = 4096 }; /* dropped in one go: there can be millions */
 
 static void hold_on_timer(void *context);
 

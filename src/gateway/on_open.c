@@ -7,20 +7,11 @@
 #include "base/file.h"
 #include "gateway/placeholders.h"
 
-/* --- those that were added ----------------------------------------------------------------- */
-
-static size_t on_open_find(const struct on_open_added *added, const char *message)
-{
-	size_t i = 0;
-
-	while (i < added->messages.count && strcmp(added->messages.items[i], message) != 0)
-		i++;
-	return i;
-}
+/* --- added messages -------------------------------------------------------------------------- */
 
 bool on_open_has(const struct on_open_added *added, const char *message)
 {
-	return on_open_find(added, message) < added->messages.count;
+	return string_list_find(&added->messages, message) < added->messages.count;
 }
 
 static size_t on_open_bytes(const struct on_open_added *added)
@@ -42,8 +33,7 @@ bool on_open_add(struct on_open_added *added, const char *message, struct error 
 	if (messages->count >= ON_OPEN_ADDED_MAX || bytes + strlen(message) > ON_OPEN_ADDED_BYTES)
 		return error_set(error, ERROR_WEBSOCKET,
 			"there are %zu messages of %zu bytes already: no more than %d of %d bytes "
-			"can "
-			"be added",
+			"can be added",
 			messages->count, bytes, ON_OPEN_ADDED_MAX, ON_OPEN_ADDED_BYTES);
 	string_list_add(messages, message);
 	return true;
@@ -53,7 +43,7 @@ bool on_open_remove(struct on_open_added *added, const char *message, size_t *in
 	struct error *error)
 {
 	struct string_list *messages = &added->messages;
-	size_t i = on_open_find(added, message);
+	size_t i = string_list_find(messages, message);
 
 	if (i == messages->count)
 		return error_set(error, ERROR_NOT_FOUND, "no such message has been added");
@@ -71,11 +61,11 @@ void on_open_release(struct on_open_added *added)
 
 enum on_open_outcome { ON_OPEN_SENT, ON_OPEN_FAILED, ON_OPEN_LATER };
 
-/* Where a message stands. */
+/* Where a message comes from; none of both: from nowhere. */
 struct on_open_place {
-	const char *list; /* or */
-	const char *file; /* both NULL: it is by itself */
-	size_t number;    /* index in the list, or line in the file */
+	const char *list;
+	const char *file;
+	size_t number; /* index in the list, or line of the file */
 };
 
 static char *on_open_where(const struct on_open_place *place)
@@ -108,7 +98,7 @@ static void on_open_warn_unset(const struct on_open_sender *sender,
 	free(where);
 }
 
-/* `warned`, unless NULL, keeps a file of many lines from as many warnings. */
+/* Warns of an unset variable only once if `warned` is not NULL: a file can have many lines. */
 static enum on_open_outcome on_open_send_expanded(const struct on_open_sender *sender,
 	const struct on_open_place *place, const struct buffer *text, const char *unset,
 	bool *warned, struct error *error)
@@ -152,15 +142,15 @@ bool on_open_send(const struct on_open_sender *sender, const char *message, stru
 
 /* --- sending all ----------------------------------------------------------------------------- */
 
-enum { ON_OPEN_LINES = 4096 }; /* looked at in one step: those that are empty are not sent */
+enum { ON_OPEN_LINES = 4096 }; /* in one step: empty ones count, too, though they are not sent */
 
 enum on_open_part { ON_OPEN_LIST, ON_OPEN_FILE, ON_OPEN_ADDED, ON_OPEN_DONE };
 
 struct on_open_run {
 	struct connection_settings *settings; /* shared */
 	enum on_open_part part;
-	size_t next; /* of a list */
-	struct buffer file; /* from the line that is next on */
+	size_t next; /* index in a list */
+	struct buffer file; /* from the next line on */
 	bool file_read;
 	size_t line;
 	bool warned;
@@ -233,7 +223,7 @@ static bool on_open_read(struct on_open_run *run, const char *path, struct error
 	return true;
 }
 
-/* The line, whose newline has become a NUL. */
+/* A NUL has replaced the newline. */
 static enum on_open_outcome on_open_send_line(struct on_open_run *run,
 	const struct on_open_sender *sender, const char *line, size_t length, struct error *error)
 {

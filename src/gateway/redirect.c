@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "net/address.h"
 
-enum { REDIRECT_WAIT_MAX = 366 * 86400 }; /* seconds; more is nonsense */
+enum { REDIRECT_WAIT_MAX = 366 * 86400 }; /* seconds; what asks for more is ignored */
 
 bool redirect_is(const struct http_head *response)
 {
@@ -61,8 +61,8 @@ static char *redirect_absolute(const struct url *from, const char *location, siz
 
 	url_show(location, shown);
 	if (!scheme) {
-		error_set(error, ERROR_WEBSOCKET, "the server redirects to %s, which is no WebSocket",
-			shown);
+		error_set(error, ERROR_WEBSOCKET,
+			"the server redirects to %s, which is not a WebSocket URL", shown);
 		return NULL;
 	}
 	if (from->secure && strcmp(scheme, "ws") == 0) {
@@ -73,7 +73,7 @@ static char *redirect_absolute(const struct url *from, const char *location, siz
 	return alloc_format("%s%s", scheme, location + scheme_length);
 }
 
-/* A path without a slash in front goes to where the last slash of the old path is. */
+/* A path without a leading slash replaces what is behind the last slash of the old path. */
 static char *redirect_relative(const struct url *from, const char *location)
 {
 	const char *scheme = from->secure ? "wss" : "ws";
@@ -93,7 +93,7 @@ static char *redirect_relative(const struct url *from, const char *location)
 		location);
 }
 
-/* RFC 3986 has ASCII only. What else comes would be shown as it is. */
+/* RFC 3986 permits only ASCII. Anything else would be shown as it is. */
 static bool redirect_is_clean(const char *location)
 {
 	for (const char *c = location; *c; c++) {
@@ -118,8 +118,8 @@ char *redirect_target(const struct url *from, const char *location, struct error
 
 		url_show(location, shown);
 		text_printable(clean, sizeof(clean), shown, strcspn(shown, "?#"));
-		error_set(error, ERROR_WEBSOCKET, "the server redirects to %s, which is no URL",
-			clean);
+		error_set(error, ERROR_WEBSOCKET,
+			"the server redirects to %s, which is not a valid URL", clean);
 		return NULL;
 	}
 	target = scheme_length ? redirect_absolute(from, location, scheme_length, error)
@@ -129,7 +129,7 @@ char *redirect_target(const struct url *from, const char *location, struct error
 	return target;
 }
 
-/* How a proxy may still read an address, as inet_aton(3) does: "127.1", "0x7f000001". */
+/* Also the forms that a proxy may accept, as inet_aton(3) does: "127.1", "0x7f000001". */
 static bool redirect_parse_address(struct address *address, const char *host)
 {
 	struct in_addr ipv4;
@@ -154,7 +154,7 @@ bool redirect_is_local(const char *host)
 		length--;
 	if (length < sizeof(localhost) - 1)
 		return false;
-	host += length - (sizeof(localhost) - 1); /* RFC 6761, section 6.3: and what is below it */
+	host += length - (sizeof(localhost) - 1); /* RFC 6761, section 6.3: with its subdomains */
 	return strncasecmp(host, localhost, sizeof(localhost) - 1) == 0 &&
 		(length == sizeof(localhost) - 1 || host[-1] == '.');
 }
@@ -190,7 +190,7 @@ bool redirect_check_host(const char *text, struct error *error)
 		shown);
 }
 
-/* The length of the set at the front of a pattern, as "[0-9]"; 0: there is none. */
+/* The length of a set such as "[0-9]" at the beginning of a pattern; 0: there is none. */
 static size_t redirect_set_length(const char *glob)
 {
 	const char *first = glob + 1 + (glob[1] == '!' || glob[1] == '^');
@@ -199,7 +199,7 @@ static size_t redirect_set_length(const char *glob)
 	return end ? (size_t)(end - glob) + 1 : 0;
 }
 
-/* Whether a pattern names hosts: beside wildcards and sets it has a letter or digit. */
+/* True if a pattern has a letter or digit besides wildcards and sets. */
 static bool redirect_names(const char *glob)
 {
 	size_t set;
@@ -214,7 +214,7 @@ static bool redirect_names(const char *glob)
 	return false;
 }
 
-/* Whether one of the patterns allows the host; `named`: by more than wildcards. */
+/* True if one of the patterns matches the host; `named`: with more than wildcards. */
 static bool redirect_is_listed(const struct string_list *hosts, const char *host, bool *named)
 {
 	bool listed = false;

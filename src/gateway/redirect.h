@@ -9,15 +9,15 @@
 #include "gateway/settings.h"
 #include "net/url.h"
 
-/* Where a server's answer sends the caller instead of opening a WebSocket. */
+/* Redirects: responses that send the caller elsewhere instead of opening a WebSocket. */
 
-/* 301, 302, 303, 307 or 308, with a Location. */
+/* True for 301, 302, 303, 307 or 308 with a Location. */
 bool redirect_is(const struct http_head *response);
 
 /*
- * The URL that a Location means, seen from `from` (RFC 3986, section 5.2): absolute, with http and
- * https standing for ws and wss, or relative. The caller frees it. NULL: another scheme, or a way
- * from wss to ws, which would give away in clear what was meant to be kept.
+ * Resolves a Location against `from` (RFC 3986, section 5.2): absolute, http and https standing for
+ * ws and wss, or relative. The caller frees the URL. NULL: another scheme, or from wss to ws, which
+ * would send in clear what was meant to be encrypted.
  */
 char *redirect_target(const struct url *from, const char *location, struct error *error);
 
@@ -27,35 +27,33 @@ char *redirect_target(const struct url *from, const char *location, struct error
  */
 bool redirect_check_host(const char *text, struct error *error);
 
-/* What a redirect is judged by. */
+/* Terms for following a redirect. */
 struct redirect_terms {
 	const struct url *first;         /* of the settings */
 	const struct string_list *hosts; /* the setting redirect_hosts: patterns */
-	bool from_public;                /* the server that redirects is one of the Internet */
+	bool from_public;                /* the server that redirects is a public one */
 };
 
 /*
- * Whether a call may go on from one server to another: the host must be the same, that of the
- * settings, or one of those that redirect_hosts allows. `public_only`: but not to an address of
- * this host or of a private network, which may show only when the name is resolved; this is so when
- * a public server redirects, unless redirect_hosts allows the host by a name: a
- * pattern has a letter or digit, not counting those in sets such as "[0-9]".
+ * True if a call may go on from one server to another: to the same host, to that of the settings,
+ * or to one that redirect_hosts allows. `public_only`: but not to an address of this host or of a
+ * private network, which may only show when the name is resolved. That is so when a public server
+ * redirects, unless redirect_hosts allows the host by name: by a pattern with a letter or digit,
+ * not counting those in sets such as "[0-9]".
  */
 bool redirect_allowed(const struct url *from, const struct url *to,
 	const struct redirect_terms *terms, bool *public_only, struct error *error);
 
-/* Whether a host is of this computer or a private network by what it is called: an address, or
+/* True if a host is local or in a private network, judging by its name: an address, or
  * "localhost". */
 bool redirect_is_local(const char *host);
 
-/* Whether what belongs to one server may be told to the other: the same host, at the same port or
+/* True if the secrets for one server may be sent to the other: the same host, at the same port, or
  * now with TLS. */
 bool redirect_stays(const struct url *from, const struct url *to);
 
-/*
- * The wait that a Retry-After asks for (RFC 9110, section 10.2.3), in seconds or as a date; ns. 0:
- * none, or one that has passed.
- */
+/* The wait that a Retry-After asks for (RFC 9110, section 10.2.3), in seconds or as a date; ns. 0:
+ * none, or it has passed. `now`: ns since 1970. */
 uint64_t redirect_retry_after(const struct http_head *response, uint64_t now);
 
 #endif

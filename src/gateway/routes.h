@@ -7,14 +7,14 @@
 #include "outlet/outlet.h"
 
 /*
- * The outlets that one source of messages publishes into. All of them take a message or none does, so
- * that none gets it twice.
+ * The outlets that one source of messages publishes into. All of them take a message or none does,
+ * so that none gets it twice.
  */
 
 struct routes_callbacks {
 	/*
-	 * An outlet that had no room has some, or is gone: whoever was held up may try again. Returns
-	 * true if that goes on. Called from the event loop, or from within routes_detach().
+	 * An outlet that had no room has some, or is gone: a source that was held up may try again.
+	 * Returns true if it goes on. Called from the event loop, or from within routes_detach().
 	 */
 	bool (*room)(void *context);
 };
@@ -60,8 +60,9 @@ bool routes_offer_all(struct routes *routes, struct outlet_message *message);
 bool routes_refuse(struct routes *routes, struct outlet *outlet,
 	const struct outlet_message *message);
 
-/* Sets the message's `source` for each outlet. False: one has no room, and none has taken the message;
- * `room` follows. Inline, as most sources have one outlet, and each message comes through here. */
+/* Sets the message's `source` for each outlet. False: one has no room, and none has taken the
+ * message; `room` follows. Inline, as most sources have one outlet, and each message comes through
+ * here. */
 static inline bool routes_offer(struct routes *routes, struct outlet_message *message)
 {
 	const struct route *route = routes->items;
@@ -76,8 +77,8 @@ static inline bool routes_offer(struct routes *routes, struct outlet_message *me
 /* The same, for what cannot be held up. */
 void routes_publish(struct routes *routes, struct outlet_message *message);
 
-/* True if nothing should be read that an outlet would have to take: others already wait for room, and
- * it now waits behind them. `room` follows. */
+/* True if the source must not read: others already wait for room in one of the outlets, and it now
+ * waits behind them. `room` follows. */
 bool routes_held_up(struct routes *routes);
 
 /* Nothing is held up any more. */
@@ -86,7 +87,7 @@ void routes_stop_waiting(struct routes *routes);
 /* Messages will never be published. */
 void routes_lose(const struct routes *routes, size_t messages);
 
-/* Whoever feeds the outlets' subscribers to a server has room again. */
+/* There is room again for what the outlets' subscribers send. */
 void routes_resume_input(const struct routes *routes);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-/* The place of the `index`th oldest in the circle. */
+/* The `index`th oldest, from 0. */
 static struct warning *warnings_slot(const struct warnings *warnings, size_t index)
 {
 	return &warnings->queue[(warnings->oldest + index) % warnings->thresholds.queue];
@@ -25,7 +25,7 @@ static void warnings_drop_oldest(struct warnings *warnings)
 	warnings->dropped++;
 }
 
-/* Moves what is queued to a circle of another size, in order. */
+/* Moves the queued warnings to a queue of another size, in order. */
 static void warnings_resize(struct warnings *warnings, uint64_t size)
 {
 	struct warning *queue;
@@ -81,7 +81,8 @@ bool warnings_active(const struct warnings *warnings)
 	return warnings->thresholds.warning_ms || warnings->thresholds.warning_bs;
 }
 
-/* Queues the warning, with the time and a copy of the argument; the oldest makes room for it. */
+/* Queues the warning with the time and a copy of the argument, dropping the oldest from a full
+ * queue. */
 static const struct warning *warnings_raise(struct warnings *warnings, struct warning warning)
 {
 	struct warning *slot;
@@ -137,7 +138,7 @@ const struct warning *warnings_transfer(struct warnings *warnings, const char *d
 					});
 }
 
-/* The numbers in the queue have no gaps, and the newest is the last one raised. */
+/* Numbers in the queue have no gaps, and the newest is the last one raised. */
 const struct warning *warnings_after(const struct warnings *warnings, uint64_t seq)
 {
 	uint64_t before = warnings->raised - warnings->count;

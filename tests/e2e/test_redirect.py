@@ -107,8 +107,8 @@ def test_never_from_wss_to_ws(start_daemon, server, authority, from_front, schem
 
 
 @pytest.mark.parametrize("to, words", [
-    ("https://127.0.0.1:1/", "127.0.0.1:1: Connection refused"), ("mailto:ann", "mailto:ann, which is no WebSocket"),
-    ("ftp://127.0.0.1/x", "ftp://127.0.0.1/x, which is no WebSocket"), ("http:", "no host"), ("ws://:80/", "no host"),
+    ("https://127.0.0.1:1/", "127.0.0.1:1: Connection refused"), ("mailto:ann", "mailto:ann, which is not a WebSocket URL"),
+    ("ftp://127.0.0.1/x", "ftp://127.0.0.1/x, which is not a WebSocket URL"), ("http:", "no host"), ("ws://:80/", "no host"),
 ])
 def test_where_there_is_no_websocket(start_daemon, from_front, to, words):
     assert words in refused(start_daemon(feed(from_front(to)))).message
@@ -125,7 +125,7 @@ def test_several(start_daemon, make_server, from_front):
 
 
 @pytest.mark.parametrize("to, words", [
-    (b"ws://other\xff.example/", "ws://other?.example/, which is no URL"), (b"/a\tb", "/a?b, which is no URL"),
+    (b"ws://other\xff.example/", "ws://other?.example/, which is not a valid URL"), (b"/a\tb", "/a?b, which is not a valid URL"),
 ])
 def test_a_location_that_is_no_text(start_daemon, bad_server, to, words):
     """It comes out clean, in the event too."""

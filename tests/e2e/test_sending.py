@@ -81,7 +81,7 @@ def test_control_frames_do_not_wait(start_daemon, bad_server):
     daemon.call("disconnect", name="feed", code=1000)
     assert exchange.wait_ended() == 1000
     assert len(exchange.frames) == 3
-    daemon.wait_log("messages to the server were given up: 1")
+    daemon.wait_log("messages to the server lost: 1")
 
 
 def test_a_writable_outlet_reads_on_when_there_is_room(start_daemon, server):
@@ -398,7 +398,7 @@ def test_on_open_refuses_what_cannot_be(start_daemon, server):
         error = refused.value
         assert re.match(wanted, f"{error.err}: {error.message}"), error.message
     assert daemon.call("on-open", name="feed") == []
-    with pytest.raises(RpcError, match="no connection 'other'"):
+    with pytest.raises(RpcError, match="no connection named 'other'"):
         daemon.call("on-open", name="other")
 
 

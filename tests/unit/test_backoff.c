@@ -16,10 +16,8 @@ START_TEST(grows_by_the_factor_up_to_the_maximum)
 	struct backoff backoff = {0};
 	static const uint64_t ceilings[] = {500, 1000, 2000, 4000, 6000, 6000};
 
-	for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++) {
+	for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++)
 		ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(250, ceilings[i])), ceilings[i]);
-		ck_assert_uint_eq(backoff.failures, i + 1);
-	}
 }
 END_TEST
 
@@ -54,7 +52,6 @@ START_TEST(starts_again_after_a_reset)
 	backoff_next(&backoff, &settings, 0);
 	backoff_next(&backoff, &settings, 0);
 	backoff_reset(&backoff);
-	ck_assert_uint_eq(backoff.failures, 0);
 	ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(250, 500)), 500);
 	ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(250, 1500)), 1500);
 }

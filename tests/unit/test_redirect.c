@@ -21,8 +21,8 @@ static const struct {
 	{"wss://a/x", "https://b/y", "wss://b/y", NULL},
 	{"wss://a/x", "ws://b/y", NULL, "from wss to ws"},
 	{"wss://a/x", "http://a/x", NULL, "from wss to ws"},
-	{"ws://a/x", "ftp://b/y", NULL, "no WebSocket"},
-	{"ws://a/x", "javascript:alert(1)", NULL, "no WebSocket"},
+	{"ws://a/x", "ftp://b/y", NULL, "not a WebSocket URL"},
+	{"ws://a/x", "javascript:alert(1)", NULL, "not a WebSocket URL"},
 	{"ws://a:81/x/y?q", "/z", "ws://a:81/z", NULL},
 	{"wss://a/x", "//b/z", "wss://b/z", NULL},
 	{"ws://a/x/y?q", "z", "ws://a/x/z", NULL},
@@ -32,11 +32,11 @@ static const struct {
 	{"ws://a/x", "/y#part", "ws://a/y", NULL},
 	{"ws://[::1]:81/x", "/y", "ws://[::1]:81/y", NULL},
 	{"ws+unix:///run/s.sock:/x", "/y", NULL, "UNIX socket"},
-	{"ws://a/x", "ws://b\xFF/y", NULL, "to ws://b?/y, which is no URL"},
-	{"ws://a/x", "/y\tz", NULL, "to /y?z, which is no URL"},
-	{"ws://a/x", "/y\tz?secret", NULL, "to /y?z, which is no URL"},
-	{"ws://a/x", "ftp://u:secret@b/y?secret", NULL, "to ftp://***@b/y?…, which is no WebSocket"},
-	{"ws://a/x", "/b c", NULL, "no URL"},
+	{"ws://a/x", "ws://b\xFF/y", NULL, "to ws://b?/y, which is not a valid URL"},
+	{"ws://a/x", "/y\tz", NULL, "to /y?z, which is not a valid URL"},
+	{"ws://a/x", "/y\tz?secret", NULL, "to /y?z, which is not a valid URL"},
+	{"ws://a/x", "ftp://u:secret@b/y?secret", NULL, "to ftp://***@b/y?…, which is not a WebSocket URL"},
+	{"ws://a/x", "/b c", NULL, "not a valid URL"},
 };
 
 START_TEST(test_target)
