@@ -17,68 +17,68 @@ struct ring_ledger;
  * number of bytes ever written before it: it only grows, and its lower bits are the place in
  * memory.
  *
- * Records are numbered without a hole from `first` to `next` - 1. The start of each is known, so
- * that the losses of a reader can be counted exactly; a record of less than 16 bytes takes up room
- * for 16 of them, which limits this index, too: to half the size of the ring. Until the first
- * record is written a ring has no memory at all.
+ * Records are numbered without a hole from `first` to `next` - 1. The index says where each starts,
+ * so that the losses of a reader can be counted exactly. A record of less than 16 bytes takes up
+ * room for 16 of them, which limits the index to half the size of the ring. Until the first record
+ * is written a ring has no memory at all.
  *
- * A ring is two files in memory, which its descriptors keep, so that a successor process can map
- * and continue it:
+ * A ring is two memfds, so that a successor process can map and continue it:
  *
- *     the memory   a page in front, then the records. A reader in another process may map it, but
- *                  only for reading; the page tells it what is there (frames.h).
- *     the ledger   all that the writer goes by: positions, numbers, index, names of the sources
- *                  (ring_ledger.h). No reader ever gets it, so nothing that a reader could do to
- *                  the memory can mislead the writer.
+ *     the memory   a page in front, then the records. Readers in other processes may map it, for
+ *                  reading only; the page tells them what is there (frames.h).
+ *     the ledger   everything that the writer relies on: positions, numbers, index, names of the
+ *                  sources (ring_ledger.h). No reader gets its descriptor, so nothing that is done
+ *                  to the memory can mislead the writer.
  */
 struct ring {
-	uint8_t *memory; /* NULL until ring_open() */
-	size_t size; /* a power of two, at least a page */
-	uint64_t head; /* position after the newest record */
-	uint64_t tail; /* position of the oldest whole record; `head` when there is none */
-	uint64_t first; /* its number; `next` when there is none */
-	uint64_t next; /* number of the next record; begins at 1 */
-	uint64_t *starts; /* of records first to next - 1, each at its number modulo `capacity` */
-	size_t capacity; /* of `starts`: a power of two that grows with the number of records */
-	uint64_t begun; /* when numbering began, microseconds since 1970 */
+	uint8_t *memory;  /* the records; NULL until ring_open() */
+	size_t size;      /* a power of two, at least a page */
+	uint64_t head;    /* position after the newest record */
+	uint64_t tail;    /* position of the oldest whole record; `head` when there is none */
+	uint64_t first;   /* its number; `next` when there is none */
+	uint64_t next;    /* number of the next record; begins at 1 */
+	uint64_t *starts; /* the index: of each record the position, at its number modulo `capacity` */
+	size_t capacity;  /* of `starts`: a power of two that grows with the number of records */
+	uint64_t begun;   /* when numbering began, microseconds since 1970 */
 
-	struct ring_ledger *ledger;
-	struct frames_ring *front; /* the page in front; NULL until ring_share() */
-	int memory_fd; /* -1 until ring_open() */
-	int ledger_fd; /* -1 until ring_open() */
-	int reader_fd; /* the memory, open for reading only; -1 until ring_share() */
+	struct ring_ledger *ledger; /* NULL until ring_open() */
+	struct frames_ring *front;  /* the page in front; NULL until ring_share() */
+	int memory_fd;              /* -1 until ring_open() */
+	int ledger_fd;              /* -1 until ring_open() */
+	int reader_fd;              /* the memory, read-only; -1 until ring_share() */
 };
 
-/* The size of a ring that has room for at least `size` bytes. */
+/* Bytes of a ring that has room for at least `size` bytes. */
 uint64_t ring_rounded(uint64_t size);
 
 /* Rounds `size` up. */
 void ring_init(struct ring *ring, uint64_t size, uint64_t begun);
+
+/* Unmaps the memory and closes the descriptors; readers and a successor keep theirs. */
 void ring_release(struct ring *ring);
 
-/* Creates the memory and the ledger. Call it once, before the first record. */
+/* Creates the memory and the ledger. Call it once, before the first record; after a failure, try
+ * again. */
 bool ring_open(struct ring *ring, struct error *error);
 
 /*
- * Continues the ring of a predecessor, which has published and writes no more. Initialises *ring,
- * and takes over both descriptors, even on failure. Readers go on as if nothing had happened.
+ * Continues the ring of a predecessor that has called ring_publish() and writes no more. Initialises
+ * *ring, and takes over both descriptors, even on failure. Readers of a shared ring do not notice;
+ * for new ones, share it again.
  */
 bool ring_adopt(struct ring *ring, int memory_fd, int ledger_fd, struct error *error);
 
-/*
- * Prepares an open ring for readers in other processes: from then on the page in front is kept up
- * to date, and `reader_fd` can be handed out.
- */
+/* Prepares an open ring for readers in other processes: sets `reader_fd`, which they may get, and
+ * keeps the page in front up to date from now on. */
 bool ring_share(struct ring *ring, struct error *error);
 
-/* Appends the name of a source, or NULL once it has been removed, to what ring_write_names() takes.
- */
+/* Appends the name of a source, or NULL if it has been removed, in the layout of the ledger. */
 void ring_append_name(struct buffer *names, uint32_t source, const char *name);
 
-/* Records names in the ledger of an open ring, for a successor. */
+/* Records such names in the ledger of an open ring, for a successor. */
 bool ring_write_names(struct ring *ring, const struct buffer *names, struct error *error);
 
-/* Visits the names in the ledger in the order of recording. A name is not terminated, and valid
+/* Visits the names in the ledger in the order of recording. `name` is not terminated, and valid
  * during the call; NULL: the source has been removed. */
 bool ring_each_name(const struct ring *ring,
 	void (*visit)(uint32_t source, const char *name, size_t length, void *context),
@@ -104,8 +104,7 @@ static inline uint64_t ring_records(const struct ring *ring)
 	return ring->size / RING_RECORD_SPACE;
 }
 
-/* The number of smallest records that a record of `length` bytes takes the place of; at least one.
- */
+/* The number of smallest records whose place a record of `length` bytes takes; at least one. */
 static inline uint64_t ring_places(size_t length)
 {
 	return length / RING_RECORD_SPACE + (length < RING_RECORD_SPACE);

@@ -6,12 +6,11 @@
 #include "outlet/ring.h"
 
 /*
- * The private half of a ring: this struct, the index with room for as many records as the ring can
+ * The private half of a ring: this struct, an index with room for as many records as the ring can
  * hold, and from the next page on the names of the sources. Pages of the index are touched only as
- * it grows. The numbers are those of struct ring, as of the last ring_publish(), in this machine's
- * byte order.
+ * it grows. The numbers are those of struct ring as of the last ring_publish(), in host byte order.
  *
- * Each name is a struct ring_name followed by its bytes; the latest about a source holds.
+ * Each name is a struct ring_name followed by its bytes; the latest one of a source is valid.
  */
 struct ring_ledger {
 	char magic[8];
@@ -21,8 +20,9 @@ struct ring_ledger {
 	uint64_t tail;
 	uint64_t first;
 	uint64_t next;
-	uint64_t capacity; /* part of the index that is in use, in records */
-	uint64_t names; /* bytes of names */
+	uint64_t capacity; /* part of the index in use, in records */
+	uint64_t names;    /* bytes of names */
+	uint64_t shared;   /* true: there may be readers in other processes */
 	uint64_t starts[];
 };
 

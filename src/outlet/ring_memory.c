@@ -178,6 +178,15 @@ static int ring_reopen(int fd)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* Fills the page in front and keeps it up to date from now on. */
+static void ring_begin_front(struct ring *ring)
+{
+	ring->front = ring_page_in_front(ring);
+	memcpy(ring->front->magic, FRAMES_RING_MAGIC, sizeof(ring->front->magic));
+	ring->front->size = ring->size;
+	ring_drop(ring, ring->first);
+}
+
 bool ring_share(struct ring *ring, struct error *error)
 {
 	if (ring->reader_fd >= 0)
@@ -187,10 +196,8 @@ bool ring_share(struct ring *ring, struct error *error)
 		return error_set(error, ERROR_SYSTEM,
 			"cannot open the memory of the ring for reading: %s%s", strerror(errno),
 			errno == ENOENT ? " (it takes a mounted /proc)" : "");
-	ring->front = ring_page_in_front(ring);
-	memcpy(ring->front->magic, FRAMES_RING_MAGIC, sizeof(ring->front->magic));
-	ring->front->size = ring->size;
-	ring_drop(ring, ring->first);
+	ring->ledger->shared = true;
+	ring_begin_front(ring);
 	return true;
 }
 
@@ -257,5 +264,7 @@ bool ring_adopt(struct ring *ring, int memory_fd, int ledger_fd, struct error *e
 	ring->next = ring->ledger->next;
 	ring->capacity = ring->ledger->capacity;
 	ring->begun = ring->ledger->begun;
+	if (ring->ledger->shared)
+		ring_begin_front(ring);
 	return true;
 }

@@ -122,7 +122,6 @@ static void succeed(int socket)
 	ck_assert_msg(ring_adopt(&ring, fds[0], fds[1], &error), "%s", error.text);
 	ck_assert_uint_eq(ring.begun, 42);
 	ck_assert_uint_eq(ring.next, BATCH + 1);
-	ck_assert_msg(ring_share(&ring, &error), "%s", error.text);
 	for (int i = 0; i < BATCHES; i++) {
 		await_peer(socket);
 		append_batch(&ring);
