@@ -1,2 +1,2 @@
-EXTRA_DIST += scripts/setup scripts/test scripts/test-in .ci/run \
+EXTRA_DIST += scripts/setup scripts/format scripts/test scripts/test-in .ci/run \
 	scripts/demo scripts/demo-feed scripts/demo-subscriber
