@@ -175,7 +175,7 @@ static void connection_leave(struct connection *connection, enum connection_goal
 
 	error_set(&error, ERROR_SOCKET_NOT_OPEN, "the connection was told to disconnect");
 	connection_cancel_check(connection, &error);
-	connection_end(connection, goal, code, reason);
+	connection_end(connection, goal, code, reason, &error);
 }
 
 void connection_disconnect(struct connection *connection, unsigned code, const char *reason,

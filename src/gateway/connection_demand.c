@@ -14,11 +14,16 @@ static void connection_linger(struct connection *connection)
 static void connection_on_lingered(void *context)
 {
 	struct connection *connection = context;
+	struct error error;
 
-	if (connection->check)
+	if (connection->check) {
 		connection_linger(connection); /* a `connect` may be about to keep it */
-	else if (connection_is_wanted(connection))
-		connection_end(connection, GOAL_REST, WS_CLOSE_GOING_AWAY, "");
+		return;
+	}
+	if (!connection_is_wanted(connection))
+		return;
+	error_set(&error, ERROR_SOCKET_NOT_OPEN, "its last subscriber has left");
+	connection_end(connection, GOAL_REST, WS_CLOSE_GOING_AWAY, "", &error);
 }
 
 /* A session that is closing makes way for a new one. */

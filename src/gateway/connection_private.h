@@ -148,10 +148,10 @@ void connection_start_anew(struct connection *connection);
 /* Whatever there is makes way for a new call. */
 void connection_reopen(struct connection *connection);
 
-/* To GOAL_REST or GOAL_RETIRE: what is under way ends, and those who wait for it to open are
- * told. */
+/* Goes to GOAL_REST or GOAL_RETIRE: ends what is under way. Whoever waits for it to open gets the
+ * error. */
 void connection_end(struct connection *connection, enum connection_goal goal, unsigned code,
-	const char *reason);
+	const char *reason, const struct error *error);
 
 /* Sets the timer for the session's age. */
 void connection_await_age(struct connection *connection);

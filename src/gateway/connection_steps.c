@@ -212,14 +212,11 @@ void connection_reopen(struct connection *connection)
 }
 
 void connection_end(struct connection *connection, enum connection_goal goal, unsigned code,
-	const char *reason)
+	const char *reason, const struct error *error)
 {
-	struct error error;
-
 	if (!connection_is_retired(connection))
 		connection->goal = goal;
-	error_set(&error, ERROR_SOCKET_NOT_OPEN, "the connection was told to disconnect");
-	connection_answer(connection, CONNECTION_FOR_OPEN, NULL, &error);
+	connection_answer(connection, CONNECTION_FOR_OPEN, NULL, error);
 	if (connection->session)
 		connection_close(connection, code, reason);
 	connection_decide(connection, NULL);
