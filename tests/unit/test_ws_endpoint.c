@@ -489,6 +489,19 @@ START_TEST(drains_once)
 }
 END_TEST
 
+/* The time to drain begins with the first thing that ends it, not with the last. */
+START_TEST(drains_once_though_output_is_lost)
+{
+	uint64_t begin = now;
+
+	ws_endpoint_close(&endpoint, WS_CLOSE_NORMAL, "", now);
+	ws_endpoint_pause(&endpoint);
+	now += 6 * SECOND;
+	ws_endpoint_lose_output(&endpoint, &broken_pipe, now);
+	ck_assert(!expire_at(begin + shared.drain_timeout));
+}
+END_TEST
+
 START_TEST(drains_for_the_close_timeout_at_least)
 {
 	shared.drain_timeout = 0;
@@ -600,6 +613,7 @@ START_TEST(pings_with_a_payload)
 	ck_assert_uint_eq(counts.rtt_us, 0);
 	RECEIVE("\x8A\x05" "hello");
 	ck_assert_uint_eq(counts.rtt_us, 3000);
+	now += SECOND;
 	RECEIVE("\x8A\x05" "hello"); /* again */
 	ck_assert_uint_eq(counts.rtt_us, 3000);
 	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), WS_ENDPOINT_NEVER);
@@ -894,6 +908,13 @@ START_TEST(compresses)
 	ck_assert_uint_eq(counts.uncompressed_sent, 10000);
 	ck_assert_uint_lt(counts.compressed_sent, 200);
 
+	spend_turn();
+	ck_assert(send_bytes(large, 10000));
+	ck_assert(send_bytes(large, 10000));
+	ws_endpoint_encode(&endpoint, now); /* at that cost, one at a time */
+	ck_assert_uint_eq(counts.frames_sent, 2);
+	ck_assert(ws_endpoint_wants_write(&endpoint));
+
 	ws_send(&wire, &masks, server, WS_TEXT, large, 100);
 	unmask(&wire);
 	ck_assert_uint_eq(receive(wire.memory, wire.length), 0);
@@ -974,6 +995,7 @@ static TCase *time_tests(void)
 	tcase_add_test(tests, has_time_to_drain);
 	tcase_add_test(tests, has_all_its_time_after_being_held_up);
 	tcase_add_test(tests, drains_once);
+	tcase_add_test(tests, drains_once_though_output_is_lost);
 	tcase_add_test(tests, drains_for_the_close_timeout_at_least);
 	tcase_add_test(tests, is_held_up_while_open);
 	tcase_add_test(tests, pings);
