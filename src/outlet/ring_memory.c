@@ -169,7 +169,7 @@ bool ring_open(struct ring *ring, struct error *error)
 
 /* --- sharing ------------------------------------------------------------------------------- */
 
-/* Only a new open file description can allow less than the one there is. */
+/* Only a new open file description can have fewer rights. */
 static int ring_reopen(int fd)
 {
 	char path[32];
@@ -178,13 +178,24 @@ static int ring_reopen(int fd)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Fills the page in front and keeps it up to date from now on. */
-static void ring_begin_front(struct ring *ring)
+/* Brings the page in front up to date, and keeps it so from now on. */
+static void ring_update_front(struct ring *ring)
 {
 	ring->front = ring_page_in_front(ring);
-	memcpy(ring->front->magic, FRAMES_RING_MAGIC, sizeof(ring->front->magic));
-	ring->front->size = ring->size;
 	ring_drop(ring, ring->first);
+}
+
+/* Readers may already be there if the ring has been adopted. */
+static void ring_begin_front(struct ring *ring)
+{
+	struct frames_ring *front = ring_page_in_front(ring);
+
+	if (ring->front)
+		return;
+	memcpy(front->magic, FRAMES_RING_MAGIC, sizeof(front->magic));
+	front->size = ring->size;
+	ring->ledger->shared = true;
+	ring_update_front(ring);
 }
 
 bool ring_share(struct ring *ring, struct error *error)
@@ -196,7 +207,6 @@ bool ring_share(struct ring *ring, struct error *error)
 		return error_set(error, ERROR_SYSTEM,
 			"cannot open the memory of the ring for reading: %s%s", strerror(errno),
 			errno == ENOENT ? " (it takes a mounted /proc)" : "");
-	ring->ledger->shared = true;
 	ring_begin_front(ring);
 	return true;
 }
@@ -211,7 +221,7 @@ static bool ring_fd_has(int fd, uint64_t size, bool exactly)
 	       (exactly ? (uint64_t)status.st_size == size : (uint64_t)status.st_size >= size);
 }
 
-/* Does not compare the entries of the index: the ledger comes from a process like this one. */
+/* Does not check each entry of the index: the ledger comes from a process like this one. */
 static bool ring_ledger_holds(const struct ring_ledger *ledger, uint64_t records)
 {
 	uint64_t count = ledger->next - ledger->first;
@@ -225,19 +235,20 @@ static bool ring_ledger_holds(const struct ring_ledger *ledger, uint64_t records
 	return count == 0 || ledger->starts[ledger->first & (ledger->capacity - 1)] == ledger->tail;
 }
 
-/* Of the descriptors in *ring; returns the problem. */
+/* Maps the descriptors in *ring. Returns NULL, or the problem. */
 static const char *ring_take_over(struct ring *ring)
 {
 	struct ring_ledger head;
 
 	if (pread(ring->ledger_fd, &head, sizeof(head), 0) != sizeof(head) ||
 		memcmp(head.magic, RING_LEDGER_MAGIC, sizeof(head.magic)) != 0)
-		return "the ledger is not one";
-	if (head.size > SIZE_MAX / 4 || head.size != ring_rounded(head.size))
-		return "its size is not a power of two of at least a page";
-	if (!ring_fd_has(ring->ledger_fd, ring_ledger_size(head.size) + head.names, false) ||
+		return "invalid ledger";
+	if (head.size > SIZE_MAX / 4 || head.size < ring_page() || (head.size & (head.size - 1)) != 0)
+		return "the size is not a power of two of at least a page";
+	if (head.names > SIZE_MAX / 4 ||
+		!ring_fd_has(ring->ledger_fd, ring_ledger_size(head.size) + head.names, false) ||
 		!ring_fd_has(ring->memory_fd, ring_page() + head.size, true))
-		return "the sizes of its files do not match";
+		return "the sizes of the files do not match";
 	ring->size = head.size;
 	if (!ring_map(ring))
 		return strerror(errno);
@@ -265,6 +276,6 @@ bool ring_adopt(struct ring *ring, int memory_fd, int ledger_fd, struct error *e
 	ring->capacity = ring->ledger->capacity;
 	ring->begun = ring->ledger->begun;
 	if (ring->ledger->shared)
-		ring_begin_front(ring);
+		ring_update_front(ring);
 	return true;
 }

@@ -1,5 +1,8 @@
 """The protocol of the shared ring, step by step as src/outlet/ring.c and frames.h have it.
 
+A successor that adopts the ring counts as the same writer: everything that its predecessor has stored
+happens before it gets the descriptors.
+
 A ring of a few words, each of which holds the position, the number and the size of the record that
 wrote it, so that a reader that takes a torn record for a whole one is caught.
 """

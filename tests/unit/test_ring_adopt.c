@@ -122,6 +122,7 @@ static void succeed(int socket)
 	ck_assert_msg(ring_adopt(&ring, fds[0], fds[1], &error), "%s", error.text);
 	ck_assert_uint_eq(ring.begun, 42);
 	ck_assert_uint_eq(ring.next, BATCH + 1);
+	ck_assert_msg(ring_share(&ring, &error), "%s", error.text); /* for new readers */
 	for (int i = 0; i < BATCHES; i++) {
 		await_peer(socket);
 		append_batch(&ring);
@@ -328,7 +329,7 @@ static void spoil_double_size(struct ring *ring)
 
 static void spoil_names(struct ring *ring)
 {
-	ring->ledger->names = UINT64_MAX / 2;
+	ring->ledger->names = UINT64_MAX;
 }
 
 static void spoil_first(struct ring *ring)
