@@ -90,7 +90,7 @@ bool folder_bind(const struct folder *folder, const char *name, int socket, mode
 		return error_set(error, ERROR_SYSTEM,
 			"%s: another process is starting to listen there", folder->path);
 	return error_set(error, ERROR_SYSTEM, "%s: cannot bind the socket: %s%s", folder->path,
-		strerror(failure), failure == ENOENT ? " (it takes a mounted /proc)" : "");
+		strerror(failure), failure == ENOENT ? " (needs a mounted /proc)" : "");
 }
 
 int folder_look(const struct folder *folder, const char *name, struct stat *status)

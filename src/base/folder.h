@@ -30,7 +30,7 @@ const char *folder_name(const char *path);
 
 bool folder_has(const struct folder *folder, const char *name);
 
-/* Binds `socket` to a new file with that mode. It takes a mounted /proc. */
+/* Binds `socket` to a new file with that mode. Needs a mounted /proc. */
 bool folder_bind(const struct folder *folder, const char *name, int socket, mode_t mode,
 	struct error *error);
 

@@ -102,9 +102,9 @@ static void socket_on_accept(int fd, void *context)
 
 /* --- the socket ------------------------------------------------------------------------------ */
 
-static struct listener_access socket_access(const struct socket_settings *settings)
+static struct socket_access socket_access(const struct socket_settings *settings)
 {
-	return (struct listener_access){
+	return (struct socket_access){
 		.mode = settings->mode,
 		.owner = settings->owner,
 		.group = settings->group,
@@ -117,7 +117,7 @@ bool control_socket_open(struct control_socket *socket, struct control_host *hos
 	struct listeners *listeners, enum report_view view, const struct socket_settings *settings,
 	struct error *error)
 {
-	const struct listener_access access = socket_access(settings);
+	const struct socket_access access = socket_access(settings);
 	const struct timespec pause = {.tv_nsec = CLOCK_NS_PER_MS};
 
 	socket->host = host;
@@ -154,7 +154,7 @@ void control_socket_close(struct control_socket *socket)
 bool control_socket_set_access(struct control_socket *socket,
 	const struct socket_settings *settings, struct settings_problems *problems)
 {
-	const struct listener_access access = socket_access(settings);
+	const struct socket_access access = socket_access(settings);
 	struct error error;
 
 	if (!socket->listener || !settings->path ||

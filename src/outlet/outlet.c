@@ -49,9 +49,9 @@ static void outlet_release_settings(struct outlet_settings *settings)
 	free((char *)settings->group);
 }
 
-static struct listener_access outlet_access(const struct outlet_settings *settings)
+static struct socket_access outlet_access(const struct outlet_settings *settings)
 {
-	return (struct listener_access){settings->mode, settings->owner, settings->group,
+	return (struct socket_access){settings->mode, settings->owner, settings->group,
 		settings->uid, settings->gid};
 }
 
@@ -81,7 +81,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 /* One of the ways to make a listener. */
 typedef struct listener *outlet_listen(struct listeners *listeners,
 	const struct log_subject *about, const char *path, int type,
-	const struct listener_access *access, listener_accept *accept, void *context,
+	const struct socket_access *access, listener_accept *accept, void *context,
 	struct error *error);
 
 static struct outlet *outlet_make(struct event_base *base, struct log *log,
@@ -89,7 +89,7 @@ static struct outlet *outlet_make(struct event_base *base, struct log *log,
 	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
 	outlet_listen *listen_to, struct error *error)
 {
-	struct listener_access access = outlet_access(settings);
+	struct socket_access access = outlet_access(settings);
 	struct outlet *outlet;
 
 	if (settings->ring > OUTLET_RING_MAX) {
@@ -223,7 +223,7 @@ bool outlet_can_become(const struct outlet_settings *before, const struct outlet
 bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error)
 {
-	struct listener_access access = outlet_access(settings);
+	struct socket_access access = outlet_access(settings);
 
 	return !outlet->listener || listener_set_access(outlet->listener, &access, error);
 }

@@ -206,7 +206,7 @@ bool ring_share(struct ring *ring, struct error *error)
 	if (ring->reader_fd < 0)
 		return error_set(error, ERROR_SYSTEM,
 			"cannot open the memory of the ring for reading: %s%s", strerror(errno),
-			errno == ENOENT ? " (it takes a mounted /proc)" : "");
+			errno == ENOENT ? " (needs a mounted /proc)" : "");
 	ring_begin_front(ring);
 	return true;
 }

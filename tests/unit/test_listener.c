@@ -56,7 +56,7 @@ static void on_accept(int fd, void *context)
 	close(fd);
 }
 
-static struct listener *open_with(const char *path, const struct listener_access *access)
+static struct listener *open_with(const char *path, const struct socket_access *access)
 {
 	return listener_new(fixture.listeners, &subject, path, SOCK_STREAM, access, on_accept,
 		&fixture, &fixture.error);
@@ -64,7 +64,7 @@ static struct listener *open_with(const char *path, const struct listener_access
 
 static struct listener *open_listener(void)
 {
-	return open_with(fixture.path, &(struct listener_access){.mode = 0600});
+	return open_with(fixture.path, &(struct socket_access){.mode = 0600});
 }
 
 static int open_client(void)
@@ -107,7 +107,7 @@ END_TEST
 
 START_TEST(test_a_held_one_accepts_when_it_is_settled)
 {
-	const struct listener_access access = {.mode = 0600};
+	const struct socket_access access = {.mode = 0600};
 	struct listener *listener = listener_new_held(fixture.listeners, &subject, fixture.path,
 		SOCK_STREAM, &access, on_accept, &fixture, &fixture.error);
 	int client;
@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(test_mode_and_owner)
 {
-	struct listener_access access = {
+	struct socket_access access = {
 		.mode = 0660,
 		.owner = "daemon",
 		.group = "mail",
@@ -158,7 +158,7 @@ START_TEST(test_mode_and_owner)
 }
 END_TEST
 
-static void expect_failure(const char *path, const struct listener_access *access, const char *text)
+static void expect_failure(const char *path, const struct socket_access *access, const char *text)
 {
 	ck_assert_ptr_null(open_with(path, access));
 	ck_assert_msg(strstr(fixture.error.text, text) != NULL, "%s", fixture.error.text);
@@ -167,7 +167,7 @@ static void expect_failure(const char *path, const struct listener_access *acces
 
 START_TEST(test_errors_say_what_is_wrong)
 {
-	const struct listener_access plain = {.mode = 0600};
+	const struct socket_access plain = {.mode = 0600};
 	char path[256];
 
 	memset(path, 'x', sizeof(path));
@@ -188,7 +188,7 @@ START_TEST(test_other_files_are_left_alone)
 	int fd = open(fixture.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
 	close(fd);
-	expect_failure(fixture.path, &(struct listener_access){.mode = 0600}, "is not a socket");
+	expect_failure(fixture.path, &(struct socket_access){.mode = 0600}, "is not a socket");
 	ck_assert_int_eq(access(fixture.path, F_OK), 0);
 }
 END_TEST
@@ -209,7 +209,7 @@ START_TEST(test_living_socket_is_left_alone)
 {
 	struct listener *listener = open_listener();
 
-	expect_failure(fixture.path, &(struct listener_access){.mode = 0600},
+	expect_failure(fixture.path, &(struct socket_access){.mode = 0600},
 		"another process is listening");
 	close(open_client());
 	listener_free(listener);
@@ -219,7 +219,7 @@ END_TEST
 /* The outlet of another instance, in another format. */
 START_TEST(test_living_socket_of_another_type_is_left_alone)
 {
-	const struct listener_access access = {.mode = 0600};
+	const struct socket_access access = {.mode = 0600};
 	struct listener *listener = listener_new(fixture.listeners, &subject, fixture.path,
 		SOCK_SEQPACKET, &access, on_accept, &fixture, &fixture.error);
 
@@ -244,7 +244,7 @@ END_TEST
  * socket. */
 START_TEST(test_a_link_at_the_path_is_not_followed)
 {
-	struct listener_access access = {.mode = 0600};
+	struct socket_access access = {.mode = 0600};
 	struct listener *listener = open_with(fixture.path, &access);
 	char victim[96], moved[96];
 	struct stat status;
@@ -258,7 +258,7 @@ START_TEST(test_a_link_at_the_path_is_not_followed)
 	ck_assert_int_eq(symlink(victim, fixture.path), 0);
 	access.mode = 0666;
 	ck_assert(!listener_set_access(listener, &access, &fixture.error));
-	ck_assert_ptr_nonnull(strstr(fixture.error.text, "is no longer the socket"));
+	ck_assert_ptr_nonnull(strstr(fixture.error.text, "the socket has been replaced"));
 	ck_assert_int_eq(stat(victim, &status), 0);
 	ck_assert_uint_eq(status.st_mode & 0777, 0600);
 	ck_assert_int_eq(stat(moved, &status), 0);
@@ -273,7 +273,7 @@ END_TEST
 /* Another socket is not the one that was bound either. */
 START_TEST(test_another_socket_is_left_alone)
 {
-	struct listener_access access = {.mode = 0600};
+	struct socket_access access = {.mode = 0600};
 	struct listener *listener = open_with(fixture.path, &access);
 	struct stat before, after;
 
@@ -293,7 +293,7 @@ END_TEST
 START_TEST(test_a_link_at_the_folder_is_not_followed)
 {
 	char folder[96], moved[96], victims[96], path[128], victim[128];
-	struct listener_access access = {.mode = 0600};
+	struct socket_access access = {.mode = 0600};
 	struct listener *listener;
 	struct stat before, after;
 
@@ -315,7 +315,7 @@ START_TEST(test_a_link_at_the_folder_is_not_followed)
 
 	access.mode = 0666;
 	ck_assert(!listener_set_access(listener, &access, &fixture.error));
-	ck_assert_ptr_nonnull(strstr(fixture.error.text, "the directory is no longer the one"));
+	ck_assert_ptr_nonnull(strstr(fixture.error.text, "the directory has been replaced"));
 	ck_assert(!listener_in_place(listener, &fixture.error));
 	ck_assert(!listener_exchange(listener, &fixture.error));
 	listener_settle(listener);
@@ -335,7 +335,7 @@ END_TEST
 /* The file beside it, at which nothing may be done to what somebody else has put there. */
 START_TEST(test_a_lock_of_somebody_else_is_named)
 {
-	const struct listener_access plain = {.mode = 0600};
+	const struct socket_access plain = {.mode = 0600};
 	char lock[96];
 	int fd;
 
@@ -359,7 +359,7 @@ END_TEST
 START_TEST(test_the_mode_is_there_from_the_beginning)
 {
 	mode_t mask = umask(0);
-	struct listener *listener = open_with(fixture.path, &(struct listener_access){.mode = 0626});
+	struct listener *listener = open_with(fixture.path, &(struct socket_access){.mode = 0626});
 	struct stat status;
 
 	ck_assert_uint_eq(umask(mask), 0);
@@ -383,7 +383,7 @@ static unsigned files_in_folder(void)
 static struct listener *open_beside(int type)
 {
 	return listener_new_beside(fixture.listeners, &subject, fixture.path, type,
-		&(struct listener_access){.mode = 0600}, on_accept, &fixture, &fixture.error);
+		&(struct socket_access){.mode = 0600}, on_accept, &fixture, &fixture.error);
 }
 
 static ino_t inode_at_path(void)
@@ -410,7 +410,7 @@ START_TEST(test_one_takes_the_place_of_another)
 	close(open_client());
 	while (fixture.accepted < 1)
 		event_base_loop(fixture.base, EVLOOP_ONCE);
-	ck_assert(listener_set_access(new, &(struct listener_access){.mode = 0640}, &fixture.error));
+	ck_assert(listener_set_access(new, &(struct socket_access){.mode = 0640}, &fixture.error));
 	listener_free(new);
 	ck_assert_uint_eq(files_in_folder(), 0);
 }
@@ -444,10 +444,10 @@ START_TEST(test_the_longest_path_can_be_replaced)
 	memset(path + length + 1, 'x', sizeof(path) - length - 2);
 	path[sizeof(path) - 1] = '\0';
 	strcpy(fixture.path, "");
-	old = open_with(path, &(struct listener_access){.mode = 0600});
+	old = open_with(path, &(struct socket_access){.mode = 0600});
 	ck_assert_msg(old != NULL, "%s", fixture.error.text);
 	new = listener_new_beside(fixture.listeners, &subject, path, SOCK_STREAM,
-		&(struct listener_access){.mode = 0600}, on_accept, &fixture, &fixture.error);
+		&(struct socket_access){.mode = 0600}, on_accept, &fixture, &fixture.error);
 	ck_assert_msg(new != NULL, "%s", fixture.error.text);
 	ck_assert(listener_exchange(new, &fixture.error));
 	listener_settle(new);

@@ -214,7 +214,7 @@ END_TEST
 
 static const char proc_text[] =
 	"mode ring is not available: cannot open the memory of the ring for reading: "
-	"No such file or directory (it takes a mounted /proc)";
+	"No such file or directory (needs a mounted /proc)";
 
 static void join_without_proc(int fd)
 {
