@@ -18,7 +18,7 @@ void *alloc_resize(void *memory, size_t size);
 void *alloc_one_more(void *items, size_t count, size_t size);
 char *alloc_string(const char *text);
 
-/* One behind the other; for secrets, of which printf(3) may leave a copy on the stack. */
+/* Concatenates three texts; for secrets, of which printf(3) may leave a copy on the stack. */
 char *alloc_join(const char *first, const char *second, const char *third);
 
 /* Overwrites a text that may be a secret, and frees it. NULL is ignored. */

@@ -11,7 +11,7 @@ enum { BUFFER_SMALLEST = 256 };
 
 #define BUFFER_CAPACITY_MAX (UINT64_MAX >> 1)
 
-/* realloc() would leave a copy of a secret behind. */
+/* realloc() could leave a copy of a secret in freed memory. */
 static void buffer_grow(struct buffer *buffer, size_t capacity)
 {
 	uint8_t *memory;

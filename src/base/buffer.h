@@ -24,7 +24,7 @@ static inline const uint8_t *buffer_data(const struct buffer *buffer)
 	return buffer->memory ? buffer->memory + buffer->start : NULL;
 }
 
-/* Room for `length` more bytes behind the content; write there, then buffer_commit(). */
+/* Makes room for `length` more bytes after the content; write there, then buffer_commit(). */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t length);
 void buffer_commit(struct buffer *buffer, size_t length);
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /*
- * Numbers that a struct keeps, described for those who show them. The numbers of a struct and their
+ * Numbers that a struct keeps, described for whatever shows them. The numbers of a struct and their
  * table are made from one list, a file of lines
  *
  *	COUNTER(field, kind, unit, description)

@@ -9,7 +9,7 @@
  */
 #define ERROR_WEBSOCKET       "WEBSOCKET-ERROR"              /* a bad URL, scheme, option or peer */
 #define ERROR_WARNING_QUEUE   "SOCKET-SETWARNINGQUEUE-ERROR" /* neither threshold above 0 */
-#define ERROR_QUEUE           "QUEUE-ERROR"                  /* a queue size that cannot be */
+#define ERROR_QUEUE           "QUEUE-ERROR"                  /* an invalid queue size */
 #define ERROR_SOCKET_CONNECT  "SOCKET-CONNECT-ERROR"         /* resolving or connecting failed */
 #define ERROR_SOCKET_SSL      "SOCKET-SSL-ERROR"             /* TLS failed */
 #define ERROR_SOCKET_TIMEOUT  "SOCKET-TIMEOUT"               /* a deadline passed */
@@ -18,11 +18,11 @@
 #define ERROR_HTTP_RESPONSE   "HTTP-CLIENT-RECEIVE-ERROR"    /* a status other than 101 */
 #define ERROR_NOT_FOUND       "NOT-FOUND"                    /* no connection or outlet of that name */
 #define ERROR_EXISTS          "ALREADY-EXISTS"
-#define ERROR_SETTINGS        "SETTINGS-ERROR"               /* a configuration that cannot be used */
+#define ERROR_SETTINGS        "SETTINGS-ERROR"               /* an unusable configuration */
 #define ERROR_SYSTEM          "SYSTEM-ERROR"                 /* the operating system refused */
-#define ERROR_LOCKED          "LOCKED"                       /* another process is at it: try again */
+#define ERROR_LOCKED          "LOCKED"                       /* held by another process: try again */
 
-/* An error as a value: a name for programs, a text for the person who has to mend it. */
+/* An error as a value: a name for programs, a text for whoever has to fix it. */
 struct error {
 	const char *name; /* one of the above: static */
 	char text[512];
@@ -32,7 +32,7 @@ struct error {
 bool error_set(struct error *error, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Puts where it happened in front of the text: "outlet 'trades': " + text. Returns false. */
+/* Prefixes the text with the place of the error: "outlet 'trades': " + text. Returns false. */
 bool error_prefix(struct error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

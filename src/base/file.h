@@ -10,8 +10,8 @@
 
 /*
  * Reading files that a person names. Only regular ones are opened, so that no FIFO or device holds
- * up the caller, and what is read is what has been looked at. The texts of errors go behind the
- * name: "is a FIFO, not a regular file", "cannot be read: Permission denied"; errno says which.
+ * up the caller, and the file that is read is the one that was checked. The texts of errors follow
+ * the name: "is a FIFO, not a regular file", "cannot be read: Permission denied"; errno says which.
  */
 
 enum file_kinds {
@@ -23,8 +23,8 @@ enum file_kinds {
 int file_open(const char *path, enum file_kinds kinds, struct error *error);
 
 /*
- * Appends the content to the buffer, at most `most` bytes: who wants to know whether there are more
- * asks for one more. A UTF-8 byte order mark in front is left out; one of UTF-16 is an error. What
+ * Appends the content to the buffer, at most `most` bytes; to detect a longer file, ask for one
+ * more. A UTF-8 byte order mark in front is left out; one of UTF-16 is an error. What
  * has been read before an error stays in the buffer.
  */
 bool file_read_text(const char *path, enum file_kinds kinds, size_t most, struct buffer *text,

@@ -27,7 +27,7 @@ static void json_put_quoted(struct buffer *out, const void *data, size_t length)
 	buffer_append(out, "\"", 1);
 }
 
-/* What precedes a value: a comma, the member's name. */
+/* Puts what precedes a value: a comma, the member's name. */
 static void json_put_name(struct json_writer *json, const char *name)
 {
 	if (json->after_value)

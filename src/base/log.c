@@ -122,7 +122,7 @@ static void log_write_batch(struct log *log, const struct buffer *batch)
 	}
 }
 
-/* Takes what there is to write; what was dropped comes behind it. */
+/* Takes the queued lines, followed by the number of dropped ones. */
 static struct buffer log_take_batch(struct log *log)
 {
 	struct buffer batch;
@@ -205,7 +205,7 @@ static void log_start_thread(struct log *log)
 	pthread_setname_np(log->thread, "wsgated-log");
 }
 
-/* Whether `*what` comes true within `patience`; under the lock. */
+/* Waits up to `patience` for `*what` to become true; with the lock held. */
 static bool log_wait(struct log *log, const bool *what, uint64_t patience)
 {
 	uint64_t end = clock_monotonic() + patience;

@@ -27,7 +27,7 @@ enum log_format {
 	LOG_FORMAT_JOURNAL,
 };
 
-/* What a line is about: the kind is "connection", "outlet", …, and becomes a field of that name. */
+/* The subject of a line: the kind is "connection", "outlet", …, and becomes a field of that name. */
 struct log_subject {
 	const char *kind;
 	const char *name;
@@ -38,7 +38,7 @@ struct log_subject {
  * there can be no thread. */
 struct log *log_new(enum log_format format, int level);
 
-/* How long to wait at most for who reads the log. */
+/* The longest wait for a reader of the log. */
 #define LOG_PATIENCE CLOCK_NS_PER_SECOND
 
 /* Waits until what was queued is written, for LOG_PATIENCE at most. NULL is ignored. */
@@ -57,7 +57,7 @@ void log_set_format(struct log *log, enum log_format format);
 void log_set_level(struct log *log, int level);
 int log_level(const struct log *log);
 
-/* Whether a line of this priority would be written: for what is costly to put into words. */
+/* True if a line of this priority would be written: ask before formatting what is costly. */
 bool log_wants(const struct log *log, int priority);
 
 /*

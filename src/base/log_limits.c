@@ -70,7 +70,7 @@ bool log_limits_admit(struct log_limits *limits, const struct log_subject *about
 
 	if (!about)
 		about = &nothing;
-	/* no name is empty, so that a crowd is none of the others */
+	/* no other name is empty, so this cannot be one of them */
 	key = alloc_format("%p %s %s", (const void *)format, about->kind,
 		about->crowd ? "" : about->name);
 	limit = names_find(&limits->by_key, key);

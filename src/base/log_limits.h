@@ -46,14 +46,14 @@ void log_limits_init(struct log_limits *limits);
 void log_limits_release(struct log_limits *limits);
 
 /*
- * Whether the line may be written. Two lines are of one kind when subject, or crowd, and format are
+ * True if the line may be written. Two lines are of one kind when subject, or crowd, and format are
  * the same, the format by its address. `about` may be NULL; `now` is monotonic, `time` since 1970,
  * both in ns.
  */
 bool log_limits_admit(struct log_limits *limits, const struct log_subject *about,
 	const char *format, int priority, const char *message, uint64_t now, uint64_t time);
 
-/* When the first of them ends; UINT64_MAX: there is none. */
+/* When the first of them ends; UINT64_MAX if there is none. */
 uint64_t log_limits_next(const struct log_limits *limits);
 
 /* Takes one out that has ended, or NULL; the caller frees it. */

@@ -8,7 +8,7 @@ enum { LOOP_DISPATCH_MS = 2 };
 
 /*
  * An event loop that always comes back to the poll: callbacks may make events active as often as
- * they like (event_active()), and after LOOP_DISPATCH_MS those left wait behind what the poll finds.
+ * they like (event_active()), and after LOOP_DISPATCH_MS the rest wait their turn after what the poll finds.
  * libevent's default runs active events, and those that they make active, until there are none: two
  * that activate each other then shut out every socket, timer and signal. A single callback is not
  * interrupted: what it does has to be bounded by itself. NULL: no memory, or no descriptors.

@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-/* Open addressing with linear probing: an entry stands at its place, or behind it without a gap. */
+/* Open addressing with linear probing: an entry is at its place, or after it without a gap. */
 
 enum { NAMES_CAPACITY_MIN = 8 }; /* capacities are powers of two */
 
@@ -15,7 +15,7 @@ struct names_entry {
 	void *thing;
 };
 
-/* FNV-1a. Who gives names is trusted, so that nobody aims at collisions. */
+/* FNV-1a. Names come from trusted users, so nobody aims at collisions. */
 static size_t names_place(const struct names *names, const char *name)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -30,7 +30,7 @@ static size_t names_next(const struct names *names, size_t index)
 	return (index + 1) & (names->capacity - 1);
 }
 
-/* Where the name stands, or would. There is always a free entry. */
+/* The index of the name, or of the free entry for it; there always is one. */
 static size_t names_index(const struct names *names, const char *name)
 {
 	size_t index = names_place(names, name);
@@ -80,7 +80,7 @@ void names_remove(struct names *names, const char *name)
 	names->count--;
 	index = names_index(names, name);
 	names->entries[index] = (struct names_entry){0};
-	/* Those behind it may have been put there only because it was in their way. */
+	/* Entries after it may be there only because it was in their way. */
 	while (names->entries[index = names_next(names, index)].name) {
 		moved = names->entries[index];
 		names->entries[index] = (struct names_entry){0};

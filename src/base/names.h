@@ -10,13 +10,13 @@ struct names {
 	size_t count;
 };
 
-/* Both are borrowed, and must stay as long as they are here. The name must not be there yet. */
+/* Borrows both until they are removed. The name must not be in use. */
 void names_add(struct names *names, const char *name, void *thing);
 
-/* NULL: there is none of that name. */
+/* NULL if there is none of that name. */
 void *names_find(const struct names *names, const char *name);
 
-/* A name that is not there is ignored. */
+/* An unknown name is ignored. */
 void names_remove(struct names *names, const char *name);
 
 void names_release(struct names *names);

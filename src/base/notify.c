@@ -16,7 +16,7 @@
 enum { NOTIFY_WAITING_MAX = 16 }; /* datagrams; then the oldest is dropped */
 
 struct notify {
-	int fd; /* -1: nobody is to be told */
+	int fd; /* -1: nobody listens */
 	struct event *writable;
 	char *waiting[NOTIFY_WAITING_MAX]; /* oldest first */
 	size_t count;

@@ -12,7 +12,7 @@ struct notify;
 /* Without $NOTIFY_SOCKET, or one that cannot be used, nobody is told. */
 struct notify *notify_new(struct event_base *base);
 
-/* What is still to be told is tried once more. NULL is ignored. */
+/* Tries once more to send what is queued. NULL is ignored. */
 void notify_free(struct notify *notify);
 
 /*

@@ -11,13 +11,13 @@
 enum packet_next {
 	PACKET_WAITING, /* a packet can be received */
 	PACKET_NONE,    /* not now: as errno says, EAGAIN or EINTR */
-	PACKET_END,     /* no packet will come any more, or the socket has failed */
+	PACKET_END,     /* no packet will follow, or the socket has failed */
 };
 
-/* Has the socket tell packets from the end. */
+/* Enables telling packets from the end on this socket. */
 void packet_prepare(int fd);
 
-/* What recv() would find, and the whole length of that packet. `flags` as of recvmsg(). */
+/* Peeks at what recv() would return, and the full length of that packet. `flags`: of recvmsg(). */
 enum packet_next packet_peek(int fd, int flags, size_t *length);
 
 #endif

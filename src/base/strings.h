@@ -41,7 +41,7 @@ void header_list_add(struct header_list *list, const char *name, const char *val
 /* Takes over both strings, which free() can free. */
 void header_list_take(struct header_list *list, char *name, char *value);
 
-/* The value of the first header of that name, whatever its case; NULL: there is none. */
+/* The value of the first header of that name, whatever its case; NULL if there is none. */
 const char *header_list_find(const struct header_list *list, const char *name);
 bool header_list_equal(const struct header_list *list, const struct header_list *other);
 struct header_list header_list_copy(const struct header_list *list);

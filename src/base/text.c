@@ -142,7 +142,7 @@ bool text_is_fair(uint32_t character)
 		(character < 0x2066 || character > 0x2069);
 }
 
-/* What stands in the place of the character or byte that begins so. */
+/* The replacement for a character or byte that begins with this byte. */
 static const char *text_substitute(uint8_t byte)
 {
 	return byte < 0x20 || byte == 0x7F ? " " : "\xef\xbf\xbd";
@@ -241,7 +241,7 @@ void text_base64_encode(char *out, const void *data, size_t length)
 	*out = '=';
 }
 
-/* Four digits to 24 bits; false if one is none. */
+/* Decodes four digits to 24 bits; false if one is invalid. */
 static bool text_base64_group(const char *group, size_t count, uint32_t *bits)
 {
 	*bits = 0;
@@ -287,7 +287,7 @@ bool text_matches(const char *glob, const char *name)
 {
 	const size_t plain = strcspn(glob, "*?[\\");
 
-	/* What comes before the pattern says no most of the time, and fnmatch() takes its time. */
+	/* Usually the plain prefix differs already, and fnmatch() is slow. */
 	if (!text_is_glob(glob))
 		return strcmp(glob, name) == 0;
 	return strncmp(glob, name, plain) == 0 &&

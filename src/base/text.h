@@ -8,10 +8,10 @@
 
 #include "base/buffer.h"
 
-/* "250ms", "5s", "2m", "1h", "1d" to nanoseconds; a bare "0" too. False when it is none of these. */
+/* "250ms", "5s", "2m", "1h", "1d" to nanoseconds; a bare "0" too. False for anything else. */
 bool text_parse_duration(const char *text, uint64_t *ns);
 
-/* "512", "64K", "1M", "2G" (powers of 1,024) to bytes. False when it is none of these. */
+/* "512", "64K", "1M", "2G" (powers of 1,024) to bytes. False for anything else. */
 bool text_parse_size(const char *text, uint64_t *bytes);
 
 /* The shortest of the spellings above that is exact: 90 s is "90s", 60 s is "1m". */
@@ -29,7 +29,7 @@ void text_format_size(char text[TEXT_SIZE_SIZE], uint64_t bytes);
 void text_printable(char *out, size_t size, const void *data, size_t length);
 
 /*
- * Text that others have had a hand in, made fit for a log, an event or an answer: U+FFFD for each
+ * Cleans text of foreign origin for a log, an event or a response: U+FFFD for each
  * byte that is not UTF-8, and for what would deceive a reader's eyes or terminal (C1 controls,
  * bidirectional controls, the separators U+2028 and U+2029); a space for C0 controls and DEL. With
  * its NUL it takes at most `size` bytes, and is not cut within a character. Returns its length.
@@ -51,11 +51,11 @@ int text_cut(const char *text, size_t limit);
 /* The length without a character at the end of which the rest is missing. */
 size_t text_whole(const char *text, size_t length);
 
-/* The length of the UTF-8 character at the front (RFC 3629, section 4), and which it is; 0 if there
- * is none. `length` must not be 0. */
+/* The length of the UTF-8 character at the front (RFC 3629, section 4), and its code point; 0 if
+ * there is no valid one. `length` must not be 0. */
 size_t text_character(const char *text, size_t length, uint32_t *character);
 
-/* Whether it does not deceive anybody: text_clean() lets it through. */
+/* True if text_clean() keeps the character, as it cannot deceive a reader. */
 bool text_is_fair(uint32_t character);
 
 /* The bytes that base64 of `length` bytes takes (RFC 4648, padded), and the encoding itself. */
@@ -66,10 +66,10 @@ void text_base64_encode(char *out, const void *data, size_t length);
  * text is not base64. */
 bool text_base64_decode(void *out, size_t *length, const char *text);
 
-/* Whether it has any of the characters that make a shell pattern of a name. */
+/* True if it has any character that makes a name a shell pattern. */
 bool text_is_glob(const char *text);
 
-/* Whether `name` matches the shell pattern `glob`, as fnmatch(3), or is that name. */
+/* True if `name` matches the shell pattern `glob`, as fnmatch(3), or equals it. */
 bool text_matches(const char *glob, const char *name);
 
 /* Names of connections and outlets: 1 to 64 of A-Z a-z 0-9 . _ -, and no dot or dash in front. */

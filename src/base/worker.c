@@ -17,7 +17,7 @@
  */
 enum worker_state { WORKER_RUNNING, WORKER_FINISHED, WORKER_ABANDONED };
 
-/* The last of the two who hold it frees it: the loop and the thread. */
+/* Freed by the last of its two holders: the loop and the thread. */
 struct worker {
 	struct worker_task task;
 	struct event *event;
@@ -53,7 +53,7 @@ static void worker_on_finished(evutil_socket_t fd, short what, void *context)
 	struct worker_task task = worker->task;
 
 	(void)fd, (void)what;
-	(void)atomic_load(&worker->state); /* what the thread did before is to be seen */
+	(void)atomic_load(&worker->state); /* makes visible what the thread did before */
 	event_free(worker->event);
 	worker_release(worker);
 	task.done(task.context);

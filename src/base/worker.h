@@ -18,7 +18,7 @@ struct worker_task {
 	void *context;
 };
 
-/* NULL: there is no thread or no descriptor for it; then nothing is called. */
+/* NULL if no thread or descriptor can be created; then nothing is called. */
 struct worker *worker_start(struct event_base *base, const struct worker_task *task,
 	struct error *error);
 

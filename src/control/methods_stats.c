@@ -5,10 +5,7 @@
 #include "control/methods.h"
 #include "control/walk.h"
 
-enum {
-	WARN_ARG_MAX = 4096,     /* bytes of JSON: each queued warning has a copy */
-	WARN_MIN_MS_DEFAULT = 1000,
-};
+enum { WARN_ARG_MAX = 4096 }; /* bytes of JSON: each queued warning has a copy */
 
 static void run_stats(struct rpc_call *call, json_t *parameters)
 {
@@ -108,7 +105,7 @@ static bool warn_set(struct connection *connection, const json_t *parameters, ch
 	struct warn_settings thresholds = {
 		.warning_ms = warn_threshold(parameters, "warning_ms"),
 		.warning_bs = warn_threshold(parameters, "warning_bs"),
-		.min_ms = min_ms ? (uint64_t)json_integer_value(min_ms) : WARN_MIN_MS_DEFAULT,
+		.min_ms = min_ms ? (uint64_t)json_integer_value(min_ms) : WARNINGS_MIN_MS_DEFAULT,
 		.arg = arg,
 		.queue = queue ? (uint64_t)json_integer_value(queue) : WARNINGS_QUEUE_DEFAULT,
 	};

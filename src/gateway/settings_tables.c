@@ -3,6 +3,7 @@
 #include "gateway/placeholders.h"
 #include "gateway/redirect.h"
 #include "gateway/settings_private.h"
+#include "gateway/warnings.h"
 #include "net/net.h"
 #include "net/tls_certificate.h"
 #include "net/url.h"
@@ -256,17 +257,22 @@ static const struct setting tls_table[] = {
 	{0},
 };
 
+#define QUOTE_AS_IS(text) #text
+#define QUOTE(macro)      QUOTE_AS_IS(macro)
+
 /* The largest values keep their microseconds, and bytes a second as a double, exact. */
 static const struct setting warn_table[] = {
 	{"warning_ms", INTEGER(struct connection_settings, warn.warning_ms), .standard = "0",
 		RANGE("0", "1000000000000"), .flags = SETTING_LIVE},
 	{"warning_bs", INTEGER(struct connection_settings, warn.warning_bs), .standard = "0",
 		RANGE("0", "1000000000000"), .flags = SETTING_LIVE},
-	{"min_ms", INTEGER(struct connection_settings, warn.min_ms), .standard = "1000",
+	{"min_ms", INTEGER(struct connection_settings, warn.min_ms),
+		.standard = QUOTE(WARNINGS_MIN_MS_DEFAULT),
 		RANGE("0", "1000000000000"), .flags = SETTING_LIVE},
 	{"arg", JSON(struct connection_settings, warn.arg), .flags = SETTING_LIVE},
-	{"queue", INTEGER(struct connection_settings, warn.queue), .standard = "100",
-		RANGE("1", "100000"), .flags = SETTING_LIVE},
+	{"queue", INTEGER(struct connection_settings, warn.queue),
+		.standard = QUOTE(WARNINGS_QUEUE_DEFAULT), RANGE("1", QUOTE(WARNINGS_QUEUE_MAX)),
+		.flags = SETTING_LIVE},
 	{0},
 };
 

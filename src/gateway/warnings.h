@@ -42,7 +42,10 @@ struct warnings {
 	uint64_t dropped; /* overwritten before they were taken */
 };
 
-enum { WARNINGS_QUEUE_DEFAULT = 100, WARNINGS_QUEUE_MAX = 100000 };
+/* Macros, since the settings' table takes them as text. */
+#define WARNINGS_MIN_MS_DEFAULT 1000
+#define WARNINGS_QUEUE_DEFAULT  100
+#define WARNINGS_QUEUE_MAX      100000
 
 /*
  * Sets the thresholds. Fails with ERROR_WARNING_QUEUE if none is above 0, with ERROR_QUEUE if the

@@ -24,7 +24,7 @@ void address_set_port(struct address *address, uint16_t port);
 /* The same host and port. */
 bool address_equal(const struct address *left, const struct address *right);
 
-/* Whether it is one of the Internet, rather than of this host, of a private network, or of no
+/* True if it is one of the Internet, rather than of this host, of a private network, or of no
  * single host; an IPv6 address that stands for an IPv4 one is as that is. */
 bool address_is_public(const struct address *address);
 

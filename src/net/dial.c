@@ -232,7 +232,7 @@ static void dial_note_race(struct dial *dial)
 	dial->report.attempts = race_attempts(dial->race);
 }
 
-/* All that were tried did not answer. */
+/* None that was tried has answered. */
 static void dial_note_failures(struct dial *dial)
 {
 	if (dial->settings.failures)
@@ -367,7 +367,7 @@ static void dial_on_deadline(evutil_socket_t fd, short events, void *context)
 	dial_fail(dial, &error);
 }
 
-/* A UNIX socket answers at once: connected, or not. */
+/* connect() to a UNIX socket never waits. */
 static void dial_connect_unix(struct dial *dial)
 {
 	const char *path = dial->settings.url->socket_path;
@@ -413,7 +413,7 @@ static void dial_begin(evutil_socket_t fd, short events, void *context)
 		tcp_family(tcp), dial_on_resolve, dial);
 }
 
-/* A UNIX socket is no matter for a proxy. */
+/* A UNIX socket needs no proxy. */
 static void dial_use_proxy(struct dial *dial)
 {
 	if (dial->settings.url->socket_path)

@@ -28,11 +28,11 @@ struct dial_settings {
 	const struct tls_settings *tls; /* used for a secure URL */
 	struct failures *failures;      /* of earlier dials, then of this one too; may be NULL */
 	bool public_only;               /* only address_is_public(); not with a proxy */
-	uint64_t connect_timeout;       /* ns, resolving and the proxy's answer included */
+	uint64_t connect_timeout;       /* ns, resolving and the proxy's response included */
 	uint64_t tls_timeout;           /* ns */
 };
 
-/* How the call was set up; what did not take place is 0 or NULL. With a proxy, resolving and
+/* How the call was set up; steps that did not take place are 0 or NULL. With a proxy, resolving and
  * connecting are about the proxy, and so are the addresses. It owns what it points to. */
 struct dial_report {
 	uint64_t resolve_us;
@@ -51,11 +51,11 @@ void dial_report_release(struct dial_report *report);
 
 /*
  * The peer's address is noted among the failures if the proxy or TLS fails, those that were tried
- * if none answered; for what fails later that is the caller's matter.
+ * if none answered; what fails later is up to the caller.
  *
  * Called once, never from within dial_start(). On success `stream` is the caller's to close and
  * `error` is NULL; on failure it is NULL and `error` says what failed and against which address.
- * What the report owns is the taker's. The dial is gone when this is called.
+ * The callee takes over what the report owns. The dial is gone when this is called.
  */
 typedef void (*dial_done)(struct stream *stream, const struct dial_report *report,
 	const struct error *error, void *context);

@@ -10,7 +10,7 @@
 #include "net/tls.h"
 
 /*
- * What all connections share to get onto the network: the resolver, and the TLS contexts, one for
+ * Shared by all connections to get onto the network: the resolver, and the TLS contexts, one for
  * each distinct set of TLS settings, because a context with the system's CA certificates takes
  * megabytes.
  */

@@ -64,7 +64,7 @@ static const struct candidate *race_lane_head(const struct race_lane *lane)
 		: NULL;
 }
 
-/* The lane whose first is to be tried next; NULL: there is none. */
+/* The lane to try next; NULL if there is none. */
 static struct race_lane *race_next_lane(struct race *race)
 {
 	struct race_lane *lane = &race->lanes[race->turn];

@@ -46,7 +46,7 @@ unsigned race_attempts(const struct race *race);
 /* Of the attempt that won; else since the first one. */
 uint64_t race_us(const struct race *race);
 
-/* What has failed so far: "192.0.2.1:443: Connection refused; …", or empty. */
+/* The failures so far: "192.0.2.1:443: Connection refused; …", or empty. */
 const char *race_failures(const struct race *race);
 
 /* The addresses that have not answered yet: "192.0.2.1:443, 192.0.2.2:443", or empty. */

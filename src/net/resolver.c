@@ -85,7 +85,7 @@ void resolver_free(struct resolver *resolver)
 	free(resolver);
 }
 
-/* Whether so many descriptors can be had just now; else errno says why not. */
+/* True if that many descriptors can be opened now; else errno says why not. */
 static bool resolver_has_descriptors(int fd, int count)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -105,7 +105,7 @@ static bool resolver_does_without(int cause)
 		cause == ELOOP;
 }
 
-/* Whether evdns can read the file now, or do without it as long as it is what it is. */
+/* True if evdns can read the file now, or can do without it while it stays as it is. */
 static bool resolver_can_read(const char *path, struct error *error)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -135,7 +135,7 @@ static bool resolver_read_resolv_conf(struct resolver *resolver, struct error *e
 		resolver->resolv_conf);
 	evdns_base_resume(resolver->dns);
 	return evdns_base_count_nameservers(resolver->dns) > 0 ||
-		error_set(error, ERROR_SYSTEM, "there is no socket for a name server");
+		error_set(error, ERROR_SYSTEM, "cannot create a socket for a name server");
 }
 
 static bool resolver_read_hosts(struct resolver *resolver, struct error *error)
@@ -174,7 +174,7 @@ bool resolver_refresh(struct resolver *resolver, struct error *error)
 			 resolver_read_resolv_conf, error))
 		return false;
 	if (evdns_base_count_nameservers(resolver->dns) == 0)
-		return error_set(error, ERROR_SYSTEM, "there is no socket for a name server");
+		return error_set(error, ERROR_SYSTEM, "cannot create a socket for a name server");
 	return resolver_refresh_file(resolver, resolver->hosts, &resolver->hosts_stamp,
 		&resolver->has_hosts, resolver_read_hosts, error);
 }

@@ -29,7 +29,7 @@ static enum stream_status stream_lost(int cause, struct error *error)
 	return STREAM_ERROR;
 }
 
-/* What an SSL_read or SSL_write that returned 0 means. */
+/* The meaning of an SSL_read or SSL_write that returned 0. */
 static enum stream_status stream_ssl_status(struct stream *stream, struct error *error)
 {
 	int cause = errno;
@@ -54,7 +54,7 @@ static enum stream_status stream_ssl_status(struct stream *stream, struct error 
 	return STREAM_ERROR;
 }
 
-/* What stands after the bytes that this call has moved. */
+/* The status after the bytes that this call has moved. */
 static void stream_keep_fault(struct error **fault, const struct error *error)
 {
 	*fault = alloc_zero(1, sizeof(**fault));

@@ -120,7 +120,7 @@ static bool tcp_bind_interface(int fd, const char *interface, struct error *erro
 				  (socklen_t)strlen(interface)) == 0)
 		return true;
 	if (errno == ENODEV)
-		return error_set(error, ERROR_SOCKET_CONNECT, "there is no interface '%s'",
+		return error_set(error, ERROR_SOCKET_CONNECT, "no such interface: '%s'",
 			interface);
 	return error_set(error, ERROR_SOCKET_CONNECT, "cannot use the interface '%s': %s%s",
 		interface, strerror(errno), errno == EPERM ? " (it needs CAP_NET_RAW)" : "");

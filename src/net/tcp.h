@@ -18,11 +18,11 @@ struct tcp_settings {
 	                                addresses of its family are tried */
 	const char *interface;       /* network interface to use (SO_BINDTODEVICE) */
 	bool nodelay;                /* TCP_NODELAY: small messages leave at once */
-	uint64_t keepalive_idle;     /* nothing received for so long: probes; in whole seconds; 0:
+	uint64_t keepalive_idle;     /* silence before the first probe; in whole seconds; 0:
 	                                no keepalive, whatever the next two say */
 	uint64_t keepalive_interval; /* between probes; in whole seconds */
 	unsigned keepalive_count;    /* unanswered probes after which the connection is lost */
-	uint64_t user_timeout;       /* data unacknowledged for so long: lost; in whole ms */
+	uint64_t user_timeout;       /* lost when data is unacknowledged for this long; in whole ms */
 };
 
 extern const struct choice tcp_families[];

@@ -104,7 +104,7 @@ static void tls_handshake_failed(SSL *ssl, const char *server, int cause, struct
 	else if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		reason = "connection closed by peer";
 	else if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER)
-		reason = "the answer is not TLS: is this a ws:// port?";
+		reason = "the response is not TLS: is this a ws:// port?";
 	else
 		reason = tls_reason(code);
 	error_set(error, ERROR_SOCKET_SSL, "TLS handshake with %s failed: %s", server, reason);

@@ -10,8 +10,7 @@
 #include "base/error.h"
 #include "net/tls_settings.h"
 
-/* What the handshake agreed on, and the server's certificate. An empty text, or 0: there
- * is none. */
+/* The outcome of the handshake, and the server's certificate; "" and 0 where absent. */
 struct tls_report {
 	char version[16]; /* "TLSv1.3" */
 	char cipher[64];
@@ -23,9 +22,9 @@ struct tls_report {
 
 struct tls_stores;
 
-/* Whether OpenSSL can use the files, which have to be regular ones, and ciphers that the settings
- * name; `pins` aside. Takes its time; for any thread. What it reads stays in `stores`, for the
- * next one. net_check_tls() does the same without waiting. */
+/* True if OpenSSL can use the files, which must be regular ones, and ciphers that the settings
+ * name; it does not check `pins`. May take long; for any thread. What it reads stays in `stores`
+ * for the next call. net_check_tls() does the same without waiting. */
 bool tls_check(const struct tls_settings *settings, struct tls_stores *stores,
 	struct error *error);
 

@@ -135,8 +135,8 @@ void tls_cache_free(struct tls_cache *cache)
 	free(cache);
 }
 
-/* Takes the context for these settings out of the cache; NULL when there is none, or only one for
- * files as they were before. */
+/* Takes the context for these settings out of the cache; NULL if there is none, or one for an
+ * earlier content of the files. */
 static struct tls_context *tls_cache_take(
 	struct tls_cache *cache, const struct tls_settings *settings, uint64_t store_number)
 {

@@ -11,7 +11,7 @@
 bool tls_check_pin(const char *pin, struct error *error);
 bool tls_check_server_name(const char *name, struct error *error);
 
-/* Whether the server's public key is one of the pins, or there are none. `server` names the peer in
+/* True if the server's public key is one of the pins, or there are none. `server` names the peer in
  * the error. */
 bool tls_certificate_pinned(const X509 *certificate, const struct tls_settings *settings,
 	const char *server, struct error *error);

@@ -8,8 +8,8 @@
 
 /*
  * Bounds what one call into OpenSSL does for its peer. By itself SSL_read goes on for as long as
- * messages that bring no data keep coming (key updates, session tickets, requests to renegotiate),
- * and SSL_do_handshake likewise; SSL_MODE_AUTO_RETRY does not help, because with read-ahead the
+ * messages without data keep coming (key updates, session tickets, requests to renegotiate), and so
+ * does SSL_do_handshake; SSL_MODE_AUTO_RETRY does not help, because with read-ahead the
  * next message has nearly always begun in memory. So the socket is handed out by the piece: a call
  * gets one read(2), and then has to come back after a poll.
  */
@@ -19,7 +19,7 @@ struct tls_guard {
 	unsigned messages; /* private: without data, since data last came */
 };
 
-/* What is enough for one callback. A record of data is 1, a message without data costs as much as
+/* The most work for one callback. A record of data is 1, a message without data costs as much as
  * the keys that it makes. A call can go beyond that by what one read(2) brings. */
 enum {
 	TLS_WORK_MAX = 2048,

@@ -10,7 +10,7 @@
 
 TAILQ_HEAD(tls_loads, tls_load);
 
-/* One who asks. */
+/* A caller that waits for a job. */
 struct tls_load {
 	TAILQ_ENTRY(tls_load) entry;
 	struct tls_loads *list; /* NULL: the outcome is there, and the event active */

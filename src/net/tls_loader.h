@@ -6,10 +6,9 @@
 #include "net/tls_material.h"
 
 /*
- * Reads the files of TLS settings without the loop waiting for it: one thread for each distinct set
- * of files at a time, however many ask, as one of them may be on a file system that has gone. Who
- * asks while they are being read gets what is read afterwards, which costs little if the files are
- * still the same.
+ * Reads the files of TLS settings without blocking the loop: at most one thread at a time for each
+ * distinct set of files, since one of them may be on a file system that has gone. A load that starts
+ * while they are being read gets what is read afterwards, which costs little if they are unchanged.
  */
 struct tls_loader;
 

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "net/tls_guard.h"
 
-/* What OpenSSL gets when a private key is encrypted. */
+/* Given to OpenSSL when a private key is encrypted. */
 struct tls_passphrase {
 	const char *text; /* NULL: none */
 	bool asked;
@@ -105,7 +105,7 @@ static bool tls_material_try(
 	return usable;
 }
 
-/* What OpenSSL will open by name: it would wait for the writer of a FIFO. */
+/* OpenSSL opens the file by name, and would wait for the writer of a FIFO. */
 static bool tls_check_file(const char *setting, const char *path, struct error *error)
 {
 	int fd = path ? file_open(path, FILE_REGULAR, error) : -1;

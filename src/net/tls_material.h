@@ -9,7 +9,7 @@
 #include "net/tls_settings.h"
 #include "net/tls_stores.h"
 
-/* What the files of the settings hold; each member may be NULL. References to what OpenSSL shares,
+/* The contents of the files of the settings; each member may be NULL. References to what OpenSSL shares,
  * so a copy costs nothing. */
 struct tls_material {
 	X509_STORE *store; /* with `verify` */
@@ -19,8 +19,8 @@ struct tls_material {
 	EVP_PKEY *key;
 };
 
-/* Reads them: on a thread, as it takes its time. Whether OpenSSL can use all of it, and the ciphers
- * of the settings. */
+/* Reads them, on a thread since that may take long. True if OpenSSL can use all of it, and the
+ * ciphers of the settings. */
 bool tls_material_load(struct tls_material *material, const struct tls_settings *settings,
 	struct tls_stores *stores, struct error *error);
 

@@ -11,7 +11,7 @@
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 extern const struct choice tls_versions[];
 
-/* How to speak TLS with a server. All strings may be NULL: the default. */
+/* TLS with a server. Any string may be NULL: the default. */
 struct tls_settings {
 	bool verify;               /* the certificate chain and the host name */
 	const char *ca_file;       /* PEM; default: the system's */
@@ -20,7 +20,7 @@ struct tls_settings {
 	                              issuer of the server's certificate, and valid; only with
 	                              `verify`, and nothing is resumed then; default: none */
 	const char *cert_file;     /* client certificate chain, PEM; read at each connect */
-	const char *key_file;      /* its private key, likewise; default: in cert_file */
+	const char *key_file;      /* its private key, read with it; default: in cert_file */
 	const char *key_passphrase_file; /* for the caller, who sets the next one */
 	const char *key_passphrase; /* of an encrypted key: the text itself */
 	const char *server_name;   /* for SNI and verification; default: the URL's host */
@@ -29,7 +29,7 @@ struct tls_settings {
 	                              for finite-field Diffie-Hellman (DHE) */
 	struct string_list pins;   /* "sha256//BASE64": the server's public key must be one of them,
 	                              besides what `verify` says; none: any */
-	bool resume;               /* go on with the session of an earlier call: less to do */
+	bool resume;               /* resume the session of an earlier call */
 	const char *keylog_file;   /* the secrets of the sessions are appended, in NSS's format;
 	                              made with mode 0600. For debugging */
 };

@@ -13,7 +13,7 @@ enum { TLS_STORES_MAX = 16 };
 /* One set of files. */
 struct tls_shelf {
 	struct tls_shelf *next;
-	unsigned users; /* who wait for the lock, or have it */
+	unsigned users; /* threads that wait for the lock or hold it */
 
 	pthread_mutex_t lock; /* of what follows, while the files are read */
 	struct tls_trust trust;

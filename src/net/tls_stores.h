@@ -15,11 +15,11 @@ struct tls_stores;
 
 struct tls_stores *tls_stores_new(void);
 
-/* One more who uses it; each ends with a tls_stores_release(). */
+/* Adds a user; each ends with tls_stores_release(). */
 struct tls_stores *tls_stores_hold(struct tls_stores *stores);
 void tls_stores_release(struct tls_stores *stores);
 
-/* What the settings trust. The caller gives it back with X509_STORE_free(). Each store has a number of
+/* The store that the settings trust. The caller gives it back with X509_STORE_free(). Each store has a number of
  * its own, from 1. NULL: a file that cannot be used. */
 X509_STORE *tls_stores_get(struct tls_stores *stores, const struct tls_settings *settings,
 	uint64_t *number, struct error *error);

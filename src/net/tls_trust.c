@@ -263,7 +263,7 @@ static bool tls_trust_has_name(const X509 *certificate, int type)
 	return found;
 }
 
-/* The certificate that was not accepted; borrowed; NULL: there is none. */
+/* The certificate that was not accepted; borrowed; NULL if there is none. */
 static const X509 *tls_trust_refused(const SSL *ssl)
 {
 	STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl);

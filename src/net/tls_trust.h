@@ -8,7 +8,7 @@
 #include "net/tls_settings.h"
 
 /* The files of whom a client trusts: certificate authorities, and what they have revoked.
- * Zero-initialised is no file. */
+ * Zero-initialised: no files. */
 struct tls_trust {
 	char *ca_file;
 	char *ca_path;
@@ -21,7 +21,7 @@ struct tls_trust {
 void tls_trust_init(struct tls_trust *trust, const struct tls_settings *settings);
 void tls_trust_release(struct tls_trust *trust);
 
-/* Whether these are the files of the settings, */
+/* True if these are the files of the settings, */
 bool tls_trust_matches(const struct tls_trust *trust, const struct tls_settings *settings);
 
 /* and they have not changed since they were read. */

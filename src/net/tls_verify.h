@@ -17,15 +17,15 @@ struct tls_verify;
 /*
  * Against this store. `of` is as OpenSSL gives it to the callback for it
  * (SSL_CTX_set_cert_verify_callback()), and not needed later. `done` is called in a callback of its
- * own. NULL: there is no thread for it.
+ * own. NULL if no thread can be created.
  */
 struct tls_verify *tls_verify_start(struct event_base *base, X509_STORE *store, X509_STORE_CTX *of,
 	void (*done)(void *context), void *context, struct error *error);
 
-/* Whether `done` has been called; */
+/* True once `done` has been called; */
 bool tls_verify_is_done(const struct tls_verify *verify);
 
-/* then: whether they are accepted. Gives `of` the outcome as if it had verified them itself. */
+/* then: true if they are accepted. Gives `of` the outcome as if it had verified them itself. */
 bool tls_verify_outcome(struct tls_verify *verify, X509_STORE_CTX *of);
 
 /* Does not wait for the thread. NULL is ignored. */

@@ -11,7 +11,7 @@
 
 /*
  * The conversation with a proxy until the tunnel to the target is open. Sans I/O: bytes in, bytes
- * out. What it keeps of the proxy's bytes is bounded; the time is the caller's matter.
+ * out. It keeps a bounded number of the proxy's bytes; deadlines are up to the caller.
  */
 enum tunnel_status {
 	TUNNEL_MORE,   /* send what is in `out`, and receive more */
@@ -41,7 +41,7 @@ bool tunnel_start(struct tunnel *tunnel, const struct proxy *proxy, const struct
 enum tunnel_status tunnel_receive(struct tunnel *tunnel, const void *data, size_t length,
 	size_t *used, struct error *error);
 
-/* Whether the proxy has refused, and only the rest of its text has not come: `error` says what. */
+/* True if the proxy has refused, as `error` says, and only the rest of its text is missing. */
 bool tunnel_refused(const struct tunnel *tunnel, struct error *error);
 
 /* The proxy has closed the connection before the tunnel was open. */

@@ -90,7 +90,7 @@ static void tunnel_socks_request(struct tunnel *tunnel)
 
 static enum tunnel_status tunnel_socks_not_socks(struct error *error)
 {
-	error_set(error, ERROR_SOCKET_CONNECT, "its answer is not SOCKS5: is it an HTTP proxy?");
+	error_set(error, ERROR_SOCKET_CONNECT, "its response is not SOCKS5: is it an HTTP proxy?");
 	return TUNNEL_FAILED;
 }
 

@@ -13,7 +13,7 @@
 #include "base/text.h"
 
 enum {
-	URL_SCHEME_MAX = 32, /* likewise, with its "://" */
+	URL_SCHEME_MAX = 32, /* with its "://" */
 	URL_SHOWN_MAX = 256, /* in an error, so that there is room for what is wrong */
 };
 
@@ -289,7 +289,7 @@ static bool url_take_socket_path(struct url *url, const char *path, size_t lengt
 	return true;
 }
 
-/* What follows the socket's path, checked as that of any other URL. */
+/* Parses what follows the socket's path, as in any other URL. */
 static bool url_take_unix_resource(struct url *url, const char *resource, const char *text,
 	struct error *error)
 {

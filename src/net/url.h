@@ -38,7 +38,7 @@ bool url_check(const char *text, struct error *error);
 bool url_check_user(const char *user, struct error *error);
 
 /*
- * What may be shown of a text that is to be a URL, whatever it is: nothing that could be a user name,
+ * The part of an alleged URL that may be shown, whatever it is: nothing that could be a user name,
  * a password, a query or a fragment, and at most 256 bytes of the rest, as they are.
  */
 enum { URL_SHOWN_SIZE = 320 };

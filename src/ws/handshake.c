@@ -14,10 +14,10 @@
 enum {
 	HANDSHAKE_KEY_BYTES = 16,
 	HANDSHAKE_ACCEPT_SIZE = 29, /* base64 of a SHA-1, with its NUL */
-	HANDSHAKE_QUOTE_SIZE = 128, /* of what somebody else wrote, in the text of an error */
+	HANDSHAKE_QUOTE_SIZE = 128, /* of foreign text, in an error */
 };
 
-/* Without random numbers there is no safe way on; OpenSSL lacks them only on a broken host. */
+/* OpenSSL lacks random numbers only on a broken host, and nothing is safe without them. */
 void ws_handshake_key(char key[WS_KEY_SIZE])
 {
 	uint8_t bytes[HANDSHAKE_KEY_BYTES];
@@ -72,7 +72,7 @@ static bool request_has_control(const char *text)
 	return false;
 }
 
-/* The value may be a secret, so it is not shown. */
+/* Does not show the value, which may be a secret. */
 static bool request_check_value(const char *name, const char *value, struct error *error)
 {
 	if (value && request_has_control(value))
@@ -155,7 +155,7 @@ static bool request_check(const struct ws_request *request, struct error *error)
 			request->protocols, request->protocol_count, error);
 }
 
-/* Not by way of printf(3), which may leave a copy of a secret on the stack. */
+/* Avoids printf(3), which may leave a copy of a secret on the stack. */
 static void request_append_line(struct buffer *out, const char *name, const char *value)
 {
 	buffer_append_text(out, name);
@@ -164,7 +164,7 @@ static void request_append_line(struct buffer *out, const char *name, const char
 	buffer_append_text(out, "\r\n");
 }
 
-/* One of ours, unless the user has set it. */
+/* Appends a header of ours unless the user has set it. */
 static void request_append(struct buffer *out, const struct ws_request *request, const char *name,
 	const char *value)
 {
@@ -234,7 +234,7 @@ enum http_head_state ws_handshake_parse(struct http_head *response, const void *
 	return http_head_parse(response, &rules, data, length, used, error);
 }
 
-/* The value of a header that may be there once. NULL and good: it is not there. */
+/* Gets the value of a header that may occur once; NULL if it is absent. */
 static bool response_single(const struct http_head *response, const char *name,
 	const char **value, struct error *error)
 {
@@ -252,7 +252,7 @@ static bool response_single(const struct http_head *response, const char *name,
 	return true;
 }
 
-/* A header that has to be there. */
+/* Gets the value of a header that must occur exactly once. */
 static bool response_demand(const struct http_head *response, const char *name,
 	const char **value, struct error *error)
 {
@@ -300,7 +300,7 @@ static bool response_check_upgrade(const struct http_head *response, struct erro
 		response_fail(error, "Upgrade", value, " instead of \"websocket\"");
 }
 
-/* Whether a comma-separated list has the token; empty elements are allowed: RFC 9110, 5.6.1. */
+/* True if a comma-separated list has the token. Elements may be empty: RFC 9110, 5.6.1. */
 static bool response_list_has(const char *list, const char *wanted)
 {
 	struct token token;

@@ -32,7 +32,7 @@ void ws_handshake_key(char key[WS_KEY_SIZE]);
 
 /*
  * Appends the request. Fails on what would break it apart: control characters in a header or the
- * resource, a name that is no token, or one of the handshake's own headers among the user's.
+ * resource, a name that is not a token, or one of the handshake's own headers among the user's.
  */
 bool ws_handshake_request(struct buffer *out, const struct ws_request *request, const char *key,
 	struct error *error);
@@ -51,12 +51,12 @@ bool ws_handshake_check_host(const char *host, struct error *error);
  * be secrets, the error names them by their numbers. */
 bool ws_handshake_check_protocols(const char *const *protocols, size_t count, struct error *error);
 
-/* Whether a header of the user's can be in a request. */
+/* True if the user may add this header to a request. */
 bool ws_handshake_check_header(const struct header *header, struct error *error);
 
-/* What was agreed on. */
+/* The outcome of the negotiation. */
 struct ws_agreement {
-	const char *protocol;   /* one of the request's; NULL: none */
+	const char *protocol;   /* one of the request's; NULL if none */
 	size_t protocol_number; /* which, from 1; 0: none */
 	bool deflate;
 	struct ws_deflate_parameters deflate_parameters;
@@ -73,10 +73,10 @@ enum http_head_state ws_handshake_parse(struct http_head *response, const void *
 	size_t *used, struct error *error);
 
 /*
- * Checks the answer against the request as RFC 6455, section 4.1, demands: status 101, Upgrade,
+ * Checks the response against the request as RFC 6455, section 4.1, demands: status 101, Upgrade,
  * Connection, Sec-WebSocket-Accept, a subprotocol and extensions only from those offered. The text
- * of the error says what the server sent, but no subprotocol, as that may carry a secret; its name is ERROR_HTTP_RESPONSE for a status other than
- * 101, and ERROR_WEBSOCKET for anything else.
+ * of the error quotes what the server sent, except a subprotocol, which may carry a secret; its name
+ * is ERROR_HTTP_RESPONSE for a status other than 101, and ERROR_WEBSOCKET for anything else.
  */
 bool ws_handshake_check(const struct http_head *response, const struct ws_request *request,
 	const char *key, struct ws_agreement *agreement, struct error *error);

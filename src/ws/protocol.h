@@ -28,7 +28,7 @@ enum ws_close_code {
 	WS_CLOSE_PROTOCOL_ERROR = 1002,
 	WS_CLOSE_UNSUPPORTED_DATA = 1003,
 	WS_CLOSE_NO_STATUS = 1005, /* never on the wire: the close frame had no code */
-	WS_CLOSE_ABNORMAL = 1006,  /* never on the wire: there was no close frame */
+	WS_CLOSE_ABNORMAL = 1006,  /* never on the wire: no close frame arrived */
 	WS_CLOSE_INVALID_DATA = 1007,
 	WS_CLOSE_POLICY_VIOLATION = 1008,
 	WS_CLOSE_TOO_BIG = 1009,
@@ -39,7 +39,7 @@ enum ws_close_code {
 	WS_CLOSE_BAD_GATEWAY = 1014,
 };
 
-/* Whether the code may stand in a close frame: 1000-1014 without 1004-1006, and 3000-4999. */
+/* True if a close frame may carry the code: 1000-1014 except 1004-1006, and 3000-4999. */
 bool ws_close_code_valid(unsigned code);
 
 /* "going away" for 1001; "" for a code without a registered meaning. */

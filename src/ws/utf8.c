@@ -16,7 +16,7 @@ static uint64_t utf8_load(const uint8_t *data)
 	return word;
 }
 
-/* Whether 64 bytes are ASCII: most text is, and so most of it is looked at only here. */
+/* True if 64 bytes are ASCII. Most text is, and goes no further than this check. */
 static bool utf8_is_ascii_block(const uint8_t *data)
 {
 #ifdef __SSE2__
@@ -34,7 +34,7 @@ static bool utf8_is_ascii_block(const uint8_t *data)
 #endif
 }
 
-/* The last step reaches back over bytes already looked at, so that there is no remainder. */
+/* The last step overlaps bytes already checked, which leaves no remainder. */
 static bool utf8_is_ascii(const uint8_t *data, size_t length)
 {
 	const uint8_t *end = data + length;

@@ -15,7 +15,7 @@ struct ws_utf8 {
 /* False as soon as no continuation of the text could make it valid. */
 bool ws_utf8_check(struct ws_utf8 *utf8, const uint8_t *data, size_t length);
 
-/* Whether the text may end here. */
+/* True if the text may end here. */
 static inline bool ws_utf8_complete(const struct ws_utf8 *utf8)
 {
 	return utf8->left == 0;

@@ -383,7 +383,7 @@ static const struct wanted_case wanted_cases[] = {
 		"cannot connect to 127.0.0.1: 127.0.0.1:%u: cannot connect from 192.0.2.77: "
 		"Cannot assign requested address"},
 	{"127.0.0.1", {.interface = "nope0"}, 0,
-		"cannot connect to 127.0.0.1: 127.0.0.1:%u: there is no interface 'nope0'"},
+		"cannot connect to 127.0.0.1: 127.0.0.1:%u: no such interface: 'nope0'"},
 	{"127.0.0.1", {.interface = "aninterfacename0"}, 0,
 		"interface: must be the name of an interface, at most 15 bytes, not "
 		"\"aninterfacename0\""},

@@ -137,7 +137,7 @@ struct failure_case {
 
 static const struct failure_case failure_cases[] = {
 	{SCRIPT_NOT_TLS, {0}, ERROR_SOCKET_SSL,
-		"TLS handshake with 127.0.0.1:%P failed: the answer is not TLS: is this a ws:// "
+		"TLS handshake with 127.0.0.1:%P failed: the response is not TLS: is this a ws:// "
 		"port?"},
 	{SCRIPT_CLOSE_AT_ONCE, {0}, ERROR_SOCKET_SSL,
 		"TLS handshake with 127.0.0.1:%P failed: connection closed by peer"},

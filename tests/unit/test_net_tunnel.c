@@ -195,7 +195,7 @@ static const struct failure_case failure_cases[] = {
 	{"socks5", TURN(3, "\5\xff"), END_HANG, ERROR_SOCKET_CONNECT,
 		"it does not take a client without user name and password"},
 	{"socks5", TURN(3, "HTTP/1.1 400 Bad Request\r\n"), END_HANG, ERROR_SOCKET_CONNECT,
-		"its answer is not SOCKS5: is it an HTTP proxy?"},
+		"its response is not SOCKS5: is it an HTTP proxy?"},
 	{"socks5", TURN(3, ""), END_HANG, ERROR_SOCKET_TIMEOUT,
 		"timed out after 300ms waiting for the tunnel to t.test:81"},
 	{"socks5", TURN(3, "\5"), END_CLOSE, ERROR_SOCKET_CONNECT,

@@ -4,23 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/warnings.h"
 #include "settings_harness.h"
-
-START_TEST(the_limits_of_the_warning_queue_are_those_of_warnings)
-{
-	const struct setting *warn = connection_settings_table;
-	const struct setting *queue;
-
-	while (strcmp(warn->name, "warn") != 0)
-		warn++;
-	queue = warn->group;
-	while (strcmp(queue->name, "queue") != 0)
-		queue++;
-	ck_assert_int_eq(atoi(queue->standard), WARNINGS_QUEUE_DEFAULT);
-	ck_assert_int_eq(atoi(queue->maximum), WARNINGS_QUEUE_MAX);
-}
-END_TEST
 
 START_TEST(the_example_configuration_can_be_loaded)
 {
@@ -115,7 +99,6 @@ Suite *settings_documents_suite(void)
 	Suite *suite = suite_create("settings: documents");
 	TCase *documents = tcase_create("documents");
 
-	tcase_add_test(documents, the_limits_of_the_warning_queue_are_those_of_warnings);
 	tcase_add_test(documents, the_example_configuration_can_be_loaded);
 	tcase_add_test(documents, the_man_page_has_every_setting);
 	tcase_add_test(documents, the_example_has_every_setting_with_its_default);

@@ -89,6 +89,21 @@ void unmask(struct buffer *wire)
 		frame[i] = frame[i + sizeof(key)] ^ key[(i - header) % sizeof(key)];
 }
 
+START_TEST(ping_payload)
+{
+	char payload[127];
+	struct error error;
+
+	memset(payload, 'x', sizeof(payload) - 1);
+	payload[125] = '\0';
+	ck_assert(ws_check_ping_payload(payload, &error));
+	payload[125] = 'x';
+	payload[126] = '\0';
+	ck_assert(!ws_check_ping_payload(payload, &error));
+	ck_assert_str_eq(error.text, "must have at most 125 bytes, not 126");
+}
+END_TEST
+
 START_TEST(close_codes)
 {
 	static const struct {
@@ -336,6 +351,7 @@ static Suite *suite_basics(void)
 	Suite *suite = suite_create("ws");
 	TCase *tcase = tcase_create("basics");
 
+	tcase_add_test(tcase, ping_payload);
 	tcase_add_test(tcase, close_codes);
 	tcase_add_test(tcase, utf8_all_short_texts);
 	tcase_add_test(tcase, utf8_every_position);

@@ -263,6 +263,9 @@ static const struct {
 		"the server answered with a subprotocol that was not offered"},
 	{OPEN UP ACCEPT "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
 		"the server answered with the header Sec-WebSocket-Protocol twice"},
+	{OPEN UP ACCEPT "Sec-WebSocket-Extensions: ;\r\n\r\n",
+		"the server answered with \"Sec-WebSocket-Extensions: ;\", which is not an "
+		"extension"},
 	{OPEN UP ACCEPT "Sec-WebSocket-Extensions: x-other\r\n\r\n",
 		"the server answered with \"Sec-WebSocket-Extensions: x-other\", which was not "
 		"offered"},
