@@ -30,11 +30,11 @@ struct admission {
 	struct event timer; /* for the queues: a place may be free, or the rate allow a call */
 	struct event hold;  /* for the place that has been held longest */
 	struct rate rate;
-	unsigned at_once;   /* 0: no limit */
-	unsigned held;      /* places */
-	unsigned doubtful;  /* of these */
-	unsigned turn;      /* let in since the last turn of the timer */
-	unsigned overtaken; /* times in a row, the first of the doubtful ones */
+	unsigned at_once;               /* 0: no limit */
+	unsigned held;                  /* places */
+	unsigned doubtful;              /* of these */
+	unsigned turn;                  /* let in since the last turn of the timer */
+	unsigned overtaken;             /* times in a row, the first of the doubtful ones */
 	struct admission_queue holders; /* the longest first */
 	struct admission_queue queues[ADMISSION_RANKS];
 };
@@ -112,7 +112,7 @@ static bool admission_take_in(struct admission *admission, struct admission_tick
 	if (ticket->rank == ADMISSION_DOUBTFUL)
 		admission->overtaken = 0;
 	else if (ticket->rank == ADMISSION_HOPEFUL && admission->overtaken < ADMISSION_OVERTAKE &&
-		 !TAILQ_EMPTY(&admission->queues[ADMISSION_DOUBTFUL]))
+		!TAILQ_EMPTY(&admission->queues[ADMISSION_DOUBTFUL]))
 		admission->overtaken++;
 	admission_hold_place(admission, ticket);
 	return true;

@@ -19,7 +19,7 @@ struct admission;
 enum admission_rank {
 	ADMISSION_DOUBTFUL, /* the last call failed */
 	ADMISSION_HOPEFUL,
-	ADMISSION_URGENT,   /* somebody waits for it: ahead of all others */
+	ADMISSION_URGENT, /* somebody waits for it: ahead of all others */
 	ADMISSION_RANKS,
 };
 
@@ -34,11 +34,11 @@ struct admission_ticket {
 	/* It was queued, and is inside now. Never called from within an admission_… function. */
 	void (*admitted)(void *context);
 	void *context;
-	enum admission_place place : 8;        /* to be read */
-	enum admission_rank rank : 8;          /* private, like the rest */
-	bool holds;                            /* a place */
-	uint64_t entered;                      /* monotonic ns */
-	TAILQ_ENTRY(admission_ticket) entry;   /* in a queue, or among the holders of places */
+	enum admission_place place : 8;      /* to be read */
+	enum admission_rank rank : 8;        /* private, like the rest */
+	bool holds;                          /* a place */
+	uint64_t entered;                    /* monotonic ns */
+	TAILQ_ENTRY(admission_ticket) entry; /* in a queue, or among the holders of places */
 };
 
 struct admission *admission_new(struct event_base *base);

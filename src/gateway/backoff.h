@@ -24,8 +24,8 @@ extern const struct choice backoff_jitters[];
 
 /* They may change from one delay to the next. */
 struct backoff_settings {
-	uint64_t min; /* ns */
-	uint64_t max; /* ns, at least min */
+	uint64_t min;  /* ns */
+	uint64_t max;  /* ns, at least min */
 	double factor; /* at least 1 */
 	enum backoff_jitter jitter;
 };

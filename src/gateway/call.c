@@ -325,7 +325,8 @@ static void call_time_out(struct call *call)
 
 	if (!call->body_wanted) {
 		text_format_duration(timeout, call->settings->upgrade_timeout);
-		call->report.upgrade_us = (clock_monotonic() - call->upgrade_start) / CLOCK_NS_PER_US;
+		call->report.upgrade_us =
+			(clock_monotonic() - call->upgrade_start) / CLOCK_NS_PER_US;
 		error_set(&call->error, ERROR_SOCKET_TIMEOUT,
 			"the server did not answer the upgrade within %s", timeout);
 	}

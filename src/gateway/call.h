@@ -22,17 +22,17 @@ struct call;
 
 /* Report of a call, as far as it went; with redirects, of the last server. */
 struct call_report {
-	uint64_t time; /* when it began, ns since 1970; 0: there has been no call */
-	char *url;     /* secrets masked; NULL: it is invalid */
+	uint64_t time;                /* when it began, ns since 1970; 0: there has been no call */
+	char *url;                    /* secrets masked; NULL: it is invalid */
 	struct string_list redirects; /* URLs that redirected, secrets masked */
 	struct dial_report dial;
-	uint64_t upgrade_us;         /* from the request to the response */
+	uint64_t upgrade_us;       /* from the request to the response */
 	struct http_head response; /* status 0: there was none */
-	char *body;                  /* beginning of the body of a refusal, any bytes; NULL: none */
-	uint64_t retry_after;        /* ns that the server asks to wait; 0: none */
-	char *protocol;              /* agreed on, may contain a secret; NULL: none */
-	size_t protocol_number;      /* its index among those offered, from 1; 0: none */
-	bool deflate;                /* agreed on, with these parameters */
+	char *body;                /* beginning of the body of a refusal, any bytes; NULL: none */
+	uint64_t retry_after;      /* ns that the server asks to wait; 0: none */
+	char *protocol;            /* agreed on, may contain a secret; NULL: none */
+	size_t protocol_number;    /* its index among those offered, from 1; 0: none */
+	bool deflate;              /* agreed on, with these parameters */
 	struct ws_deflate_parameters deflate_parameters;
 };
 void call_report_release(struct call_report *report);
@@ -40,7 +40,7 @@ void call_report_release(struct call_report *report);
 /* Result of a successful call; the callee owns all of it. */
 struct call_result {
 	struct stream *stream;
-	struct buffer rest; /* bytes after the response: the first frames */
+	struct buffer rest;                   /* bytes after the response: the first frames */
 	struct ws_deflate_parameters deflate; /* if the report says it was agreed on */
 };
 
@@ -72,8 +72,7 @@ struct call_host {
  */
 bool call_check(const struct call_host *host, const struct connection_config *config,
 	const struct header_list *extra, struct net_check **check,
-	void (*done)(const struct error *error, void *context), void *context,
-	struct error *error);
+	void (*done)(const struct error *error, void *context), void *context, struct error *error);
 
 /* What its members point to is borrowed until the call has ended. */
 struct call_order {

@@ -34,9 +34,9 @@ struct call {
 	struct stream *stream;
 	struct event event; /* on the stream, or for a failure before there is one */
 	bool event_assigned;
-	struct buffer unsent; /* rest of the request */
-	struct buffer rest;   /* bytes after the head of the response: frames, or its body */
-	size_t body_wanted;   /* 0: no body is awaited */
+	struct buffer unsent;   /* rest of the request */
+	struct buffer rest;     /* bytes after the head of the response: frames, or its body */
+	size_t body_wanted;     /* 0: no body is awaited */
 	uint64_t upgrade_start; /* monotonic ns */
 	struct call_report report;
 	struct error error;

@@ -61,8 +61,8 @@ static size_t call_gather_headers(struct call *call)
 
 	if (!call_is_at_home(call))
 		return 0;
-	call->headers = alloc_zero(own->count + files->count + call->extra->count,
-		sizeof(*call->headers));
+	call->headers =
+		alloc_zero(own->count + files->count + call->extra->count, sizeof(*call->headers));
 	count = call_add_headers(call, own, count);
 	count = call_add_headers(call, files, count);
 	return call_add_headers(call, call->extra, count);

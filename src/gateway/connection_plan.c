@@ -1,6 +1,6 @@
 #include "gateway/connection_plan.h"
 
-static enum connection_step plan_nothing(const struct connection_facts *facts)
+static enum connection_step plan_none(const struct connection_facts *facts)
 {
 	(void)facts;
 	return STEP_NONE;
@@ -57,17 +57,13 @@ static enum connection_step plan_finish(const struct connection_facts *facts)
 
 /* The columns are the phases: idle, waiting, calling, open, renewing, closing. */
 static enum connection_step (*const plans[GOALS][PHASES])(const struct connection_facts *facts) = {
-	[GOAL_NONE] = {plan_nothing, plan_nothing, plan_nothing, plan_nothing, plan_nothing,
-		plan_nothing},
-	[GOAL_REST] = {plan_nothing, plan_stop, plan_stop, plan_close, plan_stop, plan_nothing},
-	[GOAL_OPEN] = {plan_open, plan_wait, plan_nothing, plan_nothing, plan_nothing,
-		plan_nothing},
-	[GOAL_REOPEN] = {plan_call, plan_stop, plan_stop, plan_close, plan_stop, plan_nothing},
-	[GOAL_RENEW] = {plan_open, plan_wait, plan_nothing, plan_renew, plan_nothing,
-		plan_nothing},
-	[GOAL_RETIRE] = {plan_finish, plan_stop, plan_stop, plan_close, plan_stop, plan_nothing},
-	[GOAL_GONE] = {plan_nothing, plan_nothing, plan_nothing, plan_nothing, plan_nothing,
-		plan_nothing},
+	[GOAL_NONE] = {plan_none, plan_none, plan_none, plan_none, plan_none, plan_none},
+	[GOAL_REST] = {plan_none, plan_stop, plan_stop, plan_close, plan_stop, plan_none},
+	[GOAL_OPEN] = {plan_open, plan_wait, plan_none, plan_none, plan_none, plan_none},
+	[GOAL_REOPEN] = {plan_call, plan_stop, plan_stop, plan_close, plan_stop, plan_none},
+	[GOAL_RENEW] = {plan_open, plan_wait, plan_none, plan_renew, plan_none, plan_none},
+	[GOAL_RETIRE] = {plan_finish, plan_stop, plan_stop, plan_close, plan_stop, plan_none},
+	[GOAL_GONE] = {plan_none, plan_none, plan_none, plan_none, plan_none, plan_none},
 };
 
 enum connection_step connection_plan(enum connection_goal goal, enum connection_phase phase,

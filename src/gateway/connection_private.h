@@ -39,7 +39,7 @@ struct connection_last {
 struct connection {
 	const struct connection_host *host;
 	struct connection_config *config; /* owned */
-	char *shown_url; /* without the password; NULL: the URL has none */
+	char *shown_url;                  /* without the password; NULL: the URL has none */
 
 	/* Small fields together: a connection is one of thousands. */
 	enum connection_goal goal : 8;
@@ -72,7 +72,7 @@ struct connection {
 
 #define connection_log(connection, priority, ...)                                                  \
 	log_write((connection)->host->log, (priority),                                             \
-		&(struct log_subject){"connection", connection_name(connection),                    \
+		&(struct log_subject){"connection", connection_name(connection),                   \
 			(connection)->config->untrusted},                                          \
 		__VA_ARGS__)
 
@@ -105,8 +105,8 @@ void connection_report_close(struct connection *connection, const struct session
 /* From the settings. */
 void connection_configure_warnings(struct connection *connection);
 
-void connection_judge_transfer(struct connection *connection, const char *direction,
-	uint64_t bytes, uint64_t us);
+void connection_judge_transfer(struct connection *connection, const char *direction, uint64_t bytes,
+	uint64_t us);
 void connection_judge_call(struct connection *connection);
 
 /* --- connection_sending.c -------------------------------------------------------------------- */

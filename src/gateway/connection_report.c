@@ -49,8 +49,7 @@ enum connection_state connection_state(const struct connection *connection)
 	case DIALER_CALLING:
 		break;
 	}
-	return dialer_upgrading(&connection->dialer) ? CONNECTION_UPGRADING
-						     : CONNECTION_CONNECTING;
+	return dialer_upgrading(&connection->dialer) ? CONNECTION_UPGRADING : CONNECTION_CONNECTING;
 }
 
 bool connection_is_retired(const struct connection *connection)
@@ -85,8 +84,8 @@ void connection_emit_error(struct connection *connection, enum event_type type,
 }
 
 /* Records of openings and closings are among the messages of the outlets. */
-static void connection_publish_record(struct connection *connection,
-	enum outlet_message_type type, const struct event_members *members)
+static void connection_publish_record(struct connection *connection, enum outlet_message_type type,
+	const struct event_members *members)
 {
 	struct buffer details = {0};
 	struct outlet_message message = {.type = type, .time = clock_realtime()};
@@ -149,8 +148,8 @@ static void connection_log_failure(struct connection *connection, const struct e
 {
 	const struct connection_last *last = connection->last;
 	unsigned attempt = connection->dialer.attempt;
-	bool known = attempt > 1 && last && last->error &&
-		strcmp(last->error_text, error->text) == 0;
+	bool known =
+		attempt > 1 && last && last->error && strcmp(last->error_text, error->text) == 0;
 
 	connection_log(connection, known ? LOG_DEBUG : LOG_WARNING, "%s (attempt %u)", error->text,
 		attempt);

@@ -236,8 +236,7 @@ void connection_go_on_sending(struct connection *connection)
 		routes_resume_input(&connection->routes);
 }
 
-bool connection_add_on_open(struct connection *connection, const char *message,
-	struct error *error)
+bool connection_add_on_open(struct connection *connection, const char *message, struct error *error)
 {
 	const struct on_open_sender sender = connection_on_open_sender(connection);
 

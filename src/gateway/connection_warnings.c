@@ -28,8 +28,8 @@ static bool connection_warns(const struct connection *connection)
 	return connection->warnings && warnings_active(connection->warnings);
 }
 
-void connection_judge_transfer(struct connection *connection, const char *direction,
-	uint64_t bytes, uint64_t us)
+void connection_judge_transfer(struct connection *connection, const char *direction, uint64_t bytes,
+	uint64_t us)
 {
 	if (!connection_warns(connection))
 		return;
@@ -53,8 +53,9 @@ void connection_judge_call(struct connection *connection)
 
 	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
 		if (phases[i].us && connection_warns(connection))
-			connection_warn(connection, warnings_operation(connection->warnings,
-				phases[i].operation, phases[i].us));
+			connection_warn(connection,
+				warnings_operation(connection->warnings, phases[i].operation,
+					phases[i].us));
 	}
 }
 

@@ -56,7 +56,7 @@ struct dialer {
 	struct failures failures;
 	struct timer retry;
 	struct backoff backoff;
-	unsigned attempt; /* to be read: calls since the last that succeeded */
+	unsigned attempt;          /* to be read: calls since the last that succeeded */
 	struct call_report report; /* to be read: of the last call */
 };
 

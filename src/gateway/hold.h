@@ -14,9 +14,9 @@
  * age. */
 struct hold {
 	struct ws_message_queue messages;
-	uint64_t bytes_max; /* overheads included */
-	const char *limit;  /* name of the setting with that number: static */
-	uint64_t age_max;   /* ns */
+	uint64_t bytes_max;      /* overheads included */
+	const char *limit;       /* name of the setting with that number: static */
+	uint64_t age_max;        /* ns */
 	struct event_base *base; /* private */
 	struct timer timer;      /* private: until the oldest message expires */
 

@@ -149,7 +149,7 @@ enum on_open_part { ON_OPEN_LIST, ON_OPEN_FILE, ON_OPEN_ADDED, ON_OPEN_DONE };
 struct on_open_run {
 	struct connection_settings *settings; /* shared */
 	enum on_open_part part;
-	size_t next; /* index in a list */
+	size_t next;        /* index in a list */
 	struct buffer file; /* from the next line on */
 	bool file_read;
 	size_t line;
@@ -200,7 +200,8 @@ static bool on_open_send_list(struct on_open_run *run, const struct on_open_send
 	for (; run->next < messages->count; run->next++) {
 		const struct on_open_place place = {.list = what, .number = run->next};
 
-		outcome = on_open_send_from(sender, &place, messages->items[run->next], NULL, &error);
+		outcome =
+			on_open_send_from(sender, &place, messages->items[run->next], NULL, &error);
 		if (outcome == ON_OPEN_LATER)
 			return false;
 		if (outcome == ON_OPEN_FAILED)

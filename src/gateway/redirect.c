@@ -32,8 +32,9 @@ bool redirect_is(const struct http_head *response)
 /* RFC 3986, section 3.1; 0: the reference has no scheme. */
 static size_t redirect_scheme_length(const char *location)
 {
-	size_t length = strspn(location, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-					 "0123456789+-.");
+	size_t length = strspn(location,
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789+-.");
 
 	return isalpha((unsigned char)location[0]) && location[length] == ':' ? length : 0;
 }

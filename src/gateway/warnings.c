@@ -52,8 +52,7 @@ bool warnings_set(struct warnings *warnings, const struct warn_settings *thresho
 		return error_set(error, ERROR_WARNING_QUEUE,
 			"neither warning_ms nor warning_bs is above 0: nothing would ever warn");
 	if (thresholds->queue < 1 || thresholds->queue > WARNINGS_QUEUE_MAX)
-		return error_set(error, ERROR_QUEUE,
-			"queue must be between 1 and %d, not %" PRIu64,
+		return error_set(error, ERROR_QUEUE, "queue must be between 1 and %d, not %" PRIu64,
 			WARNINGS_QUEUE_MAX, thresholds->queue);
 
 	arg = thresholds->arg ? alloc_string(thresholds->arg) : NULL;
@@ -109,12 +108,13 @@ const struct warning *warnings_operation(struct warnings *warnings, const char *
 
 	if (timeout == 0 || us <= timeout)
 		return NULL;
-	return warnings_raise(warnings, (struct warning){
-						.type = WARNING_OPERATION,
-						.operation = operation,
-						.us = us,
-						.timeout = timeout,
-					});
+	return warnings_raise(warnings,
+		(struct warning){
+			.type = WARNING_OPERATION,
+			.operation = operation,
+			.us = us,
+			.timeout = timeout,
+		});
 }
 
 const struct warning *warnings_transfer(struct warnings *warnings, const char *direction,
@@ -128,14 +128,15 @@ const struct warning *warnings_transfer(struct warnings *warnings, const char *d
 	bytes_sec = (double)bytes * 1e6 / (double)us;
 	if (bytes_sec >= (double)thresholds->warning_bs)
 		return NULL;
-	return warnings_raise(warnings, (struct warning){
-						.type = WARNING_THROUGHPUT,
-						.operation = direction,
-						.us = us,
-						.bytes = bytes,
-						.bytes_sec = bytes_sec,
-						.threshold = thresholds->warning_bs,
-					});
+	return warnings_raise(warnings,
+		(struct warning){
+			.type = WARNING_THROUGHPUT,
+			.operation = direction,
+			.us = us,
+			.bytes = bytes,
+			.bytes_sec = bytes_sec,
+			.threshold = thresholds->warning_bs,
+		});
 }
 
 /* Numbers in the queue have no gaps, and the newest is the last one raised. */

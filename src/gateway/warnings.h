@@ -29,8 +29,8 @@ struct warning {
 	uint64_t timeout;      /* operation: the threshold in µs */
 	uint64_t bytes;        /* throughput: of the transfer */
 	double bytes_sec;
-	uint64_t threshold;    /* throughput: bytes a second */
-	char *arg;             /* JSON text; NULL: none; owned */
+	uint64_t threshold; /* throughput: bytes a second */
+	char *arg;          /* JSON text; NULL: none; owned */
 };
 
 struct warnings {

@@ -17,7 +17,8 @@ START_TEST(grows_by_the_factor_up_to_the_maximum)
 	static const uint64_t ceilings[] = {500, 1000, 2000, 4000, 6000, 6000};
 
 	for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++)
-		ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(250, ceilings[i])), ceilings[i]);
+		ck_assert_uint_eq(backoff_next(&backoff, &settings, latest(250, ceilings[i])),
+			ceilings[i]);
 }
 END_TEST
 
@@ -59,7 +60,8 @@ END_TEST
 
 START_TEST(without_jitter_it_is_the_longest)
 {
-	struct backoff_settings settings = {.min = 500, .max = 1500, .factor = 2.0, .jitter = BACKOFF_NONE};
+	struct backoff_settings settings = {
+		.min = 500, .max = 1500, .factor = 2.0, .jitter = BACKOFF_NONE};
 	struct backoff backoff = {0};
 
 	ck_assert_uint_eq(backoff_next(&backoff, &settings, 1), 500);
@@ -87,14 +89,17 @@ END_TEST
 START_TEST(takes_a_factor_of_one_and_the_widest_range)
 {
 	struct backoff_settings same_settings = {.min = 700, .max = 9000, .factor = 1.0};
-	struct backoff_settings wide_settings = {.min = 1, .max = UINT64_C(365) * 86400 * 1000000000, .factor = 100};
+	struct backoff_settings wide_settings = {
+		.min = 1, .max = UINT64_C(365) * 86400 * 1000000000, .factor = 100};
 	struct backoff same = {0}, wide = {0};
 
 	for (int i = 0; i < 1000; i++) {
 		ck_assert_uint_eq(backoff_next(&same, &same_settings, latest(350, 700)), 700);
-		ck_assert_uint_le(backoff_next(&wide, &wide_settings, UINT64_MAX), wide_settings.max);
+		ck_assert_uint_le(backoff_next(&wide, &wide_settings, UINT64_MAX),
+			wide_settings.max);
 	}
-	ck_assert_uint_eq(backoff_next(&wide, &wide_settings, wide_settings.max), wide_settings.max);
+	ck_assert_uint_eq(backoff_next(&wide, &wide_settings, wide_settings.max),
+		wide_settings.max);
 }
 END_TEST
 

@@ -50,8 +50,9 @@ static void expect(enum connection_goal goal, enum connection_phase phase, const
 			if (!row_fits(&rows[i], &facts))
 				continue;
 			ck_assert_msg(connection_plan(goal, phase, &facts) == rows[i].step,
-				"goal %d, phase %d, facts %d: step %d, not %d", (int)goal, (int)phase,
-				number, (int)connection_plan(goal, phase, &facts), (int)rows[i].step);
+				"goal %d, phase %d, facts %d: step %d, not %d", (int)goal,
+				(int)phase, number, (int)connection_plan(goal, phase, &facts),
+				(int)rows[i].step);
 			fitting++;
 		}
 		ck_assert_uint_eq(fitting, 1);
@@ -93,8 +94,7 @@ END_TEST
 
 START_TEST(what_is_to_be_open_calls_and_tries_again)
 {
-	EXPECT(GOAL_OPEN, PHASE_IDLE,
-		{.step = STEP_CALL, .failed = NO},
+	EXPECT(GOAL_OPEN, PHASE_IDLE, {.step = STEP_CALL, .failed = NO},
 		{.step = STEP_RETRY, .failed = YES, .reconnects = YES, .gives_up = NO},
 		{.step = STEP_GIVE_UP, .failed = YES, .reconnects = YES, .gives_up = YES},
 		{.step = STEP_REST, .failed = YES, .reconnects = NO});
@@ -124,7 +124,8 @@ END_TEST
 START_TEST(what_is_of_age_is_renewed)
 {
 	EXPECT(GOAL_RENEW, PHASE_OPEN,
-		{.step = STEP_RETRY, .failed = YES}, /* it is still open: it neither rests nor gives up */
+		{.step = STEP_RETRY,
+			.failed = YES}, /* it is still open: it neither rests nor gives up */
 		{.step = STEP_POSTPONE, .failed = NO, .busy = YES},
 		{.step = STEP_CALL, .failed = NO, .busy = NO, .overlap = YES},
 		{.step = STEP_CLOSE, .failed = NO, .busy = NO, .overlap = NO});
@@ -133,8 +134,7 @@ START_TEST(what_is_of_age_is_renewed)
 		{.step = STEP_RETRY, .failed = YES, .reconnects = YES, .gives_up = NO},
 		{.step = STEP_GIVE_UP, .failed = YES, .reconnects = YES, .gives_up = YES},
 		{.step = STEP_REST, .failed = YES, .reconnects = NO});
-	EXPECT(GOAL_RENEW, PHASE_WAITING,
-		{.step = STEP_NONE, .failed = NO},
+	EXPECT(GOAL_RENEW, PHASE_WAITING, {.step = STEP_NONE, .failed = NO},
 		{.step = STEP_RETRY, .failed = YES, .reconnects = YES, .gives_up = NO},
 		{.step = STEP_GIVE_UP, .failed = YES, .reconnects = YES, .gives_up = YES},
 		{.step = STEP_REST, .failed = YES, .reconnects = NO});
@@ -146,8 +146,7 @@ END_TEST
 
 START_TEST(what_is_retired_closes_and_is_gone_once_all_is_closed)
 {
-	EXPECT(GOAL_RETIRE, PHASE_IDLE,
-		{.step = STEP_FINISH, .leaving = NO},
+	EXPECT(GOAL_RETIRE, PHASE_IDLE, {.step = STEP_FINISH, .leaving = NO},
 		{.step = STEP_NONE, .leaving = YES});
 	expect_always(GOAL_RETIRE, PHASE_WAITING, STEP_STOP);
 	expect_always(GOAL_RETIRE, PHASE_CALLING, STEP_STOP);
@@ -225,7 +224,8 @@ START_TEST(steps_come_to_rest)
 
 		if (model.goal == GOAL_NONE || model.goal == GOAL_GONE)
 			continue;
-		while ((step = connection_plan(model.goal, model.phase, &model.facts)) != STEP_NONE) {
+		while ((step = connection_plan(model.goal, model.phase, &model.facts)) !=
+			STEP_NONE) {
 			take(&model, step);
 			ck_assert_uint_le(++steps, 4);
 		}

@@ -18,8 +18,8 @@
 /* Calls a server in the same event loop, which answers as it is told to. */
 
 #define SECOND CLOCK_NS_PER_SECOND
-#define OPEN "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-#define BUSY "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
+#define OPEN   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+#define BUSY   "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
 
 static struct {
 	struct event_base *base;
@@ -31,10 +31,10 @@ static struct {
 
 	int listener;
 	struct event *accepting, *reading;
-	int peer;            /* -1: none */
+	int peer; /* -1: none */
 	unsigned port;
-	const char *answer;  /* to the request; NULL: none */
-	char request[4096];  /* the last */
+	const char *answer; /* to the request; NULL: none */
+	char request[4096]; /* the last */
 	size_t request_length;
 
 	unsigned started, redirected, opened, failed, due;
@@ -110,8 +110,8 @@ static void on_connection(evutil_socket_t fd, short what, void *context)
 	fixture.request_length = 0;
 	fixture.peer = accept(fd, NULL, NULL);
 	ck_assert_int_ge(fixture.peer, 0);
-	fixture.reading = event_new(fixture.base, fixture.peer, EV_READ | EV_PERSIST, on_request,
-		NULL);
+	fixture.reading =
+		event_new(fixture.base, fixture.peer, EV_READ | EV_PERSIST, on_request, NULL);
 	event_add(fixture.reading, NULL);
 }
 
@@ -378,7 +378,8 @@ END_TEST
 
 START_TEST(waits_grow_until_failures_are_forgotten)
 {
-	open_dialer("reconnect = { min = \"1s\"; max = \"1h\"; factor = 2.0; jitter = \"none\"; };");
+	open_dialer(
+		"reconnect = { min = \"1s\"; max = \"1h\"; factor = 2.0; jitter = \"none\"; };");
 	stop_server();
 	for (unsigned seconds = 1; seconds <= 8; seconds *= 2) {
 		fail_once();

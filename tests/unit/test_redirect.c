@@ -35,7 +35,8 @@ static const struct {
 	{"ws://a/x", "ws://b\xFF/y", NULL, "to ws://b?/y, which is not a valid URL"},
 	{"ws://a/x", "/y\tz", NULL, "to /y?z, which is not a valid URL"},
 	{"ws://a/x", "/y\tz?secret", NULL, "to /y?z, which is not a valid URL"},
-	{"ws://a/x", "ftp://u:secret@b/y?secret", NULL, "to ftp://***@b/y?…, which is not a WebSocket URL"},
+	{"ws://a/x", "ftp://u:secret@b/y?secret", NULL,
+		"to ftp://***@b/y?…, which is not a WebSocket URL"},
 	{"ws://a/x", "/b c", NULL, "not a valid URL"},
 };
 
@@ -156,10 +157,22 @@ static const struct {
 	const char *host;
 	bool local;
 } places[] = {
-	{"example.com", false}, {"8.8.8.8", false}, {"127.0.0.1", true}, {"0x7f000001", true},
-	{"2130706433", true}, {"127.1", true}, {"134744072", false}, {"::1", true},
-	{"::ffff:10.0.0.1", true}, {"localhost", true}, {"LocalHost", true}, {"localhost.", true},
-	{"a.localhost", true}, {"notlocalhost", false}, {"localhost.example", false}, {"", false},
+	{"example.com", false},
+	{"8.8.8.8", false},
+	{"127.0.0.1", true},
+	{"0x7f000001", true},
+	{"2130706433", true},
+	{"127.1", true},
+	{"134744072", false},
+	{"::1", true},
+	{"::ffff:10.0.0.1", true},
+	{"localhost", true},
+	{"LocalHost", true},
+	{"localhost.", true},
+	{"a.localhost", true},
+	{"notlocalhost", false},
+	{"localhost.example", false},
+	{"", false},
 	{".", false},
 };
 

@@ -74,8 +74,8 @@ static void make_outlet(size_t index)
 
 	outlet_path(path, index);
 	snprintf(name, sizeof(name), "%zu", index);
-	outlets[index] = outlet_new(base, log_sink, listeners, turns, &settings,
-		&outlet_callbacks, &error);
+	outlets[index] =
+		outlet_new(base, log_sink, listeners, turns, &settings, &outlet_callbacks, &error);
 	ck_assert_msg(outlets[index] != NULL, "%s", error.text);
 }
 
@@ -153,8 +153,7 @@ static int subscribe(size_t index)
 	outlet_path(path, index);
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	until(outlet_subscribers(outlets[index]) > before)
-		;
+	until(outlet_subscribers(outlets[index]) > before);
 	return fd;
 }
 
@@ -210,8 +209,7 @@ static void read_until_room(size_t source, int fd)
 {
 	unsigned before = sources[source].rooms;
 
-	until(sources[source].rooms > before)
-		drain(fd);
+	until(sources[source].rooms > before) drain(fd);
 }
 
 START_TEST(an_outlet_is_attached_once)
@@ -276,8 +274,7 @@ START_TEST(is_attended_while_an_outlet_has_a_subscriber)
 	fd = subscribe(1);
 	ck_assert(routes_attended(&sources[0].routes));
 	close(fd);
-	until(!routes_attended(&sources[0].routes))
-		;
+	until(!routes_attended(&sources[0].routes));
 }
 END_TEST
 
@@ -331,8 +328,7 @@ START_TEST(room_in_one_outlet_is_none_while_others_wait_for_another)
 	second = subscribe(1);
 	attach(1, 1);
 	fill(1);
-	until(!outlet_has_waiters(outlets[0]))
-		drain(first);
+	until(!outlet_has_waiters(outlets[0])) drain(first);
 	ck_assert_uint_eq(sources[0].rooms, 0);
 	ck_assert(routes_held_up(&sources[0].routes));
 	read_until_room(0, second);
@@ -398,16 +394,14 @@ START_TEST(refused_input_is_resumed)
 
 	attach(0, 0);
 	ck_assert_int_eq(write(fd, "{\"data\":\"buy\"}\n", 15), 15);
-	until(refused == 1)
-		;
+	until(refused == 1);
 	turn();
 	ck_assert_uint_eq(refused, 1);
 	if (_i)
 		detach(0, 0);
 	else
 		routes_resume_input(&sources[0].routes);
-	until(refused == 2)
-		;
+	until(refused == 2);
 	close(fd);
 }
 END_TEST
