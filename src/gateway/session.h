@@ -29,10 +29,10 @@ struct session_shared {
 	struct event_base *base;
 	struct ws_endpoint_shared endpoints;
 	uint8_t *read_buffer; /* of SESSION_READ_SIZE; NULL until a session reads */
-	unsigned busy; /* sessions that had no time to parse all that they have read */
+	unsigned busy;        /* sessions that had no time to parse all that they have read */
 	unsigned write_turn;  /* number of the current turn to write, or the last one */
 	struct session_writers writers; /* in the order in which they write */
-	struct event write;   /* active while there are writers */
+	struct event write;             /* active while there are writers */
 };
 
 /* Of a shared part that is zero. */
@@ -41,10 +41,10 @@ void session_shared_release(struct session_shared *shared);
 
 /* How a session ended. */
 struct session_end {
-	unsigned code;        /* of the close frames; 1005, 1006: RFC 6455, section 7.1.5 */
-	const char *reason;   /* UTF-8, never NULL */
-	bool remote;          /* the server began to close */
-	size_t lost;          /* messages received, but not delivered */
+	unsigned code;             /* of the close frames; 1005, 1006: RFC 6455, section 7.1.5 */
+	const char *reason;        /* UTF-8, never NULL */
+	bool remote;               /* the server began to close */
+	size_t lost;               /* messages received, but not delivered */
 	const struct error *error; /* NULL: an orderly close */
 };
 

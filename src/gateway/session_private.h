@@ -33,12 +33,12 @@ struct session {
 
 	struct ws_endpoint endpoint;
 
-	struct ws_message held;   /* refused by the owner; all 0: none */
+	struct ws_message held; /* refused by the owner; all 0: none */
 	uint64_t held_us;
-	struct buffer backlog;    /* input not parsed yet */
+	struct buffer backlog; /* input not parsed yet */
 	size_t backlog_messages;
-	uint64_t message_start;   /* of the message under way; monotonic ns */
-	uint64_t received_at;     /* of the batch being parsed, ns since 1970 */
+	uint64_t message_start; /* of the message under way; monotonic ns */
+	uint64_t received_at;   /* of the batch being parsed, ns since 1970 */
 };
 
 /* --- session_sending.c ----------------------------------------------------------------------- */

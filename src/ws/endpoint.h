@@ -55,7 +55,7 @@ struct ws_endpoint_counts {
 struct ws_endpoint_shared {
 	struct ws_mask_pool masks;
 	uint64_t drain_timeout; /* ns; limits the closing of an endpoint that is held up */
-	size_t encoded; /* cost of the messages sent since the owner last set it to 0 */
+	size_t encoded;         /* cost of the messages sent since the owner last set it to 0 */
 };
 
 enum ws_endpoint_state {
@@ -63,8 +63,8 @@ enum ws_endpoint_state {
 	WS_ENDPOINT_CLOSING, /* our close frame is queued or sent, the server's is awaited */
 	WS_ENDPOINT_LOST,    /* output has failed; what the server has sent is still read */
 	/* those above take input, those below drop it */
-	WS_ENDPOINT_CLOSED,  /* both close frames were seen: the server ends the stream now */
-	WS_ENDPOINT_FAILED,  /* the server broke the protocol; it is to end the stream */
+	WS_ENDPOINT_CLOSED, /* both close frames were seen: the server ends the stream now */
+	WS_ENDPOINT_FAILED, /* the server broke the protocol; it is to end the stream */
 };
 
 struct ws_endpoint_throttle; /* messages that wait: endpoint_private.h */
@@ -76,8 +76,8 @@ struct ws_endpoint {
 	enum ws_endpoint_state state;
 	bool paused; /* by the owner */
 	/* private from here on */
-	bool close_waits;  /* the close frame, behind all messages that wait */
-	bool close_remote; /* the server began to close */
+	bool close_waits;    /* the close frame, behind all messages that wait */
+	bool close_remote;   /* the server began to close */
 	unsigned close_code; /* 0: none yet */
 	char *close_reason;  /* NULL: none */
 	struct error *error; /* the first, which the others follow from; NULL: none */
@@ -91,14 +91,14 @@ struct ws_endpoint {
 	struct ws_endpoint_throttle *throttle; /* NULL until a message waits or there is a rate */
 
 	/* moments; 0: none */
-	uint64_t ping_sent;       /* the last ping, until it is answered */
-	uint64_t last_message;    /* received, */
-	uint64_t last_sent;       /* and sent */
+	uint64_t ping_sent;    /* the last ping, until it is answered */
+	uint64_t last_message; /* received, */
+	uint64_t last_sent;    /* and sent */
 	uint64_t next_ping;
 	uint64_t next_heartbeat;
 	uint64_t pong_deadline;
-	uint64_t close_deadline;  /* for the server, unless it is held up */
-	uint64_t drain_deadline;  /* for closing as a whole */
+	uint64_t close_deadline; /* for the server, unless it is held up */
+	uint64_t drain_deadline; /* for closing as a whole */
 };
 
 /* Borrows all its arguments. */
@@ -231,9 +231,9 @@ void ws_endpoint_give_up(struct ws_endpoint *endpoint);
 
 /* How it ended, or would if the stream ended now. */
 struct ws_endpoint_end {
-	unsigned code;      /* of the close frames; 1005, 1006: RFC 6455, section 7.1.5 */
-	const char *reason; /* UTF-8, never NULL */
-	bool remote;        /* the server began to close */
+	unsigned code;             /* of the close frames; 1005, 1006: RFC 6455, section 7.1.5 */
+	const char *reason;        /* UTF-8, never NULL */
+	bool remote;               /* the server began to close */
 	const struct error *error; /* NULL: an orderly close */
 };
 void ws_endpoint_end(const struct ws_endpoint *endpoint, struct ws_endpoint_end *end);

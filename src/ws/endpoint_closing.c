@@ -113,9 +113,9 @@ void ws_endpoint_give_up(struct ws_endpoint *endpoint)
 
 	if (endpoint->state != WS_ENDPOINT_CLOSING)
 		return;
-	error_set(&error, ERROR_SOCKET_TIMEOUT, endpoint->paused
-		? "its last messages were held up for too long (drain_timeout)"
-		: "the closing handshake did not end in time");
+	error_set(&error, ERROR_SOCKET_TIMEOUT,
+		endpoint->paused ? "its last messages were held up for too long (drain_timeout)"
+				 : "the closing handshake did not end in time");
 	endpoint_note_error(endpoint, &error);
 }
 

@@ -14,10 +14,10 @@
 
 /* The cost of encoding, in bytes that could be masked meanwhile: about half a nanosecond each. */
 enum {
-	ENCODING_COST_MESSAGE = 512,   /* whatever its length */
-	ENCODING_COST_DEFLATED = 64,   /* each byte that is compressed */
-	ENCODING_COST_TURN = 1 << 20,  /* of all endpoints; beyond it messages wait for the next */
-	ENCODING_COST_ONCE = 1 << 18,  /* of messages that wait, in one call */
+	ENCODING_COST_MESSAGE = 512,  /* whatever its length */
+	ENCODING_COST_DEFLATED = 64,  /* each byte that is compressed */
+	ENCODING_COST_TURN = 1 << 20, /* of all endpoints; beyond it messages wait for the next */
+	ENCODING_COST_ONCE = 1 << 18, /* of messages that wait, in one call */
 };
 
 enum { ENCODING_OUTPUT_MAX = 64 << 10 }; /* bytes of output, above which messages go on waiting */

@@ -45,11 +45,11 @@ struct fuzz {
 	struct ws_endpoint endpoint;
 	enum ws_endpoint_state state;
 	uint64_t now;
-	uint64_t accepted; /* messages to the server, */
-	uint64_t sent;     /* and those that have left */
+	uint64_t accepted;  /* messages to the server, */
+	uint64_t sent;      /* and those that have left */
 	struct buffer wire; /* output written, from the last whole frame on */
-	uint64_t messages; /* whole frames of it that are messages */
-	bool closed;       /* one was a close frame */
+	uint64_t messages;  /* whole frames of it that are messages */
+	bool closed;        /* one was a close frame */
 	bool over;
 };
 

@@ -198,10 +198,12 @@ START_TEST(closes)
 	ws_endpoint_close(&endpoint, WS_CLOSE_NORMAL, "bye", now);
 	ck_assert_int_eq(endpoint.state, WS_ENDPOINT_CLOSING);
 	expect_output("close 1000 bye");
-	RECEIVE("\x81\x02" "hi"); /* messages are delivered until the server's close frame */
+	RECEIVE("\x81\x02"
+		"hi"); /* messages are delivered until the server's close frame */
 	expect_received("hi;");
 	now += SECOND;
-	RECEIVE("\x88\x05\x03\xE8" "bye");
+	RECEIVE("\x88\x05\x03\xE8"
+		"bye");
 	ck_assert_int_eq(endpoint.state, WS_ENDPOINT_CLOSED);
 	expect_output("");
 	ws_endpoint_lose_input(&endpoint, &broken_pipe);
@@ -214,7 +216,8 @@ START_TEST(closes_with_its_own_reason)
 {
 	ws_endpoint_close(&endpoint, 4001, "mine", now);
 	ws_endpoint_close(&endpoint, 4002, "not a second time", now);
-	RECEIVE("\x88\x07\x0F\xA3" "yours");
+	RECEIVE("\x88\x07\x0F\xA3"
+		"yours");
 	expect_output("close 4001 mine");
 	expect_end(4001, "mine", false, NULL);
 }
@@ -222,7 +225,10 @@ END_TEST
 
 START_TEST(answers_the_server)
 {
-	RECEIVE("\x81\x01" "a" "\x88\x07\x0F\xA0" "yours");
+	RECEIVE("\x81\x01"
+		"a"
+		"\x88\x07\x0F\xA0"
+		"yours");
 	expect_received("a;");
 	ck_assert_int_eq(endpoint.state, WS_ENDPOINT_CLOSED);
 	expect_output("close 4000 "); /* RFC 6455, section 5.5.1: echoes the code */
@@ -254,7 +260,11 @@ START_TEST(nothing_follows_a_close)
 {
 	struct error error;
 
-	ck_assert_uint_eq(receive(BYTES("\x88\x02\x03\xE8" "\x81\x01" "x" "\x89\x00")), 5);
+	ck_assert_uint_eq(receive(BYTES("\x88\x02\x03\xE8"
+					"\x81\x01"
+					"x"
+					"\x89\x00")),
+		5);
 	expect_received("");
 	ck_assert(!ws_endpoint_takes_input(&endpoint));
 	expect_output("close 1000 ");
@@ -269,7 +279,8 @@ START_TEST(does_not_answer_pings_while_closing)
 {
 	ws_endpoint_close(&endpoint, WS_CLOSE_NORMAL, "", now);
 	expect_output("close 1000 ");
-	RECEIVE("\x89\x01" "p");
+	RECEIVE("\x89\x01"
+		"p");
 	expect_output("");
 	ck_assert_uint_eq(counts.pings_recv, 1);
 	ck_assert_int_eq(endpoint.state, WS_ENDPOINT_CLOSING);
@@ -304,7 +315,11 @@ END_TEST
 START_TEST(fails_on_a_broken_frame)
 {
 	/* A masked frame; the rest is dropped. */
-	ck_assert_uint_eq(receive(BYTES("\x81\x01" "a" "\x81\x81" "1234x")), 5);
+	ck_assert_uint_eq(receive(BYTES("\x81\x01"
+					"a"
+					"\x81\x81"
+					"1234x")),
+		5);
 	expect_received("a;");
 	ck_assert_int_eq(endpoint.state, WS_ENDPOINT_FAILED);
 	expect_output("close 1002 the server sent a masked frame");
@@ -394,7 +409,9 @@ START_TEST(output_is_lost)
 	ck_assert_int_eq(endpoint.state, WS_ENDPOINT_LOST);
 	ck_assert(!ws_endpoint_wants_write(&endpoint));
 	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint), 1);
-	RECEIVE("\x81\x01" "a" "\x89\x00");
+	RECEIVE("\x81\x01"
+		"a"
+		"\x89\x00");
 	expect_received("a;");
 	ck_assert(!ws_endpoint_wants_write(&endpoint));
 	ws_endpoint_lose_input(&endpoint, &(struct error){ERROR_SOCKET_CLOSED, "end"});
@@ -407,7 +424,10 @@ END_TEST
 START_TEST(output_is_lost_as_the_server_had_closed)
 {
 	ws_endpoint_lose_output(&endpoint, &broken_pipe, now);
-	RECEIVE("\x81\x01" "a" "\x88\x05\x0F\xA0" "bye");
+	RECEIVE("\x81\x01"
+		"a"
+		"\x88\x05\x0F\xA0"
+		"bye");
 	expect_received("a;");
 	expect_output("");
 	expect_end(4000, "bye", true, NULL);
@@ -569,7 +589,8 @@ START_TEST(gets_no_pong)
 	set_pings();
 	ck_assert(expire_at((START + 30) * SECOND));
 	expect_output("ping");
-	RECEIVE("\x81\x01" "m"); /* a message is no answer */
+	RECEIVE("\x81\x01"
+		"m"); /* a message is no answer */
 	ck_assert(!expire_at((START + 40) * SECOND));
 	expect_output("close 1001 ");
 	expect_end(WS_CLOSE_ABNORMAL, "", false, "no answer to a ping within 10s");
@@ -589,7 +610,9 @@ START_TEST(takes_other_pongs)
 	ck_assert(ws_endpoint_ping(&endpoint, now, &error));
 	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), first + 10 * SECOND);
 	receive_pong(first);
-	RECEIVE("\x8A\x08" "12345678" "\x8A\x00");
+	RECEIVE("\x8A\x08"
+		"12345678"
+		"\x8A\x00");
 	ck_assert_uint_eq(counts.rtt_us, 0);
 	ck_assert_uint_eq(counts.pongs_recv, 4);
 	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), (START + 30) * SECOND);
@@ -609,12 +632,15 @@ START_TEST(pings_with_a_payload)
 	ck_assert(ws_endpoint_ping(&endpoint, now, &error));
 	expect_output("ping hello");
 	now += 3 * CLOCK_NS_PER_MS;
-	RECEIVE("\x8A\x05" "hellO");
+	RECEIVE("\x8A\x05"
+		"hellO");
 	ck_assert_uint_eq(counts.rtt_us, 0);
-	RECEIVE("\x8A\x05" "hello");
+	RECEIVE("\x8A\x05"
+		"hello");
 	ck_assert_uint_eq(counts.rtt_us, 3000);
 	now += SECOND;
-	RECEIVE("\x8A\x05" "hello"); /* again */
+	RECEIVE("\x8A\x05"
+		"hello"); /* again */
 	ck_assert_uint_eq(counts.rtt_us, 3000);
 	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), WS_ENDPOINT_NEVER);
 }
@@ -644,7 +670,13 @@ END_TEST
 
 START_TEST(answers_pings)
 {
-	RECEIVE("\x89\x03" "abc" "\x01\x01" "x" "\x89\x00" "\x80\x01" "y");
+	RECEIVE("\x89\x03"
+		"abc"
+		"\x01\x01"
+		"x"
+		"\x89\x00"
+		"\x80\x01"
+		"y");
 	expect_received("xy;");
 	expect_output("pong abc, pong ");
 	ck_assert_uint_eq(counts.pings_recv, 2);
@@ -659,7 +691,8 @@ START_TEST(answers_not_every_ping)
 	size_t length;
 
 	for (int i = 0; i < 10000; i++)
-		RECEIVE("\x89\x40" "0123456789012345678901234567890123456789012345678901234567890123");
+		RECEIVE("\x89\x40"
+			"0123456789012345678901234567890123456789012345678901234567890123");
 	ws_endpoint_output(&endpoint, &length);
 	ck_assert_uint_gt(length, 60 << 10);
 	ck_assert_uint_lt(length, 70 << 10);
@@ -674,7 +707,8 @@ START_TEST(is_idle)
 	settings.idle_timeout = 60 * SECOND;
 	configure();
 	now += 50 * SECOND;
-	RECEIVE("\x81\x01" "m");
+	RECEIVE("\x81\x01"
+		"m");
 	RECEIVE("\x8A\x00"); /* a pong is no message */
 	ck_assert(expire_at((START + 110) * SECOND));
 	expect_output("close 1001 ");
@@ -868,7 +902,8 @@ START_TEST(takes_other_settings)
 {
 	settings.max_message = 3;
 	configure();
-	RECEIVE("\x81\x03" "abc");
+	RECEIVE("\x81\x03"
+		"abc");
 	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), WS_ENDPOINT_NEVER);
 	settings.ping.interval = 7 * SECOND;
 	settings.max_message = 2;
