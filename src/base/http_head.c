@@ -58,8 +58,7 @@ static bool http_parse_status_line(struct http_head *head, const struct http_rul
 	const char *reason = line + strlen("HTTP/1.1 200");
 
 	if (strspn(minor, http_digits) != 1 || minor[1] != ' ' ||
-		strspn(status, http_digits) != 3 || *status == '0' ||
-		(*reason && *reason != ' ') ||
+		strspn(status, http_digits) != 3 || *status == '0' || (*reason && *reason != ' ') ||
 		(!rules->lenient && (*minor > '1' || http_has_control(line))))
 		return http_fail(rules, "has an invalid status line", line, strlen(line), error);
 	head->minor = (uint8_t)(*minor - '0');
@@ -204,8 +203,8 @@ static bool http_find_end(const struct http_head *head, const struct http_rules 
 		if (line && text[line - 1] == '\r')
 			line--;
 		else if (!rules->lenient)
-			return http_fail(
-				rules, "has a line that does not end with CR LF", text, i, error);
+			return http_fail(rules, "has a line that does not end with CR LF", text, i,
+				error);
 		if (line && text[line - 1] == '\n')
 			*end = i + 1;
 	}

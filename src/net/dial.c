@@ -28,8 +28,8 @@ struct dial {
 	dial_done done;
 	void *context;
 	struct event deadline;
-	struct event io;   /* the start, then the TLS handshake */
-	uint64_t started;  /* ns; of the phase */
+	struct event io;  /* the start, then the TLS handshake */
+	uint64_t started; /* ns; of the phase */
 	struct resolve *resolve;
 	size_t selected;       /* addresses that may be connected to */
 	struct race *race;     /* NULL: connected */
@@ -132,8 +132,8 @@ static void dial_on_verified(void *context)
 	dial_shake_hands(context);
 }
 
-static void dial_on_loaded(
-	struct tls_material *material, const struct error *failure, void *context)
+static void dial_on_loaded(struct tls_material *material, const struct error *failure,
+	void *context)
 {
 	struct dial *dial = context;
 	char server[URL_SERVER_SIZE];
@@ -331,8 +331,8 @@ static void dial_format_timeout(const struct dial *dial, struct error *error)
 	char after[TEXT_DURATION_SIZE];
 	char name[URL_SERVER_SIZE];
 
-	text_format_duration(
-		after, securing ? dial->settings.tls_timeout : dial->settings.connect_timeout);
+	text_format_duration(after,
+		securing ? dial->settings.tls_timeout : dial->settings.connect_timeout);
 	url_format_server(dial->settings.url, name);
 	if (dial->load)
 		error_set(error, ERROR_SOCKET_TIMEOUT,

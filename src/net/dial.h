@@ -39,12 +39,12 @@ struct dial_report {
 	uint64_t connect_us; /* of the attempt that won, or until the last one failed */
 	uint64_t proxy_us;   /* from connected to the open tunnel */
 	uint64_t tls_us;
-	unsigned attempts;   /* addresses that were tried */
-	bool only_private;   /* no address was tried, because of public_only */
+	unsigned attempts;      /* addresses that were tried */
+	bool only_private;      /* no address was tried, because of public_only */
 	struct address address; /* of the peer; zeroed: not connected, or to a UNIX socket */
-	char *peer;          /* not NULL once connected: "192.0.2.1:443", "[2001:db8::1]:443", "/run/app.sock" */
+	char *peer; /* not NULL once connected: "192.0.2.1:443", "[2001:db8::1]:443", "/run/app.sock" */
 	char *local;
-	char *proxy;         /* "socks5://proxy.example:1080", as a person may see it */
+	char *proxy; /* "socks5://proxy.example:1080", as a person may see it */
 	struct tls_report *tls;
 };
 void dial_report_release(struct dial_report *report);

@@ -45,8 +45,8 @@ static char *tls_session_key(const SSL *ssl, const char *name, const char *serve
 	return alloc_format("%s %s %s", server, name, own);
 }
 
-static bool tls_prepare(
-	SSL *ssl, const struct tls_cache *cache, const struct tls_order *order, struct error *error)
+static bool tls_prepare(SSL *ssl, const struct tls_cache *cache, const struct tls_order *order,
+	struct error *error)
 {
 	const struct tls_settings *settings = order->settings;
 	const char *name = settings->server_name ? settings->server_name : order->host;
@@ -155,8 +155,7 @@ enum tls_status tls_handshake(SSL *ssl, const struct tls_settings *settings, con
 	if (status != TLS_DONE)
 		return status;
 	if (!tls_is_verified(ssl, server, error) ||
-		!tls_certificate_pinned(
-			SSL_get0_peer_certificate(ssl), settings, server, error))
+		!tls_certificate_pinned(SSL_get0_peer_certificate(ssl), settings, server, error))
 		return TLS_FAILED;
 	tls_client_end_handshake(client);
 	return TLS_DONE;

@@ -25,8 +25,7 @@ struct tls_stores;
 /* True if OpenSSL can use the files, which must be regular ones, and ciphers that the settings
  * name; it does not check `pins`. May take long; for any thread. What it reads stays in `stores`
  * for the next call. net_check_tls() does the same without waiting. */
-bool tls_check(const struct tls_settings *settings, struct tls_stores *stores,
-	struct error *error);
+bool tls_check(const struct tls_settings *settings, struct tls_stores *stores, struct error *error);
 
 /* What follows is for this room. */
 
@@ -37,9 +36,9 @@ struct tls_material;
 struct tls_order {
 	const struct tls_settings *settings;
 	const struct tls_material *material; /* from their files */
-	int fd;             /* the connected socket */
-	const char *host;   /* of the URL */
-	const char *server; /* "host:port" */
+	int fd;                              /* the connected socket */
+	const char *host;                    /* of the URL */
+	const char *server;                  /* "host:port" */
 
 	/* Called when a handshake that was TLS_VERIFYING can go on. */
 	void (*resume)(void *context);

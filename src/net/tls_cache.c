@@ -27,7 +27,7 @@ struct tls_context {
 
 	/* made from: */
 	struct tls_trust trust; /* the names of the files */
-	uint64_t store_number; /* of what was read from them */
+	uint64_t store_number;  /* of what was read from them */
 	bool verify;
 	enum tls_version min_version;
 	char *ciphers;
@@ -65,15 +65,16 @@ static void tls_context_free(struct tls_context *context)
 	free(context);
 }
 
-static bool tls_context_configure(struct tls_context *context,
-	const struct tls_settings *settings, struct error *error)
+static bool tls_context_configure(struct tls_context *context, const struct tls_settings *settings,
+	struct error *error)
 {
 	SSL_CTX *ssl = context->ssl;
 	static const unsigned char alpn[] = "\x08http/1.1";
 
 	tls_client_attach(ssl, &context->sessions, context->keylog);
-	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(ssl,
+		SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+			SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
 	tls_guard_drop_ffdhe(ssl);
@@ -88,8 +89,8 @@ static bool tls_context_configure(struct tls_context *context,
 	return tls_use_ciphers(ssl, settings->ciphers, error);
 }
 
-static struct tls_context *tls_context_new(
-	const struct tls_settings *settings, uint64_t store_number, struct error *error)
+static struct tls_context *tls_context_new(const struct tls_settings *settings,
+	uint64_t store_number, struct error *error)
 {
 	struct tls_context *context = alloc_zero(1, sizeof(*context));
 
@@ -137,8 +138,8 @@ void tls_cache_free(struct tls_cache *cache)
 
 /* Takes the context for these settings out of the cache; NULL if there is none, or one for an
  * earlier content of the files. */
-static struct tls_context *tls_cache_take(
-	struct tls_cache *cache, const struct tls_settings *settings, uint64_t store_number)
+static struct tls_context *tls_cache_take(struct tls_cache *cache,
+	const struct tls_settings *settings, uint64_t store_number)
 {
 	struct tls_context **link = &cache->newest;
 	struct tls_context *context;
@@ -168,8 +169,8 @@ static void tls_cache_trim(struct tls_cache *cache)
 		tls_context_free(oldest);
 }
 
-SSL_CTX *tls_cache_get(struct tls_cache *cache,
-	const struct tls_settings *settings, uint64_t store_number, struct error *error)
+SSL_CTX *tls_cache_get(struct tls_cache *cache, const struct tls_settings *settings,
+	uint64_t store_number, struct error *error)
 {
 	struct tls_context *context = tls_cache_take(cache, settings, store_number);
 

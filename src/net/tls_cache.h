@@ -15,7 +15,7 @@
  */
 struct tls_cache {
 	struct event_base *base;
-	int client_index; /* where an SSL has its struct tls_client */
+	int client_index;           /* where an SSL has its struct tls_client */
 	struct tls_context *newest; /* private: the last used first */
 };
 

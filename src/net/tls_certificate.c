@@ -87,8 +87,9 @@ static void tls_certificate_subject(const X509 *certificate, char *text, size_t 
 	char *data;
 	long length;
 
-	if (out && X509_NAME_print_ex(out, X509_get_subject_name(certificate), 0,
-			   XN_FLAG_RFC2253) >= 0) {
+	if (out &&
+		X509_NAME_print_ex(out, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >=
+			0) {
 		length = BIO_get_mem_data(out, &data);
 		text_printable(text, size, data, length > 0 ? (size_t)length : 0);
 	}
@@ -102,8 +103,8 @@ void tls_certificate_describe(const X509 *certificate, struct tls_report *report
 
 	if (!certificate)
 		return;
-	tls_certificate_subject(
-		certificate, report->certificate_subject, sizeof(report->certificate_subject));
+	tls_certificate_subject(certificate, report->certificate_subject,
+		sizeof(report->certificate_subject));
 	if (!ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &expiry))
 		return;
 	seconds = timegm(&expiry);

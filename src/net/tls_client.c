@@ -66,8 +66,8 @@ static int tls_client_on_certificates(X509_STORE_CTX *of, void *unused)
 		return now->accepted;
 	}
 	if (!now->verify)
-		now->verify = tls_verify_start(
-			now->base, now->store, of, now->resume, now->context, &now->error);
+		now->verify = tls_verify_start(now->base, now->store, of, now->resume, now->context,
+			&now->error);
 	now->no_thread = !now->verify;
 	return now->verify && SSL_set_retry_verify(ssl) == 1;
 }

@@ -13,7 +13,7 @@
 /* The state that a handshake needs. */
 struct tls_handshaking {
 	struct event_base *base;
-	X509_STORE *store; /* whom to trust; NULL: anybody */
+	X509_STORE *store;             /* whom to trust; NULL: anybody */
 	void (*resume)(void *context); /* called when a handshake that verifies can go on */
 	void *context;
 
@@ -27,7 +27,7 @@ struct tls_handshaking {
 /* What belongs to one SSL, even after the handshake: a session ticket may arrive at any time. */
 struct tls_client {
 	struct tls_guard guard; /* the first member: see tls_client_of() */
-	char *session_key; /* NULL: no resumption */
+	char *session_key;      /* NULL: no resumption */
 	char *keylog_file;
 	struct tls_handshaking *handshaking; /* NULL: it is over */
 };

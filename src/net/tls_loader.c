@@ -27,7 +27,7 @@ struct tls_job {
 	struct tls_loader *loader; /* for the loop */
 	struct worker *worker;
 	struct tls_loads present; /* for what is being read */
-	struct tls_loads next; /* for what is read afterwards */
+	struct tls_loads next;    /* for what is read afterwards */
 
 	/* the thread's, while it works: */
 	struct tls_stores *stores;
@@ -190,8 +190,7 @@ struct tls_load *tls_load_start(struct tls_loader *loader, const struct tls_sett
 	struct tls_load *load = alloc_zero(1, sizeof(*load));
 	struct tls_job *job;
 
-	LIST_FOREACH(job, &loader->jobs, entry)
-	{
+	LIST_FOREACH (job, &loader->jobs, entry) {
 		if (tls_job_matches(job, settings))
 			break;
 	}

@@ -51,12 +51,12 @@ static bool tls_load_key(SSL_CTX *context, const struct tls_settings *settings, 
 	else
 		reason = text ? "the passphrase is wrong"
 			      : "it is encrypted, and there is no passphrase";
-	return error_set(
-		error, ERROR_SOCKET_SSL, "cannot use the private key '%s': %s", file, reason);
+	return error_set(error, ERROR_SOCKET_SSL, "cannot use the private key '%s': %s", file,
+		reason);
 }
 
-static bool tls_load_certificate(
-	SSL_CTX *context, const struct tls_settings *settings, struct error *error)
+static bool tls_load_certificate(SSL_CTX *context, const struct tls_settings *settings,
+	struct error *error)
 {
 	if (!settings->cert_file)
 		return true;
@@ -84,8 +84,8 @@ static void tls_material_take(struct tls_material *material, SSL_CTX *context)
 }
 
 /* On a context that is only for this: what a certificate may be depends on the ciphers, too. */
-static bool tls_material_try(
-	struct tls_material *material, const struct tls_settings *settings, struct error *error)
+static bool tls_material_try(struct tls_material *material, const struct tls_settings *settings,
+	struct error *error)
 {
 	SSL_CTX *context;
 	bool usable = false;
@@ -94,8 +94,8 @@ static bool tls_material_try(
 		return true;
 	context = SSL_CTX_new(TLS_client_method());
 	if (!context)
-		return error_set(
-			error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
+		return error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s",
+			tls_reason(ERR_peek_error()));
 	tls_use_version(context, settings->min_version);
 	usable = tls_use_ciphers(context, settings->ciphers, error) &&
 		tls_load_certificate(context, settings, error);
@@ -173,8 +173,9 @@ void tls_material_release(struct tls_material *material)
 bool tls_material_use(const struct tls_material *material, SSL *ssl,
 	const struct tls_settings *settings, struct error *error)
 {
-	if (!material->certificate || SSL_use_cert_and_key(ssl, material->certificate,
-					      material->key, material->chain, 1) == 1)
+	if (!material->certificate ||
+		SSL_use_cert_and_key(ssl, material->certificate, material->key, material->chain,
+			1) == 1)
 		return true;
 	return error_set(error, ERROR_SOCKET_SSL, "cannot use the client certificate '%s': %s",
 		settings->cert_file, tls_reason(ERR_peek_error()));

@@ -15,7 +15,7 @@ struct tls_material {
 	X509_STORE *store; /* with `verify` */
 	uint64_t store_number;
 	X509 *certificate; /* the client's, */
-	STACK_OF(X509) *chain;
+	STACK_OF(X509) * chain;
 	EVP_PKEY *key;
 };
 

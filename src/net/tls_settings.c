@@ -15,8 +15,8 @@ const struct choice tls_versions[] = {
 void tls_init(void)
 {
 	/* A thread may still be inside OpenSSL when the process exits, so it must not tidy up. */
-	OPENSSL_init_ssl(
-		OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT,
+	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CONFIG |
+			OPENSSL_INIT_NO_ATEXIT,
 		NULL);
 }
 
@@ -32,8 +32,8 @@ const char *tls_reason(unsigned long code)
 
 void tls_use_version(SSL_CTX *context, enum tls_version minimum)
 {
-	SSL_CTX_set_min_proto_version(
-		context, minimum == TLS_VERSION_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+	SSL_CTX_set_min_proto_version(context,
+		minimum == TLS_VERSION_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
 }
 
 bool tls_use_ciphers(SSL_CTX *context, const char *list, struct error *error)

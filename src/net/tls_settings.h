@@ -13,24 +13,24 @@ extern const struct choice tls_versions[];
 
 /* TLS with a server. Any string may be NULL: the default. */
 struct tls_settings {
-	bool verify;               /* the certificate chain and the host name */
-	const char *ca_file;       /* PEM; default: the system's */
-	const char *ca_path;       /* a c_rehash'ed directory */
-	const char *crl_file;      /* certificate revocation lists, PEM, of which one has to be of the
+	bool verify;           /* the certificate chain and the host name */
+	const char *ca_file;   /* PEM; default: the system's */
+	const char *ca_path;   /* a c_rehash'ed directory */
+	const char *crl_file;  /* certificate revocation lists, PEM, of which one has to be of the
 	                              issuer of the server's certificate, and valid; only with
 	                              `verify`, and nothing is resumed then; default: none */
-	const char *cert_file;     /* client certificate chain, PEM; read at each connect */
-	const char *key_file;      /* its private key, read with it; default: in cert_file */
+	const char *cert_file; /* client certificate chain, PEM; read at each connect */
+	const char *key_file;  /* its private key, read with it; default: in cert_file */
 	const char *key_passphrase_file; /* for the caller, who sets the next one */
-	const char *key_passphrase; /* of an encrypted key: the text itself */
-	const char *server_name;   /* for SNI and verification; default: the URL's host */
+	const char *key_passphrase;      /* of an encrypted key: the text itself */
+	const char *server_name;         /* for SNI and verification; default: the URL's host */
 	enum tls_version min_version;
-	const char *ciphers;       /* OpenSSL cipher list for TLS 1.2; default: OpenSSL's, but
+	const char *ciphers;     /* OpenSSL cipher list for TLS 1.2; default: OpenSSL's, but
 	                              for finite-field Diffie-Hellman (DHE) */
-	struct string_list pins;   /* "sha256//BASE64": the server's public key must be one of them,
+	struct string_list pins; /* "sha256//BASE64": the server's public key must be one of them,
 	                              besides what `verify` says; none: any */
-	bool resume;               /* resume the session of an earlier call */
-	const char *keylog_file;   /* the secrets of the sessions are appended, in NSS's format;
+	bool resume;             /* resume the session of an earlier call */
+	const char *keylog_file; /* the secrets of the sessions are appended, in NSS's format;
 	                              made with mode 0600. For debugging */
 };
 

@@ -22,9 +22,10 @@ struct tls_shelf {
 };
 
 struct tls_stores {
-	atomic_uint users; /* the loop is one: it takes no lock, which a thread could keep for long */
-	pthread_mutex_t lock; /* of what follows */
-	uint64_t numbers; /* that have been given */
+	atomic_uint
+		users; /* the loop is one: it takes no lock, which a thread could keep for long */
+	pthread_mutex_t lock;     /* of what follows */
+	uint64_t numbers;         /* that have been given */
 	struct tls_shelf *newest; /* the last used first */
 };
 
@@ -74,8 +75,8 @@ static struct tls_shelf *tls_shelf_new(const struct tls_settings *settings)
 	return shelf;
 }
 
-static struct tls_shelf *tls_stores_find(
-	struct tls_stores *stores, const struct tls_settings *settings)
+static struct tls_shelf *tls_stores_find(struct tls_stores *stores,
+	const struct tls_settings *settings)
 {
 	struct tls_shelf **link = &stores->newest;
 	struct tls_shelf *shelf;

@@ -96,8 +96,8 @@ static bool tls_trust_is_missing(unsigned long code)
 }
 
 /* The system's own file need not be there; then `missing`. */
-static bool tls_trust_load_file(
-	X509_STORE *store, const char *file, bool *missing, struct error *error)
+static bool tls_trust_load_file(X509_STORE *store, const char *file, bool *missing,
+	struct error *error)
 {
 	unsigned long code;
 
@@ -161,8 +161,8 @@ static bool tls_trust_check_path(const char *path, bool *missing, struct error *
 	return good;
 }
 
-static bool tls_trust_load_path(
-	X509_STORE *store, const char *path, bool *missing, struct error *error)
+static bool tls_trust_load_path(X509_STORE *store, const char *path, bool *missing,
+	struct error *error)
 {
 	bool several = missing && strchr(path, ':'); /* the environment may name more than one */
 
@@ -176,8 +176,8 @@ static bool tls_trust_load_path(
 			tls_reason(ERR_peek_error()));
 }
 
-static bool tls_trust_load_system(
-	const struct tls_trust *trust, X509_STORE *store, struct error *error)
+static bool tls_trust_load_system(const struct tls_trust *trust, X509_STORE *store,
+	struct error *error)
 {
 	const char *file = tls_trust_file(trust), *path = tls_trust_path(trust);
 	bool no_file = false, no_path = false;
@@ -200,8 +200,8 @@ static bool tls_trust_load_ca(const struct tls_trust *trust, X509_STORE *store, 
 }
 
 /* All that are in the file. */
-static bool tls_trust_load_crl(
-	const struct tls_trust *trust, X509_STORE *store, struct error *error)
+static bool tls_trust_load_crl(const struct tls_trust *trust, X509_STORE *store,
+	struct error *error)
 {
 	X509_LOOKUP *lookup;
 

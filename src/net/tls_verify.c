@@ -18,9 +18,9 @@ struct tls_verify {
 	X509_STORE *store; /* what that borrows; */
 	X509 *certificate;
 	STACK_OF(X509) * untrusted; /* what the server has sent */
-	STACK_OF(X509) * chain; /* that was built from it; NULL: none */
+	STACK_OF(X509) * chain;     /* that was built from it; NULL: none */
 	bool accepted;
-	int verdict; /* X509_V_… */
+	int verdict;    /* X509_V_… */
 	int file_error; /* errno: why a file of the CA directory could not be read; 0: none */
 };
 
@@ -73,8 +73,8 @@ static bool tls_verify_copy(struct tls_verify *verify, X509_STORE *store, X509_S
 	verify->untrusted = X509_chain_up_ref(X509_STORE_CTX_get0_untrusted(of));
 	return own && verify->untrusted &&
 		X509_STORE_CTX_init(own, verify->store, verify->certificate, verify->untrusted) &&
-		X509_VERIFY_PARAM_set1(
-			X509_STORE_CTX_get0_param(own), X509_STORE_CTX_get0_param(of));
+		X509_VERIFY_PARAM_set1(X509_STORE_CTX_get0_param(own),
+			X509_STORE_CTX_get0_param(of));
 }
 
 struct tls_verify *tls_verify_start(struct event_base *base, X509_STORE *store, X509_STORE_CTX *of,
@@ -108,8 +108,8 @@ bool tls_verify_outcome(struct tls_verify *verify, X509_STORE_CTX *of)
 
 	if (verify->file_error) /* where tls_trust_explain() looks for it */
 		ERR_raise(ERR_LIB_SYS, verify->file_error);
-	X509_STORE_CTX_set_error(
-		of, refused_without_reason ? X509_V_ERR_UNSPECIFIED : verify->verdict);
+	X509_STORE_CTX_set_error(of,
+		refused_without_reason ? X509_V_ERR_UNSPECIFIED : verify->verdict);
 	X509_STORE_CTX_set0_verified_chain(of, verify->chain);
 	verify->chain = NULL;
 	return verify->accepted;

@@ -13,7 +13,7 @@
 enum {
 	HTTP_HEAD_MAX = 8192,
 	HTTP_FIELDS_MAX = HTTP_HEAD_MAX, /* as many as fit */
-	HTTP_BODY_MAX = 2048, /* of a refusal: enough for the text of a page */
+	HTTP_BODY_MAX = 2048,            /* of a refusal: enough for the text of a page */
 	HTTP_INTERIM_MAX = 8,
 	HTTP_TEXT_SIZE = 200, /* of the text of a refusal, in the error */
 	HTTP_STATUS_SIZE = 80,
@@ -99,11 +99,10 @@ static void tunnel_http_body_text(const struct tunnel *tunnel, char text[HTTP_TE
 static void tunnel_http_status_text(const struct tunnel *tunnel, char text[HTTP_STATUS_SIZE])
 {
 	const char *reason = http_head_reason(&tunnel->response);
-	int length = snprintf(
-		text, HTTP_STATUS_SIZE, "%u%s", tunnel->response.status, *reason ? " " : "");
+	int length = snprintf(text, HTTP_STATUS_SIZE, "%u%s", tunnel->response.status,
+		*reason ? " " : "");
 
-	text_printable(
-		text + length, HTTP_STATUS_SIZE - (size_t)length, reason, strlen(reason));
+	text_printable(text + length, HTTP_STATUS_SIZE - (size_t)length, reason, strlen(reason));
 }
 
 static void tunnel_http_wants_login(const struct tunnel *tunnel, struct error *error)

@@ -45,7 +45,8 @@ static void tunnel_io_fail(struct tunnel_io *io, enum stream_status status, stru
 	if (status == STREAM_END)
 		tunnel_closed(&io->tunnel, error);
 	else if (status == STREAM_ERROR && !tunnel_refused(&io->tunnel, error))
-		error->name = ERROR_SOCKET_CONNECT; /* no connection was open yet that could close */
+		error->name =
+			ERROR_SOCKET_CONNECT; /* no connection was open yet that could close */
 	io->done(error, io->context);
 }
 

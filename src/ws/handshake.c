@@ -8,8 +8,8 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "ws/extension.h"
 #include "base/token.h"
+#include "ws/extension.h"
 
 enum {
 	HANDSHAKE_KEY_BYTES = 16,
@@ -134,8 +134,8 @@ static bool request_check_resource(const char *path, struct error *error)
 		return error_set(error, ERROR_WEBSOCKET,
 			"the path '%s' has a character that must be percent-encoded", quote);
 	}
-	return path[0] == '/' || error_set(error, ERROR_WEBSOCKET,
-		"the path '%s' does not begin with '/'", path);
+	return path[0] == '/' ||
+		error_set(error, ERROR_WEBSOCKET, "the path '%s' does not begin with '/'", path);
 }
 
 static bool request_check(const struct ws_request *request, struct error *error)
@@ -151,8 +151,7 @@ static bool request_check(const struct ws_request *request, struct error *error)
 	return request_check_value("User-Agent", request->user_agent, error) &&
 		request_check_value("Origin", request->origin, error) &&
 		request_check_value("Authorization", request->authorization, error) &&
-		ws_handshake_check_protocols(
-			request->protocols, request->protocol_count, error);
+		ws_handshake_check_protocols(request->protocols, request->protocol_count, error);
 }
 
 /* Avoids printf(3), which may leave a copy of a secret on the stack. */
@@ -235,8 +234,8 @@ enum http_head_state ws_handshake_parse(struct http_head *response, const void *
 }
 
 /* Gets the value of a header that may occur once; NULL if it is absent. */
-static bool response_single(const struct http_head *response, const char *name,
-	const char **value, struct error *error)
+static bool response_single(const struct http_head *response, const char *name, const char **value,
+	struct error *error)
 {
 	struct http_field field = {0};
 
@@ -253,8 +252,8 @@ static bool response_single(const struct http_head *response, const char *name,
 }
 
 /* Gets the value of a header that must occur exactly once. */
-static bool response_demand(const struct http_head *response, const char *name,
-	const char **value, struct error *error)
+static bool response_demand(const struct http_head *response, const char *name, const char **value,
+	struct error *error)
 {
 	if (!response_single(response, name, value, error))
 		return false;

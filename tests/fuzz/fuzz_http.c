@@ -47,8 +47,8 @@ static struct outcome parse(const struct http_rules *rules, const uint8_t *data,
 		size_t piece = step < size - outcome.used ? step : size - outcome.used;
 		size_t used;
 
-		outcome.state = http_head_parse(
-			&outcome.head, rules, data + outcome.used, piece, &used, &error);
+		outcome.state = http_head_parse(&outcome.head, rules, data + outcome.used, piece,
+			&used, &error);
 		require(used <= piece);
 		outcome.used += used;
 	}

@@ -75,8 +75,8 @@ START_TEST(response)
 		struct error error;
 		size_t rest;
 
-		ck_assert_int_eq(
-			feed(&head, &response_rules, text, strlen(text), step, &rest, &error),
+		ck_assert_int_eq(feed(&head, &response_rules, text, strlen(text), step, &rest,
+					 &error),
 			HTTP_HEAD_DONE);
 		ck_assert_uint_eq(rest, 4);
 		ck_assert_uint_eq(head.status, 404);
@@ -298,8 +298,7 @@ START_TEST(limits)
 		ck_assert_int_eq(feed(&head, &response_rules, (const char *)buffer_data(&text),
 					 text.length, step, &rest, &error),
 			HTTP_HEAD_INVALID);
-		ck_assert_str_eq(
-			error.text, "the response has a head longer than 1024 bytes");
+		ck_assert_str_eq(error.text, "the response has a head longer than 1024 bytes");
 	}
 	buffer_release(&text);
 }
