@@ -93,6 +93,26 @@ static const struct {
 	{1500, "1.5e-06s"},
 };
 
+static const struct {
+	uint64_t bytes;
+	const char *text;
+} formatted_sizes[] = {
+	{0, "0"}, {1, "1"}, {1000, "1000"}, {1024, "1K"}, {1536, "1536"}, {3 << 20, "3M"},
+	{UINT64_C(4) << 30, "4G"}, {(UINT64_C(1) << 30) + 1024, "1048577K"},
+};
+
+START_TEST(test_format_size)
+{
+	char text[TEXT_SIZE_SIZE];
+	uint64_t bytes;
+
+	text_format_size(text, formatted_sizes[_i].bytes);
+	ck_assert_str_eq(text, formatted_sizes[_i].text);
+	ck_assert(text_parse_size(text, &bytes));
+	ck_assert_uint_eq(bytes, formatted_sizes[_i].bytes);
+}
+END_TEST
+
 START_TEST(test_format_duration)
 {
 	char text[TEXT_DURATION_SIZE];
@@ -562,6 +582,7 @@ int main(void)
 	tcase_add_loop_test(text, test_duration, 0, COUNT(durations));
 	tcase_add_loop_test(text, test_size, 0, COUNT(sizes));
 	tcase_add_loop_test(text, test_format_duration, 0, COUNT(formatted));
+	tcase_add_loop_test(text, test_format_size, 0, COUNT(formatted_sizes));
 	tcase_add_loop_test(text, test_base64, 0, COUNT(base64));
 	tcase_add_loop_test(text, test_base64_refuses, 0, COUNT(not_base64));
 	tcase_add_loop_test(text, test_name, 0, COUNT(name_rules));
