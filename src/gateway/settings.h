@@ -36,7 +36,7 @@ struct gateway_settings {
 	struct string_list dns; /* name servers; none: those of /etc/resolv.conf */
 	struct {
 		unsigned at_once;    /* connections that may be connecting; 0: any number */
-		unsigned per_second; /* attempts that may be started; 0: likewise */
+		unsigned per_second; /* attempts that may be started; 0: any number */
 	} connecting;
 	uint64_t drain_timeout; /* for subscribers and closing handshakes at the end */
 };
@@ -49,11 +49,11 @@ struct settings {
 	struct connection_config **connections;
 	size_t connection_count; /* a taker of the items sets this to 0 */
 	struct outlet_config **outlets; /* the implicit ones included */
-	size_t outlet_count; /* likewise */
+	size_t outlet_count; /* set to 0 by a taker, too */
 	struct string_list restart; /* settings that run otherwise than the file says, until a restart */
 };
 
-/* What is wrong with a configuration: one message a line, "FILE:LINE: connections[0].url: …". */
+/* Problems of a configuration, one message each: "FILE:LINE: connections[0].url: …". */
 struct settings_problems {
 	struct string_list errors;
 	struct string_list warnings; /* no reason to refuse the configuration */
@@ -77,7 +77,7 @@ void settings_problem_plain(struct settings_problems *problems, const char *form
 struct settings *settings_load(const char *file, struct settings_problems *problems);
 
 /*
- * The same for settings that are to be put to use: looks, too, whether the system has what they
+ * The same for settings that will be used: also checks that the system has what they
  * need, and sets the ids of owners and groups. It may take its time: names and files may come from
  * a network. Shares nothing with other threads.
  *

@@ -95,7 +95,7 @@ static void check_from(struct check *check, const struct outlet_config *outlet,
 	}
 }
 
-/* What stands under that name, before this takes its place there if nothing does. */
+/* Returns what has that name already; if nothing has, `thing` gets it. */
 static void *check_note(struct names *names, const char *name, void *thing)
 {
 	void *before = name ? names_find(names, name) : NULL;
@@ -221,7 +221,7 @@ static void check_outlets(struct check *check)
 	}
 }
 
-/* systemd is asked for more time; whoever else runs the daemon may end it before. */
+/* The daemon asks systemd for more time; another supervisor may end it earlier. */
 static void check_drain_timeout(uint64_t drain_timeout, const config_setting_t *gateway,
 	struct settings_problems *problems)
 {

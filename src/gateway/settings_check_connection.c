@@ -9,7 +9,7 @@
 #include "ws/handshake.h"
 
 /*
- * What settings of a connection demand of each other. Each value for itself is checked where it is
+ * Rules between settings of a connection. Each value by itself is checked where it is
  * read, by the function that its row names.
  */
 
@@ -138,7 +138,7 @@ static void check_give_up(const struct integer_list *codes, const config_setting
 	}
 }
 
-/* What the rooms demand that get these settings as they are. */
+/* The rules of the rooms that get these settings as they are. */
 static void check_rooms(const struct connection_settings *connection, const config_setting_t *where,
 	struct settings_problems *problems)
 {

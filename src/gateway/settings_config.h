@@ -35,24 +35,24 @@ enum connection_when {
 };
 
 /*
- * Connection settings. Connections with equal settings share one. What a struct of another room
- * holds goes there as it is.
+ * Connection settings. Connections with equal settings share one. Structs of other rooms go there as
+ * they are.
  */
 struct connection_settings {
 	unsigned users; /* who share it: connections, and what their sessions are still to send */
 	enum connection_when when;
-	uint64_t linger; /* WHEN_SUBSCRIBED: open for so long after the last subscriber has left */
+	uint64_t linger; /* WHEN_SUBSCRIBED: ns open after the last subscriber has left */
 	struct header_list headers;
 	struct header_list header_files; /* the values: first lines of files, read at each connect */
 	struct string_list protocols;
 	struct string_list on_open; /* sent first, as text messages; with placeholders */
-	char *on_open_file; /* likewise one a line, after them; read at each open */
+	char *on_open_file; /* more of them, one a line; read at each open */
 	char *host; /* for the Host header instead of the URL's */
 	char *origin;
 	char *user_agent;
 	char *username; /* Basic authentication; then the URL has none */
 	char *password_file; /* read at each connect; only with a username */
-	char *bearer_file; /* likewise; not with a username */
+	char *bearer_file; /* read at each connect; not with a username */
 	unsigned max_redirects;
 	struct string_list redirect_hosts; /* others that may be redirected to; with patterns */
 	uint64_t connect_timeout;
@@ -132,15 +132,15 @@ void outlet_config_free(struct outlet_config *outlet);
 
 bool outlet_config_takes(const struct outlet_config *outlet, const char *connection);
 
-/* Whether it takes connections by a pattern: then each one has to be asked about. */
+/* True if it takes connections by a pattern: then ask outlet_config_takes() for each. */
 bool outlet_config_has_glob(const struct outlet_config *outlet);
 
-/* Whether the ring of a `wait` outlet can hold the largest message of a connection that it takes;
+/* True if the ring of a `wait` outlet can hold the largest message of a connection that it takes;
  * always true for others. */
 bool outlet_config_holds(const struct outlet_config *outlet,
 	const struct connection_config *connection, struct error *error);
 
-/* What a change from one to the other asks for. */
+/* The effect of a change from one to the other. */
 enum settings_change {
 	SETTINGS_SAME,
 	SETTINGS_LIVE,      /* can be taken over while the connection stays open */
@@ -151,7 +151,7 @@ enum settings_change connection_config_compare(const struct connection_config *b
 
 bool outlet_config_same(const struct outlet_config *before, const struct outlet_config *after);
 
-/* Whether both take the same connections, because they say so in the same words. */
+/* True if both list the same names and patterns. */
 bool outlet_config_takes_same(const struct outlet_config *before, const struct outlet_config *after);
 
 #endif

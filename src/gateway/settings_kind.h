@@ -23,7 +23,7 @@ struct setting_reading {
 	struct settings_problems *problems;
 };
 
-/* What can be done with a value. Each function gets the member, and a member owns what it holds. */
+/* The operations on a value. Each function gets the member, and a member owns what it holds. */
 struct setting_kind {
 	/* Replaces the member. If the value is wrong, adds a problem and leaves the member alone. */
 	void (*read)(const struct setting_reading *reading, void *member);
@@ -107,7 +107,7 @@ bool setting_check_text(const struct setting_reading *reading, const config_sett
 char *setting_read_path(const struct setting_reading *reading, const config_setting_t *value,
 	const char *text);
 
-/* What kinds of `char *` have in common. */
+/* The operations that kinds of `char *` share. */
 #define SETTING_KIND_TEXT                                                                          \
 	.init = setting_text_init, .copy = setting_text_copy, .release = setting_text_release,     \
 	.equal = setting_text_equal, .is_set = setting_text_is_set, .put = setting_text_put
@@ -124,7 +124,7 @@ void setting_text_put(const struct setting *setting, const void *member, struct 
 char *setting_text(const void *member);
 void setting_replace_text(void *member, char *text);
 
-/* What kinds without memory of their own have in common. */
+/* The operations that kinds without memory of their own share. */
 #define SETTING_KIND_PLAIN                                                                         \
 	.copy = setting_plain_copy, .release = setting_plain_release,                              \
 	.equal = setting_plain_equal, .is_set = setting_plain_is_set

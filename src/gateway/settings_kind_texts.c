@@ -131,7 +131,7 @@ const struct setting_kind setting_kind_string = {
 	SETTING_KIND_TEXT,
 };
 
-/* What url_show() leaves has no secrets. */
+/* url_show() leaves no secrets. */
 static void url_put(const struct setting *setting, const void *member, struct json_writer *json,
 	const char *name, bool masked)
 {

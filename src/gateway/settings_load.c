@@ -16,7 +16,7 @@ struct load_file {
 	config_t config;
 };
 
-/* A load under way. What problems point at lives in the parsed files: they stay until its end. */
+/* A load under way. Problems point into the parsed files, which stay until its end. */
 struct load {
 	struct settings *settings;
 	struct settings_problems *problems;
@@ -185,8 +185,8 @@ static void load_check_parts(struct load *load, const config_setting_t *root,
 }
 
 /*
- * What only a restart can change stays as it runs, so that nothing is half moved. The runtime
- * directory first: paths are relative to it.
+ * Settings that only a restart can change keep their running values, so that nothing is half moved.
+ * The runtime directory first: paths are relative to it.
  */
 static void load_gateway(struct load *load)
 {
@@ -225,7 +225,7 @@ static void load_defaults(struct load *load, const config_setting_t *group)
 	connection_config_read(defaults, group, SETTING_OWN, load->problems);
 }
 
-/* What comes first, because connections and outlets build on it. */
+/* The gateway and the defaults come first: connections and outlets build on them. */
 static void load_main(struct load *load, const config_setting_t *root)
 {
 	static const char *const parts[] = {"gateway", "defaults", "connections", "outlets", NULL};

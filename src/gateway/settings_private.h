@@ -22,7 +22,7 @@ enum setting_flags {
 	SETTING_LOGIN = 1 << 8, /* part of how the gateway logs in, though not secret by itself */
 	SETTING_RESTART = 1 << 4, /* of the gateway: a change needs a restart */
 
-	/* What a SETTING_FILE names is read whole, unless it is … */
+	/* A file that a value names is read whole, unless it is … */
 	SETTING_FOLDER = 1 << 5,  /* … a folder */
 	SETTING_LINE = 1 << 6,    /* … a secret in its first line: secrets_first_line() */
 	SETTING_WRITTEN = 1 << 7, /* … written */
@@ -140,7 +140,7 @@ void settings_check_untrusted(const config_setting_t *group, struct settings_pro
 struct settings_places {
 	const config_setting_t *gateway; /* its group; the root, where there is none */
 	const config_setting_t **connections; /* of each one in the settings */
-	const config_setting_t **outlets; /* likewise; an implicit one: its connection */
+	const config_setting_t **outlets; /* of each one; of an implicit one: its connection */
 	bool complete; /* every file could be parsed */
 };
 
@@ -156,7 +156,7 @@ void settings_check_system(struct settings *settings, const struct settings_plac
 void connection_config_check_system(const struct connection_config *connection,
 	const config_setting_t *where, struct settings_problems *problems);
 
-/* What the parts are to each other: names and paths already taken, missing connections. */
+/* Checks across connections and outlets: names and paths already taken, missing connections. */
 void settings_check(const struct settings *settings, const struct settings_places *places,
 	struct settings_problems *problems);
 

@@ -12,7 +12,7 @@ enum {
 	SOURCE_MOST = 64 * 1024 * 1024, /* bytes of a configuration; includes may multiply */
 };
 
-/* What libconfig's scanner is in: a quote in a comment is none, nor is a # in a string. */
+/* State of libconfig's scanner: a quote counts only outside comments, a # only outside strings. */
 enum source_state { SOURCE_PLAIN, SOURCE_STRING, SOURCE_COMMENT };
 
 struct source_reading {

@@ -29,7 +29,7 @@ struct system_answer {
 	struct system_answer *next;
 };
 
-/* A check under way. What it has asked the system, of thousands of sockets, it asks once. */
+/* A check under way. It asks the system about each name and folder once, for thousands of sockets. */
 struct system_check {
 	struct settings_problems *problems;
 	const char *runtime_dir; /* NULL: sockets are not looked at */
@@ -74,7 +74,7 @@ static struct system_answer *system_note(struct system_check *check, struct name
 
 /* --- owners of sockets ---------------------------------------------------------------------- */
 
-/* Whether sockets can be given to others. */
+/* True if the daemon can give sockets to other users. */
 static bool system_may_give_away(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -370,7 +370,7 @@ static void system_check_connections(struct system_check *check, const struct se
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-/* Whoever tests as the user that the daemon runs as sees what the daemon will see. */
+/* A test by the user that the daemon runs as sees what the daemon will see. */
 static bool system_is_stranger(const char *runtime_dir)
 {
 	struct stat status;

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "gateway/settings_private.h"
 
-/* What a table does with a whole struct: what the kind of each row does with its member. */
+/* Operations on a whole struct: those of each row's kind on its member. */
 
 void settings_table_init(const struct setting *table, void *target)
 {

@@ -3,7 +3,7 @@
 #include "net/url.h"
 
 /*
- * What a connection may have that somebody adds whom the gateway does not trust: nothing that makes
+ * Limits of a connection that is added by somebody whom the gateway does not trust: nothing that makes
  * the daemon read, write or connect where only the daemon may, as the server would get it.
  */
 
