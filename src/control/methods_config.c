@@ -64,8 +64,8 @@ static void config_named(struct rpc_call *call, const struct connection *connect
 	}
 	if (outlet) {
 		json_put_array(report.json, "outlet");
-		gateway_visit_outlet(
-			context->gateway, outlet_settings(outlet)->name, config_put, &report);
+		gateway_visit_outlet(context->gateway, outlet_settings(outlet)->name, config_put,
+			&report);
 		json_put_array_end(report.json);
 	}
 	json_put_object_end(report.json);
@@ -92,10 +92,11 @@ static void run_config(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_config = {
 	.name = "config",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING},
+			{0},
+		},
 	.run = run_config,
 	.flags = RPC_OBSERVES,
 };

@@ -9,7 +9,9 @@
 
 /* Settings as the configuration file would have them, with where they come from as comments. */
 
-enum { CONFIG_COLUMN_MAX = 48 }; /* characters of a setting, beyond which its comment is not lined up */
+enum {
+	CONFIG_COLUMN_MAX = 48
+}; /* characters of a setting, beyond which its comment is not lined up */
 
 static void config_append(struct buffer *out, const json_t *value);
 
@@ -19,11 +21,11 @@ static void config_append_elements(struct buffer *out, const json_t *value)
 	const char *key;
 	size_t i;
 
-	json_array_foreach(value, i, item) {
+	json_array_foreach (value, i, item) {
 		buffer_append_text(out, i ? ", " : " ");
 		config_append(out, item);
 	}
-	json_object_foreach((json_t *)value, key, item) {
+	json_object_foreach ((json_t *)value, key, item) {
 		buffer_append_format(out, " %s = ", key);
 		config_append(out, item);
 		buffer_append_text(out, ";");
@@ -42,7 +44,8 @@ static void config_append(struct buffer *out, const json_t *value)
 		buffer_append_text(out, group ? " }" : " ]");
 		return;
 	}
-	text = json_is_null(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	text = json_is_null(value) ? NULL
+				   : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	buffer_append_text(out, text ? text : "\"\"");
 	free(text);
 }
@@ -121,7 +124,7 @@ static size_t config_width(const json_t *settings)
 	const json_t *setting;
 	size_t width = 0, i;
 
-	json_array_foreach(settings, i, setting) {
+	json_array_foreach (settings, i, setting) {
 		char *text = config_setting(setting);
 		const size_t length = config_length(text);
 
@@ -139,12 +142,12 @@ static void config_print(struct ctl *ctl, const json_t *result)
 	size_t i, groups = 0;
 
 	(void)ctl;
-	json_object_foreach((json_t *)result, of, settings) {
+	json_object_foreach ((json_t *)result, of, settings) {
 		const size_t width = config_width(settings);
 
 		if (json_object_size(result) > 1)
 			printf("%s# %s\n", groups++ ? "\n" : "", of);
-		json_array_foreach(settings, i, setting)
+		json_array_foreach (settings, i, setting)
 			config_print_setting(setting, width);
 	}
 }
@@ -171,8 +174,9 @@ static const struct command command_config = {
 
 const struct command_group commands_config = {
 	.title = "Configuration",
-	.commands = (const struct command *const[]){
-		&command_config,
-		NULL,
-	},
+	.commands =
+		(const struct command *const[]){
+			&command_config,
+			NULL,
+		},
 };

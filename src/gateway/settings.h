@@ -47,10 +47,11 @@ struct settings {
 	unsigned gateway_line;
 	struct connection_config *defaults; /* what a new connection starts from; no name */
 	struct connection_config **connections;
-	size_t connection_count; /* a taker of the items sets this to 0 */
+	size_t connection_count;        /* a taker of the items sets this to 0 */
 	struct outlet_config **outlets; /* the implicit ones included */
-	size_t outlet_count; /* set to 0 by a taker, too */
-	struct string_list restart; /* settings that run otherwise than the file says, until a restart */
+	size_t outlet_count;            /* set to 0 by a taker, too */
+	struct string_list
+		restart; /* settings that run otherwise than the file says, until a restart */
 };
 
 /* Problems of a configuration, one message each: "FILE:LINE: connections[0].url: …". */

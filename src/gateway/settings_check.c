@@ -57,7 +57,8 @@ static void check_say_missing(struct check *check, const char *name, const confi
 	char text[SETTINGS_HINT_SIZE];
 
 	for (size_t i = 0; i < settings->connection_count; i++) {
-		if (settings->connections[i]->name && check->problems->errors.count < CHECK_HINTS_MAX)
+		if (settings->connections[i]->name &&
+			check->problems->errors.count < CHECK_HINTS_MAX)
 			settings_hint_offer(&hint, settings->connections[i]->name);
 	}
 	settings_hint_text(&hint, text);
@@ -153,12 +154,12 @@ static void check_path_length(const char *path, const config_setting_t *where,
 
 /* Asks the file, not the settings: a reload leaves the path as it runs. An empty string is as if it
  * were not there. */
-static const config_setting_t *check_observe_member(const config_setting_t *gateway, const char *name)
+static const config_setting_t *check_observe_member(const config_setting_t *gateway,
+	const char *name)
 {
 	const config_setting_t *observe =
 		gateway ? config_setting_get_member(gateway, "observe") : NULL;
-	const config_setting_t *member =
-		observe ? config_setting_get_member(observe, name) : NULL;
+	const config_setting_t *member = observe ? config_setting_get_member(observe, name) : NULL;
 	const char *text = member ? config_setting_get_string(member) : NULL;
 
 	return text && *text ? member : NULL;
@@ -174,7 +175,8 @@ static void check_observe(const config_setting_t *gateway, struct settings_probl
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
 		member = check_observe_member(gateway, others[i]);
 		if (member)
-			settings_problem(problems, member, "there is no observe socket without a 'path'");
+			settings_problem(problems, member,
+				"there is no observe socket without a 'path'");
 	}
 }
 

@@ -91,8 +91,8 @@ static void check_protocols(const struct string_list *protocols, const config_se
 {
 	struct error error;
 
-	if (!ws_handshake_check_protocols(
-		    (const char *const *)protocols->items, protocols->count, &error))
+	if (!ws_handshake_check_protocols((const char *const *)protocols->items, protocols->count,
+		    &error))
 		settings_problem(problems, settings_problem_place(where, "protocols"), "%s",
 			error.text);
 }
@@ -148,8 +148,8 @@ static void check_rooms(const struct connection_settings *connection, const conf
 		settings_problem(problems, settings_problem_place(where, "send_rate.messages"),
 			"%s", error.text);
 	if (!backoff_check(&connection->reconnect.backoff, &error))
-		settings_problem(
-			problems, settings_problem_place(where, "reconnect"), "%s", error.text);
+		settings_problem(problems, settings_problem_place(where, "reconnect"), "%s",
+			error.text);
 	if (!tcp_check_family(&connection->tcp, &error))
 		settings_problem(problems, settings_problem_place(where, "address.source"), "%s",
 			error.text);

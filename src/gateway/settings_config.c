@@ -61,8 +61,8 @@ void connection_config_share(struct connection_config *connection,
 	connection->settings = with->settings;
 }
 
-void connection_config_take_origin(
-	struct connection_config *connection, struct connection_config *from)
+void connection_config_take_origin(struct connection_config *connection,
+	struct connection_config *from)
 {
 	settings_origins_release(connection->origins);
 	connection->origins = from->origins;

@@ -43,16 +43,17 @@ struct connection_settings {
 	enum connection_when when;
 	uint64_t linger; /* WHEN_SUBSCRIBED: ns open after the last subscriber has left */
 	struct header_list headers;
-	struct header_list header_files; /* the values: first lines of files, read at each connect */
+	struct header_list
+		header_files; /* the values: first lines of files, read at each connect */
 	struct string_list protocols;
 	struct string_list on_open; /* sent first, as text messages; with placeholders */
-	char *on_open_file; /* more of them, one a line; read at each open */
-	char *host; /* for the Host header instead of the URL's */
+	char *on_open_file;         /* more of them, one a line; read at each open */
+	char *host;                 /* for the Host header instead of the URL's */
 	char *origin;
 	char *user_agent;
-	char *username; /* Basic authentication; then the URL has none */
+	char *username;      /* Basic authentication; then the URL has none */
 	char *password_file; /* read at each connect; only with a username */
-	char *bearer_file; /* read at each connect; not with a username */
+	char *bearer_file;   /* read at each connect; not with a username */
 	unsigned max_redirects;
 	struct string_list redirect_hosts; /* others that may be redirected to; with patterns */
 	uint64_t connect_timeout;
@@ -69,18 +70,18 @@ struct connection_settings {
 	struct {
 		bool enabled;
 		struct backoff_settings backoff;
-		uint64_t stable;   /* ns open after which the next failure starts from the minimum */
-		unsigned attempts; /* failures in a row before giving up; 0: never */
+		uint64_t stable; /* ns open after which the next failure starts from the minimum */
+		unsigned attempts;           /* failures in a row before giving up; 0: never */
 		struct integer_list give_up; /* close codes 1000-4999, HTTP statuses 400-599 */
 	} reconnect;
 	struct {
 		uint64_t after; /* 0: any age */
-		double jitter; /* 0 to 1: the share of `after` that it may be earlier */
-		bool overlap; /* the new connection opens before the old one is closed */
+		double jitter;  /* 0 to 1: the share of `after` that it may be earlier */
+		bool overlap;   /* the new connection opens before the old one is closed */
 	} max_age;
 	struct {
 		uint64_t bytes; /* of messages that wait for the connection to open; 0: refused */
-		uint64_t age; /* and for how long */
+		uint64_t age;   /* and for how long */
 	} hold;
 	struct tcp_settings tcp;
 	struct tls_settings tls;
@@ -92,7 +93,7 @@ struct connection_config {
 	char *url;
 	struct connection_settings *settings; /* never changed once it may be shared */
 	struct settings_origins *origins;     /* of the values; NULL: all are built in */
-	unsigned line; /* of its group, for the origins */
+	unsigned line;                        /* of its group, for the origins */
 	bool untrusted; /* somebody has added it who is not trusted: settings_connection() */
 };
 
@@ -116,8 +117,8 @@ struct connection_config *connection_config_copy(const struct connection_config 
 void connection_config_share(struct connection_config *connection,
 	const struct connection_config *with);
 /* Takes over who has made it and where it stands, of one that has the same settings. */
-void connection_config_take_origin(
-	struct connection_config *connection, struct connection_config *from);
+void connection_config_take_origin(struct connection_config *connection,
+	struct connection_config *from);
 void connection_config_free(struct connection_config *connection);
 
 /* One user less of them, who has counted himself. */
@@ -152,6 +153,7 @@ enum settings_change connection_config_compare(const struct connection_config *b
 bool outlet_config_same(const struct outlet_config *before, const struct outlet_config *after);
 
 /* True if both list the same names and patterns. */
-bool outlet_config_takes_same(const struct outlet_config *before, const struct outlet_config *after);
+bool outlet_config_takes_same(const struct outlet_config *before,
+	const struct outlet_config *after);
 
 #endif

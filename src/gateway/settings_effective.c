@@ -13,7 +13,8 @@ struct effective {
 	unsigned line;   /* of the group */
 	unsigned number; /* of the next setting */
 	unsigned reset;  /* flags of settings that were not inherited */
-	const struct string_list *restart; /* names of those that run otherwise than the file says */
+	const struct string_list
+		*restart; /* names of those that run otherwise than the file says */
 	settings_visit *visit;
 	void *context;
 };
@@ -91,8 +92,8 @@ void gateway_settings_visit(const struct settings *settings, settings_visit *vis
 	effective_walk(&effective, gateway_settings_table, "gateway", &settings->gateway);
 }
 
-void connection_config_visit(
-	const struct connection_config *connection, settings_visit *visit, void *context)
+void connection_config_visit(const struct connection_config *connection, settings_visit *visit,
+	void *context)
 {
 	struct effective effective = {
 		.origins = connection->origins,

@@ -17,16 +17,15 @@ struct settings_item {
 
 /* Puts its value as JSON: texts as the file would have them, "***" for what may be a secret, null
  * for what is not set. */
-void settings_item_put(const struct settings_item *item, struct json_writer *json, const char *name);
+void settings_item_put(const struct settings_item *item, struct json_writer *json,
+	const char *name);
 
 /* All of it is borrowed for the time of the call. */
 typedef void settings_visit(const struct settings_item *item, void *context);
 
-void gateway_settings_visit(
-	const struct settings *settings, settings_visit *visit, void *context);
-void connection_config_visit(
-	const struct connection_config *connection, settings_visit *visit, void *context);
-void outlet_config_visit(
-	const struct outlet_config *outlet, settings_visit *visit, void *context);
+void gateway_settings_visit(const struct settings *settings, settings_visit *visit, void *context);
+void connection_config_visit(const struct connection_config *connection, settings_visit *visit,
+	void *context);
+void outlet_config_visit(const struct outlet_config *outlet, settings_visit *visit, void *context);
 
 #endif

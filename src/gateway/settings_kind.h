@@ -65,9 +65,9 @@ enum { SETTING_AMOUNT_SIZE = 32 };
 /* In place of what may be a secret. */
 #define SETTING_MASK "***"
 
-extern const struct setting_kind setting_kind_bool;     /* bool */
-extern const struct setting_kind setting_kind_integer;  /* int, unsigned or uint64_t, not negative */
-extern const struct setting_kind setting_kind_number;   /* double */
+extern const struct setting_kind setting_kind_bool;    /* bool */
+extern const struct setting_kind setting_kind_integer; /* int, unsigned or uint64_t, not negative */
+extern const struct setting_kind setting_kind_number;  /* double */
 extern const struct setting_kind setting_kind_duration; /* uint64_t, ns */
 extern const struct setting_kind setting_kind_size;     /* uint64_t, bytes */
 extern const struct setting_kind setting_kind_mode;     /* mode_t */

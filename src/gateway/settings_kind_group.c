@@ -5,8 +5,7 @@
 
 static void group_read(const struct setting_reading *reading, void *member)
 {
-	settings_read_group(
-		reading->setting->group, member, reading->value, 0, reading->problems);
+	settings_read_group(reading->setting->group, member, reading->value, 0, reading->problems);
 }
 
 static void group_init(const struct setting *setting, void *member)

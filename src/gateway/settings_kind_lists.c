@@ -114,7 +114,8 @@ static void integers_read(const struct setting_reading *reading, void *member)
 	for (unsigned i = 0; i < count; i++) {
 		const config_setting_t *item = config_setting_get_elem(value, i);
 
-		if (config_setting_type(item) == CONFIG_TYPE_INT && config_setting_get_int(item) >= 0)
+		if (config_setting_type(item) == CONFIG_TYPE_INT &&
+			config_setting_get_int(item) >= 0)
 			list->items[list->count++] = (unsigned)config_setting_get_int(item);
 		else
 			setting_must_be(reading, item, "a whole number");
@@ -140,8 +141,9 @@ static bool integers_equal(const struct setting *setting, const void *one, const
 
 	(void)setting;
 	return list->count == other_list->count &&
-		(!list->count || memcmp(list->items, other_list->items,
-					 list->count * sizeof(*list->items)) == 0);
+		(!list->count ||
+			memcmp(list->items, other_list->items,
+				list->count * sizeof(*list->items)) == 0);
 }
 
 static bool integers_is_set(const struct setting *setting, const void *member)
@@ -267,8 +269,8 @@ static void header_files_read(const struct setting_reading *reading, void *membe
 	if (config_setting_is_group(reading->value))
 		headers_take(reading, member, header_read_path);
 	else
-		setting_must_be(
-			reading, reading->value, "a group such as { X-Api-Key = \"/path\"; }");
+		setting_must_be(reading, reading->value,
+			"a group such as { X-Api-Key = \"/path\"; }");
 }
 
 static const char *header_file_named(const void *member, size_t index)

@@ -290,7 +290,8 @@ static void choice_read(const struct setting_reading *reading, void *member)
 
 static void choice_init(const struct setting *setting, void *member)
 {
-	number_store(setting, member, (uint64_t)choice_find(setting->choices, setting->standard)->value);
+	number_store(setting, member,
+		(uint64_t)choice_find(setting->choices, setting->standard)->value);
 }
 
 static void choice_put(const struct setting *setting, const void *member, struct json_writer *json,

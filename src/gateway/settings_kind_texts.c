@@ -90,8 +90,8 @@ const char *setting_read_line(const struct setting_reading *reading, const confi
 
 	for (const char *c = text; c && *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f) {
-			settings_problem(
-				reading->problems, value, "must not have control characters");
+			settings_problem(reading->problems, value,
+				"must not have control characters");
 			return NULL;
 		}
 	}

@@ -12,7 +12,8 @@ struct settings_run {
 
 void settings_lines_add(struct settings_lines *lines, size_t file, unsigned number)
 {
-	const struct settings_run *last = lines->run_count ? &lines->runs[lines->run_count - 1] : NULL;
+	const struct settings_run *last =
+		lines->run_count ? &lines->runs[lines->run_count - 1] : NULL;
 	unsigned line = ++lines->count;
 
 	if (last && last->file == file && number - last->number == line - last->first)
@@ -21,8 +22,7 @@ void settings_lines_add(struct settings_lines *lines, size_t file, unsigned numb
 	lines->runs[lines->run_count++] = (struct settings_run){line, number, file};
 }
 
-const char *settings_lines_find(const struct settings_lines *lines, unsigned line,
-	unsigned *number)
+const char *settings_lines_find(const struct settings_lines *lines, unsigned line, unsigned *number)
 {
 	size_t low = 0, high = lines->run_count;
 

@@ -10,7 +10,8 @@
 struct settings_lines {
 	unsigned count;           /* lines so far */
 	struct string_list files; /* names as problems show them */
-	struct settings_run *runs; /* private, like its count: lines that follow each other in one file */
+	struct settings_run
+		*runs; /* private, like its count: lines that follow each other in one file */
 	size_t run_count;
 };
 

@@ -21,7 +21,7 @@ struct load {
 	struct settings *settings;
 	struct settings_problems *problems;
 	const struct gateway_settings *running; /* NULL: at the start */
-	struct load_file **files; /* the first one is the main file */
+	struct load_file **files;               /* the first one is the main file */
 	size_t file_count;
 	struct settings_places places;
 };
@@ -50,10 +50,10 @@ static bool load_parse_file(struct load *load, struct load_file *parsed, const c
 	if (!settings_source_read(&parsed->source, file, load_kinds(load), load->problems))
 		return false;
 	config_setting_set_hook(config_root_setting(&parsed->config), &parsed->source.lines);
-	if (config_read_string(&parsed->config,
-		    (const char *)buffer_data(&parsed->source.text))) {
+	if (config_read_string(&parsed->config, (const char *)buffer_data(&parsed->source.text))) {
 		/* Reading has made a new root. */
-		config_setting_set_hook(config_root_setting(&parsed->config), &parsed->source.lines);
+		config_setting_set_hook(config_root_setting(&parsed->config),
+			&parsed->source.lines);
 		return true;
 	}
 	where = settings_lines_find(&parsed->source.lines,
@@ -114,8 +114,8 @@ static void load_connection(struct load *load, const config_setting_t *group)
 	settings->connections =
 		alloc_one_more(settings->connections, count, sizeof(*settings->connections));
 	settings->connections[count] = connection;
-	load->places.connections = alloc_one_more(
-		load->places.connections, count, sizeof(*load->places.connections));
+	load->places.connections =
+		alloc_one_more(load->places.connections, count, sizeof(*load->places.connections));
 	load->places.connections[count] = group;
 	if (count)
 		connection_config_share(connection, settings->connections[count - 1]);
@@ -140,8 +140,7 @@ static void load_outlet(struct load *load, const config_setting_t *group)
 	struct outlet_config *outlet = outlet_config_new();
 
 	load_take_outlet(load, outlet, group);
-	outlet->origins =
-		settings_origins_new(SETTINGS_OUTLET, group, NULL, 0, &outlet->line);
+	outlet->origins = settings_origins_new(SETTINGS_OUTLET, group, NULL, 0, &outlet->line);
 	settings_read_group(outlet_config_table, outlet, group, 0, load->problems);
 	if (config_setting_is_group(group))
 		settings_read_required(outlet_config_table, outlet, group, load->problems);
@@ -179,8 +178,8 @@ static void load_check_parts(struct load *load, const config_setting_t *root,
 		if (*known)
 			continue;
 		settings_hint_text(&hint, text);
-		settings_problem(
-			load->problems, part, "unknown setting '%s'%s%s", hint.wanted, rule, text);
+		settings_problem(load->problems, part, "unknown setting '%s'%s%s", hint.wanted,
+			rule, text);
 	}
 }
 
@@ -212,8 +211,7 @@ static void load_gateway_group(struct load *load, const config_setting_t *group)
 
 	settings->gateway_origins =
 		settings_origins_new(SETTINGS_GATEWAY, group, NULL, 0, &settings->gateway_line);
-	settings_read_group(
-		gateway_settings_table, &settings->gateway, group, 0, load->problems);
+	settings_read_group(gateway_settings_table, &settings->gateway, group, 0, load->problems);
 }
 
 static void load_defaults(struct load *load, const config_setting_t *group)
@@ -279,8 +277,8 @@ static void load_conf_d(struct load *load, const char *main_file)
 	int count = scandir(directory, &entries, is_conf, by_name);
 
 	if (count < 0 && errno != ENOENT)
-		settings_problem_plain(
-			load->problems, "%s: cannot be read: %s", directory, strerror(errno));
+		settings_problem_plain(load->problems, "%s: cannot be read: %s", directory,
+			strerror(errno));
 	for (int i = 0; i < count; i++) {
 		char *file = alloc_format("%s/%s", directory, entries[i]->d_name);
 
@@ -431,7 +429,8 @@ struct connection_config *settings_connection(const config_setting_t *group,
 		settings_table_reset(connection_settings_table, reduced->settings,
 			SETTING_SECRET | SETTING_LOGIN);
 	}
-	connection = connection_config_make(reduced ? reduced : settings->defaults, group, problems);
+	connection =
+		connection_config_make(reduced ? reduced : settings->defaults, group, problems);
 	connection_config_free(reduced);
 	connection->untrusted = !trusted;
 	if (problems->errors.count == 0)

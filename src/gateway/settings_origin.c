@@ -10,13 +10,13 @@
 struct origin {
 	unsigned short number; /* of the setting */
 	unsigned short file;   /* index of its name */
-	int below;             /* lines from the group to it; negative in an included file, perhaps */
+	int below; /* lines from the group to it; negative in an included file, perhaps */
 };
 
 struct settings_origins {
 	unsigned users;
 	struct settings_origins *inherited;
-	unsigned inherited_line; /* its group's */
+	unsigned inherited_line;  /* its group's */
 	struct string_list files; /* none: the group came over the control socket */
 	struct origin *items;
 	size_t count;
@@ -44,8 +44,8 @@ static void origins_add(struct settings_origins *origins, const config_setting_t
 		string_list_add(&origins->files, file);
 	origins->items = alloc_one_more(origins->items, origins->count, sizeof(*origins->items));
 	added = &origins->items[origins->count++];
-	*added = (struct origin){(unsigned short)number, (unsigned short)index,
-		(int)line - (int)group_line};
+	*added = (struct origin){
+		(unsigned short)number, (unsigned short)index, (int)line - (int)group_line};
 }
 
 static void origins_note(struct settings_origins *origins, const struct setting *table,
@@ -86,12 +86,12 @@ static bool origins_equal(const struct settings_origins *one, const struct setti
 {
 	return one->inherited == other->inherited && one->inherited_line == other->inherited_line &&
 		one->count == other->count && string_list_equal(&one->files, &other->files) &&
-		(!one->count || memcmp(one->items, other->items,
-					one->count * sizeof(*one->items)) == 0);
+		(!one->count ||
+			memcmp(one->items, other->items, one->count * sizeof(*one->items)) == 0);
 }
 
-struct settings_origins *settings_origins_share(
-	struct settings_origins *origins, struct settings_origins *with)
+struct settings_origins *settings_origins_share(struct settings_origins *origins,
+	struct settings_origins *with)
 {
 	if (origins == with || !origins_equal(origins, with))
 		return origins;
@@ -125,15 +125,14 @@ static const struct origin *origins_item(const struct settings_origins *origins,
 	return NULL;
 }
 
-struct settings_origin settings_origins_find(
-	const struct settings_origins *origins, unsigned line, unsigned number)
+struct settings_origin settings_origins_find(const struct settings_origins *origins, unsigned line,
+	unsigned number)
 {
 	const struct origin *item = origins ? origins_item(origins, number) : NULL;
 	struct settings_origin origin = {.from = SETTINGS_FROM_DEFAULT};
 
 	if (origins && !item && origins->inherited) {
-		origin = settings_origins_find(
-			origins->inherited, origins->inherited_line, number);
+		origin = settings_origins_find(origins->inherited, origins->inherited_line, number);
 		if (origin.from == SETTINGS_FROM_FILE)
 			origin.from = SETTINGS_FROM_DEFAULTS;
 	} else if (item && item->file < origins->files.count) {

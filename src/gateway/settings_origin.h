@@ -25,8 +25,8 @@ struct settings_origins *settings_origins_new(enum settings_group kind,
 
 /* Takes over the origins; returns them, or `with`, which has one more user then, if they are
  * equal. */
-struct settings_origins *settings_origins_share(
-	struct settings_origins *origins, struct settings_origins *with);
+struct settings_origins *settings_origins_share(struct settings_origins *origins,
+	struct settings_origins *with);
 
 /* One user more, who is returned them; and one less. NULL is ignored. */
 struct settings_origins *settings_origins_hold(struct settings_origins *origins);
@@ -50,7 +50,7 @@ struct settings_origin {
 
 /* Of the setting with this number, counted through the tables of the kind. `origins` may be NULL,
  * `line` is that of the group. */
-struct settings_origin settings_origins_find(
-	const struct settings_origins *origins, unsigned line, unsigned number);
+struct settings_origin settings_origins_find(const struct settings_origins *origins, unsigned line,
+	unsigned number);
 
 #endif

@@ -16,10 +16,10 @@
 
 enum setting_flags {
 	SETTING_REQUIRED = 1 << 0,
-	SETTING_LIVE = 1 << 1, /* a change takes effect without a new connection */
-	SETTING_OWN = 1 << 2, /* cannot have a common value in `defaults` */
-	SETTING_SECRET = 1 << 3, /* its value is never shown, not even in a problem */
-	SETTING_LOGIN = 1 << 8, /* part of how the gateway logs in, though not secret by itself */
+	SETTING_LIVE = 1 << 1,    /* a change takes effect without a new connection */
+	SETTING_OWN = 1 << 2,     /* cannot have a common value in `defaults` */
+	SETTING_SECRET = 1 << 3,  /* its value is never shown, not even in a problem */
+	SETTING_LOGIN = 1 << 8,   /* part of how the gateway logs in, though not secret by itself */
 	SETTING_RESTART = 1 << 4, /* of the gateway: a change needs a restart */
 
 	/* A file that a value names is read whole, unless it is … */
@@ -43,7 +43,8 @@ struct setting {
 	const char *maximum;
 
 	const struct choice *choices;
-	const struct setting *group; /* the table of a member that is a struct; NULL: it is a value */
+	const struct setting
+		*group; /* the table of a member that is a struct; NULL: it is a value */
 
 	/* Of a text, or of each one of a list: what the room that uses it accepts. The text of the
 	 * error follows the setting's name ("must be …"), and never has a secret. NULL: any. */
@@ -62,10 +63,10 @@ static inline const void *setting_member_const(const struct setting *setting, co
 	return (const char *)target + setting->offset;
 }
 
-extern const struct setting gateway_settings_table[]; /* for struct gateway_settings */
-extern const struct setting connection_config_table[]; /* for struct connection_config: its own */
+extern const struct setting gateway_settings_table[];    /* for struct gateway_settings */
+extern const struct setting connection_config_table[];   /* for struct connection_config: its own */
 extern const struct setting connection_settings_table[]; /* for struct connection_settings */
-extern const struct setting outlet_config_table[]; /* for struct outlet_config */
+extern const struct setting outlet_config_table[];       /* for struct outlet_config */
 
 /* The tables of each kind of group, by enum settings_group; NULL ends them. */
 extern const struct setting *const settings_tables[][3];
@@ -138,10 +139,10 @@ void settings_check_untrusted(const config_setting_t *group, struct settings_pro
 
 /* Where the parts stand in the files, for the problems between them. */
 struct settings_places {
-	const config_setting_t *gateway; /* its group; the root, where there is none */
+	const config_setting_t *gateway;      /* its group; the root, where there is none */
 	const config_setting_t **connections; /* of each one in the settings */
-	const config_setting_t **outlets; /* of each one; of an implicit one: its connection */
-	bool complete; /* every file could be parsed */
+	const config_setting_t **outlets;     /* of each one; of an implicit one: its connection */
+	bool complete;                        /* every file could be parsed */
 };
 
 /*

@@ -6,8 +6,8 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/text.h"
-#include "gateway/settings_private.h"
 #include "gateway/settings_lines.h"
+#include "gateway/settings_private.h"
 
 /* Longer names get no hint: no setting has one. */
 enum { HINT_NAME_MAX = 64 };
@@ -32,8 +32,8 @@ static void problem_path(struct buffer *out, const config_setting_t *setting)
 	if (!config_setting_name(setting))
 		buffer_append_format(out, "[%d]", config_setting_index(setting));
 	else
-		buffer_append_format(
-			out, "%s%s", out->length > before ? "." : "", config_setting_name(setting));
+		buffer_append_format(out, "%s%s", out->length > before ? "." : "",
+			config_setting_name(setting));
 }
 
 /* The text that the setting was parsed from; NULL: it comes from elsewhere, as with `add`. */

@@ -8,7 +8,7 @@
 #include "gateway/settings_private.h"
 
 enum {
-	SOURCE_DEEPEST = 10, /* as deep as libconfig goes */
+	SOURCE_DEEPEST = 10,            /* as deep as libconfig goes */
 	SOURCE_MOST = 64 * 1024 * 1024, /* bytes of a configuration; includes may multiply */
 };
 
@@ -113,7 +113,8 @@ static char *source_included(const char *line, size_t length, size_t *taken)
 		return NULL;
 	name = alloc_zero(1, length);
 	for (i++; i < length && line[i] != '"'; i++) {
-		if (line[i] == '\\' && i + 1 < length && (line[i + 1] == '"' || line[i + 1] == '\\'))
+		if (line[i] == '\\' && i + 1 < length &&
+			(line[i + 1] == '"' || line[i + 1] == '\\'))
 			i++;
 		name[used++] = line[i];
 	}
@@ -187,8 +188,8 @@ static void source_read_file(struct source_reading *reading, const char *file,
 	enum file_kinds kinds, const char *where)
 {
 	struct settings_source *source = reading->source;
-	size_t left = SOURCE_MOST - (source->text.length < SOURCE_MOST ? source->text.length
-									: SOURCE_MOST);
+	size_t left = SOURCE_MOST -
+		(source->text.length < SOURCE_MOST ? source->text.length : SOURCE_MOST);
 	struct buffer text = {0};
 	struct error error;
 

@@ -15,7 +15,7 @@
  * more, ending the process if one is a directory.
  */
 struct settings_source {
-	struct buffer text; /* ends with a NUL, has no other */
+	struct buffer text;          /* ends with a NUL, has no other */
 	struct settings_lines lines; /* also the hook of what libconfig makes of the text */
 };
 

@@ -39,8 +39,8 @@ struct system_check {
 	struct names folders;
 	struct system_answer *answers;
 	const config_setting_t *where; /* the connection whose files are looked at */
-	bool unread; /* of its files one could not be read */
-	struct tls_stores *stores; /* of all connections; NULL: TLS material is not looked at */
+	bool unread;                   /* of its files one could not be read */
+	struct tls_stores *stores;     /* of all connections; NULL: TLS material is not looked at */
 };
 
 /* --- saying it ------------------------------------------------------------------------------ */
@@ -80,8 +80,7 @@ static bool system_may_give_away(void)
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
-	return syscall(SYS_capget, &header, data) == 0 &&
-		(data[0].effective & (1u << CAP_CHOWN));
+	return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & (1u << CAP_CHOWN));
 }
 
 static bool system_is_member(gid_t group)
@@ -182,12 +181,12 @@ static void system_look_at_folder(const struct system_check *check, struct syste
 		answer->fault = alloc_format("the folder of the socket, %s, cannot be used: %s",
 			folder, strerror(errno));
 	} else if (!S_ISDIR(status.st_mode)) {
-		answer->fault = alloc_format("%s is %s, not a folder", folder,
-			file_kind(status.st_mode));
+		answer->fault =
+			alloc_format("%s is %s, not a folder", folder, file_kind(status.st_mode));
 	} else if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0) {
 		answer->unsure = system_is_denied(errno);
-		answer->fault = alloc_format("cannot make a socket in %s: %s", folder,
-			strerror(errno));
+		answer->fault =
+			alloc_format("cannot make a socket in %s: %s", folder, strerror(errno));
 	}
 }
 
@@ -219,8 +218,8 @@ static void system_check_path(struct system_check *check, const char *path,
 static void system_check_outlet(struct system_check *check, struct outlet_settings *outlet,
 	const config_setting_t *where)
 {
-	outlet->uid = system_id(check, &check->users, system_look_up_user, outlet->owner, where,
-		"owner");
+	outlet->uid =
+		system_id(check, &check->users, system_look_up_user, outlet->owner, where, "owner");
 	outlet->gid = system_id(check, &check->groups, system_look_up_group, outlet->group, where,
 		"group");
 	if (outlet->path)
@@ -230,8 +229,8 @@ static void system_check_outlet(struct system_check *check, struct outlet_settin
 static void system_check_socket(struct system_check *check, struct socket_settings *socket,
 	const config_setting_t *where)
 {
-	socket->uid = system_id(check, &check->users, system_look_up_user, socket->owner, where,
-		"owner");
+	socket->uid =
+		system_id(check, &check->users, system_look_up_user, socket->owner, where, "owner");
 	socket->gid = system_id(check, &check->groups, system_look_up_group, socket->group, where,
 		"group");
 	system_check_path(check, socket->path, settings_problem_place(where, "path"));
@@ -242,8 +241,8 @@ static void system_check_socket(struct system_check *check, struct socket_settin
 static bool system_read_line(const char *path, unsigned flags, struct error *error)
 {
 	char *line = NULL;
-	bool read = (flags & SETTING_HEADER ? secrets_first_value : secrets_first_line)(
-		path, &line, error);
+	bool read = (flags & SETTING_HEADER ? secrets_first_value : secrets_first_line)(path, &line,
+		error);
 	int failure = errno;
 
 	alloc_wipe(line);

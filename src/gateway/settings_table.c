@@ -39,8 +39,8 @@ void settings_table_reset(const struct setting *table, void *target, unsigned fl
 	}
 }
 
-static enum settings_change setting_compare(
-	const struct setting *setting, const void *before, const void *after)
+static enum settings_change setting_compare(const struct setting *setting, const void *before,
+	const void *after)
 {
 	if (setting->group)
 		return settings_table_compare(setting->group, before, after);
@@ -49,8 +49,8 @@ static enum settings_change setting_compare(
 	return setting->flags & SETTING_LIVE ? SETTINGS_LIVE : SETTINGS_RECONNECT;
 }
 
-enum settings_change settings_table_compare(
-	const struct setting *table, const void *before, const void *after)
+enum settings_change settings_table_compare(const struct setting *table, const void *before,
+	const void *after)
 {
 	enum settings_change change = SETTINGS_SAME;
 

@@ -13,37 +13,36 @@
 /*
  * A row's kind and member. It does not compile unless the member's type is one of the kind's.
  */
-#define BOOL(type, member)     ROW(bool, type, member, IS(type, member, bool))
+#define BOOL(type, member) ROW(bool, type, member, IS(type, member, bool))
 #define INTEGER(type, member)                                                                      \
 	ROW(integer, type, member,                                                                 \
 		IS(type, member, int) || IS(type, member, unsigned) || IS(type, member, uint64_t))
-#define NUMBER(type, member)   ROW(number, type, member, IS(type, member, double))
-#define DURATION(type, member) ROW(duration, type, member, IS(type, member, uint64_t))
-#define SIZE(type, member)     ROW(size, type, member, IS(type, member, uint64_t))
-#define MODE(type, member)     ROW(mode, type, member, IS(type, member, mode_t))
-#define CHOICE(type, member)   ROW(choice, type, member, SIZE_OF(type, member) == sizeof(int))
-#define STRING(type, member)   ROW(string, type, member, IS_TEXT(type, member))
-#define URL(type, member)      ROW(url, type, member, IS_TEXT(type, member))
-#define TEXT(type, member)     ROW(text, type, member, IS_TEXT(type, member))
-#define NAME(type, member)     ROW(name, type, member, IS_TEXT(type, member))
+#define NUMBER(type, member)    ROW(number, type, member, IS(type, member, double))
+#define DURATION(type, member)  ROW(duration, type, member, IS(type, member, uint64_t))
+#define SIZE(type, member)      ROW(size, type, member, IS(type, member, uint64_t))
+#define MODE(type, member)      ROW(mode, type, member, IS(type, member, mode_t))
+#define CHOICE(type, member)    ROW(choice, type, member, SIZE_OF(type, member) == sizeof(int))
+#define STRING(type, member)    ROW(string, type, member, IS_TEXT(type, member))
+#define URL(type, member)       ROW(url, type, member, IS_TEXT(type, member))
+#define TEXT(type, member)      ROW(text, type, member, IS_TEXT(type, member))
+#define NAME(type, member)      ROW(name, type, member, IS_TEXT(type, member))
 #define FILE_PATH(type, member) ROW(file, type, member, IS_TEXT(type, member))
-#define JSON(type, member)     ROW(json, type, member, IS_TEXT(type, member))
-#define STRINGS(type, member)  ROW(strings, type, member, IS(type, member, struct string_list))
-#define INTEGERS(type, member) ROW(integers, type, member, IS(type, member, struct integer_list))
-#define HEADERS(type, member)  ROW(headers, type, member, IS(type, member, struct header_list))
+#define JSON(type, member)      ROW(json, type, member, IS_TEXT(type, member))
+#define STRINGS(type, member)   ROW(strings, type, member, IS(type, member, struct string_list))
+#define INTEGERS(type, member)  ROW(integers, type, member, IS(type, member, struct integer_list))
+#define HEADERS(type, member)   ROW(headers, type, member, IS(type, member, struct header_list))
 #define HEADER_FILES(type, member)                                                                 \
 	ROW(header_files, type, member, IS(type, member, struct header_list))
 
 #define IS(type, member, wanted) _Generic(((type *)NULL)->member, wanted : 1, default : 0)
-#define IS_TEXT(type, member) (IS(type, member, char *) || IS(type, member, const char *))
-#define SIZE_OF(type, member) sizeof(((type *)NULL)->member)
+#define IS_TEXT(type, member)    (IS(type, member, char *) || IS(type, member, const char *))
+#define SIZE_OF(type, member)    sizeof(((type *)NULL)->member)
 #define ROW(kind_name, type, member, fits)                                                         \
 	.kind = &setting_kind_##kind_name, .size = SIZE_OF(type, member),                          \
-	.offset = offsetof(type, member) +                                                         \
-		0 * sizeof(struct {                                                                \
-			_Static_assert(fits, "the member is not of the kind's type");              \
-			char none;                                                                 \
-		})
+	.offset = offsetof(type, member) + 0 * sizeof(struct {                                     \
+		_Static_assert(fits, "the member is not of the kind's type");                      \
+		char none;                                                                         \
+	})
 
 /* A group of the file: of a member that is a struct, or of members of the struct itself. */
 #define GROUP(type, member, table)                                                                 \
@@ -100,8 +99,10 @@ static const struct setting observe_table[] = {
 };
 
 static const struct setting log_table[] = {
-	{"level", CHOICE(struct gateway_settings, log.level), .standard = "info", .choices = log_levels},
-	{"format", CHOICE(struct gateway_settings, log.format), .standard = "auto", .choices = log_formats},
+	{"level", CHOICE(struct gateway_settings, log.level), .standard = "info",
+		.choices = log_levels},
+	{"format", CHOICE(struct gateway_settings, log.format), .standard = "auto",
+		.choices = log_formats},
 	{0},
 };
 
@@ -114,12 +115,14 @@ static const struct setting connecting_table[] = {
 };
 
 const struct setting gateway_settings_table[] = {
-	{"runtime_dir", FILE_PATH(struct gateway_settings, runtime_dir), .standard = RUNSTATEDIR "/wsgated",
+	{"runtime_dir", FILE_PATH(struct gateway_settings, runtime_dir),
+		.standard = RUNSTATEDIR "/wsgated",
 		.flags = SETTING_RESTART | SETTING_ENVIRONMENT},
 	{"control", GROUP_INLINE(control_table)},
 	{"observe", GROUP_INLINE(observe_table)},
 	{"log", GROUP_INLINE(log_table)},
-	{"dns", STRINGS(struct gateway_settings, dns), .check = net_check_server, .flags = SETTING_RESTART},
+	{"dns", STRINGS(struct gateway_settings, dns), .check = net_check_server,
+		.flags = SETTING_RESTART},
 	{"connecting", GROUP_INLINE(connecting_table)},
 	{"drain_timeout", DURATION(struct gateway_settings, drain_timeout), .standard = "5s",
 		RANGE("0", LONGEST)},
@@ -127,11 +130,13 @@ const struct setting gateway_settings_table[] = {
 };
 
 static const struct setting ping_table[] = {
-	{"interval", DURATION(struct connection_settings, endpoint.ping.interval), .standard = "30s",
+	{"interval", DURATION(struct connection_settings, endpoint.ping.interval),
+		.standard = "30s",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
 	{"timeout", DURATION(struct connection_settings, endpoint.ping.timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"payload", TEXT(struct connection_settings, endpoint.ping.payload), .check = ws_check_ping_payload, .flags = SETTING_LIVE},
+	{"payload", TEXT(struct connection_settings, endpoint.ping.payload),
+		.check = ws_check_ping_payload, .flags = SETTING_LIVE},
 	{0},
 };
 
@@ -142,7 +147,8 @@ static const struct setting heartbeat_table[] = {
 		.flags = SETTING_LIVE | SETTING_SECRET},
 	{"binary", BOOL(struct connection_settings, endpoint.heartbeat.binary), .standard = "false",
 		.flags = SETTING_LIVE},
-	{"only_idle", BOOL(struct connection_settings, endpoint.heartbeat.only_idle), .standard = "false",
+	{"only_idle", BOOL(struct connection_settings, endpoint.heartbeat.only_idle),
+		.standard = "false",
 		.flags = SETTING_LIVE},
 	{0},
 };
@@ -160,13 +166,15 @@ static const struct setting max_age_table[] = {
 static const struct setting hold_table[] = {
 	{"bytes", SIZE(struct connection_settings, hold.bytes), .standard = "0", RANGE("0", "1G"),
 		.flags = SETTING_LIVE},
-	{"age", DURATION(struct connection_settings, hold.age), .standard = "30s", RANGE("1ms", LONGEST),
+	{"age", DURATION(struct connection_settings, hold.age),
+		.standard = "30s", RANGE("1ms", LONGEST),
 		.flags = SETTING_LIVE},
 	{0},
 };
 
 static const struct setting send_rate_table[] = {
-	{"messages", NUMBER(struct connection_settings, endpoint.send_rate.messages), .standard = "0",
+	{"messages", NUMBER(struct connection_settings, endpoint.send_rate.messages),
+		.standard = "0",
 		RANGE("0", "1000000"), .flags = SETTING_LIVE},
 	{"burst", INTEGER(struct connection_settings, endpoint.send_rate.burst), .standard = "1",
 		RANGE("1", "1000000"), .flags = SETTING_LIVE},
@@ -189,7 +197,8 @@ static const struct setting compression_table[] = {
 };
 
 static const struct setting proxy_table[] = {
-	{"url", URL(struct connection_settings, proxy.url), .check = proxy_check, .flags = SETTING_SECRET},
+	{"url", URL(struct connection_settings, proxy.url), .check = proxy_check,
+		.flags = SETTING_SECRET},
 	{"username", STRING(struct connection_settings, proxy.username), .flags = SETTING_LOGIN},
 	{"password_file", FILE_PATH(struct connection_settings, proxy.password_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
@@ -203,7 +212,8 @@ static const struct setting tcp_table[] = {
 		RANGE("0", "9h")},
 	{"keepalive_interval", DURATION(struct connection_settings, tcp.keepalive_interval),
 		.standard = "15s", RANGE("1s", "9h")},
-	{"keepalive_count", INTEGER(struct connection_settings, tcp.keepalive_count), .standard = "4",
+	{"keepalive_count", INTEGER(struct connection_settings, tcp.keepalive_count),
+		.standard = "4",
 		RANGE("1", "127")},
 	{"user_timeout", DURATION(struct connection_settings, tcp.user_timeout), .standard = "0",
 		RANGE("0", "24d")},
@@ -213,8 +223,10 @@ static const struct setting tcp_table[] = {
 static const struct setting address_table[] = {
 	{"family", CHOICE(struct connection_settings, tcp.family), .standard = "any",
 		.choices = tcp_families},
-	{"source", STRING(struct connection_settings, tcp.source_address), .check = tcp_check_source},
-	{"interface", STRING(struct connection_settings, tcp.interface), .check = tcp_check_interface},
+	{"source", STRING(struct connection_settings, tcp.source_address),
+		.check = tcp_check_source},
+	{"interface", STRING(struct connection_settings, tcp.interface),
+		.check = tcp_check_interface},
 	{0},
 };
 
@@ -251,7 +263,8 @@ static const struct setting tls_table[] = {
 	{"ciphers", STRING(struct connection_settings, tls.ciphers)},
 	{"pins", STRINGS(struct connection_settings, tls.pins), .check = tls_check_pin},
 	{"resume", BOOL(struct connection_settings, tls.resume), .standard = "true"},
-	{"keylog_file", FILE_PATH(struct connection_settings, tls.keylog_file), .flags = SETTING_WRITTEN},
+	{"keylog_file", FILE_PATH(struct connection_settings, tls.keylog_file),
+		.flags = SETTING_WRITTEN},
 	{"key_passphrase_file", FILE_PATH(struct connection_settings, tls.key_passphrase_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
 	{0},
@@ -278,44 +291,54 @@ static const struct setting warn_table[] = {
 
 const struct setting connection_config_table[] = {
 	{"name", NAME(struct connection_config, name), .flags = SETTING_REQUIRED | SETTING_OWN},
-	{"url", URL(struct connection_config, url), .check = url_check, .flags = SETTING_REQUIRED | SETTING_SECRET},
+	{"url", URL(struct connection_config, url), .check = url_check,
+		.flags = SETTING_REQUIRED | SETTING_SECRET},
 	{0},
 };
 
 const struct setting connection_settings_table[] = {
 	{"when", CHOICE(struct connection_settings, when), .standard = "always", .choices = whens,
 		.flags = SETTING_LIVE},
-	{"linger", DURATION(struct connection_settings, linger), .standard = "30s", RANGE("0", LONGEST),
+	{"linger", DURATION(struct connection_settings, linger),
+		.standard = "30s", RANGE("0", LONGEST),
 		.flags = SETTING_LIVE},
 	{"headers", HEADERS(struct connection_settings, headers), .flags = SETTING_SECRET},
 	{"header_files", HEADER_FILES(struct connection_settings, header_files),
 		.flags = SETTING_SECRET | SETTING_LINE | SETTING_HEADER},
 	{"protocols", STRINGS(struct connection_settings, protocols),
 		.flags = SETTING_LOGIN | SETTING_SECRET},
-	{"on_open", STRINGS(struct connection_settings, on_open), .check = placeholders_check, .flags = SETTING_LIVE | SETTING_SECRET},
+	{"on_open", STRINGS(struct connection_settings, on_open), .check = placeholders_check,
+		.flags = SETTING_LIVE | SETTING_SECRET},
 	{"on_open_file", FILE_PATH(struct connection_settings, on_open_file),
 		.flags = SETTING_LIVE | SETTING_SECRET},
 	{"host", STRING(struct connection_settings, host), .check = ws_handshake_check_host},
 	{"origin", STRING(struct connection_settings, origin)},
-	{"user_agent", STRING(struct connection_settings, user_agent), .standard = "wsgated/" PACKAGE_VERSION},
-	{"username", STRING(struct connection_settings, username), .check = url_check_user, .flags = SETTING_LOGIN},
+	{"user_agent", STRING(struct connection_settings, user_agent),
+		.standard = "wsgated/" PACKAGE_VERSION},
+	{"username", STRING(struct connection_settings, username), .check = url_check_user,
+		.flags = SETTING_LOGIN},
 	{"password_file", FILE_PATH(struct connection_settings, password_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
 	{"bearer_file", FILE_PATH(struct connection_settings, bearer_file),
 		.flags = SETTING_SECRET | SETTING_LINE | SETTING_HEADER},
 	{"max_redirects", INTEGER(struct connection_settings, max_redirects), .standard = "5",
 		RANGE("0", "20"), .flags = SETTING_LIVE},
-	{"redirect_hosts", STRINGS(struct connection_settings, redirect_hosts), .check = redirect_check_host, .flags = SETTING_LIVE},
-	{"connect_timeout", DURATION(struct connection_settings, connect_timeout), .standard = "10s",
+	{"redirect_hosts", STRINGS(struct connection_settings, redirect_hosts),
+		.check = redirect_check_host, .flags = SETTING_LIVE},
+	{"connect_timeout", DURATION(struct connection_settings, connect_timeout),
+		.standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
 	{"tls_timeout", DURATION(struct connection_settings, tls_timeout), .standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"upgrade_timeout", DURATION(struct connection_settings, upgrade_timeout), .standard = "10s",
+	{"upgrade_timeout", DURATION(struct connection_settings, upgrade_timeout),
+		.standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
-	{"close_timeout", DURATION(struct connection_settings, endpoint.close_timeout), .standard = "5s",
+	{"close_timeout", DURATION(struct connection_settings, endpoint.close_timeout),
+		.standard = "5s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},
 	{"ping", GROUP_INLINE(ping_table)},
-	{"idle_timeout", DURATION(struct connection_settings, endpoint.idle_timeout), .standard = "0",
+	{"idle_timeout", DURATION(struct connection_settings, endpoint.idle_timeout),
+		.standard = "0",
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
 	{"max_message", SIZE(struct connection_settings, endpoint.max_message), .standard = "1M",
 		RANGE("1", "1G"), .flags = SETTING_LIVE},
@@ -342,13 +365,16 @@ const struct setting outlet_config_table[] = {
 	{"format", CHOICE(struct outlet_config, outlet.format), .standard = "lines",
 		.choices = outlet_formats},
 	{"ring", SIZE(struct outlet_config, outlet.ring), .standard = "4M", RANGE("4K", "4G")},
-	{"on_lag", CHOICE(struct outlet_config, outlet.on_lag), .standard = "skip", .choices = outlet_on_lags},
-	{"start", CHOICE(struct outlet_config, outlet.start), .standard = "live", .choices = outlet_starts},
+	{"on_lag", CHOICE(struct outlet_config, outlet.on_lag), .standard = "skip",
+		.choices = outlet_on_lags},
+	{"start", CHOICE(struct outlet_config, outlet.start), .standard = "live",
+		.choices = outlet_starts},
 	{"mode", MODE(struct outlet_config, outlet.mode), .standard = "0660"},
 	{"owner", STRING(struct outlet_config, outlet.owner)},
 	{"group", STRING(struct outlet_config, outlet.group)},
 	{"writable", BOOL(struct outlet_config, outlet.writable), .standard = "false"},
-	{"max_subscribers", INTEGER(struct outlet_config, outlet.max_subscribers), .standard = "1024",
+	{"max_subscribers", INTEGER(struct outlet_config, outlet.max_subscribers),
+		.standard = "1024",
 		RANGE("1", "1000000")},
 	{0},
 };

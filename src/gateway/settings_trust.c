@@ -18,7 +18,8 @@ static void trust_check_files(const struct setting *table, const config_setting_
 	for (unsigned i = 0; config_setting_is_group(group) && i < count; i++) {
 		const config_setting_t *value =
 			config_setting_get_elem((config_setting_t *)group, i);
-		const struct setting *setting = settings_table_find(table, config_setting_name(value));
+		const struct setting *setting =
+			settings_table_find(table, config_setting_name(value));
 
 		if (setting && setting->group)
 			trust_check_files(setting->group, value, problems);
@@ -31,7 +32,8 @@ static void trust_check_messages(const config_setting_t *group, struct settings_
 {
 	config_setting_t *messages = config_setting_get_member(group, "on_open");
 	unsigned count = messages && config_setting_is_aggregate(messages)
-		? (unsigned)config_setting_length(messages) : 0;
+		? (unsigned)config_setting_length(messages)
+		: 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		const config_setting_t *message = config_setting_get_elem(messages, i);

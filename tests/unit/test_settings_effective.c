@@ -84,8 +84,7 @@ START_TEST(each_value_says_where_it_stands)
 			"    @include \"more.conf\"\n    max_message = \"3K\"; } );\n"
 			"outlets = ( { name = \"o\"; from = [ \"a\" ];\n  ring = \"8M\"; } );\n");
 	a = settings->connections[0];
-	assert_gateway(settings, "gateway.drain_timeout",
-		"\"1m\"| file wsgated.conf:2");
+	assert_gateway(settings, "gateway.drain_timeout", "\"1m\"| file wsgated.conf:2");
 	assert_gateway(settings, "gateway.log.level", "\"info\"| default");
 	assert_connection(a, "name", "\"a\"| file wsgated.conf:7");
 	assert_connection(a, "idle_timeout", "\"1s\"| file wsgated.conf:8");
@@ -105,10 +104,8 @@ START_TEST(values_are_shown_as_the_file_has_them)
 	static const struct {
 		const char *setting, *name, *shown;
 	} values[] = {
-		{"reconnect = { give_up = ( 401, 4004 ); };", "reconnect.give_up",
-			"[401,4004]"},
-		{"redirect_hosts = [ \"*.a\", \"b\" ];", "redirect_hosts",
-			"[\"*.a\",\"b\"]"},
+		{"reconnect = { give_up = ( 401, 4004 ); };", "reconnect.give_up", "[401,4004]"},
+		{"redirect_hosts = [ \"*.a\", \"b\" ];", "redirect_hosts", "[\"*.a\",\"b\"]"},
 		{"connect_timeout = \"90s\";", "connect_timeout", "\"90s\""},
 		{"idle_timeout = \"0\";", "idle_timeout", "\"0\""},
 		{"max_message = \"1024K\";", "max_message", "\"1M\""},
@@ -180,10 +177,11 @@ END_TEST
  * and yet each knows its lines. */
 START_TEST(connections_written_alike_share_their_origins)
 {
-	struct settings *settings = load("connections = (\n"
-		"  { name = \"a\"; url = \"ws://h/\";\n    max_message = \"2K\"; },\n\n"
-		"  { name = \"b\"; url = \"ws://h/\";\n    max_message = \"2K\"; },\n"
-		"  { name = \"c\"; url = \"ws://h/\"; max_message = \"2K\"; } );\n");
+	struct settings *settings =
+		load("connections = (\n"
+		     "  { name = \"a\"; url = \"ws://h/\";\n    max_message = \"2K\"; },\n\n"
+		     "  { name = \"b\"; url = \"ws://h/\";\n    max_message = \"2K\"; },\n"
+		     "  { name = \"c\"; url = \"ws://h/\"; max_message = \"2K\"; } );\n");
 	struct connection_config **all = settings->connections;
 
 	ck_assert_ptr_eq(all[0]->origins, all[1]->origins);
@@ -214,8 +212,7 @@ START_TEST(an_added_connection_knows_the_defaults_it_was_made_from)
 	assert_connection(trusted, "url", "\"ws://h/\"| control");
 	assert_connection(trusted, "idle_timeout", "\"9s\"| defaults wsgated.conf:1");
 	assert_connection(trusted, "heartbeat.every", "\"1s\"| defaults wsgated.conf:2");
-	assert_connection(untrusted, "idle_timeout",
-		"\"9s\"| defaults wsgated.conf:1");
+	assert_connection(untrusted, "idle_timeout", "\"9s\"| defaults wsgated.conf:1");
 	assert_connection(untrusted, "heartbeat.every", "\"0\"| default");
 	connection_config_free(trusted);
 	connection_config_free(untrusted);
@@ -242,8 +239,7 @@ START_TEST(what_needs_a_restart_is_shown_as_it_runs)
 	settings = settings_prepare("wsgated.conf", running, &problems);
 	gateway_settings_free(running);
 	ck_assert_ptr_nonnull(settings);
-	assert_gateway(settings, "gateway.dns",
-		"[\"127.0.0.1:53\"]| running wsgated.conf:3");
+	assert_gateway(settings, "gateway.dns", "[\"127.0.0.1:53\"]| running wsgated.conf:3");
 	assert_gateway(settings, "gateway.log.level", "\"debug\"| file wsgated.conf:2");
 	settings_free(settings);
 	settings_problems_release(&problems);
@@ -257,8 +253,7 @@ START_TEST(the_environment_is_named)
 	setenv("RUNTIME_DIRECTORY", "/run/wsgated-x", 1);
 	settings = load("");
 	unsetenv("RUNTIME_DIRECTORY");
-	assert_gateway(settings, "gateway.runtime_dir",
-		"\"/run/wsgated-x\"| environment");
+	assert_gateway(settings, "gateway.runtime_dir", "\"/run/wsgated-x\"| environment");
 	settings_free(settings);
 }
 END_TEST

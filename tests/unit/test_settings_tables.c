@@ -20,7 +20,10 @@ struct other_member {
 	size_t offset, size;
 };
 
-#define OTHER(type, member) {offsetof(type, member), sizeof(((type *)NULL)->member)}
+#define OTHER(type, member)                                                                        \
+	{                                                                                          \
+		offsetof(type, member), sizeof(((type *)NULL)->member)                             \
+	}
 
 static void cover(uint8_t *covered, const struct setting *table, size_t offset)
 {
@@ -72,21 +75,16 @@ START_TEST(each_member_has_a_row)
 		OTHER(struct gateway_settings, observe.gid),
 		OTHER(struct gateway_settings, observe.place));
 	ASSERT_COVERS(connection_config_table, struct connection_config,
-		OTHER(struct connection_config, settings),
-		OTHER(struct connection_config, origins),
-		OTHER(struct connection_config, line),
-		OTHER(struct connection_config, untrusted));
+		OTHER(struct connection_config, settings), OTHER(struct connection_config, origins),
+		OTHER(struct connection_config, line), OTHER(struct connection_config, untrusted));
 	ASSERT_COVERS(connection_settings_table, struct connection_settings,
 		OTHER(struct connection_settings, users),
 		OTHER(struct connection_settings, tls.key_passphrase));
 	ASSERT_COVERS(outlet_config_table, struct outlet_config,
-		OTHER(struct outlet_config, outlet.uid),
-		OTHER(struct outlet_config, outlet.gid),
+		OTHER(struct outlet_config, outlet.uid), OTHER(struct outlet_config, outlet.gid),
 		OTHER(struct outlet_config, outlet.untrusted),
-		OTHER(struct outlet_config, implicit),
-		OTHER(struct outlet_config, place),
-		OTHER(struct outlet_config, origins),
-		OTHER(struct outlet_config, line));
+		OTHER(struct outlet_config, implicit), OTHER(struct outlet_config, place),
+		OTHER(struct outlet_config, origins), OTHER(struct outlet_config, line));
 }
 END_TEST
 
