@@ -4,6 +4,7 @@ libbase_a_SOURCES = \
 	src/base/buffer.c src/base/buffer.h \
 	src/base/choice.h \
 	src/base/clock.c src/base/clock.h \
+	src/base/container.h \
 	src/base/counter.c src/base/counter.h \
 	src/base/error.c src/base/error.h \
 	src/base/event_type.c src/base/event_type.h \

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "outlet/subscriber.h"
+#include "outlet/readers.h"
 
 enum { CURSORS_FEWEST = 4 };
 
@@ -16,7 +16,7 @@ void cursors_release(struct cursors *cursors)
 static void cursors_put(struct cursors *cursors, size_t place, struct cursors_entry entry)
 {
 	cursors->entries[place] = entry;
-	entry.subscriber->place = place;
+	entry.reader->place = place;
 }
 
 /* Puts the entry at that place, or above it. */
@@ -50,7 +50,7 @@ static void cursors_sink(struct cursors *cursors, size_t place, struct cursors_e
 	cursors_put(cursors, place, entry);
 }
 
-void cursors_add(struct cursors *cursors, struct subscriber *subscriber)
+void cursors_add(struct cursors *cursors, struct reader *reader)
 {
 	if (cursors->count == cursors->capacity) {
 		cursors->capacity = cursors->capacity ? 2 * cursors->capacity : CURSORS_FEWEST;
@@ -58,13 +58,13 @@ void cursors_add(struct cursors *cursors, struct subscriber *subscriber)
 			cursors->capacity * sizeof(*cursors->entries));
 	}
 	cursors_rise(cursors, cursors->count++,
-		(struct cursors_entry){subscriber->cursor, subscriber});
+		(struct cursors_entry){reader->cursor, reader});
 }
 
 /* The last one takes its place. */
-void cursors_remove(struct cursors *cursors, const struct subscriber *subscriber)
+void cursors_remove(struct cursors *cursors, const struct reader *reader)
 {
-	size_t place = subscriber->place;
+	size_t place = reader->place;
 	struct cursors_entry last = cursors->entries[--cursors->count];
 
 	if (place == cursors->count)
@@ -75,10 +75,10 @@ void cursors_remove(struct cursors *cursors, const struct subscriber *subscriber
 		cursors_sink(cursors, place, last);
 }
 
-void cursors_update(struct cursors *cursors, const struct subscriber *subscriber)
+void cursors_update(struct cursors *cursors, const struct reader *reader)
 {
-	struct cursors_entry entry = cursors->entries[subscriber->place];
+	struct cursors_entry entry = cursors->entries[reader->place];
 
-	entry.cursor = subscriber->cursor;
-	cursors_sink(cursors, subscriber->place, entry);
+	entry.cursor = reader->cursor;
+	cursors_sink(cursors, reader->place, entry);
 }

@@ -1,46 +1,36 @@
+#include "outlet/input_turns.h"
+
+#include <event2/event_struct.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "outlet/outlet_private.h"
 
 /* How long input is taken between two polls, of all subscribers of all outlets together. */
 #define INPUT_TURNS_TIME (2 * CLOCK_NS_PER_MS)
 
 struct input_turns {
 	struct event event; /* active, or due, while somebody waits */
-	struct subscriber_list waiting;
+	TAILQ_HEAD(, input_turn) waiting;
 	unsigned number; /* of the turn */
 };
 
-void input_await_turn(struct subscriber *subscriber)
+void input_turns_await(struct input_turns *turns, struct input_turn *turn)
 {
-	struct input_turns *turns = subscriber->outlet->input_turns;
-
-	if (subscriber->awaits_turn)
+	if (turn->waits)
 		return;
-	subscriber->awaits_turn = true;
-	subscriber->turn = turns->number;
-	TAILQ_INSERT_TAIL(&turns->waiting, subscriber, turn_link);
+	turn->waits = true;
+	turn->since = turns->number;
+	TAILQ_INSERT_TAIL(&turns->waiting, turn, entry);
 	event_active(&turns->event, EV_TIMEOUT, 0);
 }
 
-void input_forget_turn(struct subscriber *subscriber)
+void input_turns_forget(struct input_turns *turns, struct input_turn *turn)
 {
-	if (!subscriber->awaits_turn)
+	if (!turn->waits)
 		return;
-	subscriber->awaits_turn = false;
-	TAILQ_REMOVE(&subscriber->outlet->input_turns->waiting, subscriber, turn_link);
-}
-
-static void input_take_turn(struct subscriber *subscriber)
-{
-	if (subscriber->ended)
-		return;
-	if (subscriber->paused || subscriber->unfinished)
-		input_resume(subscriber);
-	else if (subscriber->reading)
-		input_read(subscriber);
+	turn->waits = false;
+	TAILQ_REMOVE(&turns->waiting, turn, entry);
 }
 
 /* Those that have more, or come meanwhile, have their next turn after a poll, and behind what that
@@ -50,14 +40,14 @@ static void input_turns_on_event(evutil_socket_t fd, short what, void *context)
 	static const struct timeval next = {0};
 	struct input_turns *turns = context;
 	uint64_t end = clock_monotonic() + INPUT_TURNS_TIME;
-	struct subscriber *subscriber;
+	struct input_turn *turn;
 
 	(void)fd, (void)what;
 	turns->number++;
-	while ((subscriber = TAILQ_FIRST(&turns->waiting)) && subscriber->turn != turns->number &&
+	while ((turn = TAILQ_FIRST(&turns->waiting)) && turn->since != turns->number &&
 		clock_monotonic() < end) {
-		input_forget_turn(subscriber);
-		input_take_turn(subscriber);
+		input_turns_forget(turns, turn);
+		turn->take(turn);
 	}
 	if (!TAILQ_EMPTY(&turns->waiting))
 		event_add(&turns->event, &next);

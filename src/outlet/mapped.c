@@ -1,153 +1,112 @@
-#include <string.h>
-#include <sys/socket.h>
-
-#include "base/clock.h"
-#include "outlet/outlet_private.h"
+#include "outlet/mapped.h"
 
 /*
- * Subscribers that map the ring and read it in place. The daemon does not know where they are, as it
- * could not rely on anything they say. It publishes records, wakes them, and sends through the socket
- * what is not in the ring.
+ * The daemon does not know where these subscribers are, as it could not rely on anything they say. It
+ * publishes records, wakes them, and sends through the socket what is not in the ring.
  */
 
-bool mapped_allow(struct outlet *outlet, struct error *error)
+bool mapped_allow(struct subscribers *subscribers, struct error *error)
 {
-	if (outlet->settings.on_lag == OUTLET_WAIT)
+	struct outlet_core *core = subscribers->core;
+
+	if (core->settings.on_lag == OUTLET_WAIT)
 		error_set(error, ERROR_SETTINGS,
 			"this outlet waits for its subscribers (on_lag), and cannot see where one "
 			"is that reads the ring");
-	else if (!outlet_open_ring(outlet))
+	else if (!outlet_core_open_ring(core))
 		error_set(error, ERROR_SYSTEM, "there is no memory for the ring");
-	else if (ring_share(&outlet->ring, error))
+	else if (ring_share(&core->ring, error))
 		return true;
 	return error_prefix(error, "mode ring is not available: ");
 }
 
-ssize_t mapped_hand_over(struct subscriber *subscriber, struct msghdr *message)
+static void mapped_wake(struct subscribers *subscribers)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	ssize_t sent;
+	struct ring *ring = &subscribers->core->ring;
 
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &subscriber->outlet->ring.reader_fd, sizeof(int));
-	message->msg_control = &control;
-	message->msg_controllen = sizeof(control);
-	sent = sendmsg(subscriber->fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	message->msg_control = NULL;
-	message->msg_controllen = 0;
-	if (sent > 0)
-		subscriber->hands_over = false;
-	return sent;
+	subscribers->woken = ring->head;
+	ring_wake(ring);
 }
 
-static void mapped_wake(struct outlet *outlet)
+void mapped_catch_up(struct subscribers *subscribers)
 {
-	outlet->woken = outlet->ring.head;
-	ring_wake(&outlet->ring);
-}
+	const struct ring *ring = &subscribers->core->ring;
 
-void mapped_catch_up(struct outlet *outlet)
-{
-	if (outlet->sleepers && outlet->ring.head - outlet->woken >= outlet->ring.size / 2)
-		mapped_wake(outlet);
+	if (subscribers->sleepers && ring->head - subscribers->woken >= ring->size / 2)
+		mapped_wake(subscribers);
 }
 
 static void mapped_answer_subscriber(struct subscriber *subscriber)
 {
-	subscriber->outlet->format->arrived(&subscriber->aside, subscriber->awaited);
+	subscriber->all->core->format->arrived(&subscriber->aside, subscriber->awaited);
 	subscriber_move(subscriber, SUBSCRIBER_MAPPED);
 	subscriber_send(subscriber);
 }
 
-/* As long as there is time. One that has not been told of the last arrival yet is not told of another:
+/* While there is time. One that has not been told of the last arrival yet is not told of another:
  * that would pile up. */
-static void mapped_answer(struct outlet *outlet)
+static void mapped_answer(struct subscribers *subscribers)
 {
-	struct subscriber *next, *s = TAILQ_FIRST(&outlet->subscribers[SUBSCRIBER_AWAITING]);
+	struct subscriber *next, *s = TAILQ_FIRST(&subscribers->lists[SUBSCRIBER_AWAITING]);
 	uint64_t end = s ? clock_monotonic() + OUTLET_TURN_TIME : 0;
 
 	for (; s; s = next) {
 		next = TAILQ_NEXT(s, link);
-		if (s->awaited >= outlet->ring.next || s->aside.length)
+		if (s->awaited >= subscribers->core->ring.next || s->aside.length)
 			continue;
 		mapped_answer_subscriber(s);
 		if (clock_monotonic() >= end) {
-			outlet_schedule_flush(outlet);
+			flush_schedule(&subscribers->core->flush);
 			return;
 		}
 	}
 }
 
-void mapped_flush(struct outlet *outlet)
+void mapped_flush(struct subscribers *subscribers)
 {
-	ring_publish(&outlet->ring);
-	mapped_answer(outlet);
-	if (outlet->sleepers && outlet->woken != outlet->ring.head)
-		mapped_wake(outlet);
+	struct ring *ring = &subscribers->core->ring;
+
+	ring_publish(ring);
+	mapped_answer(subscribers);
+	if (subscribers->sleepers && subscribers->woken != ring->head)
+		mapped_wake(subscribers);
 }
 
-void mapped_await(struct subscriber *subscriber, uint64_t seq)
+void mapped_tell_name(struct subscribers *subscribers, uint64_t seq, unsigned source)
 {
-	subscriber->awaited = seq;
-	subscriber_move(subscriber, SUBSCRIBER_AWAITING);
-	outlet_schedule_flush(subscriber->outlet);
-}
-
-/* Calls `visit` for each; it may have the subscriber leave. */
-static void mapped_each(struct outlet *outlet, void (*visit)(struct subscriber *, const void *),
-	const void *context)
-{
-	struct subscriber *next;
+	const struct outlet_core *core = subscribers->core;
 
 	for (int state = SUBSCRIBER_MAPPED; state <= SUBSCRIBER_AWAITING; state++) {
-		struct subscriber *s = TAILQ_FIRST(&outlet->subscribers[state]);
+		struct subscriber *next, *s = TAILQ_FIRST(&subscribers->lists[state]);
 
 		for (; s; s = next) {
 			next = TAILQ_NEXT(s, link);
-			visit(s, context);
+			if (source < s->named)
+				continue; /* by the greeting */
+			core->format->name(&s->aside, seq, source, &core->sources.items[source]);
+			subscriber_send(s);
 		}
 	}
 }
 
-static void mapped_tell_subscriber(struct subscriber *subscriber, const void *context)
+void mapped_refuse(struct subscribers *subscribers)
 {
-	const struct outlet *outlet = subscriber->outlet;
-	const struct format_record *record = context;
-	unsigned source = record->message->source;
-
-	if (source < subscriber->named)
-		return; /* by the greeting */
-	outlet->format->name(&subscriber->aside, record->seq, source,
-		&outlet->sources.items[source]);
-	subscriber_send(subscriber);
-}
-
-void mapped_tell_name(struct outlet *outlet, const struct format_record *record)
-{
-	mapped_each(outlet, mapped_tell_subscriber, record);
-}
-
-static void mapped_refuse_subscriber(struct subscriber *subscriber, const void *context)
-{
-	subscriber_fail(subscriber, context, "on_lag has become wait");
-}
-
-void mapped_refuse(struct outlet *outlet)
-{
-	if (outlet->settings.on_lag == OUTLET_WAIT)
-		mapped_each(outlet, mapped_refuse_subscriber, "the outlet now waits for its "
-			"subscribers (on_lag), and cannot see where one is that reads the ring");
-}
-
-void mapped_left(struct outlet *outlet)
-{
-	if (!outlet->ended_mapped)
+	if (subscribers->core->settings.on_lag != OUTLET_WAIT)
 		return;
-	outlet->ended_mapped = false;
-	mapped_wake(outlet);
+	for (int state = SUBSCRIBER_MAPPED; state <= SUBSCRIBER_AWAITING; state++) {
+		struct subscriber *s;
+
+		while ((s = TAILQ_FIRST(&subscribers->lists[state])))
+			subscriber_fail(s, "the outlet now waits for its subscribers (on_lag), and "
+					   "cannot see where one is that reads the ring",
+				"on_lag has become wait");
+	}
+}
+
+void mapped_left(struct subscribers *subscribers)
+{
+	if (!subscribers->ended_mapped)
+		return;
+	subscribers->ended_mapped = false;
+	mapped_wake(subscribers);
 }

@@ -13,6 +13,7 @@
 #include "base/event_type.h"
 #include "base/log.h"
 #include "outlet/formats.h"
+#include "outlet/input_turns.h"
 #include "outlet/message.h"
 #include "outlet/outlet_stats.h"
 
@@ -89,15 +90,6 @@ struct outlet_callbacks {
 	void (*event)(struct outlet *outlet, enum event_type type,
 		const struct event_members *members, void *context);
 };
-
-/*
- * Turns in which what subscribers send is taken, of all outlets that share them: however many there
- * are, they take no more than two milliseconds between two polls. The outlets must be gone before
- * they are freed.
- */
-struct input_turns;
-struct input_turns *input_turns_new(struct event_base *base);
-void input_turns_free(struct input_turns *turns);
 
 /*
  * Creates the socket and listens. A stale socket of a dead instance is replaced; that of a living

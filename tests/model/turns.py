@@ -1,4 +1,4 @@
-"""The turns of connections that share outlets, step by step as src/outlet/room.c, the session and the
+"""The turns of connections that share outlets, step by step as src/outlet/outlet_room.c, the session and the
 connection have them.
 
 A `wait` outlet has room when its subscribers have read. One that skips has room when they have been offered

@@ -11,6 +11,7 @@ unit_outlet_SOURCES = \
 	tests/unit/test_mapped.c \
 	tests/unit/test_outlet.c \
 	tests/unit/test_packets.c \
+	tests/unit/test_readers.c \
 	tests/unit/test_ring.c \
 	tests/unit/test_ring_adopt.c \
 	tests/unit/test_ring_hostile.c \

@@ -4,7 +4,10 @@
 #include <check.h>
 
 #include "outlet/frames.h"
-#include "outlet/outlet_private.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/listener.h"
+#include "outlet/outlet.h"
 
 /* An outlet in a directory and an event loop of its own, and what it has told its owner. */
 struct harness {
@@ -22,7 +25,9 @@ struct harness {
 	struct outlet_waiter waiter;     /* of whoever publishes */
 	unsigned rooms;                  /* times that it was told of room */
 	struct buffer attended;          /* how many subscribers there were each time, "1 0 " */
-	bool refuse; /* input */
+	int accepted;   /* the outlet's side of the newest client's socket */
+	bool refuse;    /* input, */
+	unsigned refusals; /* and how often it was */
 	uint64_t slow; /* ns that each message of a subscriber takes */
 	bool one_by_one; /* input: the loop ends with the callback that has brought some */
 };
@@ -56,11 +61,17 @@ void harness_turn(struct harness *harness);
 /* A non-blocking client that the outlet has accepted. */
 int harness_connect(struct harness *harness);
 
-/* The outlet's side of the newest client. */
-struct subscriber *harness_newest(struct harness *harness);
+/* The same of a `frames` outlet, which has greeted it; the answer has not been read yet. */
+int harness_join(struct harness *harness, enum frames_start start, enum frames_mode mode,
+	uint64_t seq);
 
-/* Has its socket hold as little as the kernel allows. */
-void harness_narrow(struct subscriber *subscriber);
+/* The newest client as the outlet reports it. */
+struct outlet_subscriber_info harness_info(const struct harness *harness);
+
+struct outlet_counts harness_counts(const struct harness *harness);
+
+/* Has the outlet's side of the newest client's socket hold as little as the kernel allows. */
+void harness_narrow(const struct harness *harness);
 
 void harness_publish(struct harness *harness, unsigned source, enum outlet_message_type type,
 	const void *data, size_t length);

@@ -6,6 +6,7 @@
 Suite *ring_suite(void);
 Suite *ring_adopt_suite(void);
 Suite *ring_hostile_suite(void);
+Suite *readers_suite(void);
 Suite *room_suite(void);
 Suite *formats_suite(void);
 Suite *deliver_suite(void);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "outlet/outlet_private.h"
 #include "outlet_harness.h"
 #include "outlet_suites.h"
 
@@ -196,17 +197,16 @@ START_TEST(test_late_reader)
 
 	harness_open(&harness);
 	close(harness_connect(&harness)); /* so that there is something to keep */
-	harness.outlet->encodes = true;
 	for (int i = 0; i < 100; i++)
 		harness_publish(&harness, 0, OUTLET_TEXT, text, sizeof(text));
-	ck_assert_ptr_null(harness.outlet->ring.front);
+	ck_assert_ptr_null(harness.outlet->core.ring.front);
 	snprintf(answer, sizeof(answer),
 		"\"next\":101,\"missing\":0,\"ahead\":false,\"ring\":{\"size\":65536,\"position\":%"
 		"llu}",
-		(unsigned long long)harness.outlet->ring.head);
+		(unsigned long long)harness.outlet->core.ring.head);
 	mapping = join(FRAMES_MODE_RING, FRAMES_START_LIVE, answer);
-	ck_assert_uint_eq(mapping.ring->head, harness.outlet->ring.head);
-	ck_assert_uint_eq(mapping.ring->tail, harness.outlet->ring.tail);
+	ck_assert_uint_eq(mapping.ring->head, harness.outlet->core.ring.head);
+	ck_assert_uint_eq(mapping.ring->tail, harness.outlet->core.ring.tail);
 	ck_assert_uint_gt(mapping.ring->restart, mapping.ring->tail);
 	leave(&mapping);
 }
@@ -323,7 +323,7 @@ START_TEST(test_await)
 	harness_drain(&harness, mapping.socket, &stream);
 	harness_expect_record(&stream, FRAMES_ARRIVED, 4, FRAMES_NO_CONNECTION, "");
 	ck_assert_uint_eq(stream.length, 0);
-	ck_assert_uint_eq(harness.outlet->stats.input_errors, 0);
+	ck_assert_uint_eq(harness_counts(&harness).input_errors, 0);
 	buffer_release(&stream);
 	leave(&mapping);
 }
@@ -333,17 +333,15 @@ END_TEST
 START_TEST(test_await_flood)
 {
 	struct mapping mapping;
-	struct subscriber *subscriber;
 
 	harness_open(&harness);
 	mapping = join(FRAMES_MODE_RING_QUIET, FRAMES_START_DEFAULT, NEW);
-	subscriber = harness_newest(&harness);
-	harness_narrow(subscriber);
+	harness_narrow(&harness);
 	harness_publish_text(&harness, 0, "one");
 	for (int i = 0; i < 20000; i++) {
 		send_record(mapping.socket, FRAMES_AWAIT, 1, "");
 		harness_turn(&harness);
-		ck_assert_uint_le(subscriber->aside.length, 64);
+		ck_assert_uint_le(harness_info(&harness).behind, 64);
 	}
 	leave(&mapping);
 }

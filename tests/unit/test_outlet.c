@@ -8,6 +8,7 @@ int main(void)
 	SRunner *runner = srunner_create(ring_suite());
 	int failed;
 
+	srunner_add_suite(runner, readers_suite());
 	srunner_add_suite(runner, formats_suite());
 	srunner_add_suite(runner, deliver_suite());
 	srunner_add_suite(runner, room_suite());

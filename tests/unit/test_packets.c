@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/packet.h"
+#include "outlet/outlet_private.h"
 #include "outlet_harness.h"
 #include "outlet_suites.h"
 
@@ -113,7 +114,7 @@ START_TEST(test_a_message_is_a_packet)
 	ck_assert_int_eq(receive(fd, data, sizeof(data)), 2);
 	ck_assert_mem_eq(data, "\0\xff", 2);
 	ck_assert_int_eq(receive(fd, data, sizeof(data)), -1);
-	ck_assert_uint_eq(harness_newest(&harness)->sent, 3 + 12 + 2);
+	ck_assert_uint_eq(harness_info(&harness).sent, 3 + 12 + 2);
 	harness_drain_outlet(&harness);
 	harness_until(&harness, outlet_drained(harness.outlet));
 	harness_turn(&harness);
@@ -141,7 +142,7 @@ START_TEST(test_order_and_whole_batches)
 			} while (read[i] < published);
 		}
 	}
-	ck_assert_uint_eq(harness.outlet->stats.lost, 0);
+	ck_assert_uint_eq(harness_counts(&harness).lost, 0);
 	close(fds[0]);
 	close(fds[1]);
 }
@@ -163,13 +164,14 @@ START_TEST(test_empty_messages_only)
 			ck_assert_int_eq(receive(fd, data, sizeof(data)), 0);
 	}
 	ck_assert_int_eq(receive(fd, data, sizeof(data)), -1);
-	ck_assert_uint_eq(harness.outlet->stats.lost, 0);
+	ck_assert_uint_eq(harness_counts(&harness).lost, 0);
 	close(fd);
 }
 END_TEST
 
 START_TEST(test_oldest)
 {
+	struct outlet_stats stats;
 	unsigned first;
 	int fd;
 
@@ -179,7 +181,8 @@ START_TEST(test_oldest)
 	for (unsigned i = 0; i < 1000; i++)
 		publish_numbered(i);
 	harness_turn(&harness);
-	first = (unsigned)harness.outlet->ring.first - 1;
+	outlet_stats(harness.outlet, &stats);
+	first = (unsigned)stats.oldest - 1;
 	ck_assert_uint_gt(first, 0);
 	ck_assert_uint_lt(first, 1000);
 	fd = connect_subscriber();
@@ -201,7 +204,7 @@ START_TEST(test_skip)
 	harness.settings.ring = 8192;
 	harness_open(&harness);
 	fd = connect_subscriber();
-	harness_narrow(harness_newest(&harness));
+	harness_narrow(&harness);
 	for (unsigned i = 0; i < MESSAGES; i++) {
 		publish_numbered(i);
 		if (i % 50 == 0)
@@ -217,11 +220,11 @@ START_TEST(test_skip)
 			next = find_received(data, length, next, MESSAGES);
 			count++;
 		}
-	} while (count + harness_newest(&harness)->lost < MESSAGES);
+	} while (count + harness_info(&harness).lost < MESSAGES);
 	ck_assert_uint_gt(count, 20);
-	ck_assert_uint_eq(count + harness_newest(&harness)->lost, MESSAGES);
+	ck_assert_uint_eq(count + harness_info(&harness).lost, MESSAGES);
 	ck_assert(received_is(data, (ssize_t)numbered_length(MESSAGES - 1), MESSAGES - 1));
-	ck_assert_uint_gt(harness_newest(&harness)->lags, 0);
+	ck_assert_uint_gt(harness_info(&harness).lags, 0);
 	ck_assert(harness_contains(&harness.events, "lag {\"subscriber\":1,"));
 	close(fd);
 }
@@ -238,8 +241,8 @@ START_TEST(test_close)
 	harness.settings.ring = 8192;
 	harness_open(&harness);
 	fd = connect_subscriber();
-	harness_narrow(harness_newest(&harness));
-	for (unsigned i = 0; harness.outlet->subscriber_count; i++) {
+	harness_narrow(&harness);
+	for (unsigned i = 0; outlet_subscribers(harness.outlet); i++) {
 		ck_assert_uint_lt(i, 100000);
 		publish_numbered(i);
 		harness_turn(&harness);
@@ -254,6 +257,15 @@ START_TEST(test_close)
 }
 END_TEST
 
+/* The outlet's side of the newest client. */
+static struct subscriber *newest(void)
+{
+	struct subscriber_list *reading =
+		&harness.outlet->subscribers.lists[SUBSCRIBER_READING];
+
+	return TAILQ_LAST(reading, subscriber_list);
+}
+
 /* Its socket may take more before the loss has been reported, which is what closes it. */
 START_TEST(test_close_sends_nothing_after_the_loss)
 {
@@ -266,11 +278,11 @@ START_TEST(test_close_sends_nothing_after_the_loss)
 	harness.settings.ring = 8192;
 	harness_open(&harness);
 	fd = connect_subscriber();
-	subscriber = harness_newest(&harness);
-	harness_narrow(subscriber);
-	while (subscriber->state != SUBSCRIBER_FINISHING) {
+	subscriber = newest();
+	harness_narrow(&harness);
+	while (!subscriber->reader.dropped) {
 		publish_numbered(number++);
-		if (subscriber->state != SUBSCRIBER_FINISHING)
+		if (!subscriber->reader.dropped)
 			harness_turn(&harness);
 	}
 	next = expect_in_order(fd, 0);
@@ -296,19 +308,19 @@ START_TEST(test_so_many_at_a_time)
 	harness_open(&harness);
 	for (int i = 0; i < 2; i++) {
 		fds[i] = connect_subscriber();
-		subscribers[i] = harness_newest(&harness);
+		subscribers[i] = newest();
 		setsockopt(subscribers[i]->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	}
 	for (int i = 0; i < ALL; i++)
 		harness_publish(&harness, 0, OUTLET_BINARY, &i, 1);
 	for (int i = 0; i < 2; i++) {
 		subscriber_send(subscribers[i]);
-		ck_assert_int_eq(subscribers[i]->state, SUBSCRIBER_READY);
+		ck_assert_int_eq(subscribers[i]->reader.state, READER_READY);
 		ck_assert_uint_eq(subscribers[i]->sent, SO_MANY);
 	}
 	subscriber_send(subscribers[1]);
-	ck_assert_ptr_eq(TAILQ_FIRST(&harness.outlet->subscribers[SUBSCRIBER_READY]),
-		subscribers[0]);
+	ck_assert_ptr_eq(readers_next(&harness.outlet->subscribers.readers),
+		&subscribers[0]->reader);
 	harness_until(&harness, subscribers[0]->sent + subscribers[1]->sent == 2 * ALL);
 	for (int i = 0; i < 2; i++)
 		close(fds[i]);
@@ -325,7 +337,7 @@ START_TEST(test_wait_is_lossless)
 	harness.settings.ring = 8192;
 	harness_open(&harness);
 	fd = connect_subscriber();
-	harness_narrow(harness_newest(&harness));
+	harness_narrow(&harness);
 	while (read < 20000) {
 		struct outlet_message message = {.type = OUTLET_BINARY, .data = data};
 
@@ -341,7 +353,7 @@ START_TEST(test_wait_is_lossless)
 		read = expect_in_order(fd, read);
 	}
 	ck_assert_uint_gt(harness.rooms, 0);
-	ck_assert_uint_eq(harness.outlet->stats.lost, 0);
+	ck_assert_uint_eq(harness_counts(&harness).lost, 0);
 	close(fd);
 }
 END_TEST
@@ -356,7 +368,7 @@ START_TEST(test_large_message)
 	harness.settings.ring = 1 << 20;
 	harness_open(&harness);
 	fd = connect_subscriber();
-	harness_narrow(harness_newest(&harness));
+	harness_narrow(&harness);
 	memset(large, 'x', length);
 	harness_publish_text(&harness, 0, "before");
 	harness_publish(&harness, 0, OUTLET_BINARY, large, length);
@@ -366,7 +378,7 @@ START_TEST(test_large_message)
 	ck_assert_int_eq(receive(fd, data, length), (ssize_t)length);
 	ck_assert_mem_eq(data, large, length);
 	ck_assert_int_eq(receive(fd, data, length), 5);
-	ck_assert_uint_eq(harness.outlet->stats.lost, 0);
+	ck_assert_uint_eq(harness_counts(&harness).lost, 0);
 	free(large);
 	free(data);
 	close(fd);
@@ -391,9 +403,9 @@ START_TEST(test_too_large_a_message_is_the_only_one_lost)
 	harness_turn(&harness);
 	ck_assert_int_eq(receive(fd, data, sizeof(data)), 6);
 	ck_assert_int_eq(receive(fd, data, sizeof(data)), 5);
-	ck_assert_uint_eq(harness_newest(&harness)->lost, 1);
-	ck_assert_uint_eq(harness_newest(&harness)->lags, 0);
-	ck_assert_uint_eq(harness.outlet->stats.lost, 1);
+	ck_assert_uint_eq(harness_info(&harness).lost, 1);
+	ck_assert_uint_eq(harness_info(&harness).lags, 0);
+	ck_assert_uint_eq(harness_counts(&harness).lost, 1);
 	snprintf(event, sizeof(event), "oversize {\"subscriber\":1,\"pid\":%ld,", (long)getpid());
 	ck_assert(harness_contains(&harness.events, event));
 	ck_assert(harness_contains(&harness.events, ",\"messages\":1,\"length\":50331648}\n"));
@@ -417,10 +429,10 @@ START_TEST(test_input)
 	send_packet(fd, "two\nlines");
 	send_packet(fd, "");
 	send_packet(fd, "\xff\xfe");
-	harness_until(&harness, harness.outlet->stats.inputs == 3);
+	harness_until(&harness, harness_counts(&harness).inputs == 3);
 	harness_expect(&harness.inputs, "-1 text two\nlines\n-1 text \n-1 binary \xff\xfe\n");
 	close(fd);
-	harness_until(&harness, harness.outlet->subscriber_count == 0);
+	harness_until(&harness, outlet_subscribers(harness.outlet) == 0);
 }
 END_TEST
 
@@ -439,18 +451,18 @@ START_TEST(test_input_before_the_end)
 		shutdown(fd, SHUT_WR);
 	else
 		close(fd);
-	harness_until(&harness, harness.outlet->stats.inputs == 50);
+	harness_until(&harness, harness_counts(&harness).inputs == 50);
 	if (_i) {
 		harness_turn(&harness);
-		ck_assert_uint_eq(harness.outlet->subscriber_count, 1);
+		ck_assert_uint_eq(outlet_subscribers(harness.outlet), 1);
 		harness_publish_text(&harness, 0, "still");
 		harness_turn(&harness);
 		ck_assert_int_eq(receive(fd, data, sizeof(data)), 5);
 		close(fd);
 	}
-	harness_until(&harness, harness.outlet->subscriber_count == 0);
-	ck_assert_uint_eq(harness.outlet->stats.inputs, 50);
-	ck_assert_uint_eq(harness.outlet->stats.input_errors, 0);
+	harness_until(&harness, outlet_subscribers(harness.outlet) == 0);
+	ck_assert_uint_eq(harness_counts(&harness).inputs, 50);
+	ck_assert_uint_eq(harness_counts(&harness).input_errors, 0);
 }
 END_TEST
 
@@ -464,15 +476,15 @@ START_TEST(test_refused_input_comes_again)
 	harness.refuse = true;
 	send_packet(fd, "");
 	send_packet(fd, "second");
-	harness_until(&harness, harness_newest(&harness)->paused);
+	harness_until(&harness, harness.refusals == 1);
 	harness_turn(&harness);
 	outlet_resume_input(harness.outlet);
 	harness_turn(&harness);
-	ck_assert(harness_newest(&harness)->paused);
+	ck_assert_uint_eq(harness.refusals, 2);
 	ck_assert_uint_eq(harness.inputs.length, 0);
 	harness.refuse = false;
 	outlet_resume_input(harness.outlet);
-	harness_until(&harness, harness.outlet->stats.inputs == 2);
+	harness_until(&harness, harness_counts(&harness).inputs == 2);
 	harness_expect(&harness.inputs, "-1 text \n-1 text second\n");
 	close(fd);
 }
@@ -494,10 +506,10 @@ START_TEST(test_longest_input)
 	memset(packet, 'x', FORMAT_INPUT_MAX + 1);
 	send_packet(fd, packet);
 	packet[FORMAT_INPUT_MAX] = '\0';
-	harness_until(&harness, harness.outlet->stats.input_errors == 1);
+	harness_until(&harness, harness_counts(&harness).input_errors == 1);
 	ck_assert(harness_contains(&harness.events, "\"a packet is longer than 1 MiB\""));
 	send_packet(fd, packet);
-	harness_until(&harness, harness.outlet->stats.inputs == 1);
+	harness_until(&harness, harness_counts(&harness).inputs == 1);
 	ck_assert_uint_eq(harness.inputs.length, FORMAT_INPUT_MAX + 9);
 	free(packet);
 	close(fd);
@@ -525,7 +537,7 @@ START_TEST(test_descriptors_are_not_taken)
 	memcpy(CMSG_DATA(&control.header), &pipes[1], sizeof(int));
 	ck_assert_int_eq(sendmsg(fd, &message, 0), 1);
 	close(pipes[1]);
-	harness_until(&harness, harness.outlet->stats.inputs == 1);
+	harness_until(&harness, harness_counts(&harness).inputs == 1);
 	ck_assert_int_eq(read(pipes[0], &byte, 1), 0); /* nobody has the other end any more */
 	close(pipes[0]);
 	close(fd);

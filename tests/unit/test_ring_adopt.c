@@ -11,6 +11,7 @@
 
 #include "client/ring.h"
 #include "outlet/ring_ledger.h"
+#include "outlet/outlet_private.h"
 #include "outlet_harness.h"
 #include "outlet_suites.h"
 
@@ -258,12 +259,12 @@ START_TEST(test_names)
 	harness_open(&harness);
 	outlet_add_source(harness.outlet, "early", &harness);
 	outlet_remove_source(harness.outlet, 0);
-	ck_assert(outlet_open_ring(harness.outlet));
+	ck_assert(outlet_core_open_ring(&harness.outlet->core));
 	for (int i = 0; i < 1000; i++)
 		outlet_remove_source(
 			harness.outlet, outlet_add_source(harness.outlet, "passing", &harness));
 	outlet_add_source(harness.outlet, "late", &harness);
-	ck_assert_msg(adopt(&heir, &harness.outlet->ring, &error), "%s", error.text);
+	ck_assert_msg(adopt(&heir, &harness.outlet->core.ring, &error), "%s", error.text);
 	ck_assert(ring_each_name(&heir, note_name, &names, &error));
 	ck_assert(harness_contains(&names, "0 -\n1 trades\n2 early\n3 passing\n3 -\n4 passing\n"));
 	ck_assert(harness_contains(&names, "1002 passing\n1002 -\n1003 late\n"));

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "outlet/outlet_private.h"
 #include "outlet_harness.h"
 #include "outlet_suites.h"
 
@@ -196,14 +197,14 @@ START_TEST(test_scribbling)
 	harness_open(&harness);
 	reading = harness_connect(&harness);
 	stalled = harness_connect(&harness);
-	harness_narrow(harness_newest(&harness));
+	harness_narrow(&harness);
 	harness_send_hello(reading, FRAMES_START_DEFAULT, FRAMES_MODE_BYTES, 0);
 	harness_send_hello(stalled, FRAMES_START_DEFAULT, FRAMES_MODE_BYTES, 0);
 	harness_drain(&harness, reading, &stream);
 	buffer_clear(&stream);
-	ck_assert(outlet_open_ring(harness.outlet));
-	ck_assert(ring_share(&harness.outlet->ring, &error));
-	memory = map_for_writing(&harness.outlet->ring);
+	ck_assert(outlet_core_open_ring(&harness.outlet->core));
+	ck_assert(ring_share(&harness.outlet->core.ring, &error));
+	memory = map_for_writing(&harness.outlet->core.ring);
 	for (unsigned round = 0; round < 500; round++) {
 		size_t length = (size_t)rand() % sizeof(text);
 
@@ -214,7 +215,7 @@ START_TEST(test_scribbling)
 		ck_assert_uint_eq(stream.length, sent);
 	}
 	ck_assert(harness_contains(&harness.events, "lag"));
-	ck_assert_uint_eq(harness.outlet->ring.head, sent);
+	ck_assert_uint_eq(harness.outlet->core.ring.head, sent);
 	buffer_clear(&stream);
 	harness_publish_text(&harness, 0, "left alone");
 	harness_drain(&harness, reading, &stream);

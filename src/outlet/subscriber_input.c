@@ -2,12 +2,14 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/packet.h"
-#include "outlet/outlet_private.h"
+#include "outlet/subscriber.h"
 
-/* Messages from subscribers. */
+/* Messages from a subscriber. */
 
 enum {
+	INPUT_LAST_READS = 4096, /* of one that is gone */
 	INPUT_READ = 16 << 10,
 	INPUT_PACKETS = 16, /* taken in one go, so that a flood holds up nobody else, */
 	INPUT_MESSAGES = 256, /* or so many of a stream */
@@ -16,58 +18,51 @@ enum {
 /* How long messages are taken at a time: one may go to thousands of connections. */
 #define INPUT_TIME (CLOCK_NS_PER_MS / 4)
 
-/* What became of the front of the input. */
+/* Result of taking the front of the input. */
 enum input_outcome {
 	INPUT_TAKEN,   /* done with it, for better or worse */
 	INPUT_PARTIAL, /* the rest is still to come */
-	INPUT_REFUSED, /* the owner is to be asked again */
-	INPUT_BROKEN,  /* it cannot be told where the next message begins */
+	INPUT_REFUSED, /* the owner wants to be asked again */
+	INPUT_BROKEN,  /* no telling where the next message begins */
 };
-
-void input_error(struct subscriber *subscriber, const char *text)
-{
-	struct event_members members = subscriber_members(subscriber);
-
-	subscriber->outlet->stats.input_errors++;
-	subscriber->input_errors++;
-	if (subscriber->input_errors & (subscriber->input_errors - 1))
-		return;
-	event_add_text(&members, "error", text);
-	event_add_number(&members, "errors", subscriber->input_errors);
-	subscriber_report(subscriber, EVENT_TYPE_INPUT_ERROR, &members);
-}
 
 static enum input_outcome input_wrong(struct subscriber *subscriber, const char *text)
 {
-	input_error(subscriber, text);
+	subscriber_report_fault(subscriber, text);
 	return INPUT_TAKEN;
 }
 
 static enum input_outcome input_offer(struct subscriber *subscriber,
 	const struct format_input *input)
 {
-	struct outlet *outlet = subscriber->outlet;
-	const struct outlet_callbacks *callbacks = outlet->callbacks;
+	struct subscribers *subscribers = subscriber->all;
 
-	if (!outlet->settings.writable)
+	if (!subscribers->core->settings.writable)
 		return input_wrong(subscriber, "the outlet is not writable");
-	if (!callbacks->input(outlet, input->source, input->binary, input->message,
-		    input->message_length, callbacks->context))
+	if (!subscribers->callbacks->input(subscribers, input->source, input->binary,
+		    input->message, input->message_length))
 		return INPUT_REFUSED;
 	subscriber->inputs++;
-	outlet->stats.inputs++;
+	subscribers->core->counts.inputs++;
 	return INPUT_TAKEN;
+}
+
+static void input_await(struct subscriber *subscriber, uint64_t seq)
+{
+	subscriber->awaited = seq;
+	subscriber_move(subscriber, SUBSCRIBER_AWAITING);
+	flush_schedule(&subscriber->all->core->flush);
 }
 
 /* Takes the message at the front, and offers it to the owner. */
 static enum input_outcome input_take_next(struct subscriber *subscriber,
 	struct format_input *input)
 {
-	switch (subscriber->outlet->format->take(input)) {
+	switch (subscriber->all->core->format->take(input)) {
 	case FORMAT_MESSAGE:
 		return input_offer(subscriber, input);
 	case FORMAT_AWAIT:
-		mapped_await(subscriber, input->awaited);
+		input_await(subscriber, input->awaited);
 		return INPUT_TAKEN;
 	case FORMAT_PARTIAL:
 		return INPUT_PARTIAL;
@@ -76,7 +71,7 @@ static enum input_outcome input_take_next(struct subscriber *subscriber,
 	case FORMAT_BROKEN:
 		break;
 	}
-	input_error(subscriber, input->fault);
+	subscriber_report_fault(subscriber, input->fault);
 	subscriber_fail(subscriber, input->fault, "input error");
 	return INPUT_BROKEN;
 }
@@ -87,7 +82,7 @@ static struct format_input input_begin(const struct subscriber *subscriber)
 		.data = buffer_data(&subscriber->input),
 		.length = subscriber->input.length,
 		.searched = subscriber->searched,
-		.sources = &subscriber->outlet->sources,
+		.sources = &subscriber->all->core->sources,
 		.maps = subscriber->maps,
 	};
 }
@@ -144,7 +139,7 @@ static void input_end(struct subscriber *subscriber)
 {
 	subscriber->ended = true;
 	if (subscriber->input.length)
-		input_error(subscriber, "the input ends in the middle of a message");
+		subscriber_report_fault(subscriber, "the input ends in the middle of a message");
 	buffer_release(&subscriber->input);
 	subscriber_update_reading(subscriber);
 }
@@ -195,20 +190,21 @@ static bool input_read_packets(struct subscriber *subscriber)
 			input_receive_packet(subscriber, length);
 		} else {
 			recv(subscriber->fd, NULL, 0, MSG_DONTWAIT);
-			input_error(subscriber, "a packet is longer than 1 MiB");
+			subscriber_report_fault(subscriber, "a packet is longer than 1 MiB");
 		}
 	}
 	return !subscriber->paused;
 }
 
-bool input_read(struct subscriber *subscriber)
+/* Reads once, or goes on with what has been read before. False: there is no more to read now. */
+static bool input_read(struct subscriber *subscriber)
 {
 	struct buffer *input = &subscriber->input;
 	ssize_t got;
 
 	if (subscriber->ended || subscriber->paused)
 		return false;
-	if (subscriber->outlet->format->socket_type == SOCK_SEQPACKET)
+	if (subscriber->all->core->format->socket_type == SOCK_SEQPACKET)
 		return input_read_packets(subscriber);
 	if (subscriber->unfinished) {
 		input_take(subscriber);
@@ -229,13 +225,40 @@ bool input_read(struct subscriber *subscriber)
 	return true;
 }
 
-void input_resume(struct subscriber *subscriber)
+/* Goes on with what has been read, when the owner takes input again, or in a later turn. */
+static void input_resume(struct subscriber *subscriber)
 {
 	if (!subscriber->paused && !subscriber->unfinished)
 		return;
 	subscriber->paused = false;
-	if (subscriber->outlet->format->socket_type == SOCK_SEQPACKET)
+	if (subscriber->all->core->format->socket_type == SOCK_SEQPACKET)
 		input_take_packet(subscriber);
 	else
 		input_take(subscriber);
+}
+
+void subscriber_take_turn(struct input_turn *turn)
+{
+	struct subscriber *subscriber = container_of(turn, struct subscriber, turn);
+
+	if (subscriber->ended)
+		return;
+	if (subscriber->paused || subscriber->unfinished)
+		input_resume(subscriber);
+	else if (subscriber->reading)
+		input_read(subscriber);
+}
+
+/* A process that sends a message and exits may be found gone before the message has been read. */
+bool subscriber_read_last(struct subscriber *subscriber)
+{
+	if (!subscriber->all->core->settings.writable || !subscriber->joined)
+		return true;
+	if (subscriber->paused)
+		input_resume(subscriber);
+	if (input_read(subscriber) && ++subscriber->last_reads < INPUT_LAST_READS)
+		return false;
+	if (subscriber->paused || subscriber->unfinished)
+		subscriber_report_fault(subscriber, "left before its input could be taken");
+	return true;
 }

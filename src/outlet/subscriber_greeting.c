@@ -2,20 +2,21 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "outlet/outlet_private.h"
+#include "outlet/mapped.h"
+#include "outlet/subscriber.h"
 
 /* The conversation with a subscriber before its first record, if its format has one. */
 
 static void greeting_fail(struct subscriber *subscriber, const char *text)
 {
-	input_error(subscriber, text);
+	subscriber_report_fault(subscriber, text);
 	subscriber_fail(subscriber, text, "bad hello");
 }
 
 /* The number of the first record that the subscriber gets. */
-static uint64_t greeting_next(const struct outlet *outlet, const struct format_greeting *greeting)
+static uint64_t greeting_next(const struct outlet_core *core, const struct format_greeting *greeting)
 {
-	const struct ring *ring = &outlet->ring;
+	const struct ring *ring = &core->ring;
 	uint64_t after = greeting->after;
 
 	switch (greeting->start) {
@@ -26,7 +27,7 @@ static uint64_t greeting_next(const struct outlet *outlet, const struct format_g
 	case FORMAT_START_OLDEST:
 		return ring->first;
 	case FORMAT_START_DEFAULT:
-		return outlet->settings.start == OUTLET_OLDEST ? ring->first : ring->next;
+		return core->settings.start == OUTLET_OLDEST ? ring->first : ring->next;
 	case FORMAT_START_LIVE:
 		break;
 	}
@@ -36,14 +37,14 @@ static uint64_t greeting_next(const struct outlet *outlet, const struct format_g
 static void greeting_welcome(struct subscriber *subscriber, const struct format_greeting *greeting,
 	uint64_t next)
 {
-	struct outlet *outlet = subscriber->outlet;
-	const struct ring *ring = &outlet->ring;
+	struct outlet_core *core = subscriber->all->core;
+	const struct ring *ring = &core->ring;
 	bool resumes = greeting->start == FORMAT_START_AFTER;
 	bool ahead = resumes && greeting->after >= ring->next;
 	const struct format_welcome welcome = {
-		.outlet = outlet->settings.name,
-		.begun = outlet->ring.begun,
-		.sources = &outlet->sources,
+		.outlet = core->settings.name,
+		.begun = core->ring.begun,
+		.sources = &core->sources,
 		.next = next,
 		.missing = resumes && !ahead ? next - greeting->after - 1 : 0,
 		.ahead = ahead,
@@ -51,20 +52,38 @@ static void greeting_welcome(struct subscriber *subscriber, const struct format_
 		.position = ring_start(ring, next),
 	};
 
-	subscriber->named = outlet->sources.count;
-	if (outlet->format->welcome)
-		outlet->format->welcome(&subscriber->aside, &welcome);
+	subscriber->named = core->sources.count;
+	if (core->format->welcome)
+		core->format->welcome(&subscriber->aside, &welcome);
+}
+
+static void greeting_attach(struct subscriber *subscriber, uint64_t cursor)
+{
+	struct subscribers *subscribers = subscriber->all;
+	struct event_members members = subscriber_members(subscriber);
+
+	subscriber->joined = true;
+	if (subscriber->sleeps)
+		subscribers->sleepers++;
+	subscriber_move(subscriber, subscriber->maps ? SUBSCRIBER_MAPPED : SUBSCRIBER_READING);
+	if (!subscriber->maps)
+		readers_attach(&subscribers->readers, &subscriber->reader, cursor);
+	subscriber_begin_reading(subscriber);
+	flush_schedule(&subscribers->core->flush);
+	subscriber_report(subscriber, EVENT_TYPE_SUBSCRIBED, &members);
+	if (cursor < subscribers->core->ring.head || subscriber->aside.length)
+		subscriber_send(subscriber);
 }
 
 /* An outlet that does not share its ring is no error: the subscriber may not know, and do without. */
 static void greeting_complete(struct subscriber *subscriber,
 	const struct format_greeting *greeting)
 {
-	struct outlet *outlet = subscriber->outlet;
-	uint64_t next = greeting_next(outlet, greeting);
+	struct outlet_core *core = subscriber->all->core;
+	uint64_t next = greeting_next(core, greeting);
 	struct error error;
 
-	if (greeting->maps && !mapped_allow(outlet, &error)) {
+	if (greeting->maps && !mapped_allow(subscriber->all, &error)) {
 		subscriber_fail(subscriber, error.text, "no ring");
 		return;
 	}
@@ -72,9 +91,9 @@ static void greeting_complete(struct subscriber *subscriber,
 	subscriber->sleeps = greeting->sleeps;
 	subscriber->hands_over = greeting->maps;
 	if (greeting->maps)
-		ring_publish(&outlet->ring);
+		ring_publish(&core->ring);
 	greeting_welcome(subscriber, greeting, next);
-	subscriber_attach(subscriber, ring_start(&outlet->ring, next));
+	greeting_attach(subscriber, ring_start(&core->ring, next));
 }
 
 /* The input event is the timer as well. */
@@ -91,7 +110,7 @@ static void greeting_await(struct subscriber *subscriber)
 
 static void greeting_go_on(struct subscriber *subscriber)
 {
-	const struct outlet_format *format = subscriber->outlet->format;
+	const struct outlet_format *format = subscriber->all->core->format;
 	struct buffer *input = &subscriber->input;
 	struct format_greeting greeting = {
 		.data = buffer_data(input),
@@ -111,17 +130,22 @@ static void greeting_go_on(struct subscriber *subscriber)
 		greeting_await(subscriber);
 }
 
-void greeting_begin(struct subscriber *subscriber)
+void subscriber_greet(struct subscriber *subscriber)
 {
-	subscriber->greeting_end = clock_monotonic() + subscriber->outlet->greeting_timeout;
-	greeting_go_on(subscriber);
+	const struct format_greeting none = {0};
+
+	subscriber->greeting_end = clock_monotonic() + subscriber->all->core->greeting_timeout;
+	if (subscriber->all->core->format->greet)
+		greeting_go_on(subscriber);
+	else
+		greeting_complete(subscriber, &none);
 }
 
 /* What follows the greeting is input like any other. */
-void greeting_read(struct subscriber *subscriber)
+void subscriber_read_greeting(struct subscriber *subscriber)
 {
 	struct buffer *input = &subscriber->input;
-	size_t limit = subscriber->outlet->format->greeting_max - input->length;
+	size_t limit = subscriber->all->core->format->greeting_max - input->length;
 	ssize_t got = recv(subscriber->fd, buffer_reserve(input, limit), limit, MSG_DONTWAIT);
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -134,7 +158,7 @@ void greeting_read(struct subscriber *subscriber)
 	greeting_go_on(subscriber);
 }
 
-void greeting_time_out(struct subscriber *subscriber)
+void subscriber_time_out_greeting(struct subscriber *subscriber)
 {
 	greeting_fail(subscriber, "no hello arrived in time");
 }

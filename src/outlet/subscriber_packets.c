@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "outlet/outlet_private.h"
+#include "outlet/subscriber.h"
 
 /*
  * Sending to a subscriber on a SOCK_SEQPACKET socket: a record is a packet, which is sent whole or
@@ -38,9 +38,9 @@ static unsigned packets_gather(const struct ring *ring, uint64_t seq, struct mms
 
 static void packets_consume(struct subscriber *subscriber, uint64_t seq, size_t length)
 {
-	subscriber->cursor = ring_start(&subscriber->outlet->ring, seq);
+	subscriber->reader.cursor = ring_start(subscriber->all->readers.ring, seq);
 	subscriber->sent += length;
-	subscriber->outlet->stats.sent += length;
+	subscriber->all->core->counts.sent += length;
 }
 
 /*
@@ -78,23 +78,31 @@ static bool packets_recover(struct subscriber *subscriber, int failure, uint64_t
 		return false;
 	if (packets_too_large(subscriber->fd, failure, length)) {
 		packets_consume(subscriber, ++*seq, 0);
-		subscriber_refuse(subscriber, length);
+		readers_refuse(&subscriber->all->readers, &subscriber->reader, length);
 	}
 	return true;
 }
 
-enum subscriber_outcome packets_send(struct subscriber *subscriber)
+/* A gap goes without notice. */
+static void packets_return(struct subscriber *subscriber)
 {
-	const struct ring *ring = &subscriber->outlet->ring;
+	readers_return(&subscriber->all->readers, &subscriber->reader);
+	subscriber->reader.gap_from = 0;
+}
+
+enum subscriber_outcome subscriber_send_packets(struct subscriber *subscriber)
+{
+	const struct ring *ring = subscriber->all->readers.ring;
+	const struct reader *reader = &subscriber->reader;
 	struct mmsghdr packets[PACKETS_BATCH];
 	struct iovec parts[PACKETS_BATCH];
 	uint64_t seq, end;
 
-	if (subscriber->state == SUBSCRIBER_LAPPED)
-		subscriber_return(subscriber);
-	if (subscriber->cursor == ring->head || subscriber->state == SUBSCRIBER_FINISHING)
+	if (reader->state == READER_LAPPED)
+		packets_return(subscriber);
+	if (reader->state == READER_OUT || reader->cursor == ring->head)
 		return SUBSCRIBER_SENT;
-	seq = ring_seq_from(ring, subscriber->cursor);
+	seq = ring_seq_from(ring, reader->cursor);
 	end = seq + PACKETS_MAX < ring->next ? seq + PACKETS_MAX : ring->next;
 	while (seq < end) {
 		unsigned count = packets_gather(ring, seq, packets, parts);
