@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/text.h"
 
 static const struct url_scheme proxy_scheme_items[] = {
 	{"http", false, 80},
@@ -21,12 +20,14 @@ static const struct url_schemes proxy_schemes = {
 static bool proxy_parse_url(struct proxy *proxy, const char *text, struct error *error)
 {
 	const struct url_scheme *scheme;
+	char shown[URL_SHOWN_SIZE];
 
 	if (!url_parse_schemes(&proxy->url, text, &proxy_schemes, &scheme, error))
 		return false;
 	if (strcmp(proxy->url.resource, "/") != 0) {
-		error_set(error, ERROR_WEBSOCKET, "URL '%.*s': it has a path",
-			text_cut(proxy->url.shown, 256), proxy->url.shown);
+		/* As it was written: of "socks5:/USER:PASSWORD@HOST" the path has the password. */
+		url_show(text, shown);
+		error_set(error, ERROR_WEBSOCKET, "URL '%s': it has a path", shown);
 		proxy_release(proxy);
 		return false;
 	}

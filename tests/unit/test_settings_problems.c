@@ -299,6 +299,7 @@ static const struct {
 	{"proxy = { url = \"https://u:s3cr3t@p:1\"; };",
 		"proxy.url: URL 'https://***@p:1': the scheme must be http, socks5 or socks5h"},
 	{"proxy = { url = \"http://p:1/x\"; };", "proxy.url: URL 'http://p:1/x': it has a path"},
+	{"proxy = { url = \"socks5:/u:s3cr3t@p\"; };", "proxy.url: URL 'http://***@p': it has a path"},
 	{"proxy = { url = \"socks5://:1\"; };", "proxy.url: URL 'socks5://:1': it has no host"},
 	{"proxy = { url = \"p:0\"; };",
 		"proxy.url: URL 'http://p:0': the port must be 1 to 65535"},
