@@ -163,12 +163,12 @@ static enum http_head_state tunnel_http_parse_final(struct tunnel *tunnel, struc
 	enum http_head_state state = tunnel_http_parse(tunnel, error);
 
 	while (state == HTTP_HEAD_DONE && tunnel->response.status < 200) {
+		http_head_release(&tunnel->response);
 		if (++tunnel->interim > HTTP_INTERIM_MAX) {
 			error_set(error, ERROR_SOCKET_CONNECT,
 				"it sent more than %d interim responses", HTTP_INTERIM_MAX);
 			return HTTP_HEAD_INVALID;
 		}
-		http_head_release(&tunnel->response);
 		state = tunnel_http_parse(tunnel, error);
 	}
 	return state;

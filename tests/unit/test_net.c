@@ -31,6 +31,18 @@ void fixture_close(struct fixture *fixture)
 	url_release(&fixture->url);
 }
 
+void assert_error_text(const char *actual, const char *expected)
+{
+	size_t quotes = 0;
+
+	for (const char *c = expected; *c; c++)
+		quotes += *c == '"';
+	if (quotes % 2)
+		ck_assert_msg(strncmp(actual, expected, strlen(expected)) == 0, "%s", actual);
+	else
+		ck_assert_str_eq(actual, expected);
+}
+
 void fixture_stop(struct fixture *fixture)
 {
 	fixture_close(fixture);

@@ -80,6 +80,10 @@ void fixture_run(struct fixture *fixture, unsigned ms);
 
 void fixture_close(struct fixture *fixture);
 
+/* The texts are equal. If `expected` ends within a quote, the rest is not compared: how much is
+ * quoted depends on the pieces in which the peer's bytes arrive. */
+void assert_error_text(const char *actual, const char *expected);
+
 /* Whether loopback has ::1, which many a container does not; says so if not. */
 bool has_ipv6(void);
 

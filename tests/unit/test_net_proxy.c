@@ -66,6 +66,9 @@ static const struct bad_proxy bad_proxies[] = {
 	{"", "URL 'http://': it has no host"},
 	{"h:0", "URL 'http://h:0': the port must be 1 to 65535"},
 	{"http://u:pw@h:1/x", "URL 'http://***@h:1/x': it has a path"},
+	{"http:u:pw@h:x", "URL 'http://***@h:x': it is not a well-formed URL"},
+	{"socks5:/u:pw@h", "URL 'http://***@h': it has a path"},
+	{"h/pw?pw", "URL 'http://h/pw?…': it has a path"},
 };
 
 START_TEST(bad_proxy)
@@ -350,9 +353,7 @@ static void run_tunnel(const struct tunnel_case *expected, size_t step)
 		ck_assert_int_eq(status, expected->error ? TUNNEL_FAILED : TUNNEL_OPEN);
 	}
 	if (expected->error) {
-		/* What it quotes depends on the pieces. */
-		ck_assert_msg(strncmp(talk.error.text, expected->error, strlen(expected->error)) ==
-				0, "%s", talk.error.text);
+		assert_error_text(talk.error.text, expected->error);
 		ck_assert_str_eq(talk.error.name, ERROR_SOCKET_CONNECT);
 	} else {
 		ck_assert_uint_eq(total, expected->received.length);
@@ -380,7 +381,7 @@ START_TEST(endless)
 		"HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 403 No\r\n\r\n<p>", "HTTP/1.1 100 Go\r\n\r\n"};
 	static const char *const errors[] = {
 		"its response has a head longer than 8192 bytes",
-		"it refused the tunnel to t:443: 403 No: xxxxxxxx",
+		"it refused the tunnel to t:443: 403 No: ",
 		"it sent more than 8 interim responses",
 	};
 	enum tunnel_status status;
@@ -395,8 +396,12 @@ START_TEST(endless)
 					   &talk.error)
 				 : tunnel_receive(&talk.tunnel, "x", 1, &used, &talk.error);
 	ck_assert_int_eq(status, TUNNEL_FAILED);
-	ck_assert_int_eq(strncmp(talk.error.text, errors[_i], strlen(errors[_i])), 0);
-	ck_assert_uint_lt(strlen(talk.error.text), 300);
+	if (_i == 1) { /* as much of the body as the text takes */
+		ck_assert_mem_eq(talk.error.text, errors[1], strlen(errors[1]));
+		ck_assert_uint_eq(strlen(talk.error.text), strlen(errors[1]) + 199);
+	} else {
+		ck_assert_str_eq(talk.error.text, errors[_i]);
+	}
 	conversation_stop(&talk);
 }
 END_TEST
