@@ -54,19 +54,21 @@ static bool connection_opens_now(const struct connection *connection, bool gave_
 	return false;
 }
 
-/* Continues with the new settings: a session may now be of age earlier, later, or never. */
+/* Continues with the new settings: a session may now be of age earlier, later, or never; a wait
+ * begins anew. */
 static void connection_carry_on(struct connection *connection)
 {
 	struct dialer *dialer = &connection->dialer;
 	const struct connection_failure before = {.retry_after = dialer->report.retry_after};
+	bool waited = dialer_state(dialer) == DIALER_WAITING;
 
+	dialer_stop(dialer);
 	if (connection->session && session_is_open(connection->session)) {
 		if (connection->goal == GOAL_RENEW)
 			connection->goal = GOAL_OPEN;
-		dialer_stop(dialer);
 		connection_await_age(connection);
 	}
-	connection_decide(connection, dialer_state(dialer) == DIALER_WAITING ? &before : NULL);
+	connection_decide(connection, waited ? &before : NULL);
 }
 
 void connection_change(struct connection *connection, struct connection_config *config,

@@ -180,14 +180,16 @@ void connection_decide(struct connection *connection, const struct connection_fa
 {
 	enum connection_step step;
 
+	connection_note_state(connection);
 	while ((step = connection_next_step(connection, failure)) != STEP_NONE) {
 		connection_take_step(connection, step, failure);
+		connection_note_state(connection);
 		failure = NULL; /* which the step has answered */
 	}
-	connection_note_state(connection);
 }
 
-/* A session that closes, and a call that goes on to its answer, are no other states. */
+/* Looks after each step, so that a call or a wait that begins anew has a `since` of its own. A
+ * session that closes is still open, and a call that awaits its response still connects. */
 void connection_note_state(struct connection *connection)
 {
 	enum connection_state state = connection_state(connection);

@@ -184,6 +184,31 @@ def test_a_connect_outlives_a_reload(start_daemon, server, bad_server, path):
     daemon.wait_state("feed", "open")
 
 
+def test_a_call_or_a_wait_that_begins_anew_has_its_own_since(start_daemon, server, bad_server):
+    settings = {"connections": [{
+        "name": "feed", "url": bad_server.url("/silent"), "when": "manual",
+        "reconnect": {"min": "60s", "max": "60s"},
+    }]}
+    daemon = start_daemon(settings)
+    client = daemon.rpc()
+    client.start("connect", name="feed")
+    called = daemon.wait_state("feed", "upgrading")["since"]
+    client.start("connect", name="feed")
+    wait_until(lambda: daemon.status("feed")["stats"]["attempts"] == 2)
+    assert daemon.status("feed")["since"] > called
+
+    server.refuse = (503, {}, b"")
+    settings["connections"][0].update(url=server.url(), when="always")
+    daemon.configure(settings)
+    daemon.call("reload")
+    waited = daemon.wait_state("feed", "waiting")["since"]
+    settings["connections"][0]["idle_timeout"] = "50s"
+    daemon.configure(settings)
+    daemon.call("reload")
+    status = daemon.status("feed")
+    assert status["state"] == "waiting" and status["since"] > waited
+
+
 def test_connect_to_a_server_that_is_down(start_daemon, server):
     server.refuse_connections()
     daemon = start_daemon({
