@@ -182,9 +182,9 @@ bool listener_may_keep(const struct listener *listener, int fd)
 		now - listeners->refused_logged < LISTENER_LOG_SECONDS * CLOCK_NS_PER_SECOND)
 		return false;
 	log_write(listeners->log, LOG_WARNING, listener->about,
-		"subscribers refused: %llu; no more than %u descriptors are theirs, the others are "
-		"kept for connections and control (LimitNOFILE=, ulimit -n)",
-		(unsigned long long)listeners->refused, ceiling);
+		"refused at %s: %llu; descriptors from %u up are reserved for connections and "
+		"control (LimitNOFILE=, ulimit -n)",
+		listener->file.path, (unsigned long long)listeners->refused, ceiling);
 	listeners->refused_logged = now;
 	listeners->refused = 0;
 	return false;
