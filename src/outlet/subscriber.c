@@ -70,8 +70,9 @@ void subscriber_leave(struct subscriber *subscriber, const char *parting)
 	input_turns_forget(subscribers->core->input_turns, &subscriber->turn);
 	event_del(&subscriber->input_event);
 	event_del(&subscriber->output_event);
-	if (!subscriber->joined)
-		subscriber->ended = true; /* what has been read is a piece of a greeting */
+	/* What there may be to read is a piece of a greeting, or comes too late. */
+	if (!subscriber->joined || subscriber->reader.dropped)
+		subscriber->ended = true;
 	subscriber->parting = parting;
 	readers_detach(&subscribers->readers, &subscriber->reader);
 	subscriber_move(subscriber, SUBSCRIBER_GONE);

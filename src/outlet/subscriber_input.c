@@ -241,7 +241,7 @@ void subscriber_take_turn(struct input_turn *turn)
 {
 	struct subscriber *subscriber = container_of(turn, struct subscriber, turn);
 
-	if (subscriber->ended)
+	if (subscriber->ended || subscriber->reader.dropped)
 		return;
 	if (subscriber->paused || subscriber->unfinished)
 		input_resume(subscriber);

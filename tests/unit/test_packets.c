@@ -466,6 +466,37 @@ START_TEST(test_input_before_the_end)
 }
 END_TEST
 
+/* One that has been dropped may still send before it is closed, or end by itself. */
+START_TEST(test_no_input_after_the_loss)
+{
+	struct subscriber *subscriber;
+	int fd;
+
+	harness.settings.on_lag = OUTLET_CLOSE;
+	harness.settings.ring = 8192;
+	harness.settings.writable = true;
+	harness_open(&harness);
+	fd = connect_subscriber();
+	subscriber = newest();
+	harness_narrow(&harness);
+	for (unsigned number = 0; !subscriber->reader.dropped; number++) {
+		publish_numbered(number);
+		if (!subscriber->reader.dropped)
+			harness_turn(&harness);
+	}
+	send_packet(fd, "late");
+	if (_i == 1)
+		shutdown(fd, SHUT_RDWR);
+	if (_i == 2)
+		input_turns_await(harness.turns, &subscriber->turn); /* its turn comes first */
+	harness_until(&harness, outlet_subscribers(harness.outlet) == 0);
+	harness_turn(&harness);
+	ck_assert(harness_contains(&harness.events, "\"closed\":true}"));
+	ck_assert_uint_eq(harness_counts(&harness).inputs, 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_refused_input_comes_again)
 {
 	int fd;
@@ -580,6 +611,7 @@ Suite *packets_suite(void)
 	tcase_add_test(tests, test_too_large_a_message_is_the_only_one_lost);
 	tcase_add_test(tests, test_input);
 	tcase_add_loop_test(tests, test_input_before_the_end, 0, 2);
+	tcase_add_loop_test(tests, test_no_input_after_the_loss, 0, 3);
 	tcase_add_test(tests, test_refused_input_comes_again);
 	tcase_add_test(tests, test_longest_input);
 	tcase_add_test(tests, test_descriptors_are_not_taken);
