@@ -24,7 +24,7 @@ static enum connection_step plan_close(const struct connection_facts *facts)
 	return STEP_CLOSE;
 }
 
-/* A wait goes on, but not past another failure, or other settings. */
+/* A wait goes on, but not past another failure. */
 static enum connection_step plan_wait(const struct connection_facts *facts)
 {
 	if (!facts->failed)

@@ -50,7 +50,8 @@ enum connection_step {
 	STEP_FINISH,   /* tell the owner that it is gone */
 };
 
-/* A step that is not STEP_NONE changes goal or phase; after a few of them there is none. */
+/* Any other step than STEP_NONE changes goal or phase, or has dealt with the failure: after a few of
+ * them there is none. */
 enum connection_step connection_plan(enum connection_goal goal, enum connection_phase phase,
 	const struct connection_facts *facts);
 
