@@ -27,7 +27,7 @@ void cursors_remove(struct cursors *cursors, const struct reader *reader);
 /* Its cursor has moved. */
 void cursors_update(struct cursors *cursors, const struct reader *reader);
 
-/* NULL: there is none. */
+/* NULL if the heap is empty. */
 static inline struct reader *cursors_first(const struct cursors *cursors)
 {
 	return cursors->count ? cursors->entries[0].reader : NULL;

@@ -5,13 +5,13 @@
 #include <stdbool.h>
 
 /*
- * A call that runs once all that is ready in this turn of the event loop has been handled, however
- * often it was asked for.
+ * A call that runs once after everything that is ready in this turn of the event loop has been
+ * handled, however often it was scheduled.
  */
 struct flush {
 	struct event_base *base;
 	void (*run)(struct flush *flush);
-	struct event *event; /* NULL until the first: most outlets of many never have one */
+	struct event *event; /* NULL until first scheduled, which most outlets never are */
 	bool scheduled;
 };
 

@@ -11,9 +11,9 @@
 #include "outlet/sources.h"
 
 /*
- * A format of outlets: how a message stands in the ring, and so reaches subscribers; how a
- * subscriber is greeted; what it may send. A format turns bytes into bytes, without sockets and
- * without state of its own. Each is a file, format_NAME.c, and a line in format.c.
+ * A format of outlets: the layout of messages in the ring, and so on the socket; the greeting of
+ * subscribers; their input. A format turns bytes into bytes, without sockets and without state of
+ * its own. Each is a file, format_NAME.c, and a line in format.c.
  */
 
 enum {
@@ -38,7 +38,7 @@ struct format_clock {
 };
 
 enum format_start {
-	FORMAT_START_DEFAULT, /* as the outlet is set */
+	FORMAT_START_DEFAULT, /* the outlet's setting */
 	FORMAT_START_LIVE,    /* the next record */
 	FORMAT_START_OLDEST,  /* the oldest record in the ring */
 	FORMAT_START_AFTER,   /* the oldest record in the ring with a number above `after` */
@@ -56,16 +56,16 @@ struct format_greeting {
 	uint64_t after;    /* number of a record */
 	bool maps;         /* shareable formats: the subscriber reads the ring itself, */
 	bool sleeps;       /* and may wait for records in futex(2) */
-	const char *fault; /* FORMAT_REJECTED: what is wrong; static */
+	const char *fault; /* FORMAT_REJECTED: the reason; static */
 };
 
 enum format_greeted {
 	FORMAT_GREETING, /* the subscriber has to send more */
-	FORMAT_GREETED,  /* it has said all; what it sends from now on is input */
+	FORMAT_GREETED,  /* the greeting is complete; further bytes are input */
 	FORMAT_REJECTED,
 };
 
-/* The place in the stream that a subscriber has got. */
+/* A subscriber's place in the stream. */
 struct format_welcome {
 	const char *outlet; /* its name */
 	uint64_t begun;     /* when it began to count its records, µs since 1970 */
@@ -77,7 +77,7 @@ struct format_welcome {
 	uint64_t position;  /* of record `next` in the ring */
 };
 
-/* The front of what a subscriber has sent, and the message found there. */
+/* The front of a subscriber's input, and the message found there. */
 struct format_input {
 	const uint8_t *data; /* of a packet format: one packet */
 	size_t length;
@@ -92,17 +92,17 @@ struct format_input {
 	const void *message; /* text is valid UTF-8 */
 	size_t message_length;
 	uint64_t awaited;      /* FORMAT_AWAIT: number of a record */
-	const char *fault;     /* FORMAT_WRONG, FORMAT_BROKEN: what is wrong, */
+	const char *fault;     /* FORMAT_WRONG, FORMAT_BROKEN: the reason, */
 	char fault_text[200];  /* which may stand here */
 	struct buffer decoded; /* for the message; the caller releases it */
 };
 
 enum format_taken {
 	FORMAT_MESSAGE,
-	FORMAT_AWAIT,   /* the subscriber wants to be told when that record is in the ring */
+	FORMAT_AWAIT,   /* the subscriber asks for a notice when that record is in the ring */
 	FORMAT_PARTIAL, /* the rest is still to come */
-	FORMAT_WRONG,   /* not a message; the next one begins behind it */
-	FORMAT_BROKEN,  /* not a message, and no telling where the next one begins */
+	FORMAT_WRONG,   /* not a message; the next one begins after it */
+	FORMAT_BROKEN,  /* not a message, and the start of the next one is unknown */
 };
 
 struct outlet_format {
@@ -122,13 +122,13 @@ struct outlet_format {
 	size_t (*gap)(uint8_t *out, uint64_t from, uint64_t to);
 
 	/*
-	 * Goes on with the conversation, after at most `greeting_max` bytes from the subscriber.
-	 * NULL: there is none, and the subscriber starts as the outlet is set.
+	 * Continues the conversation, after at most `greeting_max` bytes from the subscriber. NULL:
+	 * the format has no greeting, and the outlet's setting determines the start.
 	 */
 	enum format_greeted (*greet)(struct format_greeting *greeting);
 	size_t greeting_max;
 
-	/* Appends what comes between the greeting and the first record. NULL: nothing. */
+	/* Appends the bytes between the greeting and the first record. NULL: nothing. */
 	void (*welcome)(struct buffer *out, const struct format_welcome *welcome);
 
 	/* Appends the name of a source, ahead of record `seq`. NULL: records need no names. */
@@ -140,7 +140,7 @@ struct outlet_format {
 	/* Takes the message at the front of the input. */
 	enum format_taken (*take)(struct format_input *input);
 
-	/* Appends what the subscriber did wrong, before the end. NULL: it is not told. */
+	/* Appends the subscriber's mistake, before the end. NULL: it is not told. */
 	void (*error)(struct buffer *out, const char *text);
 };
 

@@ -25,7 +25,7 @@ static size_t frames_size(size_t length)
 	return (FRAMES_HEADER_SIZE + length + mask) & ~mask;
 }
 
-/* In the ring a header is aligned, but not behind the rest of a record that is set aside. */
+/* A header is aligned in the ring, but not after the rest of a record that is set aside. */
 typedef struct frames_header frames_place __attribute__((aligned(1)));
 
 /*

@@ -3,7 +3,7 @@
 
 #include "outlet/format.h"
 
-/* Common to the formats: what subscribers send. Each returns what `take` of the format returns. */
+/* Input from subscribers, shared by the formats. Each function returns the result of `take`. */
 
 /* Finds the line at the front of the input, without its newline, and takes it. */
 enum format_taken format_input_line(struct format_input *input, const uint8_t **line,

@@ -11,7 +11,7 @@
 #include "outlet/format_input.h"
 
 /*
- * One object a line. Text is searched for what needs an escape a block at a time; most of it needs
+ * One object per line. Text is searched for characters to escape a block at a time; most text has
  * none, or is itself JSON, with many quotes.
  */
 
@@ -33,11 +33,11 @@ enum {
 	JSON_TIME_LENGTH = CLOCK_TEXT_SIZE - 1,
 	JSON_MICROSECONDS = 20, /* where they begin in the text of a time */
 	JSON_SHORT_EXTRA = 1,   /* bytes that "\n" takes more than the newline */
-	JSON_LONG_EXTRA = 5,    /* likewise "\u001b" */
+	JSON_LONG_EXTRA = 5,    /* the same for "\u001b" */
 	JSON_FEW = 6,           /* escapes in a block that are better written one by one */
 };
 
-/* What a byte becomes in a string. Of a byte without an escape all of it is 0. */
+/* The escape of a byte in a string; all 0 if it needs none. */
 struct json_escape {
 	char text[7]; /* but for the first character */
 	uint8_t extra; /* bytes that it takes more than the byte itself */
@@ -74,7 +74,7 @@ static inline size_t json_extra(uint8_t byte)
 
 struct json_block {
 	__m128i controls; /* 0xff for each byte that is one */
-	__m128i specials; /* likewise */
+	__m128i specials; /* the same */
 };
 
 static struct json_block json_classify(const uint8_t *data)
@@ -106,7 +106,7 @@ static __m128i json_longs(const uint8_t *data, __m128i controls)
 	return _mm_andnot_si128(shorts, controls);
 }
 
-/* What the escapes of a block add to its length. */
+/* Bytes that the escapes of a block add to its length. */
 static size_t json_block_extra(const uint8_t *data)
 {
 	struct json_block block = json_classify(data);
@@ -159,8 +159,8 @@ static uint8_t *json_write(uint8_t *out, const void *data, size_t length)
 	return out + length;
 }
 
-/* Writes sizeof(struct json_escape) bytes, whatever it needs; without a branch, which in text of all kinds
- * of bytes could not be predicted. */
+/* Writes sizeof(struct json_escape) bytes, whatever it needs; without a branch, which in text of
+ * all kinds of bytes could not be predicted. */
 static inline uint8_t *json_write_byte(uint8_t *out, uint8_t byte)
 {
 	const struct json_escape *escape = json_escape_of(byte);
@@ -178,8 +178,8 @@ static bool json_has_few(unsigned specials)
 }
 
 /*
- * The block's bytes, with escapes. Copies a whole block from behind each escape, which is quicker
- * than to copy just the run: so a block more must be readable behind this one, and writable.
+ * Writes the block's bytes, with escapes. Copies a whole block after each escape, which is quicker
+ * than copying just the run: so another block must be readable, and writable, after this one.
  */
 static inline uint8_t *json_write_block(uint8_t *out, const uint8_t *data)
 {
@@ -307,7 +307,7 @@ static uint8_t *json_write_base64(uint8_t *out, const uint8_t *data, size_t leng
 	return out + text_base64_length(length);
 }
 
-/* What another outlet has is copied, which takes a tenth of the time. */
+/* Copies the text if another outlet has it, which takes a tenth of the time. */
 static uint8_t *json_write_data(uint8_t *out, const struct outlet_message *message)
 {
 	struct outlet_encoded *encoded = message->encoded;

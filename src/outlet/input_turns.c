@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-/* How long input is taken between two polls, of all subscribers of all outlets together. */
+/* Time limit for input between two polls, for all subscribers of all outlets together. */
 #define INPUT_TURNS_TIME (2 * CLOCK_NS_PER_MS)
 
 struct input_turns {
@@ -33,8 +33,8 @@ void input_turns_forget(struct input_turns *turns, struct input_turn *turn)
 	TAILQ_REMOVE(&turns->waiting, turn, entry);
 }
 
-/* Those that have more, or come meanwhile, have their next turn after a poll, and behind what that
- * finds: libevent looks at timers then. */
+/* Subscribers with more input, and new ones, have their turn after the next poll and the events
+ * that it finds: libevent checks timers then. */
 static void input_turns_on_event(evutil_socket_t fd, short what, void *context)
 {
 	static const struct timeval next = {0};

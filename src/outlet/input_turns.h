@@ -6,23 +6,22 @@
 #include <sys/queue.h>
 
 /*
- * Turns in which what subscribers send is taken, of all outlets that share them: however many there
- * are, they take no more than two milliseconds between two polls. The outlets must be gone before
- * they are freed.
+ * Turns in which input from subscribers is taken, shared by outlets: however many there are, they
+ * take at most two milliseconds between two polls. Free the outlets first.
  */
 struct input_turns;
 struct input_turns *input_turns_new(struct event_base *base);
 void input_turns_free(struct input_turns *turns);
 
-/* Somebody who may wait for a turn. Zeroed but for `take`. */
+/* Waits for a turn. Zero it, then set `take`. */
 struct input_turn {
 	void (*take)(struct input_turn *turn);
 	TAILQ_ENTRY(input_turn) entry;
-	unsigned since; /* the number of the turn in which it came */
+	unsigned since; /* number of the turn in which it began to wait */
 	bool waits;
 };
 
-/* Calls `take` when it is its turn; once, however often it was asked for. */
+/* Calls `take` once, when its turn comes, however often this is called before. */
 void input_turns_await(struct input_turns *turns, struct input_turn *turn);
 void input_turns_forget(struct input_turns *turns, struct input_turn *turn);
 

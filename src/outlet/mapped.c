@@ -1,8 +1,9 @@
 #include "outlet/mapped.h"
 
 /*
- * The daemon does not know where these subscribers are, as it could not rely on anything they say. It
- * publishes records, wakes them, and sends through the socket what is not in the ring.
+ * The daemon does not know the positions of these subscribers, as it could not rely on their
+ * reports. It publishes records, wakes them, and sends everything that is not in the ring through
+ * the socket.
  */
 
 bool mapped_allow(struct subscribers *subscribers, struct error *error)
@@ -43,8 +44,8 @@ static void mapped_answer_subscriber(struct subscriber *subscriber)
 	subscriber_send(subscriber);
 }
 
-/* While there is time. One that has not been told of the last arrival yet is not told of another:
- * that would pile up. */
+/* While there is time. A subscriber whose last notice has not left yet gets no other: notices would
+ * pile up. */
 static void mapped_answer(struct subscribers *subscribers)
 {
 	struct subscriber *next, *s = TAILQ_FIRST(&subscribers->lists[SUBSCRIBER_AWAITING]);

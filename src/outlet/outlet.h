@@ -46,44 +46,44 @@ struct outlet_settings {
 	gid_t gid;
 	unsigned max_subscribers;
 	bool writable;
-	bool untrusted; /* it is there because of somebody who is not trusted */
+	bool untrusted; /* created on behalf of an untrusted client */
 };
 
 /*
- * Somebody who waits for room in a `wait` outlet: in one at a time, and in the order in which they
- * came. Embedded in whoever has the messages; zeroed but for the first two, it waits nowhere.
+ * Waits for room in an outlet, one outlet at a time, in order of arrival. Embedded in the struct
+ * that has the messages. Zero it, then set the first two members.
  */
 struct outlet_waiter {
 	/*
-	 * There is room, and it is its turn; it waits no longer. True: it goes on, and the next
-	 * one's turn comes when what it has activated has run. False: it does not go on, because it
-	 * now waits for another outlet, or for nothing; the turn is the next one's at once. Called
-	 * from the event loop.
+	 * There is room, and the waiter has left the queue. Returns true if it uses its turn: the
+	 * next turn comes when the events that it has activated have run. False if it cannot go on,
+	 * because it waits for another outlet, or has nothing to do: the turn passes on at once.
+	 * Called from the event loop.
 	 */
 	bool (*room)(struct outlet *outlet, void *context);
 	void *context;
 
-	struct outlet *outlet; /* to be read: where it waits; NULL: nowhere */
+	struct outlet *outlet; /* read-only: the outlet that it waits for; NULL: none */
 	size_t wanted;         /* private from here on: bytes */
 	TAILQ_ENTRY(outlet_waiter) entry;
 };
 
-/* What the outlet asks of whoever owns it. All are called with `context`, none from within
- * outlet_publish(). The outlet must not be freed from within one. */
+/* Implemented by the owner. All are called with `context`, none from within outlet_publish(). The
+ * outlet must not be freed from within one. */
 struct outlet_callbacks {
 	void *context;
 
 	/*
 	 * A subscriber of a writable outlet has sent a message for `source`, or for all (-1).
 	 * Text is valid UTF-8. Returns false to be asked again after outlet_resume_input(): the
-	 * queue to the server is full. What can never be delivered is the owner's to count; it
-	 * returns true.
+	 * queue to the server is full. For a message that can never be delivered the owner counts
+	 * the loss and returns true.
 	 */
 	bool (*input)(struct outlet *outlet, int source, bool binary, const void *data,
 		size_t length, void *context);
 
-	/* The first subscriber has come, or the last has left: outlet_subscribers() tells. What
-	 * was undone within one turn of the event loop is not told. May be NULL. */
+	/* The first subscriber has come, or the last has left: see outlet_subscribers(). Not called
+	 * for a change that is undone within one turn of the event loop. May be NULL. */
 	void (*attended)(struct outlet *outlet, void *context);
 
 	/* Something happened that is worth an event. */
@@ -92,23 +92,24 @@ struct outlet_callbacks {
 };
 
 /*
- * Creates the socket and listens. A stale socket of a dead instance is replaced; that of a living
- * one, or another kind of file, is an error. Copies the settings, borrows the rest.
+ * Creates the socket and listens. Replaces the stale socket of a dead instance; a socket in use, or
+ * another kind of file, is an error. Copies the settings, borrows the rest.
  */
 struct outlet *outlet_new(struct event_base *base, struct log *log, struct listeners *listeners,
 	struct input_turns *turns, const struct outlet_settings *settings,
 	const struct outlet_callbacks *callbacks, struct error *error);
 
-/* The same, but whoever comes waits until outlet_settle(): outlet_free() undoes it unseen. */
+/* The same, but clients wait in the backlog until outlet_settle(): outlet_free() undoes it
+ * unseen. */
 struct outlet *outlet_new_held(struct event_base *base, struct log *log,
 	struct listeners *listeners, struct input_turns *turns,
 	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
 	struct error *error);
 
 /*
- * One that takes the place of another at the same path, whose settings it cannot become, as if by
- * one step: from now on whoever comes, comes to it, and waits. Either outlet_settle() makes that
- * final, and the other can be drained; or outlet_withdraw() frees it, and the other is where it was.
+ * Atomically takes the place of an outlet at the same path that cannot take these settings: new
+ * clients now connect to the new outlet, and wait. Either outlet_settle() makes that final, and the
+ * old one can be drained; or outlet_withdraw() frees the new one and puts the old one back.
  */
 struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
 	struct error *error);
@@ -118,11 +119,11 @@ void outlet_withdraw(struct outlet *outlet);
 /* Closes all subscribers at once and removes the socket. */
 void outlet_free(struct outlet *outlet);
 
-/* Stops listening. Once there is no source any more, a subscriber that has everything in the ring is
- * closed. */
+/* Stops listening. Once the last source has been removed, closes each subscriber that has been sent
+ * everything in the ring. */
 void outlet_drain(struct outlet *outlet);
 
-/* Whether a drained outlet has no subscriber left. */
+/* True if a drained outlet has no subscribers left. */
 bool outlet_drained(const struct outlet *outlet);
 
 /* The settings that can change while subscribers stay: on_lag, start, max_subscribers, mode, owner,
@@ -140,46 +141,45 @@ const struct outlet_settings *outlet_settings(const struct outlet *outlet);
 
 /*
  * Sources are numbered from 0. Numbers are never used again, so that a record's source keeps its
- * meaning for a subscriber. `name` is one that text_is_name() accepts. `thing` is what the owner
- * wants to find again, not NULL; borrowed.
+ * meaning for a subscriber. text_is_name() must accept `name`. `thing` is the owner's object, which
+ * outlet_source() returns; borrowed, not NULL.
  */
 unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing);
 void outlet_remove_source(struct outlet *outlet, unsigned source);
 
-/* How many numbers have been given out, and what stands behind each; NULL: removed. */
+/* The number of sources ever added, and the owner's object for each; NULL: removed. */
 unsigned outlet_source_count(const struct outlet *outlet);
 void *outlet_source(const struct outlet *outlet, unsigned source);
 
 /*
- * Whether a message of that size can be published now. Only a `wait` outlet ever says no; then
- * outlet_await_room() tells when that has changed. Ask before each publish of a text or binary
- * message. For a source's opening and closing, which nobody can hold up, such an outlet keeps some
- * room free.
+ * True if a message of that size can be published now; else call outlet_await_room(). Ask before
+ * publishing each text or binary message. A source's opening and closing cannot wait: part of the
+ * ring is reserved for them.
  */
 bool outlet_has_room(struct outlet *outlet, const struct outlet_message *message);
 
 /*
- * Waits for room for the message that has been refused, or without one (NULL) for the turn to read
- * one, behind all that wait for the same. Those that have a message, and so sit on memory, go first.
- * The waiter must wait nowhere.
+ * Waits for room for the refused message, or, if NULL, for the turn to read one. Waiters with a
+ * message go first, as they hold memory; otherwise first come, first served. The waiter must not
+ * already be waiting.
  */
 void outlet_await_room(struct outlet *outlet, struct outlet_waiter *waiter,
 	const struct outlet_message *message);
 
-/* It waits no longer; nothing happens if it does not wait. */
+/* Ends the wait, if any. */
 void outlet_forget_waiter(struct outlet_waiter *waiter);
 
 /*
- * Whether somebody waits for room. Who has no message yet had then better not read one, but wait as
- * well: if all read at once, the first would fill the room, and the others sit on what they have
- * read.
+ * True if somebody waits for room. A source without a message should then not read one, but wait as
+ * well: if all read at once, the first would fill the room, and the others keep their input in
+ * memory.
  */
 bool outlet_has_waiters(const struct outlet *outlet);
 
 /*
- * Encodes the message into the ring; the subscribers get it when all that was ready to be read in
- * this turn of the event loop has been published. A message larger than the ring is dropped and
- * counted. Without a subscriber, and with no history to keep, only the sequence number moves.
+ * Encodes the message into the ring; subscribers get it once this turn of the event loop has
+ * published all its input. A message larger than the ring is dropped and counted. Without
+ * subscribers, and with no history to keep, only the sequence number advances.
  */
 void outlet_publish(struct outlet *outlet, const struct outlet_message *message);
 
@@ -190,8 +190,9 @@ bool outlet_offer(struct outlet *outlet, const struct outlet_message *message);
 void outlet_lose(struct outlet *outlet, unsigned source, uint64_t messages);
 
 /*
- * Before outlet_free(): closes the subscribers at once; likewise for what they have not been sent yet.
- * False: it is `end` (monotonic ns), and there are more. Then nothing is published any more.
+ * Before outlet_free(): closes the subscribers at once, and counts and reports the messages that
+ * they have not been sent. False: `end` (monotonic ns) has come before all were closed; call it
+ * again. Nothing may be published afterwards.
  */
 bool outlet_give_up(struct outlet *outlet, uint64_t end);
 
@@ -200,7 +201,7 @@ void outlet_resume_input(struct outlet *outlet);
 
 void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats);
 
-/* How many subscribers there are now. */
+/* The current number of subscribers. */
 unsigned outlet_subscribers(const struct outlet *outlet);
 
 /* One subscriber as it stands. */
@@ -209,7 +210,7 @@ struct outlet_subscriber_info {
 	pid_t pid;        /* SO_PEERCRED */
 	uid_t uid;
 	uint64_t since;   /* ns since 1970 */
-	bool mapped;      /* reads the ring itself: what it has read and lost is not known */
+	bool mapped;      /* reads the ring itself: bytes read and messages lost are not known */
 	uint64_t sent;    /* bytes */
 	uint64_t behind;  /* bytes in the ring not sent yet */
 	uint64_t lost;    /* messages */

@@ -10,11 +10,11 @@
 #include "outlet/ring.h"
 #include "outlet/sources.h"
 
-/* How long subscribers are looked after at a time, for each reason to: thousands of them would hold
- * up all else. */
+/* Time limit of each kind of work on subscribers in one turn: thousands of them would hold up
+ * everything else. */
 #define OUTLET_TURN_TIME CLOCK_NS_PER_MS
 
-/* What the outlet and its subscribers share. */
+/* State shared by the outlet and its subscribers. */
 struct outlet_core {
 	struct log *log;
 	struct log_subject subject;
@@ -24,15 +24,16 @@ struct outlet_core {
 	struct sources sources;
 	struct flush flush;
 	struct input_turns *input_turns;
-	struct outlet_counts counts; /* without what the readers count */
+	struct outlet_counts counts; /* except those that the readers keep */
 	uint64_t greeting_timeout; /* ns */
 	bool ring_failed; /* no memory for the ring, and it has been logged */
 };
 
-/* Maps the ring unless it is mapped. False, and logged once: there is no memory. */
+/* Maps the ring unless it is mapped. Returns false, and logs once, if memory is short. */
 bool outlet_core_open_ring(struct outlet_core *core);
 
-/* Tells a successor the names of the sources `from` to `end` - 1, or that they have been removed. */
+/* Tells a successor the names of the sources `from` to `end` - 1, or that they have been
+ * removed. */
 void outlet_core_record_names(struct outlet_core *core, unsigned from, unsigned end);
 
 #endif

@@ -2,7 +2,7 @@
 #include "outlet/mapped.h"
 #include "outlet/outlet_private.h"
 
-/* What follows when a turn of the event loop has published all that was ready. */
+/* Runs once a turn of the event loop has published everything that was ready. */
 
 static void outlet_tell_attended(struct outlet *outlet)
 {

@@ -29,15 +29,15 @@ static inline size_t outlet_kept_length(const struct outlet *outlet, size_t leng
 	return length > outlet->core.ring.size ? FORMAT_GAP_MAX : length;
 }
 
-/* A few of those who are ready are sent what there is, if that may make room. */
+/* Sends to a few ready subscribers, if that may make room. */
 static bool outlet_find_room(struct outlet *outlet, size_t length)
 {
 	struct readers *readers = &outlet->subscribers.readers;
 
 	if (readers_find_room(readers, length))
 		return true;
-	subscribers_send_ready(&outlet->subscribers, 0); /* for more of them there is the flush */
-	if (!TAILQ_EMPTY(&outlet->waiters)) /* that may be enough for who is in front */
+	subscribers_send_ready(&outlet->subscribers, 0); /* the flush serves the others */
+	if (!TAILQ_EMPTY(&outlet->waiters)) /* there may be room now for the first of them */
 		flush_schedule(&outlet->core.flush);
 	return readers_find_room(readers, length);
 }
@@ -84,8 +84,8 @@ static void outlet_overtake(struct outlet *outlet, uint64_t first, size_t length
 }
 
 /*
- * Forgets the oldest records in favour of a new one: more of them than need be, unless a
- * subscriber is still there, so that most records are appended without looking at others.
+ * Forgets the oldest records in favour of a new one: more than necessary, unless a subscriber still
+ * needs them, so that most appends touch no old records.
  */
 static void outlet_forget(struct outlet *outlet, size_t length)
 {
@@ -101,7 +101,7 @@ static void outlet_forget(struct outlet *outlet, size_t length)
 	mapped_catch_up(&outlet->subscribers);
 }
 
-/* Room for a record at the head, from which no subscriber needs anything any more. */
+/* Room for a record at the head, whose old content no subscriber needs any more. */
 static inline uint8_t *outlet_make_room(struct outlet *outlet, size_t length)
 {
 	if (!ring_fits(&outlet->core.ring, length))
@@ -116,7 +116,7 @@ static inline void outlet_commit(struct outlet *outlet, size_t length)
 	flush_schedule(&outlet->core.flush);
 }
 
-/* The notice of its loss takes the place of a message that is too large. */
+/* A message that is too large is replaced by a notice of its loss. */
 static void outlet_drop_oversize(struct outlet *outlet, size_t length)
 {
 	const struct outlet_format *format = outlet->core.format;
@@ -154,7 +154,8 @@ static inline void outlet_append(struct outlet *outlet, const struct format_reco
 
 /* --- publishing --------------------------------------------------------------------------------- */
 
-/* True if the message becomes a record; if not, its number is used up where it would have had one. */
+/* True if the message becomes a record; if not, its number is used up where it would have had
+ * one. */
 static inline bool outlet_admit(struct outlet *outlet, const struct outlet_message *message)
 {
 	struct ring *ring = &outlet->core.ring;
@@ -170,7 +171,7 @@ static inline bool outlet_admit(struct outlet *outlet, const struct outlet_messa
 	return false;
 }
 
-/* Messages that found the reserve of a `wait` outlet used up are lost rather than others. */
+/* Openings and closings that found the reserve used up are dropped, rather than messages. */
 static bool outlet_find_reserve(struct outlet *outlet, size_t length)
 {
 	const struct ring *ring = &outlet->core.ring;

@@ -1,11 +1,11 @@
 #include "outlet/outlet_private.h"
 
 /*
- * Who waits for room in an outlet. A turn is taken only by a waiter that can go on: each either
- * publishes, or makes way at once and then waits for another outlet, one that is full or has a queue
- * of its own. So an outlet with an empty queue gets one only by refusing a message, and room comes
- * only from subscribers that have read: without either, turns come to an end. tests/model walks
- * through all orders of them.
+ * The queue for room in an outlet. Only a waiter that can go on uses its turn: each either
+ * publishes, or makes way at once and then waits for another outlet, one that is full or has a
+ * queue of its own. So an outlet with an empty queue gets one only by refusing a message, and room
+ * comes only from subscribers that have read: without either, turns come to an end. tests/model
+ * explores all their orders.
  */
 
 bool outlet_has_waiters(const struct outlet *outlet)
@@ -28,7 +28,7 @@ void outlet_await_room(struct outlet *outlet, struct outlet_waiter *waiter,
 		TAILQ_INSERT_TAIL(&outlet->waiters, waiter, entry);
 }
 
-/* The turn may now be that of one that was behind it, and needs less. */
+/* The next waiter may need less room, and get its turn now. */
 void outlet_forget_waiter(struct outlet_waiter *waiter)
 {
 	struct outlet *outlet = waiter->outlet;

@@ -20,7 +20,7 @@ void readers_release(struct readers *readers)
 
 /* --- losses ------------------------------------------------------------------------------------- */
 
-/* Has it looked after. */
+/* Puts it into the list of the overtaken. */
 static void readers_note(struct readers *readers, struct reader *reader)
 {
 	if (reader->overtaken)
@@ -100,9 +100,9 @@ uint64_t readers_lose(struct readers *readers, uint64_t messages)
 }
 
 /*
- * Where a reader goes on that has lost records: with half of the ring still to read, and the other
- * half as a lead, so that it is not lapped again at once. That is once `length` bytes have been
- * added, for which the records before `first` have to go.
+ * The place where a reader continues after losing records: half of the ring is still to be read,
+ * and the other half is its lead, so that it is not lapped again at once. Measured after `length`
+ * bytes have been added, for which the records before `first` go.
  */
 static uint64_t readers_target(const struct readers *readers, uint64_t first, size_t length)
 {
@@ -151,7 +151,7 @@ uint64_t reader_behind(const struct readers *readers, const struct reader *reade
 	return ring->head - reader->cursor + reader->rest_left;
 }
 
-/* One that it has got a part of is not read. */
+/* A partly taken record does not count as read. */
 uint64_t reader_unread(const struct readers *readers, const struct reader *reader)
 {
 	const struct ring *ring = readers->ring;
@@ -196,9 +196,9 @@ static struct reader_rest *readers_copy_rest(const struct ring *ring, uint64_t f
 }
 
 /*
- * Keeps what the reader has not got yet of the record before `next`, if it has got a part of that.
- * Thousands may be in the middle of the same record: the one furthest behind comes first, and the
- * others share its copy.
+ * If the reader has taken part of the record before `next`, keeps the rest of it. Thousands may be
+ * in the middle of the same record: the reader furthest behind comes first, and the others share
+ * its copy.
  */
 static void readers_keep_rest(struct readers *readers, struct reader *reader, uint64_t next)
 {
@@ -234,7 +234,7 @@ size_t readers_take_rest(struct readers *readers, struct reader *reader, size_t 
 
 /* --- places in the ring ------------------------------------------------------------------------- */
 
-/* Out of where it stands, whose losses the caller counts. */
+/* Takes the reader out of its list or heap; the caller counts its losses. */
 static void readers_remove(struct readers *readers, struct reader *reader)
 {
 	switch (reader->state) {
@@ -256,7 +256,7 @@ static void readers_remove(struct readers *readers, struct reader *reader)
 	readers->count--;
 }
 
-/* Of one that is lapped: what it has lost since. */
+/* Messages that a lapped reader has lost since. */
 static void readers_end_lap(struct readers *readers, struct reader *reader)
 {
 	uint64_t lost = readers_target_now(readers) - reader->lost_to;
@@ -388,7 +388,7 @@ struct reader *readers_complete(const struct readers *readers)
 
 /* --- being overtaken ---------------------------------------------------------------------------- */
 
-/* Of those that have a place in the ring, one that is furthest behind. */
+/* A reader furthest behind, of those with a place in the ring. */
 static struct reader *readers_last(const struct readers *readers)
 {
 	struct reader *ready = TAILQ_FIRST(&readers->ready);
@@ -415,8 +415,8 @@ static void readers_drop(struct readers *readers, struct reader *reader)
 }
 
 /*
- * It cannot have what is in the ring before record `target`, but does not go on there: it costs
- * nothing until it takes more, however often it would have been lapped by then.
+ * The reader loses the ring before record `target`, but gets no place there yet: it costs nothing
+ * until it takes more, however often it would be lapped by then.
  */
 static void readers_skip(struct readers *readers, struct reader *reader, uint64_t target)
 {

@@ -1,12 +1,12 @@
 #include "outlet/readers.h"
 
-/* How much can be written before readers lose anything. */
+/* The room that can be written before readers lose anything. */
 
-enum { READERS_RESERVE = 16 }; /* this part of the ring is for what cannot be held up */
+enum { READERS_RESERVE = 16 }; /* 1/16 of the ring is for records that cannot be held up */
 
 /*
- * From where on the ring must not be overwritten: if writers wait, what a reader still needs; else
- * what the ready have not been offered.
+ * The ring must not be overwritten from this position on: the first byte that a reader still needs
+ * if writers wait; else the first that a ready reader has not been offered.
  */
 static uint64_t readers_kept(const struct readers *readers)
 {
@@ -20,7 +20,7 @@ bool readers_spare(const struct readers *readers, size_t length)
 	return ring_start(ring, ring_kept_by(ring, length)) <= readers_kept(readers);
 }
 
-/* What has to be free for a record of that length; at most the ring. */
+/* Bytes that must be free for a record of that length; at most the ring. */
 static size_t readers_needed(const struct readers *readers, size_t length)
 {
 	size_t size = readers->ring->size;
@@ -30,9 +30,9 @@ static size_t readers_needed(const struct readers *readers, size_t length)
 }
 
 /*
- * Up to where the ring can be filled before anything is overwritten that has to be kept, with the
- * reserve left free. The first record of it stays whole, even if its reader is in the middle. Who
- * catches up later is at the head, or behind it.
+ * Measures how far the ring can be filled without overwriting anything that must be kept, leaving
+ * the reserve free. The first record to keep stays whole, even if its reader is in the middle of
+ * it. Readers that catch up later are at the head, or behind it.
  */
 static void readers_measure_room(struct readers *readers)
 {

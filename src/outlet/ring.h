@@ -19,8 +19,8 @@ struct ring_ledger;
  *
  * Records are numbered without a hole from `first` to `next` - 1. The index says where each starts,
  * so that the losses of a reader can be counted exactly. A record of less than 16 bytes takes up
- * room for 16 of them, which limits the index to half the size of the ring. Until the first record
- * is written a ring has no memory at all.
+ * 16 of them, which limits the index to half the size of the ring. Until the first record is
+ * written, a ring has no memory at all.
  *
  * A ring is two memfds, so that a successor process can map and continue it:
  *
@@ -34,8 +34,8 @@ struct ring {
 	uint8_t *memory;  /* the records; NULL until ring_open() */
 	size_t size;      /* a power of two, at least a page */
 	uint64_t head;    /* position after the newest record */
-	uint64_t tail;    /* position of the oldest whole record; `head` when there is none */
-	uint64_t first;   /* its number; `next` when there is none */
+	uint64_t tail;    /* position of the oldest whole record; `head` if the ring is empty */
+	uint64_t first;   /* its number; `next` if the ring is empty */
 	uint64_t next;    /* number of the next record; begins at 1 */
 	uint64_t *starts; /* the index: of each record the position, at its number modulo `capacity` */
 	size_t capacity;  /* of `starts`: a power of two that grows with the number of records */
@@ -62,9 +62,9 @@ void ring_release(struct ring *ring);
 bool ring_open(struct ring *ring, struct error *error);
 
 /*
- * Continues the ring of a predecessor that has called ring_publish() and writes no more. Initialises
- * *ring, and takes over both descriptors, even on failure. Readers of a shared ring do not notice;
- * for new ones, share it again.
+ * Continues the ring of a predecessor that has called ring_publish() and writes no more.
+ * Initialises *ring, and takes over both descriptors, even on failure. Readers of a shared ring do
+ * not notice; for new ones, share it again.
  */
 bool ring_adopt(struct ring *ring, int memory_fd, int ledger_fd, struct error *error);
 

@@ -10,9 +10,9 @@
 #include "outlet/ring_ledger.h"
 
 /*
- * The files behind a ring. The seals keep everybody from making a mapping fatal by truncation, for
- * good; that readers cannot write is due to how their descriptor was opened, and to the mode, which
- * keeps it from being opened for more. A successor gets the descriptors that can write.
+ * The files behind a ring. The seals keep everybody from truncating them, which would make mappings
+ * fatal. Readers cannot write because their descriptor was opened read-only, and the mode keeps
+ * them from opening it again for writing. A successor gets the writable descriptors.
  */
 
 enum { RING_MODE = 0400 }; /* the daemon's user could change it: see doc/architecture.md */
@@ -106,7 +106,7 @@ static int ring_create(const char *name, size_t size, int seals)
 
 /*
  * Maps the page in front and the records, then the records again. Reserves all the addresses first,
- * so that nothing else can come to lie between.
+ * so that nothing else can end up between them.
  */
 static uint8_t *ring_map_memory(int fd, size_t size)
 {
@@ -169,7 +169,7 @@ bool ring_open(struct ring *ring, struct error *error)
 
 /* --- sharing ------------------------------------------------------------------------------- */
 
-/* Only a new open file description can have fewer rights. */
+/* Only a new open file description can be more restricted. */
 static int ring_reopen(int fd)
 {
 	char path[32];

@@ -35,7 +35,7 @@ static inline bool sources_has(const struct sources *sources, unsigned number)
 	return number < sources->count && sources->items[number].name;
 }
 
-/* The number of the source with that name, or SOURCES_ALL if there is none. */
+/* The number of the source with that name; SOURCES_ALL if not found. */
 int sources_find(const struct sources *sources, const char *name);
 
 #endif

@@ -113,7 +113,7 @@ static void subscriber_watch(struct subscriber *subscriber, bool reading)
 	subscriber->reading = reading;
 }
 
-/* Who reads the ring itself may ask to be told of records. */
+/* Subscribers that map the ring may ask for notices of records. */
 static bool subscriber_wants_reading(const struct subscriber *subscriber)
 {
 	return (subscriber->all->core->settings.writable || subscriber->maps) &&

@@ -20,8 +20,8 @@ enum subscriber_state {
 	SUBSCRIBER_READING,   /* has a place among the readers, unless it was dropped just now */
 	SUBSCRIBER_MAPPED,    /* reads the ring itself */
 	SUBSCRIBER_AWAITING,  /* the same, and waits to be told of record `awaited` */
-	SUBSCRIBER_FINISHING, /* gets what is set aside for it, and no more */
-	SUBSCRIBER_GONE,      /* is freed by the next flush, when nobody can be looking at it */
+	SUBSCRIBER_FINISHING, /* gets the bytes set aside for it, and no more */
+	SUBSCRIBER_GONE,      /* freed by the next flush, when no caller can be using it */
 	SUBSCRIBER_STATES,
 };
 
@@ -30,7 +30,8 @@ TAILQ_HEAD(subscriber_list, subscriber);
 struct subscribers;
 
 struct subscriber_callbacks {
-	/* A message from a subscriber. False: to be offered again after subscribers_resume_input(). */
+	/* A message from a subscriber. False: to be offered again after
+	 * subscribers_resume_input(). */
 	bool (*input)(struct subscribers *subscribers, int source, bool binary, const void *data,
 		size_t length);
 
@@ -47,8 +48,8 @@ struct subscribers {
 	uint64_t latest; /* id */
 	uint64_t woken;  /* the head when sleepers were last woken */
 	unsigned count;  /* without those that are gone */
-	unsigned sleepers; /* of those that map the ring: who may sleep */
-	bool ended_mapped; /* the socket of one that maps the ring has been closed: it is to look */
+	unsigned sleepers; /* that map the ring and may sleep */
+	bool ended_mapped; /* the socket of one that maps the ring was closed: wake it to notice */
 };
 
 struct subscriber {
@@ -66,9 +67,9 @@ struct subscriber {
 	uint64_t sent; /* bytes */
 
 	/*
-	 * For this one alone: sent after the reader's rest, and before the ring. A gap becomes a
-	 * notice only when both are empty, and there is a rest only of what was sent after them, so
-	 * they never grow.
+	 * Bytes for this subscriber alone: sent after the reader's rest, and before the ring. A gap
+	 * becomes a notice only when both are empty, and only bytes sent after them can leave a
+	 * rest, so they never grow.
 	 */
 	struct buffer aside;
 
@@ -79,7 +80,7 @@ struct subscriber {
 	bool reading;    /* input is read as it comes; else only the subscriber's end is noticed */
 	bool paused;     /* the owner has refused the message at the front of the input */
 	bool unfinished; /* complete messages may be left in the input, for a later turn */
-	bool ended;      /* there will be no more input, or it is not wanted */
+	bool ended;      /* no more input will come, or it is not wanted */
 	bool maps;       /* reads the ring itself, */
 	bool sleeps;     /* and may sleep until it is woken */
 	bool hands_over; /* the ring's descriptor goes with the next byte */
@@ -93,7 +94,7 @@ struct subscriber {
 	uint64_t greeting_end; /* when the greeting must be over: monotonic ns */
 };
 
-/* Opens no event yet: those come with the handlers of subscribers.c. */
+/* Adds no event yet. */
 struct subscriber *subscriber_new(struct subscribers *subscribers, int fd,
 	event_callback_fn on_input, event_callback_fn on_output);
 
@@ -103,46 +104,47 @@ void subscriber_free(struct subscriber *subscriber);
 /* Moves it to the end of that list. */
 void subscriber_move(struct subscriber *subscriber, enum subscriber_state state);
 
-/* Has the output event come when the socket has room. */
+/* Activates the output event when the socket has room. */
 void subscriber_await_output(struct subscriber *subscriber);
 
-/* Reads input, or not, by what the subscriber is allowed and able to send. */
+/* Starts or stops reading input: it is read only if the subscriber may send, and can be served. */
 void subscriber_update_reading(struct subscriber *subscriber);
 
-/* The same, of one that has just been greeted. */
+/* The same, right after the greeting. */
 void subscriber_begin_reading(struct subscriber *subscriber);
 
-/* The owner takes input again, or a turn has left some: goes on with it when it is its turn. */
+/* Continues with its input in its next turn: the owner takes input again, or a turn left some. */
 void subscriber_resume_input(struct subscriber *subscriber);
 
-/* It gets what is set aside for it, then the end. */
+/* Sends the bytes set aside for it, then the end. */
 void subscriber_finish(struct subscriber *subscriber, const char *parting);
 
-/* It has done something wrong: gets the rest of the record that it is in, the text, if the format
- * has a way to say it, then the end. */
+/* Ends it for a mistake: sends the rest of the record that it is in, the text, if the format can
+ * carry it, then the end. */
 void subscriber_fail(struct subscriber *subscriber, const char *text, const char *parting);
 
 /* Nothing is sent or read any more; the next flush frees it. */
 void subscriber_leave(struct subscriber *subscriber, const char *parting);
 
-/* Which subscriber an event is about: its first members. */
+/* The first members of an event: they identify the subscriber. */
 struct event_members subscriber_members(const struct subscriber *subscriber);
 
-/* Tells the owner; only when its code is not running: from the flush, or the subscriber's input. */
+/* Calls the owner, so only when its code is not running: from the flush, or a subscriber's
+ * input. */
 void subscriber_report(const struct subscriber *subscriber, enum event_type type,
 	const struct event_members *members);
 void subscriber_report_losses(struct subscriber *subscriber);
 void subscriber_report_left(const struct subscriber *subscriber);
 
 /*
- * Counts what the subscriber did wrong, and tells the owner for the 1st, 2nd, 4th, 8th time and so
- * on, so that one that does nothing else does not drown what others have to say.
+ * Counts a mistake of the subscriber, and reports the 1st, 2nd, 4th, 8th and so on, so that a
+ * faulty subscriber does not drown the reports of others.
  */
 void subscriber_report_fault(struct subscriber *subscriber, const char *text);
 
 /* --- subscriber_send.c -------------------------------------------------------------------------- */
 
-/* Gives it all that its socket takes, or as much as is good for a time. */
+/* Sends everything that its socket takes, up to a limit for each call. */
 void subscriber_send(struct subscriber *subscriber);
 
 /* --- subscriber_packets.c ----------------------------------------------------------------------- */
@@ -163,7 +165,8 @@ enum subscriber_outcome subscriber_send_packets(struct subscriber *subscriber);
 /* Takes the turn for which it waited. */
 void subscriber_take_turn(struct input_turn *turn);
 
-/* Reads what one that is gone has left, a piece at a time; false: there is more. */
+/* Reads the remaining input of a subscriber that is gone, a piece at a time; false: more is
+ * left. */
 bool subscriber_read_last(struct subscriber *subscriber);
 
 /* --- subscriber_greeting.c ---------------------------------------------------------------------- */
@@ -171,7 +174,7 @@ bool subscriber_read_last(struct subscriber *subscriber);
 /* Greets it if the format does, and then gives it its place in the stream. */
 void subscriber_greet(struct subscriber *subscriber);
 
-/* The same, after its socket has become readable, or the time for it is over. */
+/* Continues the greeting after its socket has become readable, or ends it at the timeout. */
 void subscriber_read_greeting(struct subscriber *subscriber);
 void subscriber_time_out_greeting(struct subscriber *subscriber);
 

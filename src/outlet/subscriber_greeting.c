@@ -75,7 +75,7 @@ static void greeting_attach(struct subscriber *subscriber, uint64_t cursor)
 		subscriber_send(subscriber);
 }
 
-/* An outlet that does not share its ring is no error: the subscriber may not know, and do without. */
+/* A refused ring is no input error: the subscriber could not know, and may do without it. */
 static void greeting_complete(struct subscriber *subscriber,
 	const struct format_greeting *greeting)
 {
@@ -96,7 +96,7 @@ static void greeting_complete(struct subscriber *subscriber,
 	greeting_attach(subscriber, ring_start(&core->ring, next));
 }
 
-/* The input event is the timer as well. */
+/* The input event also serves as the timer. */
 static void greeting_await(struct subscriber *subscriber)
 {
 	uint64_t now = clock_monotonic();
@@ -141,7 +141,7 @@ void subscriber_greet(struct subscriber *subscriber)
 		greeting_complete(subscriber, &none);
 }
 
-/* What follows the greeting is input like any other. */
+/* Bytes after the greeting are ordinary input. */
 void subscriber_read_greeting(struct subscriber *subscriber)
 {
 	struct buffer *input = &subscriber->input;

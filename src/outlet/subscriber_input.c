@@ -9,21 +9,21 @@
 /* Messages from a subscriber. */
 
 enum {
-	INPUT_LAST_READS = 4096, /* of one that is gone */
+	INPUT_LAST_READS = 4096, /* of a subscriber that is gone */
 	INPUT_READ = 16 << 10,
-	INPUT_PACKETS = 16, /* taken in one go, so that a flood holds up nobody else, */
-	INPUT_MESSAGES = 256, /* or so many of a stream */
+	INPUT_PACKETS = 16, /* limit for each call, so that a flood holds up nobody else; */
+	INPUT_MESSAGES = 256, /* the limit for a stream */
 };
 
-/* How long messages are taken at a time: one may go to thousands of connections. */
+/* Time limit for each call: one message may go to thousands of connections. */
 #define INPUT_TIME (CLOCK_NS_PER_MS / 4)
 
 /* Result of taking the front of the input. */
 enum input_outcome {
-	INPUT_TAKEN,   /* done with it, for better or worse */
+	INPUT_TAKEN,   /* delivered, or rejected */
 	INPUT_PARTIAL, /* the rest is still to come */
 	INPUT_REFUSED, /* the owner wants to be asked again */
-	INPUT_BROKEN,  /* no telling where the next message begins */
+	INPUT_BROKEN,  /* the start of the next message is unknown */
 };
 
 static enum input_outcome input_wrong(struct subscriber *subscriber, const char *text)
@@ -112,7 +112,7 @@ static enum input_outcome input_take_some(struct subscriber *subscriber, size_t 
 	return outcome;
 }
 
-/* What is left when the time is over has to wait for a later turn. */
+/* Input left when the time is over waits for a later turn. */
 static void input_take(struct subscriber *subscriber)
 {
 	struct buffer *input = &subscriber->input;
@@ -134,7 +134,7 @@ static void input_take(struct subscriber *subscriber)
 		subscriber_resume_input(subscriber);
 }
 
-/* A piece of a message is not sent on: the subscriber may have died in the middle of it. */
+/* An incomplete message is not forwarded: the subscriber may have died in the middle of it. */
 static void input_end(struct subscriber *subscriber)
 {
 	subscriber->ended = true;
@@ -196,7 +196,7 @@ static bool input_read_packets(struct subscriber *subscriber)
 	return !subscriber->paused;
 }
 
-/* Reads once, or goes on with what has been read before. False: there is no more to read now. */
+/* Reads once, or continues with bytes already read. False: nothing more to read now. */
 static bool input_read(struct subscriber *subscriber)
 {
 	struct buffer *input = &subscriber->input;
@@ -225,7 +225,7 @@ static bool input_read(struct subscriber *subscriber)
 	return true;
 }
 
-/* Goes on with what has been read, when the owner takes input again, or in a later turn. */
+/* Continues with bytes already read, when the owner takes input again, or in a later turn. */
 static void input_resume(struct subscriber *subscriber)
 {
 	if (!subscriber->paused && !subscriber->unfinished)
@@ -249,7 +249,7 @@ void subscriber_take_turn(struct input_turn *turn)
 		input_read(subscriber);
 }
 
-/* A process that sends a message and exits may be found gone before the message has been read. */
+/* A process may send a message and exit before the message has been read. */
 bool subscriber_read_last(struct subscriber *subscriber)
 {
 	if (!subscriber->all->core->settings.writable || !subscriber->joined)

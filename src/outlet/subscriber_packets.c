@@ -4,16 +4,16 @@
 #include "outlet/subscriber.h"
 
 /*
- * Sending to a subscriber on a SOCK_SEQPACKET socket: a record is a packet, which is sent whole or
- * not at all, so that the cursor is always at the start of one.
+ * Sending to a subscriber on a SOCK_SEQPACKET socket: a record is a packet, sent whole or not at
+ * all, so the cursor is always at the start of a record.
  */
 
 enum {
 	PACKETS_BATCH = 64, /* sent with one system call */
-	PACKETS_MAX = 256,  /* at a time: who reads as fast as we send would never be done */
+	PACKETS_MAX = 256,  /* per call: a reader as fast as our sends would never let us finish */
 };
 
-/* Where the packets from record `seq` on are, in the ring itself. Returns how many. */
+/* Describes the packets from record `seq` on, in place in the ring. Returns their number. */
 static unsigned packets_gather(const struct ring *ring, uint64_t seq, struct mmsghdr *packets,
 	struct iovec *parts)
 {
@@ -44,8 +44,8 @@ static void packets_consume(struct subscriber *subscriber, uint64_t seq, size_t 
 }
 
 /*
- * A packet must fit into the send buffer as a whole. The kernel doubles what it is asked for, for
- * what it keeps with the data. Returns whether the buffer has become larger.
+ * The whole packet must fit into the send buffer. The kernel doubles the size it is given, to allow
+ * for its overhead. Returns true if the buffer has become larger.
  */
 static bool packets_enlarge(int fd, size_t length)
 {
@@ -62,13 +62,13 @@ static bool packets_enlarge(int fd, size_t length)
 	return after > before;
 }
 
-/* Whether the kernel has refused the packet for its size: EMSGSIZE, or no memory in one piece. */
+/* True if the kernel has refused the packet for its size: EMSGSIZE, or no contiguous memory. */
 static bool packets_too_large(int fd, int failure, size_t length)
 {
 	return failure == ENOBUFS || (failure == EMSGSIZE && !packets_enlarge(fd, length));
 }
 
-/* After a failure: whether to go on. Moves `seq` on if the packet cannot be sent at all. */
+/* After a failure: true to try again. Advances `seq` if the packet cannot be sent at all. */
 static bool packets_recover(struct subscriber *subscriber, int failure, uint64_t *seq,
 	size_t length)
 {
@@ -83,7 +83,7 @@ static bool packets_recover(struct subscriber *subscriber, int failure, uint64_t
 	return true;
 }
 
-/* A gap goes without notice. */
+/* The format has no notice of gaps. */
 static void packets_return(struct subscriber *subscriber)
 {
 	readers_return(&subscriber->all->readers, &subscriber->reader);

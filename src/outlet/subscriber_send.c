@@ -6,7 +6,7 @@
 
 /* From the ring to a subscriber's socket. */
 
-enum { SUBSCRIBER_PARTS = 3 }; /* the rest of a record, what is set aside, and the ring */
+enum { SUBSCRIBER_PARTS = 3 }; /* the rest of a record, bytes set aside, and the ring */
 
 /* The names that may have been lost in the gap. */
 static void subscriber_repeat_names(struct subscriber *subscriber)
@@ -38,7 +38,7 @@ static void subscriber_announce_gap(struct subscriber *subscriber)
 	reader->gap_from = 0;
 }
 
-/* What there is to send, in order: returns how many parts. */
+/* Collects the bytes to send, in order. Returns the number of parts. */
 static int subscriber_gather(struct subscriber *subscriber, struct iovec parts[SUBSCRIBER_PARTS])
 {
 	struct readers *readers = &subscriber->all->readers;

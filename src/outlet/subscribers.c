@@ -20,7 +20,7 @@ static struct subscriber *subscriber_of(struct reader *reader)
 
 /* --- events of their sockets -------------------------------------------------------------------- */
 
-/* One that has only shut down its sending side still reads. */
+/* A subscriber that has only shut down its sending side still reads. */
 static void subscribers_check_end(struct subscriber *subscriber)
 {
 	struct pollfd socket = {.fd = subscriber->fd};
@@ -44,7 +44,7 @@ static void subscribers_on_input(evutil_socket_t fd, short what, void *context)
 		subscribers_check_end(subscriber);
 }
 
-/* The flush follows: somebody may have waited for this one to read. */
+/* Schedules the flush: somebody may have waited for this subscriber to read. */
 static void subscribers_on_output(evutil_socket_t fd, short what, void *context)
 {
 	struct subscriber *subscriber = context;
@@ -72,7 +72,7 @@ void subscribers_init(struct subscribers *subscribers, struct outlet_core *core,
 	readers_set_lag(&subscribers->readers, on_lag == OUTLET_WAIT, on_lag == OUTLET_CLOSE);
 }
 
-/* A `wait` outlet that had no memory for its ring would lose what it promises not to. */
+/* A `wait` outlet without memory for its ring would lose messages, which it promises not to. */
 static bool subscribers_can_be_promised(struct subscribers *subscribers)
 {
 	struct outlet_core *core = subscribers->core;
@@ -94,7 +94,7 @@ void subscribers_accept(struct subscribers *subscribers, int fd)
 	core->counts.accepted++;
 	subscriber = subscriber_new(subscribers, fd, subscribers_on_input, subscribers_on_output);
 	subscriber->turn.take = subscriber_take_turn;
-	flush_schedule(&core->flush); /* so that the owner is told of the first one */
+	flush_schedule(&core->flush); /* reports the first one to the owner */
 	if (core->format->socket_type == SOCK_SEQPACKET)
 		packet_prepare(fd);
 	subscriber_greet(subscriber);
@@ -137,7 +137,7 @@ bool subscribers_send_ready(struct subscribers *subscribers, uint64_t time)
 	while ((reader = readers_next(&subscribers->readers))) {
 		uint64_t before = *sent;
 
-		/* It may be the next again, but then it has been sent much. */
+		/* It may come first again, but only after it has been sent much. */
 		subscriber_send(subscriber_of(reader));
 		credit -= 1 + (long)((*sent - before) / SUBSCRIBERS_SEND_UNIT);
 		if (credit > 0)
@@ -151,7 +151,7 @@ bool subscribers_send_ready(struct subscribers *subscribers, uint64_t time)
 	return !readers_next(&subscribers->readers);
 }
 
-/* One that was ready has not been told by its socket yet that it cannot go on. */
+/* A subscriber lapped while ready has not found its socket full yet. */
 static void subscribers_look_after(struct subscriber *subscriber)
 {
 	const struct reader *reader = &subscriber->reader;
@@ -187,7 +187,7 @@ void subscribers_stop_greeting(struct subscribers *subscribers)
 		subscriber_leave(subscriber, "drained");
 }
 
-/* One that gets nothing more. The ring stays with those that have mapped it. */
+/* A subscriber with nothing more to get. Those that have mapped the ring keep it. */
 static struct subscriber *subscribers_next_complete(const struct subscribers *subscribers)
 {
 	struct reader *reader = readers_complete(&subscribers->readers);
@@ -198,7 +198,7 @@ static struct subscriber *subscribers_next_complete(const struct subscribers *su
 	return mapped ? mapped : TAILQ_FIRST(&subscribers->lists[SUBSCRIBER_AWAITING]);
 }
 
-/* The flush that follows each looks after the others. */
+/* Each one that leaves schedules a flush, which continues with the others. */
 void subscribers_end_complete(struct subscribers *subscribers)
 {
 	uint64_t end = clock_monotonic() + OUTLET_TURN_TIME;
@@ -219,7 +219,7 @@ static bool subscribers_reap_one(struct subscriber *subscriber)
 	return true;
 }
 
-/* Each may have left much to read. */
+/* Each may have left much input to read. */
 void subscribers_reap(struct subscribers *subscribers)
 {
 	struct subscriber_list *gone = &subscribers->lists[SUBSCRIBER_GONE];
