@@ -21,27 +21,27 @@
 
 enum {
 	LOG_STACK_SIZE = 256 << 10,
-	LOG_ENDED_BATCH = 64, /* limits that are looked at in one go */
+	LOG_ENDED_BATCH = 64, /* ended limits handled in one go */
 };
 
 /*
- * Whoever reads the log may be slow, or stop: so a thread writes the lines, which may wait, and the
- * daemon only queues them, which never does. The lock is held for copying a line, or taking the
- * queue away, not while anything is written.
+ * The reader of the log may be slow, or stop: so a thread, which may wait, writes the lines, and
+ * the daemon, which must not, only queues them. The lock is held to copy a line or to take the
+ * queue, never while writing.
  */
 struct log {
 	log_write_line *write_line;
-	int level; /* only the daemon's thread looks at it */
+	int level; /* used only by the daemon's thread */
 	pthread_t thread;
 
-	pthread_mutex_t lock;   /* of what follows */
-	pthread_cond_t changed; /* there is something to do for the thread, or it has done it */
+	pthread_mutex_t lock;   /* of the members below */
+	pthread_cond_t changed; /* the thread has work to do, or has done it */
 	enum log_format format; /* never AUTO */
 	struct log_limits limits;
 	struct buffer queue; /* of lines, each a struct log_queued and its bytes */
 	uint64_t dropped;    /* lines, since the thread has taken the queue */
 	uint64_t dropped_ever;
-	bool idle; /* the thread has written all there was */
+	bool idle; /* the thread has written everything */
 	bool ending;
 	bool ended;
 };
@@ -65,8 +65,8 @@ static void log_append(struct log *log, int priority, const struct log_subject *
 	memcpy(log->queue.memory + log->queue.start + start, &head, sizeof(head));
 }
 
-/* After a line that was dropped none is queued until there is room for all, so that it can be said
- * where they are missing. */
+/* Once a line has been dropped, no other is queued until the thread has taken the queue, so that
+ * the log can show where lines are missing. */
 static void log_enqueue(struct log *log, int priority, const struct log_subject *about,
 	uint64_t time, const char *message)
 {
@@ -93,7 +93,7 @@ static void log_tell_held(struct log *log, const struct log_limit *limit)
 	log_enqueue(log, limit->priority, about, limit->time, message);
 }
 
-/* Tells of the lines that were held back until now. */
+/* Reports the lines that were held back. */
 static void log_end_limits(struct log *log, uint64_t now)
 {
 	struct log_limit *limit;
@@ -183,7 +183,7 @@ static void *log_run(void *context)
 	return NULL;
 }
 
-/* The signals are the daemon's. */
+/* The daemon's thread handles signals. */
 static void log_start_thread(struct log *log)
 {
 	pthread_attr_t attributes;
@@ -274,7 +274,7 @@ void log_free_within(struct log *log, uint64_t patience)
 	pthread_cond_broadcast(&log->changed);
 	ended = log_wait(log, &log->ended, patience);
 	pthread_mutex_unlock(&log->lock);
-	if (!ended) { /* it is stuck, and has what it needs until the process ends */
+	if (!ended) { /* the thread is stuck: it keeps its memory until the process ends */
 		pthread_detach(log->thread);
 		return;
 	}

@@ -15,9 +15,9 @@
 struct log;
 
 /*
- * A line costs its writer the queueing and no more: a thread of the log's own does the writing, so
- * that a reader who is slow, or has stopped, holds up nobody. When the queue is full (256 KiB),
- * lines are dropped and counted, and the count is logged as soon as the reader goes on.
+ * log_write() only queues a line: a thread of the log writes it, so a slow or stopped reader holds
+ * up nobody. When the queue is full (256 KiB), lines are dropped and counted, and the count is
+ * logged as soon as the reader continues.
  */
 
 enum log_format {
@@ -27,45 +27,46 @@ enum log_format {
 	LOG_FORMAT_JOURNAL,
 };
 
-/* The subject of a line: the kind is "connection", "outlet", …, and becomes a field of that name. */
+/* The subject of a line: the kind is "connection", "outlet", …, and becomes a field of that
+ * name. */
 struct log_subject {
 	const char *kind;
 	const char *name;
-	bool crowd; /* one of those that somebody makes at will: all of the kind share a limit */
+	bool crowd; /* created at will by untrusted clients: all of the kind share a limit */
 };
 
-/* Writes to stderr, or to the journal, what is at least as urgent as `level`. Ends the process if
- * there can be no thread. */
+/* Writes lines at least as urgent as `level` to stderr, or to the journal. Ends the process if the
+ * thread cannot be created. */
 struct log *log_new(enum log_format format, int level);
 
 /* The longest wait for a reader of the log. */
 #define LOG_PATIENCE CLOCK_NS_PER_SECOND
 
-/* Waits until what was queued is written, for LOG_PATIENCE at most. NULL is ignored. */
+/* Waits until all queued lines are written, for LOG_PATIENCE at most. NULL is ignored. */
 void log_free(struct log *log);
 
-/* Likewise, for that many ns at most. */
+/* The same, for `patience` ns at most. */
 void log_free_within(struct log *log, uint64_t patience);
 
-/* Waits like log_free(); false: it was not written. For an end without log_free(). */
+/* Waits like log_free(); false if lines are left. For exiting without log_free(). */
 bool log_flush(struct log *log);
 
-/* The lines that have been dropped since the beginning. */
+/* The number of lines dropped since log_new(). */
 uint64_t log_dropped(struct log *log);
 
 void log_set_format(struct log *log, enum log_format format);
 void log_set_level(struct log *log, int level);
 int log_level(const struct log *log);
 
-/* True if a line of this priority would be written: ask before formatting what is costly. */
+/* True if a line of this priority would be written: ask before costly formatting. */
 bool log_wants(const struct log *log, int priority);
 
 /*
- * `about` may be NULL. The text is one line without its newline, and is cleaned (text_clean()). Lines
- * with the same subject and format are of one kind, of which 10 a minute are written (1,000 without
- * a subject, 100 of a crowd); at the end of the minute follows the last of the others, and how many
- * there were. So nothing that a peer does can fill the log, and no caller has to think of that. At
- * LOG_DEBUG all lines are written.
+ * `about` may be NULL. The text is one line without its newline, and is cleaned (text_clean()).
+ * Lines with the same subject and format are of one kind, of which 10 a minute are written (1,000
+ * without a subject, 100 of a crowd); at the end of the minute follows the last of the others, with
+ * their number. So peers cannot fill the log, and callers need not limit anything. At LOG_DEBUG all
+ * lines are written.
  */
 void log_write(struct log *log, int priority, const struct log_subject *about, const char *format,
 	...) __attribute__((format(printf, 4, 5)));

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-/* With more than that, lines go through: the queue of the log has a bound of its own. */
+/* Beyond this number of limits, lines pass unlimited: the queue of the log is bounded, too. */
 enum { LOG_LIMITS_MAX = 1 << 16 };
 
 void log_limits_init(struct log_limits *limits)
@@ -105,7 +105,7 @@ struct log_limit *log_limits_take_ended(struct log_limits *limits, uint64_t now)
 	TAILQ_REMOVE(&limits->list, limit, entry);
 	names_remove(&limits->by_key, limit->key);
 	if (TAILQ_EMPTY(&limits->list))
-		names_release(&limits->by_key); /* it does not shrink by itself */
+		names_release(&limits->by_key); /* the table does not shrink by itself */
 	return limit;
 }
 

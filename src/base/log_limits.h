@@ -9,12 +9,12 @@
 #include "base/names.h"
 
 /*
- * How much is written about one subject: a peer that has lines of one kind written fills no log. Of
- * each kind, LOG_LIMIT_LINES go through in LOG_LIMIT_SECONDS, which begin with the first; of those
- * beyond, the last is kept, and how many there were. Lines about nothing in particular, such as the
- * problems of a configuration, are more. Subjects that are a crowd share a limit, as somebody could
- * make any number of them. A limit exists only that long: what nothing is written about costs no
- * memory. No locks, no clock: both are the log's.
+ * Limits the lines about one subject, so that a peer cannot fill the log. Of each kind,
+ * LOG_LIMIT_LINES are written in LOG_LIMIT_SECONDS, beginning with the first; of the others, the
+ * last one and their number are kept. Lines without a subject, such as the problems of a
+ * configuration, have a higher limit. The subjects of a crowd share one, as clients can create any
+ * number of them. A limit exists only for its period: silent subjects cost no memory. No locks, no
+ * clock: both are the log's.
  */
 enum {
 	LOG_LIMIT_LINES = 10,
@@ -25,13 +25,13 @@ enum {
 
 struct log_limit {
 	char *key;                /* of the kind, see log_limits_admit() */
-	struct log_subject about; /* kind "": about nothing in particular */
-	char *name;               /* its: of a crowd, that of the last line */
+	struct log_subject about; /* kind "": no subject */
+	char *name;               /* of the subject; of a crowd, the one of the last line */
 	uint64_t end;             /* monotonic ns */
-	uint64_t count;           /* of lines, those that went through included */
-	int priority;             /* of the last one that did not */
-	uint64_t time;            /* when that was, ns since 1970 */
-	char *message;            /* its text; NULL: all went through */
+	uint64_t count;           /* of all lines */
+	int priority;             /* of the last line held back */
+	uint64_t time;            /* of that line, ns since 1970 */
+	char *message;            /* of that line; NULL: none was held back */
 	TAILQ_ENTRY(log_limit) entry;
 };
 
@@ -53,14 +53,14 @@ void log_limits_release(struct log_limits *limits);
 bool log_limits_admit(struct log_limits *limits, const struct log_subject *about,
 	const char *format, int priority, const char *message, uint64_t now, uint64_t time);
 
-/* When the first of them ends; UINT64_MAX if there is none. */
+/* The time at which the first limit ends; UINT64_MAX: no limits. */
 uint64_t log_limits_next(const struct log_limits *limits);
 
-/* Takes one out that has ended, or NULL; the caller frees it. */
+/* Removes a limit that has ended, or returns NULL; the caller frees it. */
 struct log_limit *log_limits_take_ended(struct log_limits *limits, uint64_t now);
 void log_limit_free(struct log_limit *limit);
 
-/* The lines that did not go through. */
+/* The number of lines held back. */
 uint64_t log_limit_held(const struct log_limit *limit);
 
 #endif

@@ -105,7 +105,7 @@ static void log_line_send(const char *line, size_t length)
 	sd_journal_sendv(fields, count);
 }
 
-/* Waits for a stderr that whoever made it has set to be non-blocking. */
+/* Waits for stderr, which another process may have made non-blocking. */
 static bool log_line_await_stderr(void)
 {
 	struct pollfd stderr_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -119,12 +119,12 @@ void log_line_write(enum log_format format, const char *line, size_t length)
 		log_line_send(line, length);
 		return;
 	}
-	/* One write(2) a line, so that lines of several processes on one stderr do not mix. */
+	/* One write(2) per line, so that lines of several processes on one stderr do not mix. */
 	while (length) {
 		ssize_t written = write(STDERR_FILENO, line, length);
 
 		if (written < 0 && !log_line_await_stderr())
-			return; /* there is nowhere left to complain to */
+			return; /* nowhere left to report it */
 		if (written > 0) {
 			line += written;
 			length -= (size_t)written;

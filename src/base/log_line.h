@@ -6,10 +6,10 @@
 #include "base/buffer.h"
 #include "base/log.h"
 
-/* Lines of the log: into words, and out of the process. */
+/* Formats lines of the log, and writes them. */
 
 /*
- * Appends the line as it will be written: with its newline, or for the journal one field a line.
+ * Appends the line as it will be written: with its newline, or for the journal one field per line.
  * `message` is clean, as text_clean() has it; `time` is in ns since 1970. `format` is not AUTO.
  */
 void log_line_append(struct buffer *out, enum log_format format, int priority,

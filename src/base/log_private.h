@@ -5,13 +5,13 @@
 
 #include "base/log.h"
 
-/* Bytes that wait to be written; as many again are in the hands of the thread. */
+/* Bytes waiting to be written; the thread may hold as many again. */
 enum { LOG_QUEUE_MAX = 256 << 10 };
 
 /* Writes one line, however long it takes; called by the thread of the log. */
 typedef void log_write_line(enum log_format format, const char *line, size_t length);
 
-/* As log_new(), with something else than stderr and the journal to write to. */
+/* Like log_new(), but writes with this function instead of to stderr or the journal. */
 struct log *log_new_to(log_write_line *write_line, enum log_format format, int level);
 
 #endif

@@ -12,12 +12,12 @@
 #include "base/alloc.h"
 
 /*
- * There is no lock: the thread could be put off the CPU while it held one, and the loop would have to
- * wait. Which of the two comes second, the end of the work or its abandonment, sees the other.
+ * No lock: the thread could be preempted while holding it, and the loop would have to wait. The end
+ * of the work and its abandonment are atomic: the later one sees the earlier.
  */
 enum worker_state { WORKER_RUNNING, WORKER_FINISHED, WORKER_ABANDONED };
 
-/* Freed by the last of its two holders: the loop and the thread. */
+/* Freed by the last of its two owners: the loop and the thread. */
 struct worker {
 	struct worker_task task;
 	struct event *event;
@@ -53,13 +53,13 @@ static void worker_on_finished(evutil_socket_t fd, short what, void *context)
 	struct worker_task task = worker->task;
 
 	(void)fd, (void)what;
-	(void)atomic_load(&worker->state); /* makes visible what the thread did before */
+	(void)atomic_load(&worker->state); /* makes the thread's writes visible */
 	event_free(worker->event);
 	worker_release(worker);
 	task.done(task.context);
 }
 
-/* Signals are the loop's. */
+/* The loop handles signals. */
 static int worker_run(struct worker *worker)
 {
 	pthread_attr_t attributes;

@@ -6,15 +6,15 @@
 #include "base/error.h"
 
 /*
- * A piece of work that may block, such as a look-up that asks a network, on a thread of its own. It
- * shares nothing with the loop but its context, which is the thread's until `done` is called.
+ * Runs work that may block, such as a lookup over the network, on a thread of its own. The thread
+ * shares nothing with the loop but the context, and owns that until `done` is called.
  */
 struct worker;
 
 struct worker_task {
 	void (*work)(void *context);    /* on the thread */
 	void (*done)(void *context);    /* on the loop; the worker is gone */
-	void (*discard)(void *context); /* on either: worker_abandon() was called, nobody waits */
+	void (*discard)(void *context); /* on either, after worker_abandon() */
 	void *context;
 };
 
@@ -22,8 +22,8 @@ struct worker_task {
 struct worker *worker_start(struct event_base *base, const struct worker_task *task,
 	struct error *error);
 
-/* Does not wait for the thread: `discard` is called once it has come to its end, if the process
- * lives that long. The worker is gone. */
+/* Frees the worker without waiting for the thread: `discard` is called when the work has ended, if
+ * the process lives that long. */
 void worker_abandon(struct worker *worker);
 
 #endif
