@@ -85,7 +85,7 @@ static void run_config(struct rpc_call *call, json_t *parameters)
 	} else if (connection || outlet) {
 		config_named(call, connection, outlet);
 	} else {
-		error_set(&error, ERROR_NOT_FOUND, "there is no connection or outlet '%s'", name);
+		error_set(&error, ERROR_NOT_FOUND, "no connection or outlet named '%s'", name);
 		rpc_fail(call, &error);
 	}
 }

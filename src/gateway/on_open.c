@@ -32,8 +32,8 @@ bool on_open_add(struct on_open_added *added, const char *message, struct error 
 		return error_prefix(error, "the message ");
 	if (messages->count >= ON_OPEN_ADDED_MAX || bytes + strlen(message) > ON_OPEN_ADDED_BYTES)
 		return error_set(error, ERROR_WEBSOCKET,
-			"there are %zu messages of %zu bytes already: no more than %d of %d bytes "
-			"can be added",
+			"%zu messages (%zu bytes) have been added already; the limits are %d "
+			"messages and %d bytes",
 			messages->count, bytes, ON_OPEN_ADDED_MAX, ON_OPEN_ADDED_BYTES);
 	string_list_add(messages, message);
 	return true;
@@ -61,7 +61,7 @@ void on_open_release(struct on_open_added *added)
 
 enum on_open_outcome { ON_OPEN_SENT, ON_OPEN_FAILED, ON_OPEN_LATER };
 
-/* Where a message comes from; none of both: from nowhere. */
+/* The origin of a message: a list, a file, or, with neither, a command. */
 struct on_open_place {
 	const char *list;
 	const char *file;
@@ -142,7 +142,7 @@ bool on_open_send(const struct on_open_sender *sender, const char *message, stru
 
 /* --- sending all ----------------------------------------------------------------------------- */
 
-enum { ON_OPEN_LINES = 4096 }; /* in one step: empty ones count, too, though they are not sent */
+enum { ON_OPEN_LINES = 4096 }; /* in one step; empty lines count, too, though they are not sent */
 
 enum on_open_part { ON_OPEN_LIST, ON_OPEN_FILE, ON_OPEN_ADDED, ON_OPEN_DONE };
 

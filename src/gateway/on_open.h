@@ -9,8 +9,8 @@
 #include "gateway/settings.h"
 
 /*
- * The text messages that a server gets first, each time that a connection opens: those in the
- * settings, in a file, and those added while the daemon runs.
+ * The text messages that a server gets first, each time a connection opens: those in the settings,
+ * those in a file, and those added at run time.
  */
 
 enum {
@@ -19,7 +19,7 @@ enum {
 	ON_OPEN_ADDED_BYTES = 1024 * 1024,
 };
 
-/* Messages that were added, each of them once. Zero-initialised is empty. */
+/* Messages added at run time, each once. Zero-initialised is empty. */
 struct on_open_added {
 	struct string_list messages;
 };
@@ -28,7 +28,7 @@ bool on_open_has(const struct on_open_added *added, const char *message);
 
 /* Fails if there are too many, or a placeholder in the message is invalid. */
 bool on_open_add(struct on_open_added *added, const char *message, struct error *error);
-/* `index`: its former place. */
+/* `index` is set to its former place. */
 bool on_open_remove(struct on_open_added *added, const char *message, size_t *index,
 	struct error *error);
 void on_open_release(struct on_open_added *added);
@@ -38,8 +38,7 @@ struct on_open_sender {
 	void *context;
 	const char *name; /* of the connection */
 
-	/* True if a message of that size can be sent now. If not, call on_open_go_on() when it
-	 * can. */
+	/* True if a message of that size can be sent now; else call on_open_go_on() once it can. */
 	bool (*has_turn)(size_t length, void *context);
 	/* Call on_open_go_on() in a later turn. */
 	void (*ask)(void *context);
@@ -51,14 +50,14 @@ struct on_open_sender {
 };
 
 /*
- * A run sends all of them in order, in steps, as there can be millions. Lines of the file behind
- * one that cannot be sent are not sent either. NULL: there is nothing to send.
+ * A run sends all of them in order, in steps, as there can be millions. A line of the file that
+ * cannot be sent ends the file. NULL: nothing to send.
  */
 struct on_open_run;
 struct on_open_run *on_open_begin(struct connection_settings *settings,
 	const struct on_open_added *added);
 
-/* True: all have been sent. False: to be continued by another call. */
+/* True: the run is complete. False: call it again. */
 bool on_open_go_on(struct on_open_run *run, const struct on_open_sender *sender,
 	const struct on_open_added *added);
 
@@ -66,7 +65,7 @@ bool on_open_go_on(struct on_open_run *run, const struct on_open_sender *sender,
 void on_open_removed(struct on_open_run *run, size_t index);
 void on_open_end(struct on_open_run *run);
 
-/* Sends one message, with its placeholders replaced, now or not at all. */
+/* Sends one message, with its placeholders replaced; fails if it cannot be sent now. */
 bool on_open_send(const struct on_open_sender *sender, const char *message, struct error *error);
 
 #endif

@@ -32,7 +32,7 @@ static void source_append(struct settings_source *source, size_t file, unsigned 
 	buffer_append_text(&source->text, "\n");
 }
 
-/* \x00, which would end the string where it stands, and drop the rest. */
+/* Reports \x00, at which libconfig would end the string. */
 static bool source_is_escaped_nul(const char *text, size_t left)
 {
 	return left >= 4 && text[0] == '\\' && text[1] == 'x' && text[2] == '0' && text[3] == '0';
@@ -78,7 +78,7 @@ static size_t source_scan_comment(struct source_reading *reading, const char *li
 	return (size_t)(end - line) + 2;
 }
 
-/* Follows what libconfig's scanner will make of the line. */
+/* Follows libconfig's scanner through the line. */
 static void source_scan(struct source_reading *reading, const char *line, size_t length,
 	const char *file, unsigned number)
 {
@@ -94,8 +94,8 @@ static void source_scan(struct source_reading *reading, const char *line, size_t
 	}
 }
 
-/* The name that an @include line has, for the caller to free, and the length of the directive;
- * NULL: the line is none. */
+/* The name in an @include line, which the caller frees, and the length of the directive; NULL: any
+ * other line. */
 static char *source_included(const char *line, size_t length, size_t *taken)
 {
 	static const char directive[] = "@include";
@@ -129,7 +129,7 @@ static char *source_included(const char *line, size_t length, size_t *taken)
 static void source_read_file(struct source_reading *reading, const char *file,
 	enum file_kinds kinds, const char *where);
 
-/* `line` has the directive; what follows it stands behind the included file. */
+/* Includes the file that the directive of `line` names; the rest of the line comes after it. */
 static void source_include(struct source_reading *reading, const char *name, const char *file,
 	unsigned number)
 {

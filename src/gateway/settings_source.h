@@ -10,16 +10,16 @@
 #include "gateway/settings_lines.h"
 
 /*
- * The text of a configuration file, with the files that it includes in their place, and where each
- * line comes from. libconfig would open included files by itself: whatever they are, by name once
- * more, ending the process if one is a directory.
+ * The text of a configuration file, with included files inserted in place, and the origin of each
+ * line. libconfig would open included files by itself: by name once more, of any type, and would
+ * end the process if one is a directory.
  */
 struct settings_source {
-	struct buffer text;          /* ends with a NUL, has no other */
-	struct settings_lines lines; /* also the hook of what libconfig makes of the text */
+	struct buffer text;          /* ends with a NUL, and contains no other */
+	struct settings_lines lines; /* also the hook of the configuration parsed from the text */
 };
 
-/* False, and the problems say why: a file that cannot be read, or has what libconfig would
+/* Returns false, and adds problems, if a file cannot be read, or has content that libconfig would
  * misread. */
 bool settings_source_read(struct settings_source *source, const char *file, enum file_kinds kinds,
 	struct settings_problems *problems);

@@ -19,31 +19,32 @@
 
 enum { SYSTEM_ID_SPACE = 64 * 1024, SYSTEM_GROUPS_MAX = 65536 };
 
-/* A name that has been looked up, or a folder that has been looked at. */
+/* The result of looking up a name, or of checking a directory. */
 struct system_answer {
 	char *name;
 	unsigned id;
-	char *fault; /* NULL: there is none */
-	bool unsure; /* the fault is one of who looks */
-	bool said;
+	char *fault; /* NULL: usable */
+	bool unsure; /* the daemon, as another user, may succeed */
+	bool said;   /* the fault has been reported */
 	struct system_answer *next;
 };
 
-/* A check under way. It asks the system about each name and folder once, for thousands of sockets. */
+/* A check in progress. It asks the system about each name and directory once, for thousands of
+ * sockets. */
 struct system_check {
 	struct settings_problems *problems;
-	const char *runtime_dir; /* NULL: sockets are not looked at */
-	bool stranger; /* a test by another user than the daemon's: what it cannot see may be fine */
+	const char *runtime_dir; /* NULL: sockets are not checked */
+	bool stranger; /* a test by another user than the daemon's, who may have fewer rights */
 	struct names users;
 	struct names groups;
 	struct names folders;
 	struct system_answer *answers;
-	const config_setting_t *where; /* the connection whose files are looked at */
-	bool unread;                   /* of its files one could not be read */
-	struct tls_stores *stores;     /* of all connections; NULL: TLS material is not looked at */
+	const config_setting_t *where; /* the connection whose files are checked */
+	bool unread;                   /* one of its files could not be read */
+	struct tls_stores *stores;     /* of all connections; NULL: TLS material is not checked */
 };
 
-/* --- saying it ------------------------------------------------------------------------------ */
+/* --- reports -------------------------------------------------------------------------------- */
 
 static bool system_is_denied(int failure)
 {
@@ -107,10 +108,11 @@ static void system_look_up_user(struct system_answer *answer)
 		answer->fault = alloc_format("cannot look up the user '%s': %s", answer->name,
 			strerror(failure));
 	else if (!found)
-		answer->fault = alloc_format("there is no user '%s'", answer->name);
+		answer->fault = alloc_format("no user named '%s'", answer->name);
 	else if (answer->id != geteuid() && !system_may_give_away())
-		answer->fault = alloc_format("a daemon of user %u cannot give a socket to '%s'",
-			(unsigned)geteuid(), answer->name);
+		answer->fault =
+			alloc_format("a daemon running as user %u cannot give a socket to '%s'",
+				(unsigned)geteuid(), answer->name);
 	answer->unsure = found;
 	free(space);
 }
@@ -127,16 +129,16 @@ static void system_look_up_group(struct system_answer *answer)
 		answer->fault = alloc_format("cannot look up the group '%s': %s", answer->name,
 			strerror(failure));
 	else if (!found)
-		answer->fault = alloc_format("there is no group '%s'", answer->name);
+		answer->fault = alloc_format("no group named '%s'", answer->name);
 	else if (!system_is_member(answer->id) && !system_may_give_away())
 		answer->fault = alloc_format(
-			"a daemon of user %u, who is not in the group '%s', cannot give it a socket",
+			"a daemon running as user %u, not in the group '%s', cannot give it a socket",
 			(unsigned)geteuid(), answer->name);
 	answer->unsure = found;
 	free(space);
 }
 
-/* The id that the name stands for; a problem if it cannot be used. 0 where there is no name. */
+/* The id of the user or group; adds a problem if it cannot be used. 0 without a name. */
 static unsigned system_id(struct system_check *check, struct names *names,
 	void (*look_up)(struct system_answer *answer), const char *name,
 	const config_setting_t *where, const char *setting)
@@ -158,7 +160,7 @@ static unsigned system_id(struct system_check *check, struct names *names,
 
 /* --- sockets -------------------------------------------------------------------------------- */
 
-/* The runtime directory is made at the start; only the last part of its path. */
+/* The daemon creates the runtime directory at startup, but not its parents. */
 static bool system_will_be_made(const struct system_check *check, const char *folder)
 {
 	char *copy = alloc_string(folder);
@@ -178,15 +180,15 @@ static void system_look_at_folder(const struct system_check *check, struct syste
 		if (errno == ENOENT && system_will_be_made(check, folder))
 			return;
 		answer->unsure = system_is_denied(errno) || strcmp(folder, check->runtime_dir) == 0;
-		answer->fault = alloc_format("the folder of the socket, %s, cannot be used: %s",
-			folder, strerror(errno));
+		answer->fault = alloc_format("cannot use the directory %s for a socket: %s", folder,
+			strerror(errno));
 	} else if (!S_ISDIR(status.st_mode)) {
-		answer->fault =
-			alloc_format("%s is %s, not a folder", folder, file_kind(status.st_mode));
+		answer->fault = alloc_format("%s is %s, not a directory", folder,
+			file_kind(status.st_mode));
 	} else if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) < 0) {
 		answer->unsure = system_is_denied(errno);
 		answer->fault =
-			alloc_format("cannot make a socket in %s: %s", folder, strerror(errno));
+			alloc_format("cannot create a socket in %s: %s", folder, strerror(errno));
 	}
 }
 
@@ -259,7 +261,7 @@ static bool system_look_at_file(const char *path, unsigned flags, struct error *
 		return system_read_line(path, flags, error);
 	if (flags & SETTING_WRITTEN) {
 		if (access(path, F_OK) < 0 || faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
-			return true; /* where it is missing it is made when it is needed */
+			return true; /* a missing file is created when it is needed */
 		return error_set(error, ERROR_SYSTEM, "cannot be written: %s", strerror(errno));
 	}
 	if (flags & SETTING_FOLDER) {
@@ -267,7 +269,7 @@ static bool system_look_at_file(const char *path, unsigned flags, struct error *
 			return error_set(error, ERROR_SYSTEM, "cannot be read: %s",
 				strerror(errno));
 		return S_ISDIR(status.st_mode) ||
-			error_set(error, ERROR_SYSTEM, "is %s, not a folder",
+			error_set(error, ERROR_SYSTEM, "is %s, not a directory",
 				file_kind(status.st_mode));
 	}
 	fd = file_open(path, FILE_REGULAR, error);
@@ -276,7 +278,7 @@ static bool system_look_at_file(const char *path, unsigned flags, struct error *
 	return fd >= 0;
 }
 
-/* `name`, dotted, is said where the file does not stand with the connection itself. */
+/* The problem contains the dotted `name` if the file is not named by the connection itself. */
 static void system_check_file(struct system_check *check, const char *name, const char *path,
 	unsigned flags)
 {
@@ -284,7 +286,7 @@ static void system_check_file(struct system_check *check, const char *name, cons
 	struct error error;
 	char *text;
 
-	if (path[0] != '/') { /* a credential, in a test: it has been said */
+	if (path[0] != '/') { /* a credential, in a test: already reported */
 		check->unread = true;
 		return;
 	}
@@ -320,7 +322,7 @@ static void system_check_files(struct system_check *check, const struct setting 
 	}
 }
 
-/* With the files that are there: whether OpenSSL can use them. */
+/* Checks that OpenSSL can use the files, which exist. */
 static void system_check_tls(struct system_check *check, const struct connection_settings *settings)
 {
 	struct tls_settings tls = settings->tls;
@@ -349,7 +351,7 @@ static void system_check_connection(struct system_check *check,
 		system_check_tls(check, connection->settings);
 }
 
-/* Those that are alike share their settings, and are looked at once. */
+/* Connections that are alike share their settings, and are checked once. */
 static void system_check_connections(struct system_check *check, const struct settings *settings,
 	const struct settings_places *places)
 {
@@ -369,7 +371,7 @@ static void system_check_connections(struct system_check *check, const struct se
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-/* A test by the user that the daemon runs as sees what the daemon will see. */
+/* A test by the daemon's own user gets the same results as the daemon. */
 static bool system_is_stranger(const char *runtime_dir)
 {
 	struct stat status;

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-/* The `index`th oldest, from 0. */
+/* The `index`th oldest warning, from 0. */
 static struct warning *warnings_slot(const struct warnings *warnings, size_t index)
 {
 	return &warnings->queue[(warnings->oldest + index) % warnings->thresholds.queue];
@@ -25,7 +25,7 @@ static void warnings_drop_oldest(struct warnings *warnings)
 	warnings->dropped++;
 }
 
-/* Moves the queued warnings to a queue of another size, in order. */
+/* Moves the queued warnings, in order, to a queue of another size. */
 static void warnings_resize(struct warnings *warnings, uint64_t size)
 {
 	struct warning *queue;

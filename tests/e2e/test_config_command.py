@@ -129,4 +129,4 @@ def test_a_name_that_there_is_not(daemon):
     with pytest.raises(RpcError) as refused:
         daemon.call("config", name="fed")
     assert refused.value.err == "NOT-FOUND"
-    assert "there is no connection or outlet 'fed'" in daemon.ctl("config", "fed", status=1).stderr
+    assert "no connection or outlet named 'fed'" in daemon.ctl("config", "fed", status=1).stderr

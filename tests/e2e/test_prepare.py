@@ -64,7 +64,7 @@ def test_an_unknown_group_takes_nothing_away(daemon, server, subscriber, change)
     assert error.value.err == "SETTINGS-ERROR"
     (problem,) = error.value.data["problems"]
     assert problem.startswith(f"{daemon.file}:") and problem.endswith(
-        f"outlets[0].group: there is no group '{UNKNOWN}'")
+        f"outlets[0].group: no group named '{UNKNOWN}'")
     daemon.wait_log(problem)
     check_untouched(daemon, server, subscriber)
     daemon.stop()
@@ -236,7 +236,7 @@ def test_a_test_as_another_user_says_what_it_cannot_see(make_daemon, server, tmp
     daemon.file.chmod(0o644)
     done = daemon.run("-t", status=0, user=65534, group=65534, extra_groups=[])
     assert f"unchecked, as user 65534: {token} cannot be read: Permission denied" in done.stderr
-    assert f"unchecked, as user 65534: cannot make a socket in {daemon.folder}: Permission denied" in done.stderr
+    assert f"unchecked, as user 65534: cannot create a socket in {daemon.folder}: Permission denied" in done.stderr
     assert "fine: 1 connection, 1 outlet\n" in done.stdout
 
 

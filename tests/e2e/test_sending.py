@@ -407,7 +407,7 @@ def test_only_so_many_can_be_added(start_daemon, server):
     rpc = daemon.rpc()
     for number in range(1000):
         rpc.call("on-open", name="feed", add=str(number))
-    with pytest.raises(RpcError, match="1000 messages of 2890 bytes already"):
+    with pytest.raises(RpcError, match=r"1000 messages \(2890 bytes\) have been added already"):
         rpc.call("on-open", name="feed", add="one more")
 
 

@@ -102,20 +102,26 @@ START_TEST(everything_that_is_missing_is_told_with_its_place)
 		"    group = \"nobody-knows-it\"; owner = \"nor-this\"; },\n"
 		"  { name = \"p\"; from = [ \"b\" ]; path = \"@/none/p\"; },\n"
 		"  { name = \"q\"; from = [ \"b\" ]; path = \"file\"; } );\n"));
-	expect_problem(0, "wsgated.conf:3: connections[0].bearer_file: @/pipe is a FIFO, not a "
-			  "regular file");
-	expect_problem(1, "wsgated.conf:3: connections[0]: tls.ca_file: @/none.pem cannot be "
-			  "read: No such file or directory");
-	expect_problem(2, "wsgated.conf:4: connections[1].header_files: @/none cannot be read: "
-			  "No such file or directory");
-	expect_problem(3, "wsgated.conf:4: connections[1]: tls.ca_file: @/none.pem cannot be "
-			  "read: No such file or directory");
-	expect_problem(4, "wsgated.conf:6: outlets[0].owner: there is no user 'nor-this'");
-	expect_problem(5, "wsgated.conf:6: outlets[0].group: there is no group 'nobody-knows-it'");
-	expect_problem(6, "wsgated.conf:7: outlets[1].path: the folder of the socket, @/none, "
-			  "cannot be used: No such file or directory");
-	expect_problem(7, "wsgated.conf:8: outlets[2].path: @/file is a regular file, not a "
-			  "socket");
+	expect_problem(0,
+		"wsgated.conf:3: connections[0].bearer_file: @/pipe is a FIFO, not a "
+		"regular file");
+	expect_problem(1,
+		"wsgated.conf:3: connections[0]: tls.ca_file: @/none.pem cannot be "
+		"read: No such file or directory");
+	expect_problem(2,
+		"wsgated.conf:4: connections[1].header_files: @/none cannot be read: "
+		"No such file or directory");
+	expect_problem(3,
+		"wsgated.conf:4: connections[1]: tls.ca_file: @/none.pem cannot be "
+		"read: No such file or directory");
+	expect_problem(4, "wsgated.conf:6: outlets[0].owner: no user named 'nor-this'");
+	expect_problem(5, "wsgated.conf:6: outlets[0].group: no group named 'nobody-knows-it'");
+	expect_problem(6,
+		"wsgated.conf:7: outlets[1].path: cannot use the directory @/none "
+		"for a socket: No such file or directory");
+	expect_problem(7,
+		"wsgated.conf:8: outlets[2].path: @/file is a regular file, not a "
+		"socket");
 	ck_assert_uint_eq(problems.errors.count, 8);
 }
 END_TEST
@@ -127,10 +133,12 @@ START_TEST(a_secret_for_a_header_has_no_control_characters)
 		"connections = ( { name = \"a\"; url = \"ws://h/\"; bearer_file = \"@/key\"; },\n"
 		"  { name = \"b\"; url = \"ws://h/\"; header_files = { X-A = \"@/key\"; }; },\n"
 		"  { name = \"c\"; url = \"ws://h/\"; username = \"u\"; password_file = \"@/key\"; } );\n"));
-	expect_problem(0, "wsgated.conf:2: connections[0].bearer_file: @/key has a control "
-			  "character in its first line, which no header can have");
-	expect_problem(1, "wsgated.conf:3: connections[1].header_files: @/key has a control "
-			  "character in its first line, which no header can have");
+	expect_problem(0,
+		"wsgated.conf:2: connections[0].bearer_file: @/key has a control "
+		"character in its first line, which no header can have");
+	expect_problem(1,
+		"wsgated.conf:3: connections[1].header_files: @/key has a control "
+		"character in its first line, which no header can have");
 	ck_assert_uint_eq(problems.errors.count, 2); /* Base64 is made of the password */
 }
 END_TEST
@@ -178,8 +186,9 @@ START_TEST(a_test_leaves_what_only_the_service_has_unchecked)
 	ck_assert_ptr_nonnull(settings);
 	settings_free(settings);
 	ck_assert_uint_eq(problems.warnings.count, 1);
-	expect_warning(0, "wsgated.conf:3: connections[0].tls.cert_file: unchecked: only the "
-			  "service has CREDENTIALS_DIRECTORY");
+	expect_warning(0,
+		"wsgated.conf:3: connections[0].tls.cert_file: unchecked: only the "
+		"service has CREDENTIALS_DIRECTORY");
 }
 END_TEST
 
@@ -193,7 +202,8 @@ START_TEST(what_needs_a_restart_stays_as_it_runs)
 		"gateway = { runtime_dir = \"/somewhere/else\"; dns = [ \"192.0.2.1\" ];\n"
 		"  control = { path = \"other.sock\"; mode = \"0600\"; }; drain_timeout = \"1s\"; };\n"
 		"connections = ( { name = \"a\"; url = \"ws://h/\"; } );\n");
-	ck_assert_msg(settings != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
+	ck_assert_msg(settings != NULL, "%s",
+		problems.errors.count ? problems.errors.items[0] : "");
 	ck_assert_uint_eq(settings->restart.count, 3);
 	ck_assert_str_eq(settings->restart.items[0], "gateway.runtime_dir");
 	ck_assert_str_eq(settings->restart.items[1], "gateway.control.path");
