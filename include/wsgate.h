@@ -33,7 +33,7 @@ enum wsgate_result {
 	WSGATE_ERROR_NOT_FOUND = -8  /* the outlet has no connection with that name */
 };
 
-/* Where to start. */
+/* The start of the stream. */
 enum wsgate_start {
 	WSGATE_START_DEFAULT = 0, /* as the outlet is configured */
 	WSGATE_START_LIVE = 1,    /* with the next record to arrive */
@@ -45,7 +45,7 @@ enum wsgate_start {
 	WSGATE_START_AFTER = 3
 };
 
-/* How to read records. */
+/* The way to read records. */
 enum wsgate_mode {
 	WSGATE_MODE_AUTO = 0, /* WSGATE_MODE_RING if the outlet allows it, else WSGATE_MODE_BYTES */
 	WSGATE_MODE_BYTES = 1, /* through the socket */
@@ -95,7 +95,8 @@ struct wsgate_record {
 	uint64_t to;         /* WSGATE_GAP: last missing record, else 0 */
 };
 
-/* A subscription as it began. Created by the library only: later versions add members at the end. */
+/* A subscription as it began. Created by the library only: later versions add members at the
+ * end. */
 struct wsgate_info {
 	const char *outlet; /* its name */
 	const char *hello;  /* the daemon's answer, a JSON object: see wsgated-protocol(7) */
@@ -106,7 +107,8 @@ struct wsgate_info {
 	int mode;           /* WSGATE_MODE_BYTES, WSGATE_MODE_RING or WSGATE_MODE_RING_SPIN */
 };
 
-/* Counts since wsgate_open(). Created by the library only: later versions add members at the end. */
+/* Counts since wsgate_open(). Created by the library only: later versions add members at the
+ * end. */
 struct wsgate_counts {
 	uint64_t records; /* returned, without gaps */
 	uint64_t bytes;   /* of their payloads */
@@ -134,9 +136,9 @@ enum wsgate_result wsgate_next(struct wsgate *gate, const struct wsgate_record *
 	int timeout_ms);
 
 /*
- * With `in_place`, the daemon may overwrite a payload while it is being read. Returns 1 if everything
- * read from the latest record so far is valid. Returns 0 if not: discard it; the record will be part
- * of the next gap. Without `in_place`, always returns 1.
+ * With `in_place`, the daemon may overwrite a payload while it is being read. Returns 1 if
+ * everything read from the latest record so far is valid. Returns 0 if not: discard it; the record
+ * will be part of the next gap. Without `in_place`, always returns 1.
  */
 int wsgate_intact(struct wsgate *gate);
 
@@ -145,18 +147,19 @@ int wsgate_intact(struct wsgate *gate);
 uint64_t wsgate_position(const struct wsgate *gate);
 
 /*
- * For event loops: a descriptor, owned by the subscriber, and the events of poll(2) to wait for, which
- * may change with every call of another function. After the first call, in all modes, the descriptor
- * becomes readable when there is more to read, once wsgate_next() has returned WSGATE_AGAIN.
+ * For event loops: a descriptor, owned by the subscriber, and the events of poll(2) to wait for,
+ * which may change with every call of another function. After the first call, in all modes, the
+ * descriptor becomes readable when there is more to read, once wsgate_next() has returned
+ * WSGATE_AGAIN.
  */
 int wsgate_fd(struct wsgate *gate);
 short wsgate_events(const struct wsgate *gate);
 
 /*
- * Sends a message of type WSGATE_TEXT (UTF-8) or WSGATE_BINARY, at most 1 MiB, to the connection with
- * that index, or to all connections of the outlet (WSGATE_NO_CONNECTION). The outlet must be writable.
- * Never waits. WSGATE_OK: accepted; wsgate_flush(), wsgate_next() and further sends write what is
- * left of it. WSGATE_AGAIN: not accepted.
+ * Sends a message of type WSGATE_TEXT (UTF-8) or WSGATE_BINARY, at most 1 MiB, to the connection
+ * with that index, or to all connections of the outlet (WSGATE_NO_CONNECTION). The outlet must be
+ * writable. Never waits. WSGATE_OK: accepted; wsgate_flush(), wsgate_next() and further sends write
+ * what is left of it. WSGATE_AGAIN: not accepted.
  */
 enum wsgate_result wsgate_send(struct wsgate *gate, int type, uint32_t connection,
 	const void *data, size_t length);

@@ -11,7 +11,7 @@
 
 enum http_kind { HTTP_REQUEST, HTTP_RESPONSE };
 
-/* What a head may be, and how errors speak of it. */
+/* Limits and tolerances for a head, and the name for its sender in errors. */
 struct http_rules {
 	enum http_kind kind;
 	const char *subject; /* "the server's response": errors begin with it */

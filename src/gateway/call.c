@@ -154,7 +154,7 @@ static bool call_body_is_chunked(const struct http_head *response)
 	return coding && strcasecmp(coding, "chunked") == 0;
 }
 
-/* How much of the body of a refusal to wait for. */
+/* Number of bytes of a refusal's body to wait for. */
 static size_t call_body_length(const struct http_head *response)
 {
 	const char *length = http_head_find(response, "Content-Length");

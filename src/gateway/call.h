@@ -74,7 +74,7 @@ bool call_check(const struct call_host *host, const struct connection_config *co
 	const struct header_list *extra, struct net_check **check,
 	void (*done)(const struct error *error, void *context), void *context, struct error *error);
 
-/* What its members point to is borrowed until the call has ended. */
+/* Its pointers are borrowed until the call has ended. */
 struct call_order {
 	const struct connection_config *config;
 	const struct header_list *extra; /* override those of the settings */

@@ -42,7 +42,7 @@ struct call {
 	struct error error;
 };
 
-/* How to dial call->url. */
+/* Settings for dialing call->url. */
 bool call_prepare(struct call *call, struct dial_settings *dial);
 
 /* Prepares the request. Only once the stream is connected: most calls to a server that is down do

@@ -11,12 +11,12 @@
 struct gateway_outlet;
 
 /*
- * What a change to other settings does with everything that runs, decided from the configurations
- * alone: connections are matched by name, outlets by path. It allocates, but asks the system for
- * nothing and touches nothing that runs.
+ * The effect of new settings on everything that runs, decided from the configurations alone:
+ * connections are matched by name, outlets by path. It allocates, but asks the system for nothing
+ * and touches nothing that runs.
  */
 
-/* What becomes of a connection of the settings. */
+/* The fate of a connection in the settings. */
 struct planned_connection {
 	struct connection *running;      /* NULL: it is new */
 	enum settings_change difference; /* between what runs and the settings */
@@ -34,7 +34,7 @@ enum planned_outlet_sources {
 	PLAN_REROUTE,      /* detach those that it does not take any more, then attach */
 };
 
-/* What becomes of an outlet of the settings. */
+/* The fate of an outlet in the settings. */
 struct planned_outlet {
 	struct gateway_outlet *running; /* at its path; NULL: none */
 	enum planned_outlet_action action;
@@ -56,7 +56,7 @@ struct plan_running_outlet {
 struct change_plan {
 	const struct settings *settings;
 	struct planned_connection *connections; /* one for each of the settings, in their order */
-	struct planned_outlet *outlets;         /* likewise */
+	struct planned_outlet *outlets;         /* the same */
 	struct plan_running_connection *running_connections; /* in the order they were added */
 	size_t running_connection_count;
 	struct plan_running_outlet *running_outlets;

@@ -10,7 +10,7 @@
 
 /* The inside of a change to other settings: plan, prepare, commit. */
 
-/* What has been done for one outlet of the settings before it is certain that all of it works. */
+/* Steps taken for one outlet of the settings, which may still have to be undone. */
 struct prepared_outlet {
 	struct outlet *made;  /* NULL: the running one becomes it */
 	bool access_changed;  /* mode, owner or group of the running one */

@@ -32,7 +32,7 @@ void hold_release(struct hold *hold);
 /* What is held stays unless it has now expired. */
 void hold_set_limits(struct hold *hold, const char *limit, uint64_t bytes, uint64_t age);
 
-/* Fails if there is no room. */
+/* Fails if the hold is full. */
 bool hold_take(struct hold *hold, struct ws_outgoing *message, struct error *error);
 
 /* The oldest message that has not expired, as from ws_message_queue_first(). False: there is none,

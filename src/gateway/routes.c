@@ -44,7 +44,7 @@ void routes_release(struct routes *routes)
 
 /* --- attaching ------------------------------------------------------------------------------- */
 
-/* Where the outlet's route is, or would be. */
+/* The index of the outlet's route, or where it would be inserted. */
 static size_t routes_index(const struct routes *routes, const struct outlet *outlet)
 {
 	size_t from = 0, to = routes->count;

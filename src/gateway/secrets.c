@@ -14,7 +14,7 @@ enum {
 	SECRETS_MORE = 8, /* bytes to read beyond: the end of a line, a byte order mark */
 };
 
-/* Everything that the buffer has had in it. */
+/* Wipes everything that the buffer has ever contained. */
 static void secrets_wipe_buffer(struct buffer *buffer)
 {
 	if (buffer->memory)
@@ -81,7 +81,7 @@ static void secrets_warn_readable(const char *setting, const char *path,
 		log_write(log, LOG_WARNING, &about, "%s: everybody can read %s", setting, path);
 }
 
-/* What secrets_first_line() or secrets_first_value() takes from a file. */
+/* The bytes that secrets_first_line() or secrets_first_value() takes from a file. */
 typedef bool secrets_take(const char *path, char **line, struct error *error);
 
 static bool secrets_read(const char *setting, const char *path, secrets_take *take, char **line,

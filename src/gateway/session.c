@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-/* How long sessions write in a turn of the loop, all of them together. */
+/* Time limit for writing in a turn of the loop, for all sessions together. */
 #define SESSION_WRITE_TIME (2 * CLOCK_NS_PER_MS)
 
 static void session_finish(struct session *session)

@@ -39,7 +39,7 @@ struct session_shared {
 void session_shared_init(struct session_shared *shared, struct event_base *base);
 void session_shared_release(struct session_shared *shared);
 
-/* How a session ended. */
+/* The end of a session. */
 struct session_end {
 	unsigned code;             /* of the close frames; 1005, 1006: RFC 6455, section 7.1.5 */
 	const char *reason;        /* UTF-8, never NULL */

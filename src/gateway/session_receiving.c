@@ -11,9 +11,9 @@
 enum { SESSION_CLOCK_EVERY = 16 }; /* units of work, between looks at the clock */
 
 /*
- * How long a session parses at a time. All it has read could take far longer: half a megabyte of
- * empty messages, or of compressed ones, into many outlets. Turns add up with the number of
- * sessions that take them, so the busy ones share the time.
+ * Time limit for parsing. All the input read could take far longer: half a megabyte of empty
+ * messages, or of compressed ones, into many outlets. Turns add up with the number of sessions that
+ * take them, so the busy ones share the time.
  */
 #define SESSION_PARSE_TIME       (2 * CLOCK_NS_PER_MS)
 #define SESSION_PARSE_TIME_LEAST (CLOCK_NS_PER_MS / 20)

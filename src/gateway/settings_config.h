@@ -27,7 +27,7 @@ struct integer_list {
 	size_t count;
 };
 
-/* When the gateway opens a connection by itself. */
+/* The condition for opening a connection by itself. */
 enum connection_when {
 	WHEN_ALWAYS,     /* at start, and again whenever it is lost */
 	WHEN_SUBSCRIBED, /* while an outlet of it has subscribers */
@@ -35,8 +35,8 @@ enum connection_when {
 };
 
 /*
- * Connection settings. Connections with equal settings share one. Structs of other rooms go there as
- * they are.
+ * Connection settings. Connections with equal settings share one. Structs of other rooms go there
+ * as they are.
  */
 struct connection_settings {
 	unsigned users; /* who share it: connections, and what their sessions are still to send */
@@ -112,8 +112,8 @@ struct connection_config *connection_config_new(void);
 /* With settings of its own, and without origins. */
 struct connection_config *connection_config_copy(const struct connection_config *connection);
 
-/* Thousands of connections tend to be alike: shares settings and origins with another one, where they
- * are equal. */
+/* Thousands of connections tend to be alike: shares settings and origins with another one, where
+ * they are equal. */
 void connection_config_share(struct connection_config *connection,
 	const struct connection_config *with);
 /* Takes over who has made it and where it stands, of one that has the same settings. */

@@ -4,14 +4,14 @@
 #include <libconfig.h>
 
 /*
- * Where the settings of a group stand: which of them, in which file, how many lines below the group.
- * Groups that are written alike share one, whatever their line is; so the origins of thousands of
- * generated connections take no memory of their own. Immutable, with a count of users that is for
- * one thread at a time.
+ * Where the settings of a group stand: which of them, in which file, how many lines below the
+ * group. Groups that are written alike share one, whatever their line is; so the origins of
+ * thousands of generated connections take no memory of their own. Immutable, with a count of users
+ * that is for one thread at a time.
  */
 struct settings_origins;
 
-/* Which tables the settings of a group are of: settings_tables. */
+/* The tables of a group's settings, as in settings_tables. */
 enum settings_group { SETTINGS_GATEWAY, SETTINGS_CONNECTION, SETTINGS_OUTLET };
 
 /*
@@ -32,7 +32,7 @@ struct settings_origins *settings_origins_share(struct settings_origins *origins
 struct settings_origins *settings_origins_hold(struct settings_origins *origins);
 void settings_origins_release(struct settings_origins *origins);
 
-/* Where a value comes from. */
+/* The origin of a value. */
 enum settings_from {
 	SETTINGS_FROM_DEFAULT,     /* built in */
 	SETTINGS_FROM_ENVIRONMENT, /* of the daemon */

@@ -28,7 +28,7 @@ void timer_clear(struct timer *timer);
 
 bool timer_is_set(const struct timer *timer);
 
-/* When it is due, monotonic ns; UINT64_MAX: it is unset. */
+/* The time at which it is due, monotonic ns; UINT64_MAX: unset. */
 uint64_t timer_due(const struct timer *timer);
 
 #endif

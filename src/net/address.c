@@ -43,8 +43,8 @@ struct address_block {
 	unsigned bits;
 };
 
-/* What the IANA registries of special-purpose addresses do not call globally reachable, without what is
- * for documentation; and what no server of the Internet has. */
+/* What the IANA registries of special-purpose addresses do not call globally reachable, without
+ * what is for documentation; and what no server of the Internet has. */
 static const struct address_block address_ipv4_blocks[] = {
 	{{0}, 8},             /* "this network" */
 	{{10}, 8},            /* private */
@@ -73,7 +73,7 @@ static const struct address_block address_ipv6_blocks[] = {
 	{{0xff}, 8},              /* multicast */
 };
 
-/* Where an IPv4 address stands in an IPv6 one. */
+/* The place of an IPv4 address in an IPv6 address. */
 static const struct {
 	struct address_block block;
 	size_t offset;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* An IP address with its port, as the socket calls want it. */
+/* An IP address with its port, for socket calls. */
 struct address {
 	union {
 		struct sockaddr generic;
@@ -24,8 +24,8 @@ void address_set_port(struct address *address, uint16_t port);
 /* The same host and port. */
 bool address_equal(const struct address *left, const struct address *right);
 
-/* True if it is one of the Internet, rather than of this host, of a private network, or of no
- * single host; an IPv6 address that stands for an IPv4 one is as that is. */
+/* True for a public address of a single host: not of this host, a private network or a group. An
+ * IPv6 address that embeds an IPv4 address is treated like that. */
 bool address_is_public(const struct address *address);
 
 socklen_t address_length(const struct address *address);

@@ -15,8 +15,8 @@
 #include "net/url.h"
 
 /*
- * From a URL to a connected stream: resolve both address families without blocking, connect as
- * RFC 8305 says (Happy Eyeballs), have a proxy open the tunnel, then TLS. Or connect to the UNIX
+ * From a URL to a connected stream: resolves both address families without blocking, connects by
+ * RFC 8305 (Happy Eyeballs), opens a proxy's tunnel, then starts TLS. Or connects to the UNIX
  * socket of a ws+unix URL, without any of these.
  */
 struct dial;
@@ -32,8 +32,8 @@ struct dial_settings {
 	uint64_t tls_timeout;           /* ns */
 };
 
-/* How the call was set up; steps that did not take place are 0 or NULL. With a proxy, resolving and
- * connecting are about the proxy, and so are the addresses. It owns what it points to. */
+/* Details of the connection setup; steps that did not take place are 0 or NULL. With a proxy,
+ * resolving, connecting and the addresses are those of the proxy. Owns its pointers. */
 struct dial_report {
 	uint64_t resolve_us;
 	uint64_t connect_us; /* of the attempt that won, or until the last one failed */
@@ -50,8 +50,8 @@ struct dial_report {
 void dial_report_release(struct dial_report *report);
 
 /*
- * The peer's address is noted among the failures if the proxy or TLS fails, those that were tried
- * if none answered; what fails later is up to the caller.
+ * Records the peer's address among the failures if the proxy or TLS fails, or all addresses tried
+ * if none answered; the caller records later failures.
  *
  * Called once, never from within dial_start(). On success `stream` is the caller's to close and
  * `error` is NULL; on failure it is NULL and `error` says what failed and against which address.

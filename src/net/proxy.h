@@ -9,7 +9,7 @@ enum proxy_kind {
 	PROXY_SOCKS5, /* RFC 1928, RFC 1929; the proxy resolves the name */
 };
 
-/* Which proxy to use. */
+/* Proxy settings. */
 struct proxy_settings {
 	char *url;           /* as proxy_check() takes it; NULL: none */
 	char *username;      /* then the URL has none */

@@ -64,7 +64,7 @@ static const struct candidate *race_lane_head(const struct race_lane *lane)
 		: NULL;
 }
 
-/* The lane to try next; NULL if there is none. */
+/* The lane to try next, or NULL. */
 static struct race_lane *race_next_lane(struct race *race)
 {
 	struct race_lane *lane = &race->lanes[race->turn];
@@ -252,7 +252,7 @@ void race_free(struct race *race)
 	free(race);
 }
 
-/* What has come may be what a held one waits for. */
+/* A held address may be waiting for the new ones. */
 static void race_wake(struct race *race)
 {
 	if (race->held || !event_pending(&race->advance, EV_TIMEOUT, NULL))

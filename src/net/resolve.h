@@ -20,9 +20,8 @@ struct resolver_settings {
 	const char *hosts;
 };
 
-/* Reads the files at the first name, and again when they have changed, or could not be read for
- * want of descriptors or memory. Borrows all but `servers`, of which one that cannot be used is
- * logged. */
+/* Reads the files when the first name is resolved, and again after a change or a shortage of
+ * descriptors or memory. Borrows all but `servers`; logs servers that cannot be used. */
 struct resolver *resolver_new(struct event_base *base, struct log *log,
 	const struct resolver_settings *settings);
 
@@ -34,7 +33,7 @@ void resolver_free(struct resolver *resolver);
 struct resolve;
 
 enum {
-	RESOLVE_PER_FAMILY = 32, /* addresses beyond are ignored: evdns tells of no more */
+	RESOLVE_PER_FAMILY = 32, /* further addresses are ignored: evdns reports no more */
 	RESOLVE_ADDRESSES_MAX = 2 * RESOLVE_PER_FAMILY,
 };
 

@@ -4,7 +4,7 @@
 #include "net/resolve.h"
 #include "net/stamp.h"
 
-/* The inside of a resolver, for resolver.c (whom it asks) and resolve.c (a name asked for). */
+/* The inside of a resolver, for resolver.c (its servers) and resolve.c (one lookup). */
 struct resolver {
 	struct event_base *base;
 	struct log *log;
@@ -20,7 +20,7 @@ struct resolver {
 	size_t lookups;       /* that evdns will still call back for */
 };
 
-/* Before each name. False: whom to ask is not known now, because of a shortage that may pass. */
+/* Call before each lookup. False: the servers cannot be read now, because of a passing shortage. */
 bool resolver_refresh(struct resolver *resolver, struct error *error);
 
 #endif

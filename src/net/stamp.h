@@ -6,7 +6,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* Which state of a file was last seen, so as to read it again only when it has changed. */
+/* The state of a file when it was last read, to read it again only after a change. */
 struct stamp {
 	dev_t device;
 	ino_t inode;

@@ -10,8 +10,8 @@
 
 enum tcp_family { TCP_FAMILY_ANY, TCP_FAMILY_IPV4, TCP_FAMILY_IPV6 };
 
-/* How to connect over TCP, to a proxy where there is one. Durations in ns; 0 or NULL: the
- * system's. */
+/* TCP settings, used for the proxy if there is one. Durations in ns; 0 or NULL: the system's
+ * default. */
 struct tcp_settings {
 	enum tcp_family family;      /* of the addresses to try */
 	const char *source_address;  /* to connect from: an IP address of this host; only the
@@ -36,7 +36,7 @@ bool tcp_check_family(const struct tcp_settings *settings, struct error *error);
 /* All of these; the text names the setting. */
 bool tcp_check(const struct tcp_settings *settings, struct error *error);
 
-/* What follows is for this room; NULL for the settings: TCP_NODELAY, and nothing else. */
+/* For this room only. Settings may be NULL: only TCP_NODELAY. */
 
 /* AF_INET, AF_INET6 or AF_UNSPEC: what to look for. */
 int tcp_family(const struct tcp_settings *settings);

@@ -27,7 +27,7 @@ struct tls_stores;
  * for the next call. net_check_tls() does the same without waiting. */
 bool tls_check(const struct tls_settings *settings, struct tls_stores *stores, struct error *error);
 
-/* What follows is for this room. */
+/* For this room only. */
 
 struct tls_cache;
 struct tls_material;

@@ -24,7 +24,7 @@ struct tls_handshaking {
 	struct error error;
 };
 
-/* What belongs to one SSL, even after the handshake: a session ticket may arrive at any time. */
+/* State of one SSL, also after the handshake: a session ticket may arrive at any time. */
 struct tls_client {
 	struct tls_guard guard; /* the first member: see tls_client_of() */
 	char *session_key;      /* NULL: no resumption */
@@ -32,7 +32,7 @@ struct tls_client {
 	struct tls_handshaking *handshaking; /* NULL: it is over */
 };
 
-/* Where an SSL keeps its client: asked for once by each cache of contexts. */
+/* The ex_data index for an SSL's client: each cache of contexts requests it once. */
 int tls_client_index_new(void);
 void tls_client_index_free(int index);
 

@@ -43,7 +43,7 @@ bool tls_needs_check(const struct tls_settings *settings);
 /* The part of the settings that tls_check() looks at. */
 struct tls_settings tls_named(const struct tls_settings *settings);
 
-/* What follows is for this room. */
+/* For this room only. */
 
 /* Must precede any other use of OpenSSL; may be called again. */
 void tls_init(void);

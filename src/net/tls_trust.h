@@ -34,7 +34,7 @@ X509_STORE *tls_trust_load(struct tls_trust *trust, struct error *error);
 /* Has this client accept only a certificate for that name or address. */
 bool tls_trust_expect(SSL *ssl, const char *name, bool verify, struct error *error);
 
-/* The server's certificate was not accepted; false: that was not it. */
+/* Describes why the server's certificate was not accepted; false: it was accepted. */
 bool tls_trust_explain(SSL *ssl, const char *server, struct error *error);
 
 #endif

@@ -49,7 +49,7 @@ void tunnel_closed(const struct tunnel *tunnel, struct error *error);
 
 void tunnel_release(struct tunnel *tunnel);
 
-/* What follows is for tunnel.c: the two kinds. */
+/* The two kinds, for tunnel.c only. */
 bool tunnel_http_start(struct tunnel *tunnel, struct error *error);
 enum tunnel_status tunnel_http_advance(struct tunnel *tunnel, struct error *error);
 void tunnel_http_refusal(const struct tunnel *tunnel, struct error *error);

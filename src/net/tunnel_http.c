@@ -47,7 +47,7 @@ bool tunnel_http_start(struct tunnel *tunnel, struct error *error)
 	return true;
 }
 
-/* How much of a refusal's body is worth waiting for. */
+/* Number of bytes of a refusal's body to wait for. */
 static size_t tunnel_http_body_length(const struct tunnel *tunnel)
 {
 	const char *length = http_head_find(&tunnel->response, "Content-Length");

@@ -44,7 +44,7 @@ bool url_check_user(const char *user, struct error *error);
 enum { URL_SHOWN_SIZE = 320 };
 void url_show(const char *text, char shown[URL_SHOWN_SIZE]);
 
-/* What follows is for this room. */
+/* For this room only. */
 
 /* Of the name of a host: RFC 1035, section 2.3.4, as text, and what many use beside it. */
 enum { URL_HOST_MAX = 253 };

@@ -229,7 +229,7 @@ void ws_endpoint_close(struct ws_endpoint *endpoint, unsigned code, const char *
 /* Notes that the owner ends the stream before the closing handshake has ended. */
 void ws_endpoint_give_up(struct ws_endpoint *endpoint);
 
-/* How it ended, or would if the stream ended now. */
+/* Result of the closing handshake, as if the stream ended now. */
 struct ws_endpoint_end {
 	unsigned code;             /* of the close frames; 1005, 1006: RFC 6455, section 7.1.5 */
 	const char *reason;        /* UTF-8, never NULL */

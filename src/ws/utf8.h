@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where a check of UTF-8 that arrives in pieces stands. Zero-initialised: between characters. */
+/* State of validating UTF-8 that arrives in pieces. Zero-initialised: between characters. */
 struct ws_utf8 {
 	uint8_t left;    /* continuation bytes still to come */
 	uint8_t lowest;  /* the range of the next one, */
