@@ -164,11 +164,10 @@ static bool http_parse(struct http_head *head, const struct http_rules *rules, s
 	if (!parsed)
 		return false;
 	head->fields = (uint16_t)(out - head->text);
-	if (!http_parse_fields(rules, rest, &out, error))
-		return false;
+	parsed = http_parse_fields(rules, rest, &out, error);
 	head->length = (uint16_t)(out - head->text);
 	head->text = alloc_resize(head->text, head->length);
-	return true;
+	return parsed;
 }
 
 /* --- as it arrives ------------------------------------------------------------------------- */
@@ -237,7 +236,9 @@ enum http_head_state http_head_parse(struct http_head *head, const struct http_r
 	if (end) {
 		*used = end - before;
 		head->length = (uint16_t)end;
-		return http_parse(head, rules, error) ? HTTP_HEAD_DONE : http_invalid(head);
+		if (http_parse(head, rules, error))
+			return HTTP_HEAD_DONE;
+		return head->fields ? HTTP_HEAD_INVALID : http_invalid(head);
 	}
 	if (head->length < rules->bytes_max)
 		return HTTP_HEAD_MORE;

@@ -257,9 +257,28 @@ START_TEST(refused)
 		ck_assert_str_eq(error.name, rules->error);
 		ck_assert_msg(strstr(error.text, invalid[_i].error), "%s", error.text);
 		ck_assert_int_eq(strncmp(error.text, rules->subject, strlen(rules->subject)), 0);
-		ck_assert_uint_eq(head.status, 0);
-		ck_assert_ptr_null(head.text);
+		http_head_release(&head);
 	}
+}
+END_TEST
+
+/* A status counts even if a header is invalid: a connection may give up because of it. */
+START_TEST(invalid_header)
+{
+	static const char text[] = "HTTP/1.1 403 No\r\nA: b\r\n folded\r\nC: d\r\n\r\n";
+	struct http_field field = {0};
+	struct http_head head = {0};
+	struct error error;
+	size_t rest;
+
+	ck_assert_int_eq(feed(&head, &response_rules, text, strlen(text), 0, &rest, &error),
+		HTTP_HEAD_INVALID);
+	ck_assert_uint_eq(head.status, 403);
+	ck_assert_str_eq(http_head_reason(&head), "No");
+	ck_assert(http_head_next(&head, &field));
+	ck_assert_str_eq(field.value, "b");
+	ck_assert(!http_head_next(&head, &field));
+	http_head_release(&head);
 }
 END_TEST
 
@@ -283,6 +302,7 @@ START_TEST(limits)
 				 0, &rest, &error),
 		HTTP_HEAD_INVALID);
 	ck_assert_str_eq(error.text, "the response has more than 8 headers");
+	http_head_release(&head);
 
 	buffer_clear(&text);
 	buffer_append_text(&text, "HTTP/1.1 200 OK\r\nA: ");
@@ -317,6 +337,7 @@ int main(void)
 	tcase_add_test(tcase, lenient);
 	tcase_add_test(tcase, request);
 	tcase_add_loop_test(tcase, refused, 0, COUNT(invalid));
+	tcase_add_test(tcase, invalid_header);
 	tcase_add_test(tcase, limits);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

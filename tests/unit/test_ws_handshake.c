@@ -176,6 +176,7 @@ START_TEST(response_limits)
 		HTTP_HEAD_INVALID);
 	ck_assert_str_eq(error.name, ERROR_WEBSOCKET);
 	ck_assert_str_eq(error.text, "the server's HTTP response has more than 128 headers");
+	http_head_release(&response);
 
 	buffer_clear(&text);
 	buffer_append_text(&text, "HTTP/1.1 200 OK\r\nA: ");
