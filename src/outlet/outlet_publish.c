@@ -165,7 +165,8 @@ static inline bool outlet_admit(struct outlet *outlet, const struct outlet_messa
 	if (outlet_encodes(outlet)) {
 		if (ring->memory || outlet_core_open_ring(&outlet->core))
 			return true;
-		outlet->core.counts.lost += outlet->subscribers.count;
+		readers_miss(&outlet->subscribers.readers);
+		flush_schedule(&outlet->core.flush);
 	}
 	ring_skip(ring);
 	return false;

@@ -404,13 +404,13 @@ uint64_t readers_slowest(const struct readers *readers)
 	return last ? last->cursor : UINT64_MAX;
 }
 
-static void readers_drop(struct readers *readers, struct reader *reader)
+/* The reader loses its records before number `end`, and gets no others. */
+static void readers_drop(struct readers *readers, struct reader *reader, uint64_t end)
 {
-	const struct ring *ring = readers->ring;
-	uint64_t from = ring_seq_from(ring, reader->cursor);
+	uint64_t from = ring_seq_from(readers->ring, reader->cursor);
 
 	readers_finish(readers, reader);
-	readers_count_lag(readers, reader, ring->next - from);
+	readers_count_lag(readers, reader, end - from);
 	reader->dropped = true;
 }
 
@@ -445,8 +445,21 @@ void readers_overtake(struct readers *readers, uint64_t first, size_t length)
 
 	while ((last = readers_last(readers)) && last->cursor < tail) {
 		if (readers->drops)
-			readers_drop(readers, last);
+			readers_drop(readers, last, readers->ring->next);
 		else
 			readers_skip(readers, last, target);
+	}
+}
+
+void readers_miss(struct readers *readers)
+{
+	const uint64_t seq = readers->ring->next;
+	struct reader *reader;
+
+	while ((reader = readers_last(readers))) {
+		if (readers->drops)
+			readers_drop(readers, reader, seq + 1);
+		else
+			readers_skip(readers, reader, seq + 1);
 	}
 }

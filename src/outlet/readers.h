@@ -176,6 +176,9 @@ bool readers_have_plenty(const struct readers *readers, size_t length);
  */
 void readers_overtake(struct readers *readers, uint64_t first, size_t length);
 
+/* The next record cannot be written, for want of memory for the ring: readers in the ring are lapped. */
+void readers_miss(struct readers *readers);
+
 /* --- losses ------------------------------------------------------------------------------------- */
 
 /* Takes the next overtaken reader off the list, or NULL. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -543,6 +544,64 @@ START_TEST(test_oversize_is_shown_as_a_gap)
 }
 END_TEST
 
+/* Publishes while no memory can be had for the ring: no descriptor is free for it. */
+static void publish_without_ring(unsigned count)
+{
+	struct rlimit limit, none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (unsigned i = 0; i < count; i++)
+		harness_publish_text(&harness, 0, "lost");
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* An outlet that waits lets nobody in before it has a ring. */
+START_TEST(test_without_memory_for_the_ring)
+{
+	struct outlet_stats stats;
+	int fd;
+
+	harness_setup(&harness, "json");
+	harness_open(&harness);
+	fd = connect_subscriber();
+	publish_without_ring(3);
+	outlet_stats(harness.outlet, &stats);
+	ck_assert_uint_eq(stats.counts.lost, 3);
+	harness_expect_read(&harness, fd, "{\"type\":\"gap\",\"lost\":3,\"from\":1,\"to\":3}\n");
+	publish_without_ring(1);
+	harness_publish_text(&harness, 0, "next");
+	harness_expect_read(&harness, fd,
+		"{\"type\":\"gap\",\"lost\":1,\"from\":4,\"to\":4}\n"
+		"{\"seq\":5,\"time\":\"2025-11-22T18:17:53.000001Z\",\"connection\":\"ticker\","
+		"\"type\":\"text\",\"data\":\"next\"}\n");
+	outlet_stats(harness.outlet, &stats);
+	ck_assert_uint_eq(stats.counts.lost, 4);
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_close_without_memory_for_the_ring)
+{
+	struct outlet_stats stats;
+	struct buffer stream = {0};
+	int fd;
+
+	harness_setup(&harness, "json");
+	harness.settings.on_lag = OUTLET_CLOSE;
+	harness_open(&harness);
+	fd = connect_subscriber();
+	publish_without_ring(1);
+	harness_expect_end(&harness, fd, &stream);
+	ck_assert_uint_eq(stream.length, 0);
+	outlet_stats(harness.outlet, &stats);
+	ck_assert_uint_eq(stats.counts.lost, 1);
+	buffer_release(&stream);
+}
+END_TEST
+
 START_TEST(test_vanishing_in_the_middle_of_a_record)
 {
 	struct buffer stream = {0};
@@ -808,6 +867,8 @@ Suite *deliver_suite(void)
 	tcase_add_test(tests, test_vanishing_with_unread_data);
 	tcase_add_loop_test(tests, test_half_close_is_no_end, 0, 2);
 	tcase_add_test(tests, test_flood_stays_in_the_socket);
+	tcase_add_test(tests, test_without_memory_for_the_ring);
+	tcase_add_test(tests, test_close_without_memory_for_the_ring);
 	tcase_add_test(tests, test_max_subscribers);
 	tcase_add_test(tests, test_drain);
 	tcase_add_test(tests, test_reconfigure);
