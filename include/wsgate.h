@@ -24,13 +24,13 @@ enum wsgate_result {
 	WSGATE_END = 2,   /* the outlet has ended, and everything has been read */
 
 	WSGATE_ERROR_MEMORY = -1,
-	WSGATE_ERROR_ARGUMENT = -2,  /* invalid argument */
-	WSGATE_ERROR_CONNECT = -3,   /* no outlet at this path, or no permission */
-	WSGATE_ERROR_TIMEOUT = -4,   /* the daemon did not answer in time */
-	WSGATE_ERROR_REFUSED = -5,   /* the daemon refused; wsgate_error() says why */
-	WSGATE_ERROR_PROTOCOL = -6,  /* the data is not in the format "frames" */
-	WSGATE_ERROR_SYSTEM = -7,    /* a system call failed */
-	WSGATE_ERROR_NOT_FOUND = -8  /* the outlet has no connection with that name */
+	WSGATE_ERROR_ARGUMENT = -2, /* invalid argument */
+	WSGATE_ERROR_CONNECT = -3,  /* no outlet at this path, or no permission */
+	WSGATE_ERROR_TIMEOUT = -4,  /* the daemon did not answer in time */
+	WSGATE_ERROR_REFUSED = -5,  /* the daemon refused; wsgate_error() says why */
+	WSGATE_ERROR_PROTOCOL = -6, /* the data is not in the format "frames" */
+	WSGATE_ERROR_SYSTEM = -7,   /* a system call failed */
+	WSGATE_ERROR_NOT_FOUND = -8 /* the outlet has no connection with that name */
 };
 
 /* The start of the stream. */
@@ -48,8 +48,8 @@ enum wsgate_start {
 /* The way to read records. */
 enum wsgate_mode {
 	WSGATE_MODE_AUTO = 0, /* WSGATE_MODE_RING if the outlet allows it, else WSGATE_MODE_BYTES */
-	WSGATE_MODE_BYTES = 1, /* through the socket */
-	WSGATE_MODE_RING = 2,  /* from the outlet's memory; waiting sleeps */
+	WSGATE_MODE_BYTES = 1,    /* through the socket */
+	WSGATE_MODE_RING = 2,     /* from the outlet's memory; waiting sleeps */
 	WSGATE_MODE_RING_SPIN = 3 /* the same, but waiting keeps a CPU busy: lowest latency */
 };
 
@@ -103,8 +103,8 @@ struct wsgate_info {
 	uint64_t begun;     /* when its numbering began, microseconds since 1970 */
 	uint64_t next;      /* number of the first record */
 	uint64_t missing;   /* lost records after `after`; also reported as a gap */
-	int anew;           /* 1: numbering has restarted since `after`, so it starts with the oldest */
-	int mode;           /* WSGATE_MODE_BYTES, WSGATE_MODE_RING or WSGATE_MODE_RING_SPIN */
+	int anew; /* 1: numbering has restarted since `after`, so it starts with the oldest */
+	int mode; /* WSGATE_MODE_BYTES, WSGATE_MODE_RING or WSGATE_MODE_RING_SPIN */
 };
 
 /* Counts since wsgate_open(). Created by the library only: later versions add members at the
@@ -161,8 +161,8 @@ short wsgate_events(const struct wsgate *gate);
  * writable. Never waits. WSGATE_OK: accepted; wsgate_flush(), wsgate_next() and further sends write
  * what is left of it. WSGATE_AGAIN: not accepted.
  */
-enum wsgate_result wsgate_send(struct wsgate *gate, int type, uint32_t connection,
-	const void *data, size_t length);
+enum wsgate_result wsgate_send(struct wsgate *gate, int type, uint32_t connection, const void *data,
+	size_t length);
 
 /* Waits, as wsgate_next() does, until all accepted messages are written to the daemon. */
 enum wsgate_result wsgate_flush(struct wsgate *gate, int timeout_ms);

@@ -12,8 +12,8 @@
  */
 struct buffer {
 	uint8_t *memory;
-	size_t start;    /* of the content within memory */
-	size_t length;   /* of the content */
+	size_t start;           /* of the content within memory */
+	size_t length;          /* of the content */
 	uint64_t capacity : 63; /* of memory */
 	bool secret : 1; /* the memory is wiped before it is given back; stays until it is unset */
 };

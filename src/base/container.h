@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 /* The struct of that type whose `member` the pointer leads to. */
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

@@ -16,11 +16,11 @@
 #define ERROR_SOCKET_CLOSED   "SOCKET-CLOSED"                /* the peer closed in the middle */
 #define ERROR_SOCKET_NOT_OPEN "SOCKET-NOT-OPEN"              /* needs an open connection */
 #define ERROR_HTTP_RESPONSE   "HTTP-CLIENT-RECEIVE-ERROR"    /* a status other than 101 */
-#define ERROR_NOT_FOUND       "NOT-FOUND"                    /* no connection or outlet of that name */
+#define ERROR_NOT_FOUND       "NOT-FOUND" /* no connection or outlet of that name */
 #define ERROR_EXISTS          "ALREADY-EXISTS"
-#define ERROR_SETTINGS        "SETTINGS-ERROR"               /* an unusable configuration */
-#define ERROR_SYSTEM          "SYSTEM-ERROR"                 /* the operating system refused */
-#define ERROR_LOCKED          "LOCKED"                       /* held by another process: try again */
+#define ERROR_SETTINGS        "SETTINGS-ERROR" /* an unusable configuration */
+#define ERROR_SYSTEM          "SYSTEM-ERROR"   /* the operating system refused */
+#define ERROR_LOCKED          "LOCKED"         /* held by another process: try again */
 
 /* An error as a value: a name for programs, a text for whoever has to fix it. */
 struct error {

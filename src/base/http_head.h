@@ -37,8 +37,8 @@ struct http_head {
 };
 
 enum http_head_state {
-	HTTP_HEAD_MORE,    /* needs more bytes */
-	HTTP_HEAD_DONE,    /* the head is complete; *used bytes of this piece belong to it */
+	HTTP_HEAD_MORE, /* needs more bytes */
+	HTTP_HEAD_DONE, /* the head is complete; *used bytes of this piece belong to it */
 	/* Not HTTP/1, or over a limit. With an invalid header the head has all that precedes it, so that
 	 * a status counts; otherwise it is empty again. */
 	HTTP_HEAD_INVALID,

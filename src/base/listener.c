@@ -59,8 +59,8 @@ static bool listener_watch(struct listener *listener, struct error *error)
 		strerror(errno));
 }
 
-static bool listener_listen(struct listener *listener, int type,
-	const struct socket_access *access, struct error *error)
+static bool listener_listen(struct listener *listener, int type, const struct socket_access *access,
+	struct error *error)
 {
 	listener->fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)

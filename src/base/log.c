@@ -129,8 +129,7 @@ static struct buffer log_take_batch(struct log *log)
 	char message[64];
 
 	if (log->dropped) {
-		snprintf(message, sizeof(message),
-			"%llu log lines dropped: the log was not read",
+		snprintf(message, sizeof(message), "%llu log lines dropped: the log was not read",
 			(unsigned long long)log->dropped);
 		log_append(log, LOG_WARNING, NULL, clock_realtime(), message);
 		log->dropped = 0;

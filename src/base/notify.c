@@ -86,7 +86,8 @@ struct notify *notify_new(struct event_base *base)
 
 	notify->fd = notify_connect();
 	if (notify->fd >= 0)
-		notify->writable = event_new(base, notify->fd, EV_WRITE, notify_on_writable, notify);
+		notify->writable =
+			event_new(base, notify->fd, EV_WRITE, notify_on_writable, notify);
 	return notify;
 }
 

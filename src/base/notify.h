@@ -19,6 +19,7 @@ void notify_free(struct notify *notify);
  * Assignments as in sd_notify(3), in order: what the manager does not take at once it is told as soon as
  * it reads. If it does not for long, the oldest are dropped.
  */
-void notify_send(struct notify *notify, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void notify_send(struct notify *notify, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -39,8 +39,8 @@ static bool socket_file_open_folder(const struct socket_file *file, struct folde
 {
 	if (!folder_open(folder, file->path, error))
 		return false;
-	if (!file->folder_inode || (folder->device == file->folder_device &&
-		folder->inode == file->folder_inode))
+	if (!file->folder_inode ||
+		(folder->device == file->folder_device && folder->inode == file->folder_inode))
 		return true;
 	folder_close(folder);
 	return error_set(error, ERROR_SYSTEM, "%s: the directory has been replaced", file->path);

@@ -24,7 +24,7 @@ struct socket_access {
  */
 struct socket_file {
 	const char *path; /* borrowed */
-	char *beside; /* other name of an exchange, in the same directory; NULL: none. Owned */
+	char *beside;     /* other name of an exchange, in the same directory; NULL: none. Owned */
 	dev_t folder_device;
 	ino_t folder_inode; /* 0: not known yet */
 	dev_t device;

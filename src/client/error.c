@@ -3,8 +3,8 @@
 
 #include "client/gate.h"
 
-enum wsgate_result wsgate_fail(
-	struct wsgate *gate, enum wsgate_result result, const char *format, ...)
+enum wsgate_result wsgate_fail(struct wsgate *gate, enum wsgate_result result, const char *format,
+	...)
 {
 	va_list arguments;
 

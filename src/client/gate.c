@@ -32,8 +32,7 @@ static enum wsgate_result gate_check(struct wsgate *gate, const struct wsgate_op
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "invalid start: %d",
 			options->start);
 	if (options->mode < WSGATE_MODE_AUTO || options->mode > WSGATE_MODE_RING_SPIN)
-		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "invalid mode: %d",
-			options->mode);
+		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "invalid mode: %d", options->mode);
 	return WSGATE_OK;
 }
 

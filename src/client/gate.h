@@ -16,16 +16,16 @@ enum {
 };
 
 struct wsgate {
-	int fd; /* -1: not connected */
+	int fd;                     /* -1: not connected */
 	struct wsgate_bytes input;  /* from the socket */
 	struct wsgate_bytes output; /* the unwritten rest of one message */
 	struct wsgate_ring ring;    /* if mapped, records come from it and not from the socket */
 	struct wsgate_bytes copy;   /* ring: of the payload of `record` */
 	struct wsgate_names names;
 
-	uint64_t expected;          /* number of the next record to return */
-	uint64_t known;             /* records from `expected` to the one before this are missing */
-	uint64_t record_position;   /* ring: of the latest record returned */
+	uint64_t expected;        /* number of the next record to return */
+	uint64_t known;           /* records from `expected` to the one before this are missing */
+	uint64_t record_position; /* ring: of the latest record returned */
 	struct wsgate_record record;
 	bool in_place;
 
@@ -34,7 +34,7 @@ struct wsgate {
 	bool awaits;
 	bool awaiting;    /* asked, and not answered yet */
 	uint64_t arrived; /* number of the latest record that it announced so */
-	uint64_t looked;  /* ring: time of the last look at the socket, ms of CLOCK_MONOTONIC_COARSE */
+	uint64_t looked;  /* ring: last look at the socket, ms of CLOCK_MONOTONIC_COARSE */
 	uint32_t unnamed; /* ring: index of the latest connection without a name */
 
 	bool ended;                /* the socket is at its end; */

@@ -60,7 +60,7 @@ static enum wsgate_result hello_take_names(struct wsgate *gate, const json_t *na
 	const json_t *name;
 	size_t index;
 
-	json_array_foreach(names, index, name) {
+	json_array_foreach (names, index, name) {
 		if (json_is_string(name) && index < WSGATE_NAMES_MAX &&
 			!wsgate_names_set(&gate->names, (uint32_t)index, json_string_value(name),
 				json_string_length(name)))

@@ -191,8 +191,7 @@ static enum wsgate_result next_from_ring(struct wsgate *gate)
 	while ((look = wsgate_ring_look(ring, &frame)) == WSGATE_LOOK_FRAME) {
 		const uint8_t *payload = wsgate_ring_payload(ring);
 		bool numbered = next_is_numbered(&frame);
-		enum wsgate_result result =
-			numbered ? next_reach(gate, frame.seq) : WSGATE_AGAIN;
+		enum wsgate_result result = numbered ? next_reach(gate, frame.seq) : WSGATE_AGAIN;
 
 		if (result != WSGATE_AGAIN)
 			return result;

@@ -36,7 +36,8 @@ static const char *ring_descriptor_fault(int fd, uint64_t page, uint64_t size)
 /* Maps the page and the records, then the records again, at addresses reserved first. */
 static uint8_t *ring_map(int fd, size_t page, size_t size)
 {
-	uint8_t *memory = mmap(NULL, page + 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *memory =
+		mmap(NULL, page + 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int failure;
 
 	if (memory == MAP_FAILED)
@@ -96,8 +97,8 @@ bool wsgate_ring_ready(const struct wsgate_ring *ring)
  */
 static bool ring_read_frame(const struct wsgate_ring *ring, struct wsgate_frame *frame)
 {
-	const _Atomic uint64_t *words = (const _Atomic uint64_t *)(ring->records +
-		(ring->position & (ring->size - 1)));
+	const _Atomic uint64_t *words =
+		(const _Atomic uint64_t *)(ring->records + (ring->position & (ring->size - 1)));
 	union {
 		uint64_t words[FRAMES_HEADER_SIZE / sizeof(uint64_t)];
 		struct frames_header header;

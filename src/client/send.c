@@ -12,16 +12,15 @@ static enum wsgate_result send_check(struct wsgate *gate, int type, size_t lengt
 	if (gate->ended)
 		return WSGATE_END;
 	if (type != WSGATE_TEXT && type != WSGATE_BINARY)
-		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT,
-			"invalid message type: %d", type);
+		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "invalid message type: %d", type);
 	if (length > WSGATE_MESSAGE_MAX)
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT,
 			"message of %zu bytes is larger than 1 MiB", length);
 	return WSGATE_OK;
 }
 
-enum wsgate_result wsgate_send(struct wsgate *gate, int type, uint32_t connection,
-	const void *data, size_t length)
+enum wsgate_result wsgate_send(struct wsgate *gate, int type, uint32_t connection, const void *data,
+	size_t length)
 {
 	enum wsgate_result result = send_check(gate, type, length);
 	const struct frames_header header = {
@@ -65,6 +64,6 @@ enum wsgate_result wsgate_find(struct wsgate *gate, const char *name, uint32_t *
 			return WSGATE_OK;
 		}
 	}
-	return wsgate_fail(gate, WSGATE_ERROR_NOT_FOUND,
-		"the outlet has no connection named '%s'", name);
+	return wsgate_fail(gate, WSGATE_ERROR_NOT_FOUND, "the outlet has no connection named '%s'",
+		name);
 }

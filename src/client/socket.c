@@ -32,8 +32,8 @@ enum wsgate_result wsgate_socket_connect(struct wsgate *gate, const char *path, 
 	int result;
 
 	if (strlen(path) >= sizeof(address.sun_path))
-		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT,
-			"path too long for a socket: %s", path);
+		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "path too long for a socket: %s",
+			path);
 	strcpy(address.sun_path, path);
 	gate->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (gate->fd < 0)
@@ -68,7 +68,8 @@ static void socket_take_descriptors(struct msghdr *message, int *passed)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+		for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0);
+			at += sizeof(int)) {
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));

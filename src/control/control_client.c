@@ -122,8 +122,8 @@ static void client_rest(struct control_client *client)
 
 bool control_client_step(struct control_turn *turn)
 {
-	struct control_client *client = (struct control_client *)((char *)turn -
-		offsetof(struct control_client, turn));
+	struct control_client *client =
+		(struct control_client *)((char *)turn - offsetof(struct control_client, turn));
 
 	if (client_work(client))
 		return true;
@@ -193,8 +193,8 @@ struct control_client *control_client_new(struct control_client_list *clients,
 	client->context.view =
 		view == REPORT_ALL && !client->context.trusted ? REPORT_CONTROL : view;
 	client->channel = rpc_channel_new(&service, &client_callbacks, client);
-	client->stream = bufferevent_socket_new(gateway_base(host->gateway), fd,
-		BEV_OPT_CLOSE_ON_FREE);
+	client->stream =
+		bufferevent_socket_new(gateway_base(host->gateway), fd, BEV_OPT_CLOSE_ON_FREE);
 	bufferevent_setcb(client->stream, client_on_read, client_on_written, client_on_event,
 		client);
 	bufferevent_setwatermark(client->stream, EV_READ, 0, CONTROL_INPUT_MAX);

@@ -77,7 +77,8 @@ static bool socket_may_keep(const struct control_socket *socket, int fd, uid_t u
 static void socket_turn_away(int fd, const char *why)
 {
 	char *answer = alloc_format("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32001,"
-				    "\"message\":\"%s\"}}\n", why);
+				    "\"message\":\"%s\"}}\n",
+		why);
 	ssize_t sent = send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	(void)sent; /* a courtesy */

@@ -31,7 +31,7 @@ static int json_config_type(const json_t *value)
 	default:
 		break;
 	}
-	json_array_foreach(value, i, item) {
+	json_array_foreach (value, i, item) {
 		if (json_is_object(item) || json_is_array(item) || json_is_null(item))
 			return CONFIG_TYPE_LIST;
 		if (i && json_config_type(item) != type)
@@ -68,7 +68,7 @@ static bool json_config_set(config_setting_t *setting, const json_t *value, stru
 		config_setting_set_bool(setting, json_is_true(value));
 		break;
 	default:
-		json_array_foreach(value, i, item) {
+		json_array_foreach (value, i, item) {
 			if (!json_config_add(setting, NULL, item, error))
 				return false;
 		}
@@ -97,7 +97,7 @@ bool json_config_fill(config_setting_t *group, const json_t *object, struct erro
 	const char *name;
 	json_t *value;
 
-	json_object_foreach((json_t *)object, name, value) {
+	json_object_foreach ((json_t *)object, name, value) {
 		if (!json_config_add(group, name, value, error))
 			return false;
 	}

@@ -13,7 +13,7 @@ struct adding {
 	struct rpc_call *call;
 	struct gateway *gateway;
 	struct connection_config *connection;
-	struct net_check *check; /* NULL: done */
+	struct net_check *check;        /* NULL: done */
 	struct gateway_watcher settled; /* if the files were read in the middle of a change */
 	bool listening;
 };
@@ -29,8 +29,8 @@ static void adding_free(void *context)
 	free(adding);
 }
 
-static void adding_fails(
-	struct adding *adding, struct settings_problems *problems, struct error *error)
+static void adding_fails(struct adding *adding, struct settings_problems *problems,
+	struct error *error)
 {
 	if (strcmp(error->name, ERROR_SETTINGS) == 0)
 		error->name = ERROR_WEBSOCKET; /* a bad option, as the original has it */
@@ -110,8 +110,9 @@ static void run_add(struct rpc_call *call, json_t *parameters)
 	adding->call = call;
 	adding->gateway = context->gateway;
 	adding->connection = adding_read_settings(context, parameters, &problems, &error);
-	if (!adding->connection || !gateway_check_connection(adding->gateway, adding->connection,
-					   &adding->check, adding_on_checked, adding, &error)) {
+	if (!adding->connection ||
+		!gateway_check_connection(adding->gateway, adding->connection, &adding->check,
+			adding_on_checked, adding, &error)) {
 		adding_fails(adding, &problems, &error);
 		return;
 	}
@@ -146,10 +147,11 @@ static void run_remove(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_remove = {
 	.name = "remove",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING, .required = true},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING, .required = true},
+			{0},
+		},
 	.run = run_remove,
 	.flags = RPC_WAITS,
 };

@@ -74,11 +74,10 @@ static bool connect_header_add(struct connect_headers *headers, const char *name
 	size_t i;
 
 	if (json_is_string(value))
-		return connect_header_append(headers, name, strlen(name),
-			json_string_value(value));
+		return connect_header_append(headers, name, strlen(name), json_string_value(value));
 	if (!json_is_array(value))
 		return connect_headers_refuse(headers);
-	json_array_foreach(value, i, item) {
+	json_array_foreach (value, i, item) {
 		if (!json_is_string(item))
 			return connect_headers_refuse(headers);
 		if (!connect_header_append(headers, name, strlen(name), json_string_value(item)))
@@ -93,7 +92,7 @@ static bool connect_headers_from_object(struct connect_headers *headers, json_t 
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(object, name, value) {
+	json_object_foreach (object, name, value) {
 		if (!connect_header_add(headers, name, value))
 			return false;
 	}
@@ -107,7 +106,7 @@ static bool connect_headers_from_lines(struct connect_headers *headers, const js
 	const char *text, *colon;
 	size_t i;
 
-	json_array_foreach(lines, i, line) {
+	json_array_foreach (lines, i, line) {
 		text = json_string_value(line);
 		colon = text ? strchr(text, ':') : NULL;
 		if (!colon)
@@ -168,11 +167,12 @@ static void run_connect(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_connect = {
 	.name = "connect",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING, .required = true},
-		{.name = "headers", .types = RPC_ANY},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING, .required = true},
+			{.name = "headers", .types = RPC_ANY},
+			{0},
+		},
 	.run = run_connect,
 };
 
@@ -219,11 +219,12 @@ static void run_disconnect(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_disconnect = {
 	.name = "disconnect",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING, .required = true},
-		{.name = "code", .types = RPC_INTEGER, .minimum = 0, .maximum = 65535},
-		{.name = "reason", .types = RPC_STRING},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING, .required = true},
+			{.name = "code", .types = RPC_INTEGER, .minimum = 0, .maximum = 65535},
+			{.name = "reason", .types = RPC_STRING},
+			{0},
+		},
 	.run = run_disconnect,
 };

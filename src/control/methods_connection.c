@@ -111,12 +111,13 @@ static void run_send(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_send = {
 	.name = "send",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING, .required = true},
-		{.name = "text", .types = RPC_STRING},
-		{.name = "base64", .types = RPC_STRING},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING, .required = true},
+			{.name = "text", .types = RPC_STRING},
+			{.name = "base64", .types = RPC_STRING},
+			{0},
+		},
 	.run = run_send,
 };
 
@@ -163,8 +164,9 @@ static void run_on_open(struct rpc_call *call, json_t *parameters)
 	if (add && remove)
 		rpc_refuse(call, "on-open: 'add' and 'remove' exclude each other");
 	else if (add && !method_context(call)->trusted && placeholders_use_environment(add))
-		rpc_refuse(call, "on-open: " SETTINGS_ONLY_TRUSTED
-				 " may use the environment, as %%{VARIABLE} does");
+		rpc_refuse(call,
+			"on-open: " SETTINGS_ONLY_TRUSTED
+			" may use the environment, as %%{VARIABLE} does");
 	else if ((add && !connection_add_on_open(connection, add, &error)) ||
 		(remove && !connection_remove_on_open(connection, remove, &error)))
 		rpc_fail(call, &error);
@@ -174,11 +176,12 @@ static void run_on_open(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_on_open = {
 	.name = "on-open",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING, .required = true},
-		{.name = "add", .types = RPC_STRING},
-		{.name = "remove", .types = RPC_STRING},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING, .required = true},
+			{.name = "add", .types = RPC_STRING},
+			{.name = "remove", .types = RPC_STRING},
+			{0},
+		},
 	.run = run_on_open,
 };

@@ -43,10 +43,11 @@ static void run_subscribers(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_subscribers = {
 	.name = "subscribers",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "outlet", .types = RPC_STRING},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "outlet", .types = RPC_STRING},
+			{0},
+		},
 	.run = run_subscribers,
 	.flags = RPC_OBSERVES,
 };
@@ -155,10 +156,11 @@ static void run_log(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_log = {
 	.name = "log",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "level", .types = RPC_STRING},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "level", .types = RPC_STRING},
+			{0},
+		},
 	.run = run_log,
 };
 

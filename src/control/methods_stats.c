@@ -25,10 +25,11 @@ static void run_stats(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_stats = {
 	.name = "stats",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING},
+			{0},
+		},
 	.run = run_stats,
 	.flags = RPC_OBSERVES,
 };
@@ -52,7 +53,7 @@ static void clear_names(struct rpc_call *call, const json_t *names)
 	const json_t *name;
 	size_t i;
 
-	json_array_foreach(names, i, name) {
+	json_array_foreach (names, i, name) {
 		if (gateway_connection(gateway, json_string_value(name)))
 			continue;
 		error_set(&error, ERROR_NOT_FOUND, "no connection named '%s'",
@@ -60,7 +61,7 @@ static void clear_names(struct rpc_call *call, const json_t *names)
 		rpc_fail(call, &error);
 		return;
 	}
-	json_array_foreach(names, i, name) {
+	json_array_foreach (names, i, name) {
 		connection_clear_stats(gateway_connection(gateway, json_string_value(name)));
 	}
 	rpc_answer_true(call);
@@ -81,11 +82,12 @@ static void run_clear(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_clear = {
 	.name = "clear",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "names", .types = RPC_STRINGS},
-		{.name = "all", .types = RPC_BOOLEAN},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "names", .types = RPC_STRINGS},
+			{.name = "all", .types = RPC_BOOLEAN},
+			{0},
+		},
 	.run = run_clear,
 };
 
@@ -139,18 +141,28 @@ static void run_warn(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_warn = {
 	.name = "warn",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING, .required = true},
-		{.name = "warning_ms", .types = RPC_INTEGER, .minimum = INT32_MIN,
-			.maximum = INT32_MAX},
-		{.name = "warning_bs", .types = RPC_INTEGER, .minimum = INT64_MIN,
-			.maximum = INT64_MAX},
-		{.name = "min_ms", .types = RPC_INTEGER, .minimum = 0, .maximum = INT32_MAX},
-		{.name = "arg", .types = RPC_ANY},
-		{.name = "queue", .types = RPC_INTEGER, .minimum = INT64_MIN,
-			.maximum = INT64_MAX},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING, .required = true},
+			{.name = "warning_ms",
+				.types = RPC_INTEGER,
+				.minimum = INT32_MIN,
+				.maximum = INT32_MAX},
+			{.name = "warning_bs",
+				.types = RPC_INTEGER,
+				.minimum = INT64_MIN,
+				.maximum = INT64_MAX},
+			{.name = "min_ms",
+				.types = RPC_INTEGER,
+				.minimum = 0,
+				.maximum = INT32_MAX},
+			{.name = "arg", .types = RPC_ANY},
+			{.name = "queue",
+				.types = RPC_INTEGER,
+				.minimum = INT64_MIN,
+				.maximum = INT64_MAX},
+			{0},
+		},
 	.run = run_warn,
 };
 
@@ -166,10 +178,11 @@ static void run_unwarn(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_unwarn = {
 	.name = "unwarn",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING, .required = true},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING, .required = true},
+			{0},
+		},
 	.run = run_unwarn,
 };
 
@@ -181,8 +194,9 @@ static void run_warnings(struct rpc_call *call, json_t *parameters)
 	struct connection *connection = NULL;
 
 	if (take && (after || context->view == REPORT_OBSERVED)) {
-		rpc_refuse(call, after ? "warnings: 'after' and 'take' exclude each other"
-				       : "warnings: 'take' is not available on the observe socket");
+		rpc_refuse(call,
+			after ? "warnings: 'after' and 'take' exclude each other"
+			      : "warnings: 'take' is not available on the observe socket");
 		return;
 	}
 	if (json_object_get(parameters, "name")) {
@@ -196,12 +210,13 @@ static void run_warnings(struct rpc_call *call, json_t *parameters)
 
 const struct rpc_method method_warnings = {
 	.name = "warnings",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING},
-		{.name = "after", .types = RPC_INTEGER, .minimum = 0, .maximum = INT64_MAX},
-		{.name = "take", .types = RPC_BOOLEAN},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING},
+			{.name = "after", .types = RPC_INTEGER, .minimum = 0, .maximum = INT64_MAX},
+			{.name = "take", .types = RPC_BOOLEAN},
+			{0},
+		},
 	.run = run_warnings,
 	.flags = RPC_OBSERVES,
 };

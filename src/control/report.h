@@ -12,8 +12,8 @@
 
 /* The reader. Values that must stay hidden from it are left out, or null. */
 enum report_view {
-	REPORT_ALL,      /* root and the daemon's user, at the control socket */
-	REPORT_CONTROL,  /* its other clients: no subprotocol, which may carry a token */
+	REPORT_ALL,     /* root and the daemon's user, at the control socket */
+	REPORT_CONTROL, /* its other clients: no subprotocol, which may carry a token */
 	REPORT_OBSERVED, /* those of the observe socket: nothing that a server has written, no logins */
 };
 
@@ -28,8 +28,8 @@ void report_call_members(struct json_writer *json, const struct call_report *cal
 /* An object of `list`, and that of `status`. */
 void report_connection(struct json_writer *json, const char *name,
 	const struct connection *connection, enum report_view view);
-void report_status(struct json_writer *json, const char *name,
-	const struct connection *connection, enum report_view view);
+void report_status(struct json_writer *json, const char *name, const struct connection *connection,
+	enum report_view view);
 
 /* The same for everybody. */
 void report_stats(struct json_writer *json, const char *name, const struct connection *connection,

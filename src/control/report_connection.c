@@ -101,8 +101,8 @@ static void report_last_call(struct json_writer *json, const struct call_report 
 	json_put_object_end(json);
 }
 
-void report_status(struct json_writer *json, const char *name,
-	const struct connection *connection, enum report_view view)
+void report_status(struct json_writer *json, const char *name, const struct connection *connection,
+	enum report_view view)
 {
 	struct connection_status status;
 

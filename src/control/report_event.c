@@ -42,8 +42,7 @@ void report_event(struct json_writer *json, const char *name, const struct gatew
 	json_put_object_end(json);
 }
 
-void report_reload(struct json_writer *json, const char *name,
-	const struct reload_outcome *outcome)
+void report_reload(struct json_writer *json, const char *name, const struct reload_outcome *outcome)
 {
 	const struct gateway_changes *changes = &outcome->changes;
 

@@ -15,8 +15,7 @@ void report_time(struct json_writer *json, const char *name, uint64_t time);
 void report_text_or_null(struct json_writer *json, const char *name, const char *text);
 
 /* A URL as it may be shown; an observer sees no user name either. Null for "" and for NULL. */
-void report_url(struct json_writer *json, const char *name, const char *url,
-	enum report_view view);
+void report_url(struct json_writer *json, const char *name, const char *url, enum report_view view);
 
 /* Text that is JSON already; null for NULL. */
 void report_json(struct json_writer *json, const char *name, const char *text);
@@ -24,7 +23,6 @@ void report_json(struct json_writer *json, const char *name, const char *text);
 void report_texts(struct json_writer *json, const char *name, const struct string_list *texts);
 
 /* A member for each counter of the table. */
-void report_counters(struct json_writer *json, const struct counter *counters,
-	const void *numbers);
+void report_counters(struct json_writer *json, const struct counter *counters, const void *numbers);
 
 #endif

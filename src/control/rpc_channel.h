@@ -13,8 +13,8 @@ struct rpc_channel;
 /* The methods offered to the client. */
 struct rpc_service {
 	const struct rpc_method *const *methods; /* ended by NULL */
-	bool observer; /* only methods that change nothing */
-	void *context; /* of the methods */
+	bool observer;                           /* only methods that change nothing */
+	void *context;                           /* of the methods */
 };
 
 struct rpc_callbacks {

@@ -15,14 +15,14 @@ struct rpc_channel {
 	const struct rpc_callbacks *callbacks;
 	void *context; /* of the callbacks */
 	struct buffer input;
-	size_t scanned; /* bytes of the input without a newline */
+	size_t scanned;          /* bytes of the input without a newline */
 	struct rpc_batch *batch; /* whose requests are being taken; NULL: none */
 	json_t *held; /* a request, of the batch if there is one, that waits; NULL: none */
 	struct rpc_call *listing; /* whose items are being put; NULL: none */
 	struct rpc_items items;   /* of `listing` */
 	void *items_context;
 	struct rpc_call_list calls;
-	size_t waiting; /* length of `calls` */
+	size_t waiting;                 /* length of `calls` */
 	const struct rpc_call *holding; /* no request is taken until its answer; NULL: none */
 	bool ended;
 };

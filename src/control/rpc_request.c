@@ -76,7 +76,7 @@ static bool rpc_is_strings(const json_t *value)
 
 	if (!json_is_array(value))
 		return false;
-	json_array_foreach(value, i, item) {
+	json_array_foreach (value, i, item) {
 		if (!json_is_string(item))
 			return false;
 	}
@@ -166,7 +166,7 @@ static bool rpc_check_parameters(const struct rpc_parameter *parameters, json_t 
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(named, name, value) {
+	json_object_foreach (named, name, value) {
 		if (!rpc_check_known(parameters, name, problem, size))
 			return false;
 	}

@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/strings.h"
-#include "base/strings.h"
 
 /* The names of connections or outlets. */
 struct walk {

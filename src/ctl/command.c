@@ -114,7 +114,8 @@ int command_option(struct ctl *ctl, int argc, char **argv, const char *letters,
 			break;
 		case COMMAND_TIMEOUT:
 			if (!command_duration(optarg, &ctl->client.timeout))
-				command_misuse(ctl, "--timeout must be like 500ms, 10s or 2m, not '%s'",
+				command_misuse(ctl,
+					"--timeout must be like 500ms, 10s or 2m, not '%s'",
 					optarg);
 			break;
 		case '?':
@@ -139,8 +140,7 @@ char **command_arguments(struct ctl *ctl, int argc, char **argv, int minimum, in
 	if (argc - optind < minimum)
 		command_misuse(ctl, "missing argument");
 	if (argc - optind > maximum)
-		command_misuse(ctl, "unexpected argument '%s'",
-			argv[optind + maximum]);
+		command_misuse(ctl, "unexpected argument '%s'", argv[optind + maximum]);
 	return argv + optind;
 }
 
@@ -182,7 +182,7 @@ void command_complain(const struct ctl *ctl, const json_t *error)
 	}
 	if (!json_array_size(problems))
 		command_complain_line(json_object_get(error, "message"), name);
-	json_array_foreach(problems, i, problem)
+	json_array_foreach (problems, i, problem)
 		command_complain_line(problem, name);
 }
 
@@ -200,8 +200,8 @@ int command_refuse(const struct ctl *ctl, const char *name, const char *text)
 const char *command_json_fault(const json_error_t *error)
 {
 	return json_error_code(error) == json_error_null_character
-		       ? "the character U+0000 is not allowed"
-		       : error->text;
+		? "the character U+0000 is not allowed"
+		: error->text;
 }
 
 json_t *command_call(struct ctl *ctl, const char *method, json_t *parameters)

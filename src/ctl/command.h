@@ -9,7 +9,7 @@
 
 enum ctl_exit {
 	CTL_DONE = 0,
-	CTL_REFUSED = 1,  /* by the daemon; is-open: false */
+	CTL_REFUSED = 1, /* by the daemon; is-open: false */
 	CTL_USAGE = 2,
 	CTL_NO_DAEMON = 3,
 };

@@ -14,11 +14,11 @@ static void connect_print_headers(const json_t *headers)
 	json_t *value, *item;
 	size_t i;
 
-	json_object_foreach((json_t *)headers, name, value) {
-		json_t *values = json_is_array(value) ? json_incref(value)
-						      : json_pack("[O]", value);
+	json_object_foreach ((json_t *)headers, name, value) {
+		json_t *values =
+			json_is_array(value) ? json_incref(value) : json_pack("[O]", value);
 
-		json_array_foreach(values, i, item) {
+		json_array_foreach (values, i, item) {
 			clean_name = print_clean(name, strlen(name));
 			text = print_clean(json_string_value(item), json_string_length(item));
 			printf("%s: %s\n", clean_name, text);
@@ -61,7 +61,8 @@ static int run_connect(struct ctl *ctl, int argc, char **argv)
 
 	while (command_option(ctl, argc, argv, "H:s:h", options) != -1) {
 		if (!strchr(optarg, ':') || json_array_append_new(headers, json_string(optarg)))
-			command_misuse(ctl, "--header must be like 'Name: value', not '%s'", optarg);
+			command_misuse(ctl, "--header must be like 'Name: value', not '%s'",
+				optarg);
 	}
 	name = *command_arguments(ctl, argc, argv, 1, 1);
 	answer = command_ask(ctl, "connect",

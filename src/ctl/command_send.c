@@ -94,10 +94,9 @@ const struct command command_send = {
 	.name = "send",
 	.arguments = "[--binary] [--lines] NAME TEXT|-",
 	.summary = "Sends a message to the server",
-	.details =
-		"Sends TEXT as one text message; with '-', standard input as one message.\n"
-		"Put '--' before a TEXT that begins with a dash.\n\n"
-		"      --binary  send a binary message\n"
-		"      --lines   with '-': each line of standard input is a message\n",
+	.details = "Sends TEXT as one text message; with '-', standard input as one message.\n"
+		   "Put '--' before a TEXT that begins with a dash.\n\n"
+		   "      --binary  send a binary message\n"
+		   "      --lines   with '-': each line of standard input is a message\n",
 	.run = run_send,
 };

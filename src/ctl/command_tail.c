@@ -19,7 +19,7 @@ enum { TAIL_READ_SIZE = 64 * 1024 };
 
 /* The outlet as this program reads it. */
 struct tail {
-	int fd; /* not for `frames` */
+	int fd;     /* not for `frames` */
 	bool clean; /* standard output is a terminal: no control characters */
 	bool json;
 	struct buffer input;
@@ -32,7 +32,7 @@ static const json_t *tail_find(const json_t *outlets, const char *name)
 	const json_t *outlet;
 	size_t i;
 
-	json_array_foreach(outlets, i, outlet) {
+	json_array_foreach (outlets, i, outlet) {
 		const char *other = json_string_value(json_object_get(outlet, "name"));
 
 		if (other && strcmp(other, name) == 0)
@@ -304,7 +304,8 @@ static int tail_outlet(struct ctl *ctl, struct tail *tail, const json_t *outlet)
 	if (strcmp(format, "frames") == 0)
 		return tail_frames(ctl, tail);
 	if (tail->options.start != WSGATE_START_DEFAULT)
-		command_misuse(ctl, "--oldest and --after require an outlet with the format 'frames'");
+		command_misuse(ctl,
+			"--oldest and --after require an outlet with the format 'frames'");
 	return tail_socket(ctl, tail, path, strcmp(format, "packets") == 0);
 }
 

@@ -28,7 +28,7 @@ static void warnings_print(struct ctl *ctl, const json_t *result)
 	const json_t *warning;
 	size_t i;
 
-	json_array_foreach(result, i, warning)
+	json_array_foreach (result, i, warning)
 		warnings_add(table, warning);
 	table_print(table);
 }
@@ -93,7 +93,7 @@ static int warnings_follow(struct ctl *ctl, const char *name, json_t *parameters
 	json_decref(answer);
 	if (!queued)
 		return CTL_REFUSED;
-	json_array_foreach(queued, i, warning) {
+	json_array_foreach (queued, i, warning) {
 		if (following_mark(&following, warning))
 			warnings_print_one(ctl, warning);
 	}
@@ -122,8 +122,7 @@ static int run_warnings(struct ctl *ctl, int argc, char **argv)
 		else if (letter == 't')
 			json_object_set_new(more, "take", json_true());
 		else
-			json_object_set_new(more, "after",
-				command_integer(ctl, "--after", optarg));
+			json_object_set_new(more, "after", command_integer(ctl, "--after", optarg));
 	}
 	if (follow && json_object_get(more, "take"))
 		command_misuse(ctl, "--follow and --take exclude each other");

@@ -119,7 +119,7 @@ static void list_print(struct ctl *ctl, const json_t *result)
 	char *state;
 	size_t i;
 
-	json_array_foreach(result, i, line) {
+	json_array_foreach (result, i, line) {
 		state = print_scalar(json_object_get(line, "state"));
 		table_add(table, print_scalar(json_object_get(line, "name")), TABLE_PLAIN);
 		table_add(table, alloc_string(state), state_color(state));
@@ -159,8 +159,8 @@ static void status_print(struct ctl *ctl, const json_t *result)
 static int run_status(struct ctl *ctl, int argc, char **argv)
 {
 	command_no_options(ctl, argc, argv);
-	return command_show(ctl, "status",
-		command_name(*command_arguments(ctl, argc, argv, 1, 1)), status_print);
+	return command_show(ctl, "status", command_name(*command_arguments(ctl, argc, argv, 1, 1)),
+		status_print);
 }
 
 static const struct command command_status = {
@@ -190,7 +190,7 @@ static void on_open_print(struct ctl *ctl, const json_t *result)
 	size_t i;
 
 	(void)ctl;
-	json_array_foreach(result, i, message) {
+	json_array_foreach (result, i, message) {
 		text = print_clean(json_string_value(message), json_string_length(message));
 		puts(text);
 		free(text);
@@ -245,17 +245,18 @@ static const struct command command_remove = {
 
 const struct command_group commands_connection = {
 	.title = "Connections",
-	.commands = (const struct command *const[]){
-		&command_list,
-		&command_status,
-		&command_connect,
-		&command_disconnect,
-		&command_is_open,
-		&command_send,
-		&command_ping,
-		&command_on_open,
-		&command_add,
-		&command_remove,
-		NULL,
-	},
+	.commands =
+		(const struct command *const[]){
+			&command_list,
+			&command_status,
+			&command_connect,
+			&command_disconnect,
+			&command_is_open,
+			&command_send,
+			&command_ping,
+			&command_on_open,
+			&command_add,
+			&command_remove,
+			NULL,
+		},
 };

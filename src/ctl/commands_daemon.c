@@ -15,7 +15,7 @@ static char *event_details(const json_t *event)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)event, key, value) {
+	json_object_foreach ((json_t *)event, key, value) {
 		char *word, *longer;
 
 		if (strcmp(key, "type") == 0 || strcmp(key, "time") == 0 ||
@@ -136,11 +136,11 @@ static void reload_print(struct ctl *ctl, const json_t *result)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "warnings"), i, item) {
+	json_array_foreach (json_object_get(result, "warnings"), i, item) {
 		if (json_is_string(item))
 			command_tell("warning: %s", json_string_value(item));
 	}
-	json_array_foreach(json_object_get(result, "restart"), i, item) {
+	json_array_foreach (json_object_get(result, "restart"), i, item) {
 		if (json_is_string(item))
 			command_tell("%s: the change takes effect with the next restart",
 				json_string_value(item));
@@ -202,11 +202,12 @@ static const struct command command_version = {
 
 const struct command_group commands_daemon = {
 	.title = "Daemon",
-	.commands = (const struct command *const[]){
-		&command_events,
-		&command_reload,
-		&command_log,
-		&command_version,
-		NULL,
-	},
+	.commands =
+		(const struct command *const[]){
+			&command_events,
+			&command_reload,
+			&command_log,
+			&command_version,
+			NULL,
+		},
 };

@@ -16,7 +16,7 @@ static char *outlet_from(const json_t *outlet)
 	char *text = alloc_string("");
 	size_t i;
 
-	json_array_foreach(from, i, name) {
+	json_array_foreach (from, i, name) {
 		char *longer = alloc_format("%s%s%s", text, i ? ", " : "",
 			json_is_string(name) ? json_string_value(name) : "");
 
@@ -44,7 +44,7 @@ static void outlets_print(struct ctl *ctl, const json_t *result)
 	const json_t *outlet;
 	size_t i;
 
-	json_array_foreach(result, i, outlet) {
+	json_array_foreach (result, i, outlet) {
 		bool waiting = json_is_true(json_object_get(outlet, "waiting"));
 
 		table_add(table, print_scalar(json_object_get(outlet, "name")), TABLE_PLAIN);
@@ -135,7 +135,7 @@ static void subscribers_print(struct ctl *ctl, const json_t *result)
 	const json_t *subscriber;
 	size_t i;
 
-	json_array_foreach(result, i, subscriber) {
+	json_array_foreach (result, i, subscriber) {
 		table_add(table, print_scalar(json_object_get(subscriber, "outlet")), TABLE_PLAIN);
 		table_add(table, print_count(subscriber, "id"), TABLE_PLAIN);
 		table_add(table, print_count(subscriber, "pid"), TABLE_PLAIN);
@@ -174,10 +174,11 @@ static const struct command command_subscribers = {
 
 const struct command_group commands_outlet = {
 	.title = "Outlets",
-	.commands = (const struct command *const[]){
-		&command_outlets,
-		&command_subscribers,
-		&command_tail,
-		NULL,
-	},
+	.commands =
+		(const struct command *const[]){
+			&command_outlets,
+			&command_subscribers,
+			&command_tail,
+			NULL,
+		},
 };

@@ -26,7 +26,7 @@ static void stats_print_all(struct ctl *ctl, const json_t *result)
 	const char *name;
 	json_t *stats;
 
-	json_object_foreach((json_t *)result, name, stats) {
+	json_object_foreach ((json_t *)result, name, stats) {
 		table_add(table, alloc_string(name), TABLE_PLAIN);
 		table_add(table, print_count(stats, "messages_recv"), TABLE_PLAIN);
 		table_add(table, print_bytes(print_number(stats, "bytes_recv")), TABLE_PLAIN);
@@ -96,8 +96,7 @@ static const struct command command_clear = {
 	.name = "clear",
 	.arguments = "NAME... | --all",
 	.summary = "Resets the statistics",
-	.details =
-		"      --all  reset those of every connection\n",
+	.details = "      --all  reset those of every connection\n",
 	.run = run_clear,
 };
 
@@ -180,12 +179,13 @@ static const struct command command_unwarn = {
 
 const struct command_group commands_stats = {
 	.title = "Statistics and warnings",
-	.commands = (const struct command *const[]){
-		&command_stats,
-		&command_clear,
-		&command_warn,
-		&command_unwarn,
-		&command_warnings,
-		NULL,
-	},
+	.commands =
+		(const struct command *const[]){
+			&command_stats,
+			&command_clear,
+			&command_warn,
+			&command_unwarn,
+			&command_warnings,
+			NULL,
+		},
 };

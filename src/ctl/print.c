@@ -168,8 +168,8 @@ char *print_warning(const json_t *warning)
 		threshold = print_microseconds(print_number(warning, "timeout"));
 		text = alloc_format("%s took %s (threshold %s)", operation, value, threshold);
 	} else {
-		value = print_bytes((json_int_t)json_number_value(
-			json_object_get(warning, "bytes_sec")));
+		value = print_bytes((json_int_t)json_number_value(json_object_get(warning,
+			"bytes_sec")));
 		threshold = print_bytes(print_number(warning, "threshold"));
 		text = alloc_format("%s at %s/s (threshold %s/s)", direction ? direction : "?",
 			value, threshold);

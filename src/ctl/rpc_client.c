@@ -13,9 +13,9 @@
 
 enum {
 	CLIENT_READ_SIZE = 64 * 1024,
-	CLIENT_ANSWER_MAX = 64 << 20, /* bytes until there is what was asked for */
-	CLIENT_VALUES_MAX = 2000000,  /* in them: a value takes more memory than its text */
-	CLIENT_PART = 64 * 1024,      /* bytes of an answer that count as a sign of life */
+	CLIENT_ANSWER_MAX = 64 << 20,  /* bytes until there is what was asked for */
+	CLIENT_VALUES_MAX = 2000000,   /* in them: a value takes more memory than its text */
+	CLIENT_PART = 64 * 1024,       /* bytes of an answer that count as a sign of life */
 	CLIENT_WAIT_MAX = 3600 * 1000, /* ms at a time */
 };
 
@@ -101,8 +101,8 @@ static bool rpc_client_send(struct rpc_client *client, const void *data, size_t 
 /* Asks for a sign of life with the cheapest request, whose id no other request has. */
 static bool rpc_client_ask_for_life(struct rpc_client *client)
 {
-	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":\"" CLIENT_ALIVE
-				      "\",\"method\":\"version\"}\n";
+	static const char request[] =
+		"{\"jsonrpc\":\"2.0\",\"id\":\"" CLIENT_ALIVE "\",\"method\":\"version\"}\n";
 
 	client->asked = clock_monotonic();
 	return rpc_client_send(client, request, sizeof(request) - 1);
@@ -207,8 +207,8 @@ static json_t *rpc_client_read(struct rpc_client *client, struct error *error)
 	for (;;) {
 		line = (const char *)buffer_data(&client->input);
 		newline = scanned < client->input.length
-				  ? memchr(line + scanned, '\n', client->input.length - scanned)
-				  : NULL;
+			? memchr(line + scanned, '\n', client->input.length - scanned)
+			: NULL;
 		if (newline)
 			break;
 		scanned = client->input.length;
@@ -296,7 +296,8 @@ json_t *rpc_client_call(struct rpc_client *client, const char *method, json_t *p
 		rpc_client_say_silent(client->timeout, error);
 		return NULL;
 	}
-	while ((message = rpc_client_read_message(client, error)) && !rpc_client_is_answer(client, message))
+	while ((message = rpc_client_read_message(client, error)) &&
+		!rpc_client_is_answer(client, message))
 		rpc_client_put_by(client, message);
 	return message;
 }

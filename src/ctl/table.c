@@ -106,7 +106,7 @@ static void table_add_members(struct table *table, const char *prefix, const jso
 	json_t *value;
 	char *name;
 
-	json_object_foreach((json_t *)object, key, value) {
+	json_object_foreach ((json_t *)object, key, value) {
 		name = alloc_format("%s%s%s", prefix, *prefix ? "." : "", key);
 		if (json_object_size(value)) {
 			table_add_members(table, name, value);

@@ -49,8 +49,7 @@ static void ctl_help(void)
 	puts("Usage: wsgatectl [OPTION]... COMMAND [ARGUMENT]...\n"
 	     "Controls a running wsgated.\n\n"
 	     "  -s, --socket=PATH  the daemon's control socket\n"
-	     "                     [$WSGATED_SOCKET, else " RUNSTATEDIR
-	     "/wsgated/control.sock]\n"
+	     "                     [$WSGATED_SOCKET, else " RUNSTATEDIR "/wsgated/control.sock]\n"
 	     "      --timeout=TIME how long to wait for a sign of life from the daemon:\n"
 	     "                     500ms, 10s, 2m; 0: forever [10s]\n"
 	     "      --json         print results as JSON, for programs\n"
@@ -88,7 +87,8 @@ static void ctl_options(struct ctl *ctl, int argc, char **argv)
 			ctl->socket = optarg;
 		} else if (letter == COMMAND_TIMEOUT) {
 			if (!command_duration(optarg, &ctl->client.timeout))
-				ctl_misuse("--timeout must be like 500ms, 10s or 2m, not '%s'", optarg);
+				ctl_misuse("--timeout must be like 500ms, 10s or 2m, not '%s'",
+					optarg);
 		} else if (letter == 'j') {
 			ctl->json = true;
 		} else if (letter == 'n') {

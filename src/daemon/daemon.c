@@ -252,8 +252,8 @@ static bool daemon_open(struct daemon *daemon, struct settings *settings,
 		settings_free(settings);
 		return false;
 	}
-	daemon->reload = reload_new(daemon->base, daemon->file, daemon->gateway,
-		&reload_callbacks, daemon);
+	daemon->reload =
+		reload_new(daemon->base, daemon->file, daemon->gateway, &reload_callbacks, daemon);
 	daemon->control = control_new(daemon->gateway, &callbacks, daemon, &error);
 	if (!daemon->control)
 		settings_problem_at(problems, settings->gateway.control.place, error.text);

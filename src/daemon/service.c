@@ -36,8 +36,8 @@ static void service_on_status(evutil_socket_t fd, short what, void *context)
 	connections = gateway_connections(service->gateway, &count);
 	for (size_t i = 0; i < count; i++)
 		open += connection_is_open(connections[i]);
-	notify_send(service->notify, "STATUS=%zu of %zu connections open, %zu outlets", open,
-		count, gateway_outlet_count(service->gateway));
+	notify_send(service->notify, "STATUS=%zu of %zu connections open, %zu outlets", open, count,
+		gateway_outlet_count(service->gateway));
 }
 
 /* True if the event may change what the status counts. */

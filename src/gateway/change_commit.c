@@ -106,7 +106,8 @@ bool change_commit_outlet(struct gateway_change *change, size_t index)
 	settings->outlets[index] = NULL;
 	if (planned->action != PLAN_ADAPT)
 		outlet_settle(entry->outlet);
-	else if (!outlet_reconfigure(entry->outlet, &config->outlet, &error)) /* prepared: cannot be */
+	else if (!outlet_reconfigure(entry->outlet, &config->outlet,
+			 &error)) /* prepared: cannot be */
 		log_write(change->gateway->log, LOG_ERR, NULL, "%s", error.text);
 	gateway_outlet_configure(entry, config);
 	if (planned->action == PLAN_REPLACE)

@@ -61,8 +61,8 @@ void change_plan_add_outlet(struct change_plan *plan, struct gateway_outlet *out
 {
 	size_t index = plan->running_outlet_count++;
 
-	plan->running_outlets = alloc_one_more(plan->running_outlets, index,
-		sizeof(*plan->running_outlets));
+	plan->running_outlets =
+		alloc_one_more(plan->running_outlets, index, sizeof(*plan->running_outlets));
 	plan->running_outlets[index] = (struct plan_running_outlet){
 		.outlet = outlet,
 		.config = *config,

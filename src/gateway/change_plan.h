@@ -50,7 +50,7 @@ struct plan_running_connection {
 struct plan_running_outlet {
 	struct gateway_outlet *outlet;
 	struct outlet_config config; /* its strings are borrowed until the plan is complete */
-	bool stays; /* as itself or as its replacement; else it is dropped */
+	bool stays;                  /* as itself or as its replacement; else it is dropped */
 };
 
 struct change_plan {

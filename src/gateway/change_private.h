@@ -12,8 +12,8 @@
 
 /* Steps taken for one outlet of the settings, which may still have to be undone. */
 struct prepared_outlet {
-	struct outlet *made;  /* NULL: the running one becomes it */
-	bool access_changed;  /* mode, owner or group of the running one */
+	struct outlet *made; /* NULL: the running one becomes it */
+	bool access_changed; /* mode, owner or group of the running one */
 };
 
 /* A piece of work for one item after the other; false: there is no item of that index. */
@@ -32,12 +32,12 @@ struct gateway_change {
 	bool waits;                /* until another process has unlocked a folder */
 	unsigned retries;          /* because of that */
 	bool failed;
-	bool abandoned;            /* the gateway stops */
+	bool abandoned; /* the gateway stops */
 
 	struct change_plan plan;
 	struct prepared_outlet *prepared; /* one for each outlet of the settings */
-	struct roster roster; /* what will run; from change_swap() on, what ran */
-	struct connection_list added; /* the new ones of those that will run */
+	struct roster roster;             /* what will run; from change_swap() on, what ran */
+	struct connection_list added;     /* the new ones of those that will run */
 };
 
 /* --- change_prepare.c: what can fail, and can be undone -------------------------------------- */

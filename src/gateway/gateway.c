@@ -47,8 +47,9 @@ struct outlet *gateway_outlet_at(const struct gateway *gateway, size_t index)
 {
 	const struct roster *roster = &gateway->roster;
 
-	return index < roster->outlet_count ? roster->outlets[index]->outlet
-					    : gateway->draining[index - roster->outlet_count].outlet;
+	return index < roster->outlet_count
+		? roster->outlets[index]->outlet
+		: gateway->draining[index - roster->outlet_count].outlet;
 }
 
 const struct settings *gateway_settings(const struct gateway *gateway)

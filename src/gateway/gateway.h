@@ -22,11 +22,11 @@ struct gateway;
 /* Something that happened. All borrowed for the time of the call. */
 struct gateway_event {
 	enum event_type type;
-	uint64_t time;          /* ns since 1970 */
-	const char *connection; /* NULL: not about one */
-	const char *outlet;     /* NULL: not about one */
+	uint64_t time;                       /* ns since 1970 */
+	const char *connection;              /* NULL: not about one */
+	const char *outlet;                  /* NULL: not about one */
 	const struct event_members *members; /* NULL: none */
-	const struct warning *warning; /* EVENT_TYPE_WARNING: the warning itself; else NULL */
+	const struct warning *warning;       /* EVENT_TYPE_WARNING: the warning itself; else NULL */
 };
 
 /* Somebody who is told; the struct is the caller's until gateway_unwatch(). */
@@ -93,8 +93,7 @@ bool gateway_is_running(const struct gateway *gateway, struct error *error);
 
 /* Adds one connection, with an outlet of its own if none takes it; takes the configuration over on
  * success. */
-bool gateway_add(struct gateway *gateway, struct connection_config *config,
-	struct error *error);
+bool gateway_add(struct gateway *gateway, struct connection_config *config, struct error *error);
 bool gateway_remove(struct gateway *gateway, const char *name, struct error *error);
 
 /*

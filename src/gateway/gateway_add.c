@@ -62,7 +62,8 @@ static bool gateway_add_implicit_outlet(struct gateway *gateway,
 
 	config->outlet.untrusted = connection->untrusted;
 	if (roster_outlet(&gateway->roster, name))
-		error_set(error, ERROR_EXISTS, "an outlet named '%s' exists, and does not take it", name);
+		error_set(error, ERROR_EXISTS, "an outlet named '%s' exists, and does not take it",
+			name);
 	else
 		outlet = gateway_make_outlet(gateway, config, false, error);
 	if (!outlet) {

@@ -11,7 +11,7 @@
  * sockets. What follows cannot fail. Meanwhile nothing else adds or removes anything.
  */
 
-#define CHANGE_TURN (2 * CLOCK_NS_PER_MS)  /* of work, before the loop polls again */
+#define CHANGE_TURN  (2 * CLOCK_NS_PER_MS) /* of work, before the loop polls again */
 #define CHANGE_RETRY (2 * CLOCK_NS_PER_MS) /* after which a locked folder is tried again */
 
 /* --- the plan -------------------------------------------------------------------------------- */

@@ -35,7 +35,8 @@ static void untrusted_add(struct untrusted_use *use, const struct connection_con
 	if (!config->untrusted)
 		return;
 	use->connections++;
-	use->bytes += settings->endpoint.max_message + settings->endpoint.send_queue + settings->hold.bytes;
+	use->bytes += settings->endpoint.max_message + settings->endpoint.send_queue +
+		settings->hold.bytes;
 }
 
 static void untrusted_add_list(struct untrusted_use *use, const struct connection_list *list)

@@ -32,8 +32,9 @@ static bool stop_close_connections(struct gateway *gateway, bool late, uint64_t 
 			return false;
 		connection_retire(gateway->roster.connections.items[gateway->told++]);
 	}
-	return !late || (stop_abort(&gateway->roster.connections, end) &&
-		stop_abort(&gateway->retiring, end));
+	return !late ||
+		(stop_abort(&gateway->roster.connections, end) &&
+			stop_abort(&gateway->retiring, end));
 }
 
 /* False: at `end` there were more. */

@@ -24,9 +24,9 @@ struct reload {
 	struct gateway *gateway;
 	const struct reload_callbacks *callbacks;
 	void *context;
-	struct worker *worker;    /* reads the configuration; NULL: none does */
-	struct reload_load *load; /* the gateway changes over to it; NULL: it does not */
-	struct event *begin;      /* of the next reload */
+	struct worker *worker;         /* reads the configuration; NULL: none does */
+	struct reload_load *load;      /* the gateway changes over to it; NULL: it does not */
+	struct event *begin;           /* of the next reload */
 	struct reload_waiters present; /* for the reload under way */
 	struct reload_waiters next;    /* for the one after it */
 	bool again;

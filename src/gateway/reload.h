@@ -18,8 +18,8 @@ struct reload_outcome {
 	bool done;
 	struct gateway_changes changes;
 	struct settings_problems problems; /* if it is done, only warnings */
-	struct string_list restart; /* changed settings that need a restart */
-	struct error error; /* unless it is done */
+	struct string_list restart;        /* changed settings that need a restart */
+	struct error error;                /* unless it is done */
 };
 
 /* Somebody who waits for the outcome; the struct is the caller's until `done` or reload_forget(). */

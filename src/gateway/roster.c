@@ -44,8 +44,8 @@ void roster_add_connection(struct roster *roster, struct connection *connection)
 
 void roster_add_outlet(struct roster *roster, struct gateway_outlet *entry)
 {
-	roster->outlets = alloc_one_more(roster->outlets, roster->outlet_count,
-		sizeof(*roster->outlets));
+	roster->outlets =
+		alloc_one_more(roster->outlets, roster->outlet_count, sizeof(*roster->outlets));
 	roster->outlets[roster->outlet_count++] = entry;
 	names_add(&roster->outlets_by_name, outlet_settings(entry->outlet)->name, entry);
 }

@@ -109,8 +109,7 @@ static bool secrets_read_headers(struct secrets *secrets,
 		free(setting);
 		if (!read)
 			return false;
-		header_list_take(
-			&secrets->headers, alloc_string(files->items[i].name), line);
+		header_list_take(&secrets->headers, alloc_string(files->items[i].name), line);
 	}
 	return true;
 }

@@ -25,7 +25,8 @@ struct secrets {
  * never has the content; errno says why it could not be read.
  */
 bool secrets_first_line(const char *path, char **line, struct error *error);
-bool secrets_first_value(const char *path, char **line, struct error *error); /* and can be in a header */
+bool secrets_first_value(const char *path, char **line,
+	struct error *error); /* and can be in a header */
 
 /*
  * Reads the first line of each file. A file that everybody can read gets a line in the log; one

@@ -46,31 +46,31 @@ struct address_block {
 /* What the IANA registries of special-purpose addresses do not call globally reachable, without
  * what is for documentation; and what no server of the Internet has. */
 static const struct address_block address_ipv4_blocks[] = {
-	{{0}, 8},             /* "this network" */
-	{{10}, 8},            /* private */
-	{{100, 64}, 10},      /* shared: between a provider and its customers */
-	{{127}, 8},           /* loopback */
-	{{169, 254}, 16},     /* link-local */
-	{{172, 16}, 12},      /* private */
-	{{192, 0, 0}, 24},    /* protocols */
-	{{192, 88, 99}, 24},  /* relays to 6to4, given up */
-	{{192, 168}, 16},     /* private */
-	{{198, 18}, 15},      /* benchmarks */
-	{{224}, 4},           /* multicast */
-	{{240}, 4},           /* reserved, and broadcast */
+	{{0}, 8},            /* "this network" */
+	{{10}, 8},           /* private */
+	{{100, 64}, 10},     /* shared: between a provider and its customers */
+	{{127}, 8},          /* loopback */
+	{{169, 254}, 16},    /* link-local */
+	{{172, 16}, 12},     /* private */
+	{{192, 0, 0}, 24},   /* protocols */
+	{{192, 88, 99}, 24}, /* relays to 6to4, given up */
+	{{192, 168}, 16},    /* private */
+	{{198, 18}, 15},     /* benchmarks */
+	{{224}, 4},          /* multicast */
+	{{240}, 4},          /* reserved, and broadcast */
 };
 
 static const struct address_block address_ipv6_blocks[] = {
-	{{0}, 96},                /* unspecified, loopback, IPv4-compatible */
-	{{[8] = 0xff, [9] = 0xff}, 96}, /* IPv4 translated to IPv6 (SIIT) */
+	{{0}, 96},                                  /* unspecified, loopback, IPv4-compatible */
+	{{[8] = 0xff, [9] = 0xff}, 96},             /* IPv4 translated to IPv6 (SIIT) */
 	{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48}, /* NAT64 of a local network: RFC 8215 */
-	{{0x01, 0x00}, 64},       /* discarded */
-	{{0x20, 0x01}, 23},       /* protocols: Teredo, benchmarks, ORCHID, … */
-	{{0x5f, 0x00}, 16},       /* segment routing: RFC 9602 */
-	{{0xfc}, 7},              /* unique local */
-	{{0xfe, 0x80}, 10},       /* link-local */
-	{{0xfe, 0xc0}, 10},       /* site-local */
-	{{0xff}, 8},              /* multicast */
+	{{0x01, 0x00}, 64},                         /* discarded */
+	{{0x20, 0x01}, 23},                         /* protocols: Teredo, benchmarks, ORCHID, … */
+	{{0x5f, 0x00}, 16},                         /* segment routing: RFC 9602 */
+	{{0xfc}, 7},                                /* unique local */
+	{{0xfe, 0x80}, 10},                         /* link-local */
+	{{0xfe, 0xc0}, 10},                         /* site-local */
+	{{0xff}, 8},                                /* multicast */
 };
 
 /* The place of an IPv4 address in an IPv6 address. */
@@ -78,9 +78,9 @@ static const struct {
 	struct address_block block;
 	size_t offset;
 } address_embeddings[] = {
-	{{{[10] = 0xff, [11] = 0xff}, 96}, 12},   /* mapped */
-	{{{0x00, 0x64, 0xff, 0x9b}, 96}, 12},     /* NAT64, RFC 6052 */
-	{{{0x20, 0x02}, 16}, 2},                  /* 6to4 */
+	{{{[10] = 0xff, [11] = 0xff}, 96}, 12}, /* mapped */
+	{{{0x00, 0x64, 0xff, 0x9b}, 96}, 12},   /* NAT64, RFC 6052 */
+	{{{0x20, 0x02}, 16}, 2},                /* 6to4 */
 };
 
 static bool address_is_in(const uint8_t *bytes, const struct address_block *block)

@@ -50,11 +50,11 @@ void failures_forgive(struct failures *failures, const struct address *address)
 void failures_note(struct failures *failures, const struct address *address)
 {
 	failures_forgive(failures, address);
-	while (failures->count && (failures->count == FAILURES_MAX ||
-					  failure_is_old(&failures->items[0])))
+	while (failures->count &&
+		(failures->count == FAILURES_MAX || failure_is_old(&failures->items[0])))
 		failures_remove(failures, 0);
-	failures->items = alloc_one_more(
-		failures->items, failures->count, sizeof(*failures->items));
+	failures->items =
+		alloc_one_more(failures->items, failures->count, sizeof(*failures->items));
 	failures->items[failures->count++] =
 		(struct failure){.address = *address, .time = clock_monotonic()};
 }

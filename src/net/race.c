@@ -44,15 +44,15 @@ struct race {
 	race_ended ended;
 	void *context;
 	struct race_lane lanes[LANES];
-	int turn;                 /* the lane to prefer next */
+	int turn; /* the lane to prefer next */
 	bool complete;
 	bool held;                /* the next one has failed before: others may still come; */
 	bool has_held;            /* but that is waited for only once */
 	struct event advance;     /* pending: the next attempt waits for its turn */
 	struct attempt *attempts; /* in flight */
 	unsigned attempt_count;
-	uint64_t started;         /* ns; of the first attempt, or of the winner */
-	int winner;               /* -1: none yet */
+	uint64_t started; /* ns; of the first attempt, or of the winner */
+	int winner;       /* -1: none yet */
 	struct address winner_address;
 	char failures[352];
 };
@@ -76,8 +76,7 @@ static struct race_lane *race_next_lane(struct race *race)
 	return other_head && other_head->rank < head->rank ? other : lane;
 }
 
-static void race_note_failure(struct race *race, const struct address *address,
-	const char *cause)
+static void race_note_failure(struct race *race, const struct address *address, const char *cause)
 {
 	size_t used = strlen(race->failures);
 	size_t room = sizeof(race->failures) - used;
@@ -85,8 +84,7 @@ static void race_note_failure(struct race *race, const struct address *address,
 	int length;
 
 	address_format(address, text);
-	length = snprintf(
-		race->failures + used, room, "%s%s: %s", used ? "; " : "", text, cause);
+	length = snprintf(race->failures + used, room, "%s%s: %s", used ? "; " : "", text, cause);
 	if ((size_t)length >= room)
 		race->failures[used] = '\0'; /* only whole ones; the first ones tell most */
 }

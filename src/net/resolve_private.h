@@ -17,7 +17,7 @@ struct resolver {
 	struct stamp hosts_stamp;
 	bool has_resolv_conf; /* both: has been read */
 	bool has_hosts;
-	size_t lookups;       /* that evdns will still call back for */
+	size_t lookups; /* that evdns will still call back for */
 };
 
 /* Call before each lookup. False: the servers cannot be read now, because of a passing shortage. */

@@ -25,8 +25,8 @@ struct stream {
 	SSL *ssl; /* NULL: plain */
 
 	/* private */
-	bool drained;        /* TLS: what is buffered is not a whole record */
-	struct error *fault; /* TLS: the error after the bytes that the last read returned */
+	bool drained;              /* TLS: what is buffered is not a whole record */
+	struct error *fault;       /* TLS: the error after the bytes that the last read returned */
 	struct error *write_fault; /* TLS: of the last write; what has arrived can still be read */
 };
 

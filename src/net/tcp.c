@@ -36,8 +36,8 @@ bool tcp_check_source(const char *text, struct error *error)
 	struct address source;
 
 	return address_parse(&source, text, 0) ||
-		error_set(error, ERROR_WEBSOCKET,
-			"must be an IPv4 or IPv6 address, not \"%.*s\"", text_cut(text, 64), text);
+		error_set(error, ERROR_WEBSOCKET, "must be an IPv4 or IPv6 address, not \"%.*s\"",
+			text_cut(text, 64), text);
 }
 
 bool tcp_check_interface(const char *name, struct error *error)
@@ -57,7 +57,8 @@ bool tcp_check_family(const struct tcp_settings *settings, struct error *error)
 	if (!text || family == AF_UNSPEC || !address_parse(&source, text, 0) ||
 		family == source.generic.sa_family)
 		return true;
-	return error_set(error, ERROR_WEBSOCKET, "must be an %s address, as 'family' says, not \"%s\"",
+	return error_set(error, ERROR_WEBSOCKET,
+		"must be an %s address, as 'family' says, not \"%s\"",
 		family == AF_INET ? "IPv4" : "IPv6", text);
 }
 
@@ -109,19 +110,20 @@ static bool tcp_set_keepalive(int fd, const struct tcp_settings *settings, struc
 		return true;
 	return tcp_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE", error) &&
 		tcp_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle, "TCP_KEEPIDLE", error) &&
-		(!interval || tcp_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval, "TCP_KEEPINTVL",
-				      error)) &&
+		(!interval ||
+			tcp_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval, "TCP_KEEPINTVL",
+				error)) &&
 		(!count || tcp_set(fd, IPPROTO_TCP, TCP_KEEPCNT, count, "TCP_KEEPCNT", error));
 }
 
 static bool tcp_bind_interface(int fd, const char *interface, struct error *error)
 {
-	if (!interface || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
-				  (socklen_t)strlen(interface)) == 0)
+	if (!interface ||
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface,
+			(socklen_t)strlen(interface)) == 0)
 		return true;
 	if (errno == ENODEV)
-		return error_set(error, ERROR_SOCKET_CONNECT, "no such interface: '%s'",
-			interface);
+		return error_set(error, ERROR_SOCKET_CONNECT, "no such interface: '%s'", interface);
 	return error_set(error, ERROR_SOCKET_CONNECT, "cannot use the interface '%s': %s%s",
 		interface, strerror(errno), errno == EPERM ? " (it needs CAP_NET_RAW)" : "");
 }
@@ -146,15 +148,15 @@ static bool tcp_apply(int fd, const struct tcp_settings *settings, struct error 
 	int user_timeout = tcp_units(settings->user_timeout, CLOCK_NS_PER_MS);
 
 	return tcp_set(fd, IPPROTO_TCP, TCP_NODELAY, settings->nodelay, "TCP_NODELAY", error) &&
-		(!user_timeout || tcp_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout,
-					  "TCP_USER_TIMEOUT", error)) &&
+		(!user_timeout ||
+			tcp_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, user_timeout, "TCP_USER_TIMEOUT",
+				error)) &&
 		tcp_set_keepalive(fd, settings, error) &&
 		tcp_bind_interface(fd, settings->interface, error) &&
 		tcp_bind_source(fd, settings->source_address, error);
 }
 
-int tcp_socket(const struct tcp_settings *settings, const struct address *peer,
-	struct error *error)
+int tcp_socket(const struct tcp_settings *settings, const struct address *peer, struct error *error)
 {
 	int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 	int fd = socket(peer->generic.sa_family, type, 0);

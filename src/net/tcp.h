@@ -22,7 +22,7 @@ struct tcp_settings {
 	                                no keepalive, whatever the next two say */
 	uint64_t keepalive_interval; /* between probes; in whole seconds */
 	unsigned keepalive_count;    /* unanswered probes after which the connection is lost */
-	uint64_t user_timeout;       /* lost when data is unacknowledged for this long; in whole ms */
+	uint64_t user_timeout; /* lost when data is unacknowledged for this long; in whole ms */
 };
 
 extern const struct choice tcp_families[];

@@ -105,7 +105,8 @@ static bool url_check_characters(const char *text, struct error *error)
 		if ((unsigned char)*c <= 0x20 || *c == 0x7f)
 			return url_error(error, text, "it has a space or control character");
 		if ((unsigned char)*c > 0x7f && (c < start || c >= end))
-			return url_error(error, text, "it has a character outside ASCII; "
+			return url_error(error, text,
+				"it has a character outside ASCII; "
 				"after the host, write it percent-encoded");
 	}
 	return true;
@@ -144,7 +145,8 @@ static bool url_apply_idna(struct url *url, const char *text, struct error *erro
 		return true;
 	result = idn2_to_ascii_8z(url->host, &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
 	if (result != IDN2_OK) {
-		snprintf(what, sizeof(what), "the host is not a valid internationalised name (IDNA): %s",
+		snprintf(what, sizeof(what),
+			"the host is not a valid internationalised name (IDNA): %s",
 			idn2_strerror(result));
 		return url_error(error, text, what);
 	}
@@ -179,7 +181,8 @@ static bool url_take_host(struct url *url, const char *host, const char *text, s
 	if (length > URL_HOST_MAX)
 		return url_error(error, text, "the host is longer than 253 characters");
 	if (strspn(url->host, URL_HOST_CHARACTERS) != length)
-		return url_error(error, text, "the host has a character that is not allowed in host names");
+		return url_error(error, text,
+			"the host has a character that is not allowed in host names");
 	return true;
 }
 
@@ -215,7 +218,8 @@ static bool url_take_userinfo(struct url *url, const char *userinfo, const char 
 	alloc_wipe(user);
 	if (!url->user || (colon && !url->password))
 		return url_error(error, text, "user name or password has a control character");
-	return url_check_user(url->user, error) || url_error(error, text, "the user name has a ':'");
+	return url_check_user(url->user, error) ||
+		url_error(error, text, "the user name has a ':'");
 }
 
 static void url_compose(struct url *url, const struct evhttp_uri *uri,
@@ -231,8 +235,8 @@ static void url_compose(struct url *url, const struct evhttp_uri *uri,
 		snprintf(port, sizeof(port), ":%u", url->port);
 	url->authority =
 		alloc_format("%s%s%s%s", ipv6 ? "[" : "", url->host, ipv6 ? "]" : "", port);
-	url->resource = alloc_join(path && *path ? path : "/", query ? "?" : "",
-		query ? query : "");
+	url->resource =
+		alloc_join(path && *path ? path : "/", query ? "?" : "", query ? query : "");
 	url->shown = alloc_format("%s://%s%s%s%s", scheme->name, userinfo ? "***@" : "",
 		url->authority, path && *path ? path : "/", query ? "?…" : "");
 }
@@ -282,7 +286,8 @@ static bool url_take_socket_path(struct url *url, const char *path, size_t lengt
 	if (!url->socket_path)
 		return url_error(error, text, "the socket's path has a control character");
 	if (url->socket_path[0] != '/')
-		return url_error(error, text, "the socket's path must be absolute: "
+		return url_error(error, text,
+			"the socket's path must be absolute: "
 			"ws+unix:///run/app.sock:/path");
 	if (strlen(url->socket_path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		return url_error(error, text, "the socket's path is longer than 107 bytes");
@@ -300,7 +305,8 @@ static bool url_take_unix_resource(struct url *url, const char *resource, const 
 	bool ok;
 
 	if (*resource && *resource != '/' && *resource != '?')
-		return url_error(error, text, "after the socket's path comes ':' and a path that "
+		return url_error(error, text,
+			"after the socket's path comes ':' and a path that "
 			"begins with '/'");
 	joined = alloc_join("ws://localhost", resource, "");
 	ok = url_parse_schemes(&inner, joined, &url_websocket, &scheme, error);
@@ -327,7 +333,8 @@ static bool url_parse_unix(struct url *url, const char *text, struct error *erro
 		path += 2;
 	length = strcspn(path, ":?#");
 	if (path[length] && path[length] != ':')
-		return url_error(error, text, "a query comes after the socket's path and ':', "
+		return url_error(error, text,
+			"a query comes after the socket's path and ':', "
 			"as in ws+unix:///run/app.sock:/?query");
 	if (!url_take_socket_path(url, path, length, text, error) ||
 		!url_take_unix_resource(url, path + length + (path[length] == ':'), text, error)) {
@@ -374,7 +381,7 @@ void url_release(struct url *url)
 	free(url->host);
 	free(url->socket_path);
 	alloc_wipe(url->resource); /* a query may have a token */
-	alloc_wipe(url->user); /* it may be one */
+	alloc_wipe(url->user);     /* it may be one */
 	alloc_wipe(url->password);
 	free(url->authority);
 	free(url->shown);

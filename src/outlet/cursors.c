@@ -57,8 +57,7 @@ void cursors_add(struct cursors *cursors, struct reader *reader)
 		cursors->entries = alloc_resize(cursors->entries,
 			cursors->capacity * sizeof(*cursors->entries));
 	}
-	cursors_rise(cursors, cursors->count++,
-		(struct cursors_entry){reader->cursor, reader});
+	cursors_rise(cursors, cursors->count++, (struct cursors_entry){reader->cursor, reader});
 }
 
 /* The last one takes its place. */

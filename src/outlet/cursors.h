@@ -14,7 +14,7 @@ struct cursors {
 	struct cursors_entry {
 		uint64_t cursor;
 		struct reader *reader; /* its `place` is the index of this */
-	} *entries;
+	} * entries;
 	size_t count;
 	size_t capacity;
 };

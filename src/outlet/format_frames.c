@@ -74,8 +74,7 @@ static void frames_write(uint8_t *out, const struct format_record *record,
 	(void)clock;
 	if (record->announce) {
 		header.type = FRAMES_NAME;
-		out = frames_write_record(out, &header, record->source,
-			record->source_length);
+		out = frames_write_record(out, &header, record->source, record->source_length);
 	}
 	header.type = frames_types[message->type];
 	frames_write_record(out, &header, message->data, message->length);

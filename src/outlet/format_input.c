@@ -37,8 +37,8 @@ enum format_taken format_input_text(struct format_input *input, int source, cons
 enum format_taken format_input_line(struct format_input *input, const uint8_t **line,
 	size_t *length)
 {
-	const uint8_t *end = memchr(input->data + input->searched, '\n',
-		input->length - input->searched);
+	const uint8_t *end =
+		memchr(input->data + input->searched, '\n', input->length - input->searched);
 
 	*line = input->data;
 	*length = end ? (size_t)(end - input->data) : input->length;

@@ -39,25 +39,56 @@ enum {
 
 /* The escape of a byte in a string; all 0 if it needs none. */
 struct json_escape {
-	char text[7]; /* but for the first character */
+	char text[7];  /* but for the first character */
 	uint8_t extra; /* bytes that it takes more than the byte itself */
 };
 
-#define JSON_SHORT(letter)   {{0, letter}, JSON_SHORT_EXTRA}
-#define JSON_LONG(high, low) {{0, 'u', '0', '0', high, low}, JSON_LONG_EXTRA}
+#define JSON_SHORT(letter)                                                                         \
+	{                                                                                          \
+		{0, letter}, JSON_SHORT_EXTRA                                                      \
+	}
+#define JSON_LONG(high, low)                                                                       \
+	{                                                                                          \
+		{0, 'u', '0', '0', high, low}, JSON_LONG_EXTRA                                     \
+	}
 
 enum { JSON_ESCAPES = 0x60 }; /* bytes from there on have none, nor has the last before */
 
 static const struct json_escape json_escapes[JSON_ESCAPES] = {
-	JSON_LONG('0', '0'), JSON_LONG('0', '1'), JSON_LONG('0', '2'), JSON_LONG('0', '3'),
-	JSON_LONG('0', '4'), JSON_LONG('0', '5'), JSON_LONG('0', '6'), JSON_LONG('0', '7'),
-	JSON_SHORT('b'), JSON_SHORT('t'), JSON_SHORT('n'), JSON_LONG('0', 'b'),
-	JSON_SHORT('f'), JSON_SHORT('r'), JSON_LONG('0', 'e'), JSON_LONG('0', 'f'),
-	JSON_LONG('1', '0'), JSON_LONG('1', '1'), JSON_LONG('1', '2'), JSON_LONG('1', '3'),
-	JSON_LONG('1', '4'), JSON_LONG('1', '5'), JSON_LONG('1', '6'), JSON_LONG('1', '7'),
-	JSON_LONG('1', '8'), JSON_LONG('1', '9'), JSON_LONG('1', 'a'), JSON_LONG('1', 'b'),
-	JSON_LONG('1', 'c'), JSON_LONG('1', 'd'), JSON_LONG('1', 'e'), JSON_LONG('1', 'f'),
-	['"'] = JSON_SHORT('"'), ['\\'] = JSON_SHORT('\\'),
+	JSON_LONG('0', '0'),
+	JSON_LONG('0', '1'),
+	JSON_LONG('0', '2'),
+	JSON_LONG('0', '3'),
+	JSON_LONG('0', '4'),
+	JSON_LONG('0', '5'),
+	JSON_LONG('0', '6'),
+	JSON_LONG('0', '7'),
+	JSON_SHORT('b'),
+	JSON_SHORT('t'),
+	JSON_SHORT('n'),
+	JSON_LONG('0', 'b'),
+	JSON_SHORT('f'),
+	JSON_SHORT('r'),
+	JSON_LONG('0', 'e'),
+	JSON_LONG('0', 'f'),
+	JSON_LONG('1', '0'),
+	JSON_LONG('1', '1'),
+	JSON_LONG('1', '2'),
+	JSON_LONG('1', '3'),
+	JSON_LONG('1', '4'),
+	JSON_LONG('1', '5'),
+	JSON_LONG('1', '6'),
+	JSON_LONG('1', '7'),
+	JSON_LONG('1', '8'),
+	JSON_LONG('1', '9'),
+	JSON_LONG('1', 'a'),
+	JSON_LONG('1', 'b'),
+	JSON_LONG('1', 'c'),
+	JSON_LONG('1', 'd'),
+	JSON_LONG('1', 'e'),
+	JSON_LONG('1', 'f'),
+	['"'] = JSON_SHORT('"'),
+	['\\'] = JSON_SHORT('\\'),
 };
 
 static inline const struct json_escape *json_escape_of(uint8_t byte)
@@ -270,8 +301,7 @@ static size_t json_body_length(const struct outlet_message *message)
 
 	switch (message->type) {
 	case OUTLET_TEXT:
-		return LITERAL_LENGTH(JSON_TEXT JSON_STRING_END) +
-			json_text_length(message);
+		return LITERAL_LENGTH(JSON_TEXT JSON_STRING_END) + json_text_length(message);
 	case OUTLET_BINARY:
 		return LITERAL_LENGTH(JSON_BINARY JSON_STRING_END) +
 			text_base64_length(message->length);
@@ -315,9 +345,8 @@ static uint8_t *json_write_data(uint8_t *out, const struct outlet_message *messa
 
 	if (encoded && encoded->text)
 		return json_write(out, encoded->text, encoded->length);
-	end = message->type == OUTLET_TEXT
-		? json_write_string(out, message->data, message->length)
-		: json_write_base64(out, message->data, message->length);
+	end = message->type == OUTLET_TEXT ? json_write_string(out, message->data, message->length)
+					   : json_write_base64(out, message->data, message->length);
 	if (encoded)
 		*encoded = (struct outlet_encoded){(size_t)(end - out), out};
 	return end;
@@ -400,10 +429,12 @@ static enum format_taken json_take_object(struct format_input *input, const json
 	if (json_is_string(data) == json_is_string(base64))
 		return format_input_wrong(input,
 			"an object needs either \"data\" or \"base64\", a string");
-	if (type && (!json_is_string(type) ||
-			    strcmp(json_string_value(type), data ? "text" : "binary") != 0))
-		return format_input_wrong(input, "\"type\" must be \"text\", with \"data\", "
-						 "or \"binary\", with \"base64\"");
+	if (type &&
+		(!json_is_string(type) ||
+			strcmp(json_string_value(type), data ? "text" : "binary") != 0))
+		return format_input_wrong(input,
+			"\"type\" must be \"text\", with \"data\", "
+			"or \"binary\", with \"base64\"");
 	if (connection) {
 		if (json_is_string(connection))
 			source = sources_find(input->sources, json_string_value(connection));

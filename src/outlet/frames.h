@@ -119,7 +119,7 @@ enum frames_start {
 };
 
 enum frames_mode {
-	FRAMES_MODE_BYTES = 0, /* records come through the socket */
+	FRAMES_MODE_BYTES = 0,      /* records come through the socket */
 	FRAMES_MODE_RING = 1,       /* the subscriber maps the ring, and may sleep on `wake` */
 	FRAMES_MODE_RING_QUIET = 2, /* the same, but it never sleeps: it spins, or awaits */
 };

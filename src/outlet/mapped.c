@@ -98,8 +98,9 @@ void mapped_refuse(struct subscribers *subscribers)
 		struct subscriber *s;
 
 		while ((s = TAILQ_FIRST(&subscribers->lists[state])))
-			subscriber_fail(s, "the outlet now waits for its subscribers (on_lag), and "
-					   "cannot see where one is that reads the ring",
+			subscriber_fail(s,
+				"the outlet now waits for its subscribers (on_lag), and "
+				"cannot see where one is that reads the ring",
 				"on_lag has become wait");
 	}
 }

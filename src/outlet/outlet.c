@@ -51,8 +51,8 @@ static void outlet_release_settings(struct outlet_settings *settings)
 
 static struct socket_access outlet_access(const struct outlet_settings *settings)
 {
-	return (struct socket_access){settings->mode, settings->owner, settings->group,
-		settings->uid, settings->gid};
+	return (struct socket_access){
+		settings->mode, settings->owner, settings->group, settings->uid, settings->gid};
 }
 
 static bool outlet_on_input(struct subscribers *subscribers, int source, bool binary,
@@ -86,8 +86,8 @@ static void outlet_on_accept(int fd, void *context)
 
 static void outlet_update_keeps(struct outlet *outlet)
 {
-	outlet->keeps = outlet->core.format->shareable ||
-		outlet->core.settings.start == OUTLET_OLDEST;
+	outlet->keeps =
+		outlet->core.format->shareable || outlet->core.settings.start == OUTLET_OLDEST;
 }
 
 static struct outlet *outlet_create(struct event_base *base, struct log *log,
@@ -119,10 +119,9 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 }
 
 /* One of the ways to make a listener. */
-typedef struct listener *outlet_listen(struct listeners *listeners,
-	const struct log_subject *about, const char *path, int type,
-	const struct socket_access *access, listener_accept *accept, void *context,
-	struct error *error);
+typedef struct listener *outlet_listen(struct listeners *listeners, const struct log_subject *about,
+	const char *path, int type, const struct socket_access *access, listener_accept *accept,
+	void *context, struct error *error);
 
 static struct outlet *outlet_make(struct event_base *base, struct log *log,
 	struct listeners *listeners, struct input_turns *turns,
@@ -167,7 +166,8 @@ struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *
 	struct error *error)
 {
 	struct outlet *outlet = outlet_make(old->core.flush.base, old->core.log,
-		listener_listeners(old->listener), old->core.input_turns, settings, old->callbacks, listener_new_beside, error);
+		listener_listeners(old->listener), old->core.input_turns, settings, old->callbacks,
+		listener_new_beside, error);
 
 	if (!outlet)
 		return NULL;

@@ -35,11 +35,11 @@ extern const struct choice outlet_starts[];
 struct outlet_settings {
 	const char *name;
 	const char *path; /* absolute */
-	unsigned format; /* one of outlet_formats */
+	unsigned format;  /* one of outlet_formats */
 	enum outlet_on_lag on_lag;
 	enum outlet_start start;
 	mode_t mode;
-	uint64_t ring; /* bytes; rounded up to a power of two of at least a page */
+	uint64_t ring;     /* bytes; rounded up to a power of two of at least a page */
 	const char *owner; /* user name; NULL: as it comes */
 	const char *group;
 	uid_t uid; /* of the owner, where there is one */
@@ -206,14 +206,14 @@ unsigned outlet_subscribers(const struct outlet *outlet);
 
 /* One subscriber as it stands. */
 struct outlet_subscriber_info {
-	uint64_t id;      /* unique in this outlet, from 1 */
-	pid_t pid;        /* SO_PEERCRED */
+	uint64_t id; /* unique in this outlet, from 1 */
+	pid_t pid;   /* SO_PEERCRED */
 	uid_t uid;
-	uint64_t since;   /* ns since 1970 */
-	bool mapped;      /* reads the ring itself: bytes read and messages lost are not known */
-	uint64_t sent;    /* bytes */
-	uint64_t behind;  /* bytes in the ring not sent yet */
-	uint64_t lost;    /* messages */
+	uint64_t since;  /* ns since 1970 */
+	bool mapped;     /* reads the ring itself: bytes read and messages lost are not known */
+	uint64_t sent;   /* bytes */
+	uint64_t behind; /* bytes in the ring not sent yet */
+	uint64_t lost;   /* messages */
 	uint64_t lags;
 	uint64_t inputs;
 };

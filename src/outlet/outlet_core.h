@@ -25,8 +25,8 @@ struct outlet_core {
 	struct flush flush;
 	struct input_turns *input_turns;
 	struct outlet_counts counts; /* except those that the readers keep */
-	uint64_t greeting_timeout; /* ns */
-	bool ring_failed; /* no memory for the ring, and it has been logged */
+	uint64_t greeting_timeout;   /* ns */
+	bool ring_failed;            /* no memory for the ring, and it has been logged */
 };
 
 /* Maps the ring unless it is mapped. Returns false, and logs once, if memory is short. */

@@ -222,9 +222,9 @@ static void outlet_tell_lost(struct outlet *outlet, const char *source, uint64_t
 	if (source)
 		event_add_own_text(&members, "connection", source);
 	event_add_number(&members, "messages", messages);
-	log_write(outlet->core.log, LOG_WARNING, &outlet->core.subject,
-		"messages lost: %llu%s%s", (unsigned long long)messages,
-		source ? ", of connection " : "", source ? source : "");
+	log_write(outlet->core.log, LOG_WARNING, &outlet->core.subject, "messages lost: %llu%s%s",
+		(unsigned long long)messages, source ? ", of connection " : "",
+		source ? source : "");
 	outlet->callbacks->event(outlet, EVENT_TYPE_UNDELIVERED, &members,
 		outlet->callbacks->context);
 }
@@ -254,8 +254,7 @@ static void outlet_report_oversize(struct outlet *outlet)
 	event_add_number(&members, "length", outlet->oversize_length);
 	event_add_number(&members, "ring", outlet->core.ring.size);
 	outlet->oversize = 0;
-	outlet->callbacks->event(outlet, EVENT_TYPE_OVERSIZE, &members,
-		outlet->callbacks->context);
+	outlet->callbacks->event(outlet, EVENT_TYPE_OVERSIZE, &members, outlet->callbacks->context);
 }
 
 void outlet_report_unpublished(struct outlet *outlet)

@@ -6,8 +6,7 @@ const struct counter outlet_counters[] = {
 	{"messages", COUNTER_TOTAL, COUNTER_NONE,
 		"messages published: the sequence number of the newest record",
 		offsetof(struct outlet_stats, messages)},
-	{"oldest", COUNTER_GAUGE, COUNTER_NONE,
-		"sequence number of the oldest record in the ring",
+	{"oldest", COUNTER_GAUGE, COUNTER_NONE, "sequence number of the oldest record in the ring",
 		offsetof(struct outlet_stats, oldest)},
 #define COUNTER(field, kind, unit, description)                                                    \
 	{#field, COUNTER_##kind, COUNTER_##unit, description,                                      \

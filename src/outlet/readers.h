@@ -37,17 +37,17 @@ struct reader_rest {
 
 /* Losses of a reader since they were last taken. */
 struct reader_losses {
-	uint64_t lags; /* times that it was lapped */
-	uint64_t lost; /* messages lost by that */
-	uint64_t refused; /* messages that it could not take, */
+	uint64_t lags;         /* times that it was lapped */
+	uint64_t lost;         /* messages lost by that */
+	uint64_t refused;      /* messages that it could not take, */
 	size_t refused_length; /* and the length of the last one */
 };
 
 /* Zero-initialised: out of the ring. */
 struct reader {
 	enum reader_state state;
-	bool overtaken; /* in the list of the overtaken */
-	bool dropped;   /* was lapped, and gets no more than its rest */
+	bool overtaken;           /* in the list of the overtaken */
+	bool dropped;             /* was lapped, and gets no more than its rest */
 	TAILQ_ENTRY(reader) link; /* of the ready, or of the lapped */
 	TAILQ_ENTRY(reader) overtaken_link;
 
@@ -73,9 +73,9 @@ struct readers {
 	struct reader_list ready;
 	struct cursors blocked;
 	struct reader_list lapped;
-	unsigned count;          /* of those in the ring */
-	unsigned lapped_count;   /* of these lapped, */
-	uint64_t lapped_lost_to; /* and the sum of their `lost_to` */
+	unsigned count;           /* of those in the ring */
+	unsigned lapped_count;    /* of these lapped, */
+	uint64_t lapped_lost_to;  /* and the sum of their `lost_to` */
 	struct reader_rest *rest; /* the latest; NULL: not needed any more */
 
 	/* Readers that were overtaken or have lost messages since they were last handled. */

@@ -44,7 +44,7 @@ void ring_grow(struct ring *ring)
 uint64_t ring_kept_by(const struct ring *ring, size_t length)
 {
 	uint64_t end = ring->head + length;
-	uint64_t oldest = end > ring->size ? end - ring->size : 0; /* position that can stay */
+	uint64_t oldest = end > ring->size ? end - ring->size : 0;  /* position that can stay */
 	uint64_t others = ring_records(ring) - ring_places(length); /* records that can stay */
 	uint64_t seq = ring->first;
 

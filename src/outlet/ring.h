@@ -31,15 +31,16 @@ struct ring_ledger;
  *                  to the memory can mislead the writer.
  */
 struct ring {
-	uint8_t *memory;  /* the records; NULL until ring_open() */
-	size_t size;      /* a power of two, at least a page */
-	uint64_t head;    /* position after the newest record */
-	uint64_t tail;    /* position of the oldest whole record; `head` if the ring is empty */
-	uint64_t first;   /* its number; `next` if the ring is empty */
-	uint64_t next;    /* number of the next record; begins at 1 */
-	uint64_t *starts; /* the index: of each record the position, at its number modulo `capacity` */
-	size_t capacity;  /* of `starts`: a power of two that grows with the number of records */
-	uint64_t begun;   /* when numbering began, microseconds since 1970 */
+	uint8_t *memory; /* the records; NULL until ring_open() */
+	size_t size;     /* a power of two, at least a page */
+	uint64_t head;   /* position after the newest record */
+	uint64_t tail;   /* position of the oldest whole record; `head` if the ring is empty */
+	uint64_t first;  /* its number; `next` if the ring is empty */
+	uint64_t next;   /* number of the next record; begins at 1 */
+	uint64_t *
+		starts; /* the index: of each record the position, at its number modulo `capacity` */
+	size_t capacity; /* of `starts`: a power of two that grows with the number of records */
+	uint64_t begun;  /* when numbering began, microseconds since 1970 */
 
 	struct ring_ledger *ledger; /* NULL until ring_open() */
 	struct frames_ring *front;  /* the page in front; NULL until ring_share() */
@@ -125,7 +126,7 @@ uint64_t ring_seq_from(const struct ring *ring, uint64_t position);
 static inline bool ring_fits(const struct ring *ring, size_t length)
 {
 	return ring->head + length - ring->tail <= ring->size &&
-	       ring->next - ring->first + ring_places(length) <= ring_records(ring);
+		ring->next - ring->first + ring_places(length) <= ring_records(ring);
 }
 
 /* The number of the oldest record that can stay. */

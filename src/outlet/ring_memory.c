@@ -93,8 +93,9 @@ static int ring_create(const char *name, size_t size, int seals)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd >= 0 && (ftruncate(fd, (off_t)size) < 0 || fchmod(fd, RING_MODE) < 0 ||
-			       fcntl(fd, F_ADD_SEALS, seals) < 0)) {
+	if (fd >= 0 &&
+		(ftruncate(fd, (off_t)size) < 0 || fchmod(fd, RING_MODE) < 0 ||
+			fcntl(fd, F_ADD_SEALS, seals) < 0)) {
 		int failure = errno;
 
 		close(fd);
@@ -218,7 +219,7 @@ static bool ring_fd_has(int fd, uint64_t size, bool exactly)
 	struct stat status;
 
 	return fstat(fd, &status) == 0 &&
-	       (exactly ? (uint64_t)status.st_size == size : (uint64_t)status.st_size >= size);
+		(exactly ? (uint64_t)status.st_size == size : (uint64_t)status.st_size >= size);
 }
 
 /* Does not check each entry of the index: the ledger comes from a process like this one. */
@@ -243,7 +244,8 @@ static const char *ring_take_over(struct ring *ring)
 	if (pread(ring->ledger_fd, &head, sizeof(head), 0) != sizeof(head) ||
 		memcmp(head.magic, RING_LEDGER_MAGIC, sizeof(head.magic)) != 0)
 		return "invalid ledger";
-	if (head.size > SIZE_MAX / 4 || head.size < ring_page() || (head.size & (head.size - 1)) != 0)
+	if (head.size > SIZE_MAX / 4 || head.size < ring_page() ||
+		(head.size & (head.size - 1)) != 0)
 		return "the size is not a power of two of at least a page";
 	if (head.names > SIZE_MAX / 4 ||
 		!ring_fd_has(ring->ledger_fd, ring_ledger_size(head.size) + head.names, false) ||

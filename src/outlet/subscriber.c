@@ -29,7 +29,8 @@ struct subscriber *subscriber_new(struct subscribers *subscribers, int fd,
 	TAILQ_INSERT_TAIL(&subscribers->lists[SUBSCRIBER_GREETING], subscriber, link);
 	subscribers->count++;
 	event_assign(&subscriber->output_event, base, fd, EV_WRITE, on_output, subscriber);
-	event_assign(&subscriber->input_event, base, fd, EV_READ | EV_PERSIST, on_input, subscriber);
+	event_assign(&subscriber->input_event, base, fd, EV_READ | EV_PERSIST, on_input,
+		subscriber);
 	return subscriber;
 }
 

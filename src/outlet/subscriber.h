@@ -45,9 +45,9 @@ struct subscribers {
 	const struct subscriber_callbacks *callbacks;
 	struct readers readers;
 	struct subscriber_list lists[SUBSCRIBER_STATES];
-	uint64_t latest; /* id */
-	uint64_t woken;  /* the head when sleepers were last woken */
-	unsigned count;  /* without those that are gone */
+	uint64_t latest;   /* id */
+	uint64_t woken;    /* the head when sleepers were last woken */
+	unsigned count;    /* without those that are gone */
 	unsigned sleepers; /* that map the ring and may sleep */
 	bool ended_mapped; /* the socket of one that maps the ring was closed: wake it to notice */
 };
@@ -85,9 +85,9 @@ struct subscriber {
 	bool sleeps;     /* and may sleep until it is woken */
 	bool hands_over; /* the ring's descriptor goes with the next byte */
 	unsigned named;  /* the number of sources when it was greeted */
-	unsigned last_reads;   /* of the input, since it is gone */
+	unsigned last_reads; /* of the input, since it is gone */
 	struct buffer input;
-	size_t searched;       /* bytes of it known not to hold the end of a message */
+	size_t searched; /* bytes of it known not to hold the end of a message */
 	uint64_t inputs;
 	uint64_t input_errors;
 	uint64_t awaited;      /* number of a record */

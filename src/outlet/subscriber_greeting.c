@@ -14,7 +14,8 @@ static void greeting_fail(struct subscriber *subscriber, const char *text)
 }
 
 /* The number of the first record that the subscriber gets. */
-static uint64_t greeting_next(const struct outlet_core *core, const struct format_greeting *greeting)
+static uint64_t greeting_next(const struct outlet_core *core,
+	const struct format_greeting *greeting)
 {
 	const struct ring *ring = &core->ring;
 	uint64_t after = greeting->after;
@@ -76,8 +77,7 @@ static void greeting_attach(struct subscriber *subscriber, uint64_t cursor)
 }
 
 /* A refused ring is no input error: the subscriber could not know, and may do without it. */
-static void greeting_complete(struct subscriber *subscriber,
-	const struct format_greeting *greeting)
+static void greeting_complete(struct subscriber *subscriber, const struct format_greeting *greeting)
 {
 	struct outlet_core *core = subscriber->all->core;
 	uint64_t next = greeting_next(core, greeting);

@@ -11,7 +11,7 @@
 enum {
 	INPUT_LAST_READS = 4096, /* of a subscriber that is gone */
 	INPUT_READ = 16 << 10,
-	INPUT_PACKETS = 16, /* limit for each call, so that a flood holds up nobody else; */
+	INPUT_PACKETS = 16,   /* limit for each call, so that a flood holds up nobody else; */
 	INPUT_MESSAGES = 256, /* the limit for a stream */
 };
 
@@ -55,8 +55,7 @@ static void input_await(struct subscriber *subscriber, uint64_t seq)
 }
 
 /* Takes the message at the front, and offers it to the owner. */
-static enum input_outcome input_take_next(struct subscriber *subscriber,
-	struct format_input *input)
+static enum input_outcome input_take_next(struct subscriber *subscriber, struct format_input *input)
 {
 	switch (subscriber->all->core->format->take(input)) {
 	case FORMAT_MESSAGE:

@@ -101,8 +101,8 @@ static void subscriber_consume(struct subscriber *subscriber, size_t length)
 {
 	struct reader *reader = &subscriber->reader;
 	size_t rest = readers_take_rest(&subscriber->all->readers, reader, length);
-	size_t aside = subscriber->aside.length < length - rest ? subscriber->aside.length
-								: length - rest;
+	size_t aside =
+		subscriber->aside.length < length - rest ? subscriber->aside.length : length - rest;
 
 	if (aside)
 		buffer_consume(&subscriber->aside, aside);

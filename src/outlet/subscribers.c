@@ -245,7 +245,8 @@ bool subscribers_give_up(struct subscribers *subscribers, uint64_t end, uint64_t
 			if (clock_monotonic() >= end)
 				return false;
 			if (state != SUBSCRIBER_GONE) {
-				*unsent += reader_unread(&subscribers->readers, &subscriber->reader);
+				*unsent +=
+					reader_unread(&subscribers->readers, &subscriber->reader);
 				subscribers->count--;
 			}
 			subscriber_free(subscriber);

@@ -17,7 +17,7 @@ enum {
 	DEFLATE_LEVEL_QUICK = 6,
 	DEFLATE_MOST_QUICK = 256 << 10,
 	DEFLATE_MOST_SLOW = 16 << 10,
-	INFLATE_AT_ONCE_MAX = 1024,  /* up to here, a copy costs less than a second call of zlib */
+	INFLATE_AT_ONCE_MAX = 1024, /* up to here, a copy costs less than a second call of zlib */
 };
 
 /* The end of each message, which is not sent: RFC 7692, section 7.2.1. */
@@ -267,8 +267,8 @@ static enum ws_inflated inflater_end(struct ws_inflater *inflater)
 	return WS_INFLATED;
 }
 
-enum ws_inflated ws_inflater_write(struct ws_inflater *inflater, const uint8_t *data,
-	size_t length, bool last, struct buffer *out, uint64_t max)
+enum ws_inflated ws_inflater_write(struct ws_inflater *inflater, const uint8_t *data, size_t length,
+	bool last, struct buffer *out, uint64_t max)
 {
 	size_t before = out->length;
 	enum ws_inflated inflated;

@@ -69,8 +69,8 @@ enum ws_inflated {
  * with this piece, which may be empty. After anything but WS_INFLATED the inflater is of no
  * further use. `out` takes at most about twice `max` bytes of memory.
  */
-enum ws_inflated ws_inflater_write(struct ws_inflater *inflater, const uint8_t *data,
-	size_t length, bool last, struct buffer *out, uint64_t max);
+enum ws_inflated ws_inflater_write(struct ws_inflater *inflater, const uint8_t *data, size_t length,
+	bool last, struct buffer *out, uint64_t max);
 
 /* Inflated since the last such call, unfinished messages included. */
 struct ws_deflate_volume ws_inflater_take_volume(struct ws_inflater *inflater);

@@ -15,10 +15,10 @@ struct ws_outgoing_copy;
  * memory of one. When all have had it, ws_outgoing_release().
  */
 struct ws_outgoing {
-	enum ws_opcode opcode; /* WS_TEXT or WS_BINARY */
-	const void *data;      /* text must be UTF-8 */
-	size_t length;         /* at most UINT32_MAX */
-	uint64_t time;         /* since when a connection holds it; monotonic ns */
+	enum ws_opcode opcode;         /* WS_TEXT or WS_BINARY */
+	const void *data;              /* text must be UTF-8 */
+	size_t length;                 /* at most UINT32_MAX */
+	uint64_t time;                 /* since when a connection holds it; monotonic ns */
 	struct ws_outgoing_copy *copy; /* private; NULL: no queue keeps it yet */
 };
 

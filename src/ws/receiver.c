@@ -315,8 +315,8 @@ static enum ws_received receiver_end_control(struct ws_receiver *receiver,
 }
 
 /* The frame is complete. A fragment with others to follow yields nothing yet. */
-static enum ws_received receiver_end_frame(struct ws_receiver *receiver,
-	struct ws_message *message, struct ws_failure *failure)
+static enum ws_received receiver_end_frame(struct ws_receiver *receiver, struct ws_message *message,
+	struct ws_failure *failure)
 {
 	receiver->in_frame = false;
 	if (receiver->frame_opcode & FRAME_CONTROL)

@@ -25,15 +25,15 @@ struct ws_receiver {
 	uint64_t frames;              /* counted here: those that have begun */
 	/* private from here on */
 	uint8_t header[10];
-	uint8_t header_length;  /* bytes of `header` that have arrived */
-	bool in_frame;          /* the header is complete, payload is missing */
+	uint8_t header_length; /* bytes of `header` that have arrived */
+	bool in_frame;         /* the header is complete, payload is missing */
 	bool frame_final;
-	bool in_message;        /* a data frame has begun, and its message has not ended */
+	bool in_message; /* a data frame has begun, and its message has not ended */
 	bool message_compressed;
 	bool assembly_delivered; /* the last message handed out lies in `assembly` */
 	enum ws_opcode frame_opcode;
 	enum ws_opcode message_opcode;
-	uint64_t frame_left;    /* payload bytes of the frame that are missing */
+	uint64_t frame_left; /* payload bytes of the frame that are missing */
 	struct ws_utf8 utf8;
 	struct buffer assembly; /* payload of the message so far, inflated; <= message_max */
 	struct buffer control;  /* payload of a control frame; released by the next call */
@@ -47,10 +47,10 @@ struct ws_input {
 
 /* A whole message, or a control frame. */
 struct ws_message {
-	enum ws_opcode opcode;  /* WS_TEXT, WS_BINARY, WS_CLOSE, WS_PING or WS_PONG */
-	const uint8_t *data;    /* in the input or the receiver; valid until the next call */
+	enum ws_opcode opcode; /* WS_TEXT, WS_BINARY, WS_CLOSE, WS_PING or WS_PONG */
+	const uint8_t *data;   /* in the input or the receiver; valid until the next call */
 	size_t length;
-	unsigned close_code;    /* of WS_CLOSE, where `data` is the reason: valid, or
+	unsigned close_code; /* of WS_CLOSE, where `data` is the reason: valid, or
 				 * WS_CLOSE_NO_STATUS */
 };
 

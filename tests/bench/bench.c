@@ -153,7 +153,8 @@ uint64_t bench_stamp_read(const uint8_t *payload)
 	uint64_t time = 0;
 
 	for (size_t i = 0; i < BENCH_STAMP_SIZE; i++)
-		time = time << 4 | (uint64_t)(payload[i] < 'a' ? payload[i] - '0' : payload[i] - 'a' + 10);
+		time = time << 4 |
+			(uint64_t)(payload[i] < 'a' ? payload[i] - '0' : payload[i] - 'a' + 10);
 	return time;
 }
 

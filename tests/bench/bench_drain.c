@@ -40,7 +40,7 @@ struct options {
 
 struct subscriber {
 	int fd;
-	uint64_t left; /* bytes still to come */
+	uint64_t left;                   /* bytes still to come */
 	uint8_t stamp[BENCH_STAMP_SIZE]; /* of the record that is coming, as far as it is there */
 };
 
@@ -110,9 +110,9 @@ static void stamps_take(struct drain *drain, size_t which, const uint8_t *data, 
 	uint64_t now = bench_now();
 
 	while (length) {
-		uint64_t stop = at < begin ? begin : at < begin + BENCH_STAMP_SIZE
-						   ? begin + BENCH_STAMP_SIZE
-						   : size;
+		uint64_t stop = at < begin              ? begin
+			: at < begin + BENCH_STAMP_SIZE ? begin + BENCH_STAMP_SIZE
+							: size;
 		size_t part = stop - at < length ? (size_t)(stop - at) : length;
 
 		if (at >= begin && at < begin + BENCH_STAMP_SIZE) {

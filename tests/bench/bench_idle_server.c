@@ -27,7 +27,7 @@ enum {
 
 struct client {
 	int fd;
-	SSL *ssl; /* NULL: plain */
+	SSL *ssl;      /* NULL: plain */
 	char *request; /* as far as it has come; NULL once it is answered */
 	size_t length;
 	LIST_ENTRY(client) entry;
@@ -171,7 +171,8 @@ static void server_run(struct server *server)
 
 		if (count < 0)
 			bench_die("epoll_wait");
-		for (int i = 0; i < count && server_handle(server, events[i].data.ptr); i++) { }
+		for (int i = 0; i < count && server_handle(server, events[i].data.ptr); i++) {
+		}
 	}
 }
 

@@ -167,8 +167,8 @@ static bool reader_read(struct reader *reader)
 		if (reader->latency)
 			memcpy(stamp, record + sizeof(header), sizeof(stamp));
 		if (reader_lapped(reader))
-			reader->position = atomic_load_explicit(&reader->ring->restart,
-				memory_order_acquire);
+			reader->position =
+				atomic_load_explicit(&reader->ring->restart, memory_order_acquire);
 		else
 			reader_take(reader, &header, stamp);
 	}

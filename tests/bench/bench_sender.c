@@ -26,8 +26,8 @@ enum { NS_PER_SECOND = 1000000000 };
 struct options {
 	uint64_t messages; /* for each client */
 	uint64_t clients;
-	uint64_t size; /* bytes of payload */
-	uint64_t rate; /* messages a second; 0: as fast as they are taken */
+	uint64_t size;    /* bytes of payload */
+	uint64_t rate;    /* messages a second; 0: as fast as they are taken */
 	const char *cert; /* PEM file; NULL: without TLS */
 	bool deflate;
 };

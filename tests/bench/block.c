@@ -12,17 +12,17 @@ enum {
 	PLAIN_BYTES = 1 << 20,    /* about so much goes into one write */
 	DEFLATED_BYTES = 2 << 20, /* before compression: many windows, of 32 KiB each */
 	FRAME_HEADER_MAX = 10,
-	FRAME_TEXT = 0x81,        /* whole messages: RFC 6455, section 5.2 */
-	FRAME_COMPRESSED = 0x40,  /* RFC 7692, section 6 */
-	DEFLATE_TAIL = 4,         /* not sent: RFC 7692, section 7.2.1 */
-	DEFLATE_ROOM = 64,        /* what a message can grow by: far more than zlib does */
+	FRAME_TEXT = 0x81,       /* whole messages: RFC 6455, section 5.2 */
+	FRAME_COMPRESSED = 0x40, /* RFC 7692, section 6 */
+	DEFLATE_TAIL = 4,        /* not sent: RFC 7692, section 7.2.1 */
+	DEFLATE_ROOM = 64,       /* what a message can grow by: far more than zlib does */
 	SYMBOLS = 8,
 };
 
 static struct block block_new(size_t frames, size_t frame_max)
 {
-	struct block block = {.data = malloc(frames * frame_max),
-		.ends = malloc(frames * sizeof(*block.ends))};
+	struct block block = {
+		.data = malloc(frames * frame_max), .ends = malloc(frames * sizeof(*block.ends))};
 
 	if (!block.data || !block.ends)
 		bench_die("malloc");

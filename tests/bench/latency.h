@@ -9,7 +9,7 @@ struct latency {
 	uint64_t *samples; /* nanoseconds; a row for each subscriber, in the order of arrival */
 	size_t *counts;    /* of samples in each row */
 	size_t subscribers;
-	size_t most;       /* samples a row */
+	size_t most; /* samples a row */
 };
 
 /* Room for `most` samples of each subscriber; what comes beyond them is not kept. */

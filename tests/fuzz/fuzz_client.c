@@ -77,7 +77,8 @@ static void map_ring(struct wsgate *gate, const uint8_t *data, size_t size)
 	require(pwrite(fd, &ring, sizeof(ring), 0) == (ssize_t)sizeof(ring));
 	require(pwrite(fd, data + first, size < FUZZ_RING ? size : FUZZ_RING, (off_t)page) >= 0);
 	require(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
-	require(wsgate_ring_map(&gate->ring, fd, FUZZ_RING, places.position & ~UINT64_C(7)) == NULL);
+	require(wsgate_ring_map(&gate->ring, fd, FUZZ_RING, places.position & ~UINT64_C(7)) ==
+		NULL);
 	close(fd);
 }
 

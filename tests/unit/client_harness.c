@@ -60,8 +60,8 @@ static uint64_t *writer_start(struct writer *writer, uint64_t seq)
 	return &writer->starts[seq % (sizeof(writer->starts) / sizeof(*writer->starts))];
 }
 
-static uint8_t *writer_write(uint8_t *out, enum frames_type type, uint64_t seq,
-	uint32_t connection, const void *payload, size_t length)
+static uint8_t *writer_write(uint8_t *out, enum frames_type type, uint64_t seq, uint32_t connection,
+	const void *payload, size_t length)
 {
 	const struct frames_header header = {
 		.size = htole32((uint32_t)wsgate_frame_size(length)),
@@ -96,8 +96,9 @@ void writer_publish(struct writer *writer, enum frames_type type, uint32_t conne
 	atomic_thread_fence(memory_order_release);
 	writer_write(writer->records + start % writer->size, type, writer->next, connection,
 		payload, length);
-	for (middle = writer->first; *writer_start(writer, middle) + writer->size / 2 < end &&
-		middle < writer->next; middle++)
+	for (middle = writer->first;
+		*writer_start(writer, middle) + writer->size / 2 < end && middle < writer->next;
+		middle++)
 		continue;
 	atomic_store_explicit(&shared->restart, *writer_start(writer, middle),
 		memory_order_relaxed);
@@ -236,8 +237,7 @@ static void *fake_run(void *context)
 	return NULL;
 }
 
-enum wsgate_result fake_open(struct fake *fake, struct wsgate **gate,
-	struct wsgate_options options)
+enum wsgate_result fake_open(struct fake *fake, struct wsgate **gate, struct wsgate_options options)
 {
 	enum wsgate_result result;
 

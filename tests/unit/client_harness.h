@@ -15,8 +15,8 @@ struct writer {
 	struct frames_ring *shared;
 	uint8_t *records; /* mapped twice */
 	uint64_t size;
-	uint64_t next;  /* number of the next record */
-	uint64_t first; /* number of the oldest record that is safe */
+	uint64_t next;         /* number of the next record */
+	uint64_t first;        /* number of the oldest record that is safe */
 	uint64_t starts[4096]; /* positions, by number modulo their number */
 };
 
@@ -41,7 +41,7 @@ struct fake {
 	struct {
 		enum frames_type type;
 		char text[512];
-		int fds[2]; /* to pass; -1: none */
+		int fds[2];       /* to pass; -1: none */
 		const char *name; /* NULL, or that of connection 7: follows in the same packet */
 	} answers[2];
 	int count; /* of answers; those that are asked for */

@@ -54,8 +54,8 @@ struct settings *prepare_settings(const char *more)
 	FILE *file = fopen("wsgated.conf", "w");
 
 	ck_assert_ptr_nonnull(file);
-	fprintf(file, "gateway = { runtime_dir = \"%s\"; drain_timeout = \"%s\"; };\n", settings_folder(),
-		fixture.drain_timeout ? fixture.drain_timeout : "30s");
+	fprintf(file, "gateway = { runtime_dir = \"%s\"; drain_timeout = \"%s\"; };\n",
+		settings_folder(), fixture.drain_timeout ? fixture.drain_timeout : "30s");
 	fprintf(file, "defaults = { when = \"manual\"; };\n%s", more);
 	ck_assert_int_eq(fclose(file), 0);
 	settings_problems_release(&fixture.problems);
@@ -88,8 +88,7 @@ void start_gateway(const char *more)
 {
 	struct settings *settings = prepare_settings(more);
 
-	fixture.gateway =
-		gateway_new(fixture.base, fixture.log, settings, &fixture.problems);
+	fixture.gateway = gateway_new(fixture.base, fixture.log, settings, &fixture.problems);
 	ck_assert_ptr_nonnull(fixture.gateway);
 	gateway_watch(fixture.gateway, &watcher);
 }

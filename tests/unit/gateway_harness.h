@@ -25,7 +25,7 @@ struct gateway_fixture {
 	struct gateway_changes changes;
 
 	/* The caller's part in it. */
-	bool refuses; /* to prepare */
+	bool refuses;             /* to prepare */
 	void (*on_prepare)(void); /* NULL: nothing happens */
 	unsigned prepared, withdrawn;
 	void (*on_ended)(void); /* NULL: nothing happens */
@@ -52,10 +52,10 @@ void change_gateway(const char *more);
 
 /* Turns of the loop: one; until the condition holds. */
 void turn(void);
-#define TURN_UNTIL(condition) \
-	for (unsigned turns = 0; !(condition); turns++) { \
-		ck_assert_msg(turns < 30000, "%s: never", #condition); \
-		turn(); \
+#define TURN_UNTIL(condition)                                                                      \
+	for (unsigned turns = 0; !(condition); turns++) {                                          \
+		ck_assert_msg(turns < 30000, "%s: never", #condition);                             \
+		turn();                                                                            \
 	}
 
 /* A connection as a control client adds it. */

@@ -186,8 +186,8 @@ void harness_narrow(const struct harness *harness)
 {
 	int size = 1;
 
-	ck_assert_int_eq(
-		setsockopt(harness->accepted, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	ck_assert_int_eq(setsockopt(harness->accepted, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)),
+		0);
 }
 
 void harness_publish(struct harness *harness, unsigned source, enum outlet_message_type type,
@@ -331,8 +331,8 @@ struct frames_header harness_take_record(struct buffer *stream, char *payload, s
 	return header;
 }
 
-void harness_expect_record(struct buffer *stream, uint8_t type, uint64_t seq,
-	uint32_t connection, const char *payload)
+void harness_expect_record(struct buffer *stream, uint8_t type, uint64_t seq, uint32_t connection,
+	const char *payload)
 {
 	char found[1024];
 	struct frames_header header = harness_take_record(stream, found, sizeof(found));

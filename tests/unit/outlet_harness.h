@@ -3,10 +3,10 @@
 
 #include <check.h>
 
-#include "outlet/frames.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/listener.h"
+#include "outlet/frames.h"
 #include "outlet/outlet.h"
 
 /* An outlet in a directory and an event loop of its own, and what it has told its owner. */
@@ -20,15 +20,15 @@ struct harness {
 	struct listeners *listeners;
 	struct input_turns *turns;
 	struct outlet *outlet;
-	struct buffer events;            /* "what json\n" for each */
-	struct buffer inputs;            /* "source text|binary data\n" for each */
-	struct outlet_waiter waiter;     /* of whoever publishes */
-	unsigned rooms;                  /* times that it was told of room */
-	struct buffer attended;          /* how many subscribers there were each time, "1 0 " */
-	int accepted;   /* the outlet's side of the newest client's socket */
-	bool refuse;    /* input, */
-	unsigned refusals; /* and how often it was */
-	uint64_t slow; /* ns that each message of a subscriber takes */
+	struct buffer events;        /* "what json\n" for each */
+	struct buffer inputs;        /* "source text|binary data\n" for each */
+	struct outlet_waiter waiter; /* of whoever publishes */
+	unsigned rooms;              /* times that it was told of room */
+	struct buffer attended;      /* how many subscribers there were each time, "1 0 " */
+	int accepted;                /* the outlet's side of the newest client's socket */
+	bool refuse;                 /* input, */
+	unsigned refusals;           /* and how often it was */
+	uint64_t slow;               /* ns that each message of a subscriber takes */
 	bool one_by_one; /* input: the loop ends with the callback that has brought some */
 };
 
@@ -49,7 +49,7 @@ void harness_drain_outlet(struct harness *harness);
 void harness_turn(struct harness *harness);
 
 /* Turns until the condition holds; the test fails if it never does. */
-#define harness_until(harness, condition)                                                         \
+#define harness_until(harness, condition)                                                          \
 	do {                                                                                       \
 		uint64_t harness_limit = clock_monotonic() + 10 * CLOCK_NS_PER_SECOND;             \
 		while (!(condition)) {                                                             \
@@ -96,8 +96,8 @@ void harness_append_record(struct buffer *out, uint8_t type, uint64_t seq, uint3
 
 /* `frames`: takes the next record off the stream; it must be whole. */
 struct frames_header harness_take_record(struct buffer *stream, char *payload, size_t size);
-void harness_expect_record(struct buffer *stream, uint8_t type, uint64_t seq,
-	uint32_t connection, const char *payload);
+void harness_expect_record(struct buffer *stream, uint8_t type, uint64_t seq, uint32_t connection,
+	const char *payload);
 
 /* Turns until the outlet has closed the client's socket; what came before goes to `out`. */
 void harness_expect_end(struct harness *harness, int fd, struct buffer *out);

@@ -65,7 +65,8 @@ struct settings *load(const char *text)
 
 	write_file("wsgated.conf", text);
 	settings = settings_load("wsgated.conf", &problems);
-	ck_assert_msg(settings != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "no problem");
+	ck_assert_msg(settings != NULL, "%s",
+		problems.errors.count ? problems.errors.items[0] : "no problem");
 	ck_assert_uint_eq(problems.errors.count, 0);
 	settings_problems_release(&problems); /* there may be warnings */
 	return settings;
@@ -80,6 +81,7 @@ void assert_problems(const char *const *expected)
 		ck_assert_str_eq(problems.errors.items[i], expected[i]);
 	for (size_t i = 0; expected[i]; i++)
 		ck_assert_msg(i < problems.errors.count, "missing: %s", expected[i]);
-	ck_assert_msg(!expected[problems.errors.count], "less: %s", expected[problems.errors.count]);
+	ck_assert_msg(!expected[problems.errors.count], "less: %s",
+		expected[problems.errors.count]);
 	settings_problems_release(&problems);
 }

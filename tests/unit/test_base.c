@@ -97,8 +97,14 @@ static const struct {
 	uint64_t bytes;
 	const char *text;
 } formatted_sizes[] = {
-	{0, "0"}, {1, "1"}, {1000, "1000"}, {1024, "1K"}, {1536, "1536"}, {3 << 20, "3M"},
-	{UINT64_C(4) << 30, "4G"}, {(UINT64_C(1) << 30) + 1024, "1048577K"},
+	{0, "0"},
+	{1, "1"},
+	{1000, "1000"},
+	{1024, "1K"},
+	{1536, "1536"},
+	{3 << 20, "3M"},
+	{UINT64_C(4) << 30, "4G"},
+	{(UINT64_C(1) << 30) + 1024, "1048577K"},
 };
 
 START_TEST(test_format_size)
@@ -151,8 +157,8 @@ START_TEST(test_base64)
 }
 END_TEST
 
-static const char *const not_base64[] = {"Z", "Zg", "Zg=", "Zg==Zg==", "Z===", "====", "Zm9v\n", "Zm-v",
-	"Z=9v", "Zm9vY=="};
+static const char *const not_base64[] = {
+	"Z", "Zg", "Zg=", "Zg==Zg==", "Z===", "====", "Zm9v\n", "Zm-v", "Z=9v", "Zm9vY=="};
 
 START_TEST(test_base64_refuses)
 {
@@ -357,16 +363,17 @@ static const struct {
 } cleaned[] = {
 	{"", ""},
 	{"plain", "plain"},
-	{"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"},
+	{"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80",
+		"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"},
 	{"a\nb\tc\x1b[m\x7f", "a b c [m "},
 	{"\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", BAD BAD BAD "\xc2\xa0"}, /* C1, and what follows */
 	{"\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f", BAD BAD BAD},
 	{"\xe2\x80\xa7\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa\xe2\x80\xae\xe2\x80\xaf",
 		"\xe2\x80\xa7" BAD BAD BAD BAD "\xe2\x80\xaf"},
 	{"\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa", "\xe2\x81\xa5" BAD BAD "\xe2\x81\xaa"},
-	{"\xff\xc0\x80", BAD BAD BAD},      /* no lead; overlong */
-	{"\xe0\x9f\xbf", BAD BAD BAD},      /* overlong */
-	{"\xed\xa0\x80", BAD BAD BAD},      /* a surrogate */
+	{"\xff\xc0\x80", BAD BAD BAD},         /* no lead; overlong */
+	{"\xe0\x9f\xbf", BAD BAD BAD},         /* overlong */
+	{"\xed\xa0\x80", BAD BAD BAD},         /* a surrogate */
 	{"\xf4\x90\x80\x80", BAD BAD BAD BAD}, /* beyond U+10FFFF */
 	{"a\xc3", "a" BAD},
 	{"\xe2\x82z", BAD BAD "z"},
@@ -479,8 +486,9 @@ START_TEST(test_log_json)
 	char *text = capture_log(LOG_FORMAT_JSON, LOG_INFO, LOG_INFO, &about, "say \"hi\"");
 
 	ck_assert_ptr_eq(strstr(text, "{\"time\":\"20"), text);
-	ck_assert_ptr_nonnull(strstr(text, "Z\",\"level\":\"info\",\"outlet\":\"trades\","
-					   "\"message\":\"say \\\"hi\\\"\"}\n"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"Z\",\"level\":\"info\",\"outlet\":\"trades\","
+		"\"message\":\"say \\\"hi\\\"\"}\n"));
 	free(text);
 }
 END_TEST
@@ -563,7 +571,8 @@ START_TEST(test_files)
 	close(ends[0]);
 	close(fd);
 	for (const char *const *name = (const char *const[]){"plain", "marked", "utf16", "fifo",
-			"link", "socket", NULL}; *name; name++)
+		     "link", "socket", NULL};
+		*name; name++)
 		unlink(*name);
 	ck_assert_int_eq(rmdir(folder), 0);
 }

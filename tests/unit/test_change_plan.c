@@ -71,15 +71,15 @@ static void assert_outlet(size_t index, enum planned_outlet_action action, int r
 		ck_assert_ptr_eq(planned->running, running_outlet((size_t)running));
 }
 
-#define A "{ name = \"a\"; url = \"ws://h/\"; }"
-#define B "{ name = \"b\"; url = \"ws://h/\"; }"
-#define C "{ name = \"c\"; url = \"ws://h/\"; }"
+#define A                 "{ name = \"a\"; url = \"ws://h/\"; }"
+#define B                 "{ name = \"b\"; url = \"ws://h/\"; }"
+#define C                 "{ name = \"c\"; url = \"ws://h/\"; }"
 #define CONNECTIONS(list) "connections = ( " list " );\n"
-#define OUTLETS(list) "outlets = ( " list " );\n"
-#define NOTHING "connections = ();\n"
+#define OUTLETS(list)     "outlets = ( " list " );\n"
+#define NOTHING           "connections = ();\n"
 
 /* An outlet of those connections, with further settings. */
-#define OUTLET(name, path, from, more) \
+#define OUTLET(name, path, from, more)                                                             \
 	"{ name = \"" name "\"; path = \"/p/" path "\"; from = [ " from " ]; " more " }"
 
 START_TEST(a_start_creates_everything)
@@ -171,14 +171,15 @@ END_TEST
 
 START_TEST(another_format_or_ring_takes_another_outlet)
 {
-	static const char *const changes[] = {"format = \"json\";", "ring = \"128K\";",
-		"format = \"packets\"; ring = \"64K\";"};
+	static const char *const changes[] = {
+		"format = \"json\";", "ring = \"128K\";", "format = \"packets\"; ring = \"64K\";"};
 	char text[256];
 
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
-		snprintf(text, sizeof(text), CONNECTIONS(A) OUTLETS(OUTLET("o", "o", "\"a\"", "%s")),
-			changes[i]);
-		make_plan(CONNECTIONS(A) OUTLETS(OUTLET("o", "o", "\"a\"", "ring = \"64K\";")), text);
+		snprintf(text, sizeof(text),
+			CONNECTIONS(A) OUTLETS(OUTLET("o", "o", "\"a\"", "%s")), changes[i]);
+		make_plan(CONNECTIONS(A) OUTLETS(OUTLET("o", "o", "\"a\"", "ring = \"64K\";")),
+			text);
 		assert_outlets(0, 0, 1);
 		assert_outlet(0, PLAN_REPLACE, 0);
 		ck_assert_int_eq(plan.outlets[0].sources, PLAN_ATTACH);
@@ -191,7 +192,8 @@ END_TEST
 /* Whoever comes to a path finds what the settings say: that is where each new one is made. */
 START_TEST(outlets_that_exchange_their_names_are_replaced)
 {
-	make_plan(CONNECTIONS(A) OUTLETS(OUTLET("x", "1", "\"a\"", "") ", " OUTLET("y", "2", "\"a\"", "")),
+	make_plan(CONNECTIONS(A)
+			  OUTLETS(OUTLET("x", "1", "\"a\"", "") ", " OUTLET("y", "2", "\"a\"", "")),
 		CONNECTIONS(A)
 			OUTLETS(OUTLET("y", "1", "\"a\"", "") ", " OUTLET("x", "2", "\"a\"", "")));
 	assert_outlets(0, 0, 2);
@@ -202,7 +204,8 @@ END_TEST
 
 START_TEST(outlets_that_exchange_their_paths_are_replaced)
 {
-	make_plan(CONNECTIONS(A) OUTLETS(OUTLET("x", "1", "\"a\"", "") ", " OUTLET("y", "2", "\"a\"", "")),
+	make_plan(CONNECTIONS(A)
+			  OUTLETS(OUTLET("x", "1", "\"a\"", "") ", " OUTLET("y", "2", "\"a\"", "")),
 		CONNECTIONS(A)
 			OUTLETS(OUTLET("x", "2", "\"a\"", "") ", " OUTLET("y", "1", "\"a\"", "")));
 	assert_outlets(0, 0, 2);
@@ -252,10 +255,10 @@ END_TEST
 
 START_TEST(other_names_and_patterns_reroute)
 {
-	make_plan(CONNECTIONS(A ", " B) OUTLETS(OUTLET("x", "x", "\"a\", \"b\"", "") ", " OUTLET(
-			  "y", "y", "\"*\"", "")),
-		CONNECTIONS(A ", " B) OUTLETS(OUTLET("x", "x", "\"b\"", "") ", " OUTLET(
-			"y", "y", "\"a*\", \"b\"", "")));
+	make_plan(CONNECTIONS(A ", " B) OUTLETS(OUTLET("x", "x", "\"a\", \"b\"",
+			  "") ", " OUTLET("y", "y", "\"*\"", "")),
+		CONNECTIONS(A ", " B) OUTLETS(OUTLET("x", "x", "\"b\"", "") ", " OUTLET("y", "y",
+			"\"a*\", \"b\"", "")));
 	assert_outlets(0, 0, 2);
 	for (size_t i = 0; i < 2; i++) {
 		assert_outlet(i, PLAN_ADAPT, (int)i);

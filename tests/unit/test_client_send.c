@@ -49,7 +49,8 @@ START_TEST(test_messages)
 	ck_assert_int_eq(wsgate_send(gate, WSGATE_TEXT, WSGATE_NO_CONNECTION, "all", 3), WSGATE_OK);
 	expect_message(FRAMES_TEXT, FRAMES_NO_CONNECTION, "all", 3);
 	ck_assert_int_eq(wsgate_find(gate, "ticker", &connection), WSGATE_OK);
-	ck_assert_int_eq(wsgate_send(gate, WSGATE_BINARY, connection, "\0\1\2\3\4\5\6\7", 8), WSGATE_OK);
+	ck_assert_int_eq(wsgate_send(gate, WSGATE_BINARY, connection, "\0\1\2\3\4\5\6\7", 8),
+		WSGATE_OK);
 	expect_message(FRAMES_BINARY, 0, "\0\1\2\3\4\5\6\7", 8);
 	ck_assert_int_eq(wsgate_send(gate, WSGATE_TEXT, 0, NULL, 0), WSGATE_OK);
 	expect_message(FRAMES_TEXT, 0, NULL, 0);

@@ -122,7 +122,8 @@ static void setup(void)
 	path = path_of("wsgated.conf");
 	write_configuration(path, listen_silently());
 	settings = settings_load(path, &problems);
-	ck_assert_msg(settings != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
+	ck_assert_msg(settings != NULL, "%s",
+		problems.errors.count ? problems.errors.items[0] : "");
 	unlink(path);
 	free(path);
 
@@ -229,9 +230,9 @@ static json_t *peer_line(struct peer *peer)
 
 static void peer_request(struct peer *peer, const char *method, const char *parameters)
 {
-	char *line = alloc_format(
-		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n", method,
-		parameters);
+	char *line =
+		alloc_format("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n",
+			method, parameters);
 
 	peer_write(peer, line, strlen(line));
 	free(line);
@@ -329,7 +330,8 @@ static const struct {
 	{"send", "{\"name\":\"refused\",\"base64\":\"YQ==\"}", "-32000 SOCKET-NOT-OPEN: "},
 	{"send", "{\"name\":\"refused\",\"base64\":\"YQ\"}",
 		"-32602 -: send: parameter 'base64' is not base64"},
-	{"send", "{\"name\":\"refused\"}", "-32602 -: send: exactly one of 'text' and 'base64' is required"},
+	{"send", "{\"name\":\"refused\"}",
+		"-32602 -: send: exactly one of 'text' and 'base64' is required"},
 	{"send", "{\"name\":\"refused\",\"text\":\"\",\"base64\":\"\"}",
 		"-32602 -: send: exactly one of 'text' and 'base64' is required"},
 	{"ping", "{\"name\":\"refused\"}", "-32000 SOCKET-NOT-OPEN: "},
@@ -380,8 +382,9 @@ START_TEST(a_reason_must_fit_a_close_frame)
 		reason[length] = '\0';
 		parameters = alloc_format("[\"refused\",1000,\"%s\"]", reason);
 		check_call(peer, "disconnect", parameters,
-			length == 123 ? "true"
-				      : "-32602 -: disconnect: parameter 'reason' must be at most 123 bytes");
+			length == 123
+				? "true"
+				: "-32602 -: disconnect: parameter 'reason' must be at most 123 bytes");
 		free(parameters);
 	}
 	peer_free(peer);
@@ -398,8 +401,7 @@ START_TEST(a_failed_connect_tells_how_the_call_went)
 	data = json_object_get(json_object_get(answer, "error"), "data");
 	ck_assert_str_eq(json_string_value(json_object_get(data, "err")), "SOCKET-CONNECT-ERROR");
 	ck_assert_ptr_null(json_object_get(data, "response"));
-	ck_assert_str_eq(
-		json_string_value(json_object_get(json_object_get(data, "info"), "url")),
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(data, "info"), "url")),
 		"ws://***@127.0.0.1:1/");
 	json_decref(answer);
 	check_call(peer, "is-open", "[\"refused\"]", "false");
@@ -458,7 +460,8 @@ START_TEST(an_argument_has_a_limit)
 		parameters =
 			alloc_format("{\"name\":\"silent\",\"warning_ms\":1,\"arg\":\"%s\"}", text);
 		check_call(peer, "warn", parameters,
-			length == 4094 ? "true" : "-32602 -: warn: parameter 'arg' must be at most");
+			length == 4094 ? "true"
+				       : "-32602 -: warn: parameter 'arg' must be at most");
 		free(parameters);
 	}
 	peer_free(peer);
@@ -475,8 +478,7 @@ START_TEST(list_and_status_agree)
 	ck_assert_uint_eq(json_array_size(list), 2);
 	ck_assert_str_eq(json_string_value(json_object_get(line, "name")), "refused");
 	ck_assert_str_eq(json_string_value(json_object_get(line, "state")), "idle");
-	ck_assert_str_eq(json_string_value(json_object_get(line, "url")),
-		"ws://***@127.0.0.1:1/");
+	ck_assert_str_eq(json_string_value(json_object_get(line, "url")), "ws://***@127.0.0.1:1/");
 	ck_assert(json_equal(json_object_get(line, "since"), json_object_get(status, "since")));
 	ck_assert_str_eq(json_string_value(json_object_get(status, "when")), "manual");
 	ck_assert_str_eq(json_string_value(json_array_get(json_object_get(status, "outlets"), 0)),
@@ -581,8 +583,8 @@ START_TEST(a_follower_that_does_not_read_is_told_how_many_it_lost)
 
 		ck_assert_ptr_nonnull(line);
 		if (strcmp(json_string_value(json_object_get(line, "method")), "lost") == 0)
-			lost += json_integer_value(
-				json_object_get(json_object_get(line, "params"), "count"));
+			lost += json_integer_value(json_object_get(json_object_get(line, "params"),
+				"count"));
 		else
 			events++;
 		json_decref(line);

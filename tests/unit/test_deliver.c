@@ -279,8 +279,8 @@ START_TEST(test_skip)
 	static const struct {
 		const char *format;
 		size_t largest;
-	} cases[] = {{"json", 100}, {"json", 9000}, {"frames", 100},
-		{"frames", 9000}, {"frames", 30000}};
+	} cases[] = {{"json", 100}, {"json", 9000}, {"frames", 100}, {"frames", 9000},
+		{"frames", 30000}};
 	size_t largest = cases[_i].largest;
 	struct account account = {.next = 1};
 	struct buffer stream = {0};

@@ -21,7 +21,8 @@ static void teardown(void)
 
 static void expect(const char *text)
 {
-	ck_assert_msg(out.length == strlen(text) && memcmp(buffer_data(&out), text, out.length) == 0,
+	ck_assert_msg(out.length == strlen(text) &&
+			memcmp(buffer_data(&out), text, out.length) == 0,
 		"%.*s instead of %s", (int)out.length, (const char *)buffer_data(&out), text);
 }
 

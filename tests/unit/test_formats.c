@@ -49,8 +49,8 @@ static void expect_text(const struct outlet_format *format, enum outlet_message_
 	free(out);
 }
 
-#define JSON_HEAD                                               \
-	"{\"seq\":1234567,\"time\":\"2025-11-22T18:17:53.000001Z\"," \
+#define JSON_HEAD                                                                                  \
+	"{\"seq\":1234567,\"time\":\"2025-11-22T18:17:53.000001Z\","                               \
 	"\"connection\":\"ticker\","
 
 START_TEST(test_lines)
@@ -180,7 +180,8 @@ START_TEST(test_json_is_encoded_once)
 	char out[3][200] = {{0}};
 
 	for (size_t i = 0; i < 3; i++) {
-		struct format_record record = {.seq = 9 + (i > 0), .message = &message, .source = ""};
+		struct format_record record = {
+			.seq = 9 + (i > 0), .message = &message, .source = ""};
 		size_t length;
 
 		message.encoded = i < 2 ? &encoded : NULL;
@@ -193,7 +194,8 @@ START_TEST(test_json_is_encoded_once)
 		ck_assert_uint_eq(strlen(out[i]), length);
 	}
 	ck_assert_str_eq(out[1], out[2]);
-	ck_assert_ptr_eq(encoded.text, strstr(out[0], data[0] ? message.type ? "YSJ" : "a\\" : "\"}"));
+	ck_assert_ptr_eq(encoded.text,
+		strstr(out[0], data[0] ? message.type ? "YSJ" : "a\\" : "\"}"));
 }
 END_TEST
 
@@ -234,12 +236,12 @@ END_TEST
 
 START_TEST(test_frames_byte_by_byte)
 {
-	static const char expected[] = "\x28\0\0\0"             /* size */
-				       "\5\0\0\0"                /* length */
-				       "\x87\xd6\x12\0\0\0\0\0" /* seq */
+	static const char expected[] = "\x28\0\0\0"                       /* size */
+				       "\5\0\0\0"                         /* length */
+				       "\x87\xd6\x12\0\0\0\0\0"           /* seq */
 				       "\xcf\xf1\x65\x7a\x04\x67\x7a\x18" /* time */
-				       "\3\0\0\0" /* connection */
-				       "\1\0\0\0" /* type */
+				       "\3\0\0\0"                         /* connection */
+				       "\1\0\0\0"                         /* type */
 				       "hello\0\0\0";
 	size_t size;
 	char *out = encode(&format_frames, OUTLET_TEXT, "hello", 5, false, &size);

@@ -7,7 +7,7 @@
 
 #include "gateway_harness.h"
 
-#define A "connections = ( { name = \"a\"; url = \"ws://127.0.0.1:1/\"; } );\n"
+#define A   "connections = ( { name = \"a\"; url = \"ws://127.0.0.1:1/\"; } );\n"
 #define URL "url = \"ws://127.0.0.1:1/\"; "
 
 static struct error error;
@@ -74,7 +74,8 @@ END_TEST
 START_TEST(names_are_there_once)
 {
 	start_gateway(A "outlets = ( { name = \"o\"; from = [ \"a\" ]; } );\n");
-	assert_refused("name = \"a\"; " URL, true, ERROR_EXISTS, "a connection named 'a' already exists");
+	assert_refused("name = \"a\"; " URL, true, ERROR_EXISTS,
+		"a connection named 'a' already exists");
 	assert_refused("name = \"o\"; " URL, true, ERROR_EXISTS,
 		"an outlet named 'o' exists, and does not take it");
 	ck_assert(!gateway_remove(fixture.gateway, "o", &error));
@@ -106,7 +107,8 @@ END_TEST
 
 START_TEST(no_untrusted_connection_in_a_writable_outlet)
 {
-	start_gateway(A "outlets = ( { name = \"o\"; from = [ \"w*\", \"a\" ]; writable = true; } );\n");
+	start_gateway(A
+		"outlets = ( { name = \"o\"; from = [ \"w*\", \"a\" ]; writable = true; } );\n");
 	assert_refused("name = \"w\"; " URL, false, ERROR_SETTINGS, "is writable");
 	ck_assert(add("name = \"v\"; " URL, false));
 	ck_assert(add("name = \"w\"; " URL, true));
@@ -164,7 +166,8 @@ START_TEST(descriptors_are_reserved)
 	ck_assert_uint_lt(ceiling, 1000 - 32);
 	limit_descriptors(100);
 	ck_assert_uint_lt(gateway_client_ceiling(fixture.gateway), 100);
-	change_gateway(A "outlets = ( { name = \"o\"; from = [ \"a\" ]; } );\n"); /* with a warning */
+	change_gateway(A
+		"outlets = ( { name = \"o\"; from = [ \"a\" ]; } );\n"); /* with a warning */
 }
 END_TEST
 
@@ -181,7 +184,8 @@ START_TEST(a_connection_without_files_is_checked_at_once)
 
 	start_gateway(A);
 	config = make_connection("name = \"b\"; " URL, true);
-	ck_assert(gateway_check_connection(fixture.gateway, config, &check, on_checked, NULL, &error));
+	ck_assert(gateway_check_connection(fixture.gateway, config, &check, on_checked, NULL,
+		&error));
 	ck_assert_ptr_null(check);
 	connection_config_free(config);
 }

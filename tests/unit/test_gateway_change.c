@@ -16,7 +16,7 @@
 
 /* An outlet of all connections. */
 #define OUTLET(name, more) "{ name = \"" name "\"; from = [ \"*\" ]; " more " }"
-#define OUTLETS(list) "outlets = ( " list " );\n"
+#define OUTLETS(list)      "outlets = ( " list " );\n"
 
 static void assert_one_problem(const char *end)
 {
@@ -165,19 +165,19 @@ static void assert_exchanged(const char *before, const char *after, const char *
 
 START_TEST(outlets_exchange_their_names)
 {
-	assert_exchanged(
-		A OUTLETS(OUTLET("x", "path = \"1.sock\";") ", " OUTLET("y", "path = \"2.sock\";")),
-		A OUTLETS(OUTLET("y", "path = \"1.sock\";") ", " OUTLET("x", "path = \"2.sock\";")), "y",
-		"1.sock");
+	assert_exchanged(A OUTLETS(OUTLET("x", "path = \"1.sock\";") ", " OUTLET("y",
+				 "path = \"2.sock\";")),
+		A OUTLETS(OUTLET("y", "path = \"1.sock\";") ", " OUTLET("x", "path = \"2.sock\";")),
+		"y", "1.sock");
 }
 END_TEST
 
 START_TEST(outlets_exchange_their_paths)
 {
-	assert_exchanged(
-		A OUTLETS(OUTLET("x", "path = \"1.sock\";") ", " OUTLET("y", "path = \"2.sock\";")),
-		A OUTLETS(OUTLET("x", "path = \"2.sock\";") ", " OUTLET("y", "path = \"1.sock\";")), "x",
-		"2.sock");
+	assert_exchanged(A OUTLETS(OUTLET("x", "path = \"1.sock\";") ", " OUTLET("y",
+				 "path = \"2.sock\";")),
+		A OUTLETS(OUTLET("x", "path = \"2.sock\";") ", " OUTLET("y", "path = \"1.sock\";")),
+		"x", "2.sock");
 }
 END_TEST
 
@@ -207,7 +207,8 @@ static void assert_sources(size_t expected)
 
 START_TEST(a_pattern_follows_many_connections)
 {
-	char *before = many_connections(0, 500, "\"c*\""), *after = many_connections(100, 500, "\"c*\"");
+	char *before = many_connections(0, 500, "\"c*\""),
+	     *after = many_connections(100, 500, "\"c*\"");
 	char *fewer = many_connections(100, 500, "\"c10*\", \"c200\", \"c2*\"");
 
 	start_gateway(before);
@@ -247,9 +248,10 @@ static void assert_nothing_changed(int subscriber)
 }
 
 #define BEFORE A OUTLETS(OUTLET("adapts", "mode = \"0640\";") ", " OUTLET("replaced", ""))
-#define AFTER \
-	B OUTLETS(OUTLET("new", "") ", " OUTLET("adapts", "mode = \"0600\";") ", " OUTLET( \
-		"replaced", "format = \"json\";") ", " OUTLET("taken", "") ", " OUTLET("late", ""))
+#define AFTER                                                                                      \
+	B OUTLETS(OUTLET("new", "") ", " OUTLET("adapts",                                          \
+		"mode = \"0600\";") ", " OUTLET("replaced",                                        \
+		"format = \"json\";") ", " OUTLET("taken", "") ", " OUTLET("late", ""))
 
 static int start_with_subscriber(void)
 {
@@ -336,8 +338,8 @@ START_TEST(a_start_fails_whole)
 	int other = listen_at("taken.sock");
 
 	fixture.settings = prepare_settings(A OUTLETS(OUTLET("o", "") ", " OUTLET("taken", "")));
-	ck_assert_ptr_null(
-		gateway_new(fixture.base, fixture.log, fixture.settings, &fixture.problems));
+	ck_assert_ptr_null(gateway_new(fixture.base, fixture.log, fixture.settings,
+		&fixture.problems));
 	ck_assert_uint_eq(fixture.problems.errors.count, 1);
 	ck_assert_int_eq(subscribe("o.sock"), -1);
 	close(other);

@@ -124,7 +124,8 @@ END_TEST
 
 static int listen_on_port(unsigned *port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -187,7 +188,8 @@ static int open_connection(int server, unsigned port)
 		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Accept: %s\r\n\r\n",
 		accepted);
-	ck_assert_int_eq(send(fd, response, strlen(response), MSG_NOSIGNAL), (ssize_t)strlen(response));
+	ck_assert_int_eq(send(fd, response, strlen(response), MSG_NOSIGNAL),
+		(ssize_t)strlen(response));
 	TURN_UNTIL(connection_is_open(gateway_connection(fixture.gateway, "a")));
 	return fd;
 }

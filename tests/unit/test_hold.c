@@ -87,8 +87,9 @@ START_TEST(holds_so_many_bytes_overheads_included)
 	char large[1000] = "";
 
 	ck_assert(!take_message(WS_BINARY, large, 985, &error));
-	ck_assert_str_eq(error.text, "a message of 985 bytes, with 16 bytes to keep it, is larger "
-				     "than hold.bytes (1000 bytes)");
+	ck_assert_str_eq(error.text,
+		"a message of 985 bytes, with 16 bytes to keep it, is larger "
+		"than hold.bytes (1000 bytes)");
 	ck_assert(take_message(WS_BINARY, large, 984, &error));
 	ck_assert(!take_message(WS_BINARY, "", 0, &error));
 	ck_assert_str_eq(error.name, ERROR_WEBSOCKET);

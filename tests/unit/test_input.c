@@ -135,8 +135,8 @@ START_TEST(test_json_input)
 		const char *error;
 	} cases[] = {
 		{"{\"data\":\"hi\"}", "-1 text hi\n", NULL},
-		{"{\"type\":\"text\",\"data\":\"h\\u00fc\",\"seq\":9}",
-			"-1 text h\xc3\xbc\n", NULL},
+		{"{\"type\":\"text\",\"data\":\"h\\u00fc\",\"seq\":9}", "-1 text h\xc3\xbc\n",
+			NULL},
 		{"{\"connection\":\"trades\",\"type\":\"text\",\"data\":\"\"}", "1 text \n", NULL},
 		{"{\"connection\":\"ticker\",\"base64\":\"aGk=\"}", "0 binary hi\n", NULL},
 		{"{\"type\":\"binary\",\"base64\":\"\"}", "-1 binary \n", NULL},
@@ -301,8 +301,9 @@ static void expect_turns(uint64_t wanted)
 	harness.one_by_one = true;
 	do {
 		before = harness_counts(&harness).inputs;
-		harness_until(&harness, harness_counts(&harness).inputs > before ||
-			harness_counts(&harness).inputs == wanted);
+		harness_until(&harness,
+			harness_counts(&harness).inputs > before ||
+				harness_counts(&harness).inputs == wanted);
 		ck_assert_uint_le(harness_counts(&harness).inputs - before, 256);
 	} while (harness_counts(&harness).inputs < wanted);
 	harness.one_by_one = false;

@@ -158,7 +158,8 @@ START_TEST(test_no_hello_in_time)
 	fd = harness_connect(&harness);
 	ck_assert_int_eq(send(fd, "WSG", 3, 0), 3);
 	harness_expect_end(&harness, fd, &stream);
-	harness_expect_record(&stream, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION, "no hello arrived in time");
+	harness_expect_record(&stream, FRAMES_ERROR, 0, FRAMES_NO_CONNECTION,
+		"no hello arrived in time");
 	ck_assert_uint_eq(outlet_subscribers(harness.outlet), 0);
 }
 END_TEST
@@ -239,7 +240,8 @@ START_TEST(test_names_after_a_gap)
 	harness_drain(&harness, fd, &stream);
 
 	while (stream.length) {
-		struct frames_header header = harness_take_record(&stream, payload, sizeof(payload));
+		struct frames_header header =
+			harness_take_record(&stream, payload, sizeof(payload));
 
 		named |= header.type == FRAMES_NAME && header.connection == added;
 		if (header.type == FRAMES_GAP)

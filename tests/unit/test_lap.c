@@ -233,8 +233,7 @@ START_TEST(test_lapped_thousands_of_times)
 		if (readers[i] == 0)
 			reader_process(i);
 	}
-	harness_until(&harness, outlet_subscribers(harness.outlet) == READERS &&
-			all_have_joined());
+	harness_until(&harness, outlet_subscribers(harness.outlet) == READERS && all_have_joined());
 	while (!readers_lapped())
 		next = publish_batch(next);
 	harness_drain_outlet(&harness);

@@ -85,7 +85,8 @@ START_TEST(test_drops)
 	log_write(log, LOG_INFO, NULL, "first");
 	sem_wait(&reader.stuck);
 	for (int i = 0; i < MANY; i++)
-		log_write(log, LOG_INFO, NULL, "line %05d, and something to fill the queue with", i);
+		log_write(log, LOG_INFO, NULL, "line %05d, and something to fill the queue with",
+			i);
 	ck_assert_uint_gt(log_dropped(log), 0);
 	ck_assert(!log_flush(log));
 	reader_read_on();
@@ -101,7 +102,8 @@ START_TEST(test_drops)
 	ck_assert_uint_gt(written, 1000);
 	note = strstr(text, "warning: ");
 	ck_assert_uint_eq(strtoul(note + strlen("warning: "), NULL, 10), dropped);
-	ck_assert_ptr_nonnull(strstr(note, " log lines dropped: the log was not read\ninfo: last\n"));
+	ck_assert_ptr_nonnull(strstr(note,
+		" log lines dropped: the log was not read\ninfo: last\n"));
 	ck_assert_ptr_eq(strstr(text, "info: first\n"), text);
 }
 END_TEST
@@ -170,7 +172,8 @@ START_TEST(test_line_is_clean)
 	ck_assert_ptr_null(strpbrk(reader_text(), "\x1b\r"));
 	ck_assert_ptr_null(strstr(reader_text(), "\xe2\x80\xae"));
 	ck_assert_ptr_null(strstr(reader_text(), "\xc2\x9b"));
-	ck_assert_ptr_nonnull(strstr(reader_text(), " [31m \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xc3\xa9"));
+	ck_assert_ptr_nonnull(strstr(reader_text(),
+		" [31m \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xc3\xa9"));
 	ck_assert_ptr_nonnull(strstr(reader_text(), "/tmp/\xef\xbf\xbd .sock"));
 }
 END_TEST
@@ -214,12 +217,12 @@ START_TEST(test_limit)
 	ck_assert_uint_eq(count_text(text, "info: outlet a: refused: "), LOG_LIMIT_LINES + 1);
 	ck_assert_ptr_nonnull(strstr(text, "info: outlet a: refused: 9\n"));
 	ck_assert_ptr_null(strstr(text, "info: outlet a: refused: 10\n"));
-	ck_assert_ptr_nonnull(
-		strstr(text, "info: outlet a: refused: 499 (and 489 more like this)\n"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"info: outlet a: refused: 499 (and 489 more like this)\n"));
 	ck_assert_uint_eq(count_text(text, "info: outlet b: refused: "), LOG_LIMIT_LINES + 1);
 	ck_assert_uint_eq(count_text(text, "notice: about nothing: "), LOG_LIMIT_LINES_DAEMON + 1);
-	ck_assert_ptr_nonnull(
-		strstr(text, "notice: about nothing: 1199 (and 199 more like this)\n"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"notice: about nothing: 1199 (and 199 more like this)\n"));
 	ck_assert_uint_eq(count_text(text, "notice: outlet a: of another kind\n"), 1);
 	ck_assert_uint_eq(count_text(text, "info: connection a: refused: 0\n"), 1);
 }
@@ -234,7 +237,8 @@ START_TEST(test_limit_by_one)
 	for (int i = 0; i <= LOG_LIMIT_LINES; i++)
 		log_write(log, LOG_INFO, &about, "number %d", i);
 	reader_end(log);
-	ck_assert_uint_eq(count_text(reader_text(), "info: outlet a: number "), LOG_LIMIT_LINES + 1);
+	ck_assert_uint_eq(count_text(reader_text(), "info: outlet a: number "),
+		LOG_LIMIT_LINES + 1);
 	ck_assert_ptr_nonnull(strstr(reader_text(), "number 10\n"));
 	ck_assert_ptr_null(strstr(reader_text(), "more"));
 }
@@ -269,8 +273,8 @@ START_TEST(test_crowd_shares_a_limit)
 	reader_end(log);
 	ck_assert_uint_eq(count_text(reader_text(), ": number "), LOG_LIMIT_LINES_CROWD + 1);
 	ck_assert_ptr_nonnull(strstr(reader_text(), "outlet n99: number 99\n"));
-	ck_assert_ptr_nonnull(
-		strstr(reader_text(), "outlet n499: number 499 (and 399 more like this)\n"));
+	ck_assert_ptr_nonnull(strstr(reader_text(),
+		"outlet n499: number 499 (and 399 more like this)\n"));
 	ck_assert_ptr_nonnull(strstr(reader_text(), "outlet n0: alone\n"));
 }
 END_TEST
@@ -311,8 +315,9 @@ START_TEST(test_limits_are_bounded)
 	log_limits_init(&limits);
 	for (unsigned i = 0; i < 70000; i++) {
 		snprintf(name, sizeof(name), "n%u", i);
-		ck_assert(log_limits_admit(&limits, &(struct log_subject){.kind = "outlet", .name = name}, "x",
-			LOG_INFO, "x", 1, 7));
+		ck_assert(log_limits_admit(&limits,
+			&(struct log_subject){.kind = "outlet", .name = name}, "x", LOG_INFO, "x",
+			1, 7));
 	}
 	ck_assert_uint_le(limits.by_key.count, 1 << 16);
 	log_limits_release(&limits);

@@ -177,10 +177,10 @@ START_TEST(test_cannot_write)
 	harness_open(&harness);
 	mapping = join(FRAMES_MODE_RING, FRAMES_START_DEFAULT, NEW);
 	ck_assert_int_eq(fcntl(mapping.memory, F_GETFL) & O_ACCMODE, O_RDONLY);
-	ck_assert_int_eq(
-		fcntl(mapping.memory, F_GET_SEALS), F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-	ck_assert_int_eq(
-		mprotect((void *)(uintptr_t)mapping.ring, PAGE, PROT_READ | PROT_WRITE), -1);
+	ck_assert_int_eq(fcntl(mapping.memory, F_GET_SEALS),
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	ck_assert_int_eq(mprotect((void *)(uintptr_t)mapping.ring, PAGE, PROT_READ | PROT_WRITE),
+		-1);
 	harness_publish_text(&harness, 0, "whole");
 	harness_turn(&harness);
 	ck_assert_mem_eq(mapping.records + 32, "whole", 5);
@@ -293,8 +293,8 @@ static void send_record(int fd, enum frames_type type, uint64_t seq, const char 
 {
 	struct buffer record = {0};
 
-	harness_append_record(
-		&record, (uint8_t)type, seq, FRAMES_NO_CONNECTION, payload, strlen(payload));
+	harness_append_record(&record, (uint8_t)type, seq, FRAMES_NO_CONNECTION, payload,
+		strlen(payload));
 	ck_assert_int_eq(send(fd, buffer_data(&record), record.length, 0), (int)record.length);
 	buffer_release(&record);
 }

@@ -39,16 +39,16 @@ void certificate_make(struct certificate *certificate, const char *directory, co
 	certificate->x509 = x509;
 	snprintf(certificate->cert_file, sizeof(certificate->cert_file), "%s/%s.crt", directory,
 		name);
-	snprintf(
-		certificate->key_file, sizeof(certificate->key_file), "%s/%s.key", directory, name);
+	snprintf(certificate->key_file, sizeof(certificate->key_file), "%s/%s.key", directory,
+		name);
 
 	X509_set_version(x509, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(x509), ++serial);
 	X509_gmtime_adj(X509_getm_notBefore(x509), -10L * 86400);
 	X509_gmtime_adj(X509_getm_notAfter(x509), days * 86400L);
 	X509_set_pubkey(x509, certificate->key);
-	X509_NAME_add_entry_by_txt(
-		subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
+		0);
 	X509_set_issuer_name(x509, issuer ? X509_get_subject_name(issuer->x509) : subject);
 	certificate_extend(x509, NID_basic_constraints, names ? "CA:FALSE" : "critical,CA:TRUE");
 	if (names && *names)

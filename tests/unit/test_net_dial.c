@@ -176,8 +176,7 @@ START_TEST(unknown_name)
 	fixture_dial(&fixture, NULL, 1000, 0, "ws://gone.test/");
 	ck_assert(!fixture_wait(&fixture));
 	ck_assert_str_eq(fixture.error.name, ERROR_SOCKET_CONNECT);
-	ck_assert_str_eq(fixture.error.text,
-		"cannot resolve 'gone.test': no such host");
+	ck_assert_str_eq(fixture.error.text, "cannot resolve 'gone.test': no such host");
 	ck_assert_uint_eq(fixture.report.attempts, 0);
 }
 END_TEST
@@ -220,11 +219,12 @@ START_TEST(timeout_handshake)
 
 	fixture_dial(&fixture, &no_verify, 1000, 200, "wss://127.0.0.1:%u/", port);
 	ck_assert(!fixture_wait(&fixture));
-	snprintf(text, sizeof(text),
-		"timed out after 200ms in the TLS handshake with 127.0.0.1:%u", port);
+	snprintf(text, sizeof(text), "timed out after 200ms in the TLS handshake with 127.0.0.1:%u",
+		port);
 	ck_assert_str_eq(fixture.error.name, ERROR_SOCKET_TIMEOUT);
 	ck_assert_str_eq(fixture.error.text, text);
-	ck_assert_uint_ge(fixture.report.tls_us, 150000); /* libevent counts from the start of its turn */
+	ck_assert_uint_ge(fixture.report.tls_us,
+		150000); /* libevent counts from the start of its turn */
 	close(listener);
 }
 END_TEST
@@ -544,7 +544,7 @@ TCase *test_net_dial(void)
 	tcase_add_test(tests, hanging_ipv6_is_overtaken);
 	tcase_add_test(tests, refused);
 	tcase_add_test(tests, timeout_connecting);
-	tcase_add_loop_test(
-		tests, wanted_addresses, 0, sizeof(wanted_cases) / sizeof(wanted_cases[0]));
+	tcase_add_loop_test(tests, wanted_addresses, 0,
+		sizeof(wanted_cases) / sizeof(wanted_cases[0]));
 	return tests;
 }

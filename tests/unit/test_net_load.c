@@ -71,8 +71,7 @@ static void on_loaded(struct tls_material *material, const struct error *error, 
 static void start(size_t number, const struct tls_settings *settings)
 {
 	outcomes[number] = (struct outcome){0};
-	outcomes[number].load =
-		tls_load_start(loader, settings, on_loaded, &outcomes[number]);
+	outcomes[number].load = tls_load_start(loader, settings, on_loaded, &outcomes[number]);
 }
 
 static void finish(size_t count)

@@ -61,8 +61,9 @@ struct bad_proxy {
 
 static const struct bad_proxy bad_proxies[] = {
 	{"https://h:1", "URL 'https://h:1': the scheme must be http, socks5 or socks5h"},
-	{"socks4://u:pw@h:1", "URL 'socks4://***@h:1': the scheme must be http, socks5 or "
-			      "socks5h"},
+	{"socks4://u:pw@h:1",
+		"URL 'socks4://***@h:1': the scheme must be http, socks5 or "
+		"socks5h"},
 	{"", "URL 'http://': it has no host"},
 	{"h:0", "URL 'http://h:0': the port must be 1 to 65535"},
 	{"http://u:pw@h:1/x", "URL 'http://***@h:1/x': it has a path"},
@@ -195,7 +196,10 @@ struct bytes {
 	const char *data;
 	size_t length;
 };
-#define BYTES(text) {text, sizeof(text) - 1}
+#define BYTES(text)                                                                                \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
 
 struct tunnel_case {
 	const char *proxy;
@@ -206,18 +210,17 @@ struct tunnel_case {
 	bool closed;           /* the error comes only when the proxy closes */
 };
 
-#define CONNECT   "CONNECT t:443 HTTP/1.1\r\nHost: t:443\r\n\r\n"
-#define GREETING  "\5\1\0"
+#define CONNECT  "CONNECT t:443 HTTP/1.1\r\nHost: t:443\r\n\r\n"
+#define GREETING "\5\1\0"
 
 static const struct tunnel_case tunnel_cases[] = {
 	{"http://p", "wss://t/", BYTES(CONNECT), BYTES("HTTP/1.1 200 OK\r\n\r\n"), NULL, false},
-	{"http://p", "wss://t/", BYTES(CONNECT),
-		BYTES("HTTP/1.0 299\nContent-Length: 5\n\n"), NULL, false},
+	{"http://p", "wss://t/", BYTES(CONNECT), BYTES("HTTP/1.0 299\nContent-Length: 5\n\n"), NULL,
+		false},
 	{"http://p", "wss://t/", BYTES(CONNECT),
 		BYTES("HTTP/1.1 103 Early\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\nVia: p\r\n\r\n"), NULL,
 		false},
-	{"http://p", "ws://t:81/",
-		BYTES("CONNECT t:81 HTTP/1.1\r\nHost: t:81\r\n\r\n"),
+	{"http://p", "ws://t:81/", BYTES("CONNECT t:81 HTTP/1.1\r\nHost: t:81\r\n\r\n"),
 		BYTES("HTTP/1.1 200 OK\r\n\r\n"), NULL, false},
 	{"http://p", "wss://[2001:db8::1]/",
 		BYTES("CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n"),
@@ -275,8 +278,7 @@ static const struct tunnel_case tunnel_cases[] = {
 	{"socks5h://p", "ws://[2001:db8::1]/",
 		BYTES(GREETING "\5\1\0\4\x20\1\r\xb8\0\0\0\0\0\0\0\0\0\0\0\1\0\120"),
 		BYTES("\5\0\5\0\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\1\2"), NULL, false},
-	{"socks5://ann:pass@p", "wss://t/",
-		BYTES("\5\2\0\2\1\3ann\4pass\5\1\0\3\1t\1\xbb"),
+	{"socks5://ann:pass@p", "wss://t/", BYTES("\5\2\0\2\1\3ann\4pass\5\1\0\3\1t\1\xbb"),
 		BYTES("\5\2\1\0\5\0\0\1\0\0\0\0\0\0"), NULL, false},
 	{"socks5://ann@p", "wss://t/", BYTES("\5\2\0\2\5\1\0\3\1t\1\xbb"),
 		BYTES("\5\0\5\0\0\1\0\0\0\0\0\0"), NULL, false},
@@ -359,8 +361,7 @@ static void run_tunnel(const struct tunnel_case *expected, size_t step)
 		ck_assert_uint_eq(total, expected->received.length);
 	}
 	ck_assert_uint_eq(talk.tunnel.out.length, expected->sent.length);
-	ck_assert_mem_eq(
-		buffer_data(&talk.tunnel.out), expected->sent.data, expected->sent.length);
+	ck_assert_mem_eq(buffer_data(&talk.tunnel.out), expected->sent.data, expected->sent.length);
 	conversation_stop(&talk);
 }
 
@@ -389,8 +390,7 @@ START_TEST(endless)
 	size_t used, total = 0;
 
 	ck_assert(conversation_start(&talk, "http://p", "wss://t/"));
-	status = tunnel_receive(
-		&talk.tunnel, starts[_i], strlen(starts[_i]), &used, &talk.error);
+	status = tunnel_receive(&talk.tunnel, starts[_i], strlen(starts[_i]), &used, &talk.error);
 	while (status == TUNNEL_MORE && total++ < 10000)
 		status = _i == 2 ? tunnel_receive(&talk.tunnel, starts[2], strlen(starts[2]), &used,
 					   &talk.error)
@@ -441,7 +441,7 @@ START_TEST(password_of_its_own)
 	ck_assert(tunnel_start(&talk.tunnel, &talk.proxy, &talk.url, &talk.error));
 	ck_assert_uint_ge(talk.tunnel.out.length, sizeof(expected) - 1);
 	ck_assert_mem_eq(buffer_data(&talk.tunnel.out) + talk.tunnel.out.length -
-				 (sizeof(expected) - 1),
+			(sizeof(expected) - 1),
 		expected, sizeof(expected) - 1);
 	conversation_stop(&talk);
 }

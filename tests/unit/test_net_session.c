@@ -84,11 +84,8 @@ struct pin_case {
 };
 
 static const struct pin_case pin_cases[] = {
-	{&good, true, {&good}, true},
-	{&good, true, {&ca, &good}, true},
-	{&good, true, {&ca}, false},
-	{&good, false, {&ca}, false},
-	{&lone, false, {&lone}, true},
+	{&good, true, {&good}, true}, {&good, true, {&ca, &good}, true},
+	{&good, true, {&ca}, false}, {&good, false, {&ca}, false}, {&lone, false, {&lone}, true},
 	{&lone, true, {&lone}, false}, /* the chain counts too */
 };
 
@@ -267,8 +264,8 @@ START_TEST(passphrase)
 	FILE *file = fopen(client.key_file, "w");
 	char text[256];
 
-	PEM_write_PrivateKey(
-		file, client.key, EVP_aes_128_cbc(), (unsigned char *)"secret", 6, NULL, NULL);
+	PEM_write_PrivateKey(file, client.key, EVP_aes_128_cbc(), (unsigned char *)"secret", 6,
+		NULL, NULL);
 	fclose(file);
 	tls_server_start(&server, &good, SCRIPT_ECHO);
 	SSL_CTX_load_verify_file(server.context, ca.cert_file);
@@ -374,8 +371,8 @@ TCase *test_net_session(void)
 	tcase_add_loop_test(tests, resumption, 0, 2);
 	tcase_add_test(tests, resumption_only_of_the_same);
 	tcase_add_test(tests, session_outlives_its_context);
-	tcase_add_loop_test(
-		tests, passphrase, 0, sizeof(passphrase_cases) / sizeof(passphrase_cases[0]));
+	tcase_add_loop_test(tests, passphrase, 0,
+		sizeof(passphrase_cases) / sizeof(passphrase_cases[0]));
 	tcase_add_test(tests, keylog);
 	tcase_add_test(tests, report);
 	return tests;

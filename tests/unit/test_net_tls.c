@@ -21,8 +21,8 @@ static void setup(void)
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	certificate_make(&ca, directory, "ca", NULL, NULL, 10);
 	certificate_make(&other_ca, directory, "other_ca", NULL, NULL, 10);
-	certificate_make(
-		&good, directory, "good", "DNS:good.test,DNS:*.wild.test,IP:127.0.0.1", &ca, 10);
+	certificate_make(&good, directory, "good", "DNS:good.test,DNS:*.wild.test,IP:127.0.0.1",
+		&ca, 10);
 	certificate_make(&expired, directory, "expired", "IP:127.0.0.1", &ca, -1);
 	certificate_make(&lone, directory, "lone", "DNS:good.test", NULL, 10);
 	certificate_make(&client, directory, "client", "DNS:client.test", &ca, 10);
@@ -57,8 +57,8 @@ static void assert_error(const char *expected, uint16_t port)
 			snprintf(text + used, sizeof(text) - used, "%s", directory), c++;
 		else if (c[0] == '%' && c[1] == 'A')
 			snprintf(text + used, sizeof(text) - used, "%s",
-				ERR_reason_error_string(ERR_PACK(
-					ERR_LIB_SSL, 0, SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE))),
+				ERR_reason_error_string(ERR_PACK(ERR_LIB_SSL, 0,
+					SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE))),
 				c++;
 		else
 			text[used] = *c;
@@ -123,8 +123,8 @@ START_TEST(certificates)
 	fixture_close(&fixture);
 	tls_server_stop(&server);
 	if (!expected->error) /* and never an address as the name: RFC 6066 */
-		ck_assert_str_eq(
-			server.server_name, expected->server_name ? expected->server_name : "");
+		ck_assert_str_eq(server.server_name,
+			expected->server_name ? expected->server_name : "");
 }
 END_TEST
 

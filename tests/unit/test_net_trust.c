@@ -136,8 +136,8 @@ START_TEST(a_shortage_is_not_remembered)
 
 	descriptors_take_all_but(&descriptors, 2); /* for the connection, and a thread */
 	assert_refused(&settings, "Too many open files");
-	ck_assert_msg(strstr(fixture.error.text, way->system || way->folder ? "cannot use the CA"
-									    : "tls.ca_file"),
+	ck_assert_msg(strstr(fixture.error.text,
+			      way->system || way->folder ? "cannot use the CA" : "tls.ca_file"),
 		"%s", fixture.error.text);
 	descriptors_release(&descriptors);
 	assert_accepted(&settings);
@@ -197,8 +197,9 @@ START_TEST(a_system_without_certificates)
 	setenv("SSL_CERT_FILE", "/nonexistent/file", 1);
 	setenv("SSL_CERT_DIR", "/nonexistent/folder", 1);
 	serve(&good);
-	assert_refused(&settings, "this system has no CA certificates: there is neither "
-				  "'/nonexistent/file' nor '/nonexistent/folder'");
+	assert_refused(&settings,
+		"this system has no CA certificates: there is neither "
+		"'/nonexistent/file' nor '/nonexistent/folder'");
 	settings.ca_path = "/nonexistent/path";
 	assert_refused(&settings,
 		"cannot use the CA directory '/nonexistent/path': No such file or directory");

@@ -164,8 +164,11 @@ static void fake_stop(struct fake *fake)
 	close(fake->listener);
 }
 
-#define TURN(wait, text) {wait, text, sizeof(text) - 1}
-#define HTTP_OK          "HTTP/1.1 200 Connection established\r\n\r\n"
+#define TURN(wait, text)                                                                           \
+	{                                                                                          \
+		wait, text, sizeof(text) - 1                                                       \
+	}
+#define HTTP_OK "HTTP/1.1 200 Connection established\r\n\r\n"
 
 struct failure_case {
 	const char *proxy;
@@ -185,7 +188,8 @@ static const struct failure_case failure_cases[] = {
 		"it refused the tunnel to t.test:81: 503 Busy: Try lat"},
 	{"http", TURN(0, "HTTP/1.1 407 Auth\r\nContent-Length: 0\r\n\r\n"), END_HANG,
 		ERROR_SOCKET_CONNECT, "it wants a user name and password: 407 Auth"},
-	{"http", TURN(0, "\5\0"), END_HANG, ERROR_SOCKET_CONNECT, "its response is not HTTP/1.1: \"?"},
+	{"http", TURN(0, "\5\0"), END_HANG, ERROR_SOCKET_CONNECT,
+		"its response is not HTTP/1.1: \"?"},
 	{"http", TURN(0, "HTTP/1.1 200"), END_CLOSE, ERROR_SOCKET_CONNECT,
 		"it closed the connection before the tunnel to t.test:81 was open"},
 	{"http", TURN(0, ""), END_RESET, ERROR_SOCKET_CONNECT,
@@ -205,8 +209,7 @@ static const struct failure_case failure_cases[] = {
 START_TEST(failures)
 {
 	const struct failure_case *expected = &failure_cases[_i / 2];
-	struct fake fake = {
-		.turns = {expected->turn}, .ending = expected->ending, .drip = _i % 2};
+	struct fake fake = {.turns = {expected->turn}, .ending = expected->ending, .drip = _i % 2};
 	char text[256];
 
 	fake_start(&fake);
@@ -285,8 +288,10 @@ static size_t read_exactly(struct stream *stream, char *data, size_t size)
 START_TEST(target_speaks_first)
 {
 	static const struct turn http[] = {TURN(0, HTTP_OK "hello")};
-	static const struct turn socks[] = {
-		TURN(3, "\5\0"), TURN(13, "\5\0\0\1\0\0\0\0\0\0" "hello")};
+	static const struct turn socks[] = {TURN(3, "\5\0"),
+		TURN(13,
+			"\5\0\0\1\0\0\0\0\0\0"
+			"hello")};
 	struct fake fake = {.ending = END_HANG, .drip = _i % 2};
 	char data[5];
 
@@ -315,8 +320,7 @@ static void assert_echo(void)
 	char data[5];
 	size_t length;
 
-	ck_assert_int_eq(
-		stream_write(fixture.stream, "hello", 5, &length, &error), STREAM_OK);
+	ck_assert_int_eq(stream_write(fixture.stream, "hello", 5, &length, &error), STREAM_OK);
 	ck_assert_uint_eq(read_exactly(fixture.stream, data, 5), 5);
 	ck_assert_mem_eq(data, "hello", 5);
 }
@@ -353,7 +357,8 @@ struct real {
 	pid_t pid; /* 0: not installed */
 	uint16_t port;
 	char config[160];
-	char hosts[160]; /* its /etc/hosts, through nss_wrapper(1): the host's own may say anything */
+	char hosts
+		[160]; /* its /etc/hosts, through nss_wrapper(1): the host's own may say anything */
 };
 
 static void real_exec(const struct real *real, const char *program, const char *login)
@@ -433,7 +438,7 @@ struct real_case {
 	const char *proxy;
 	const char *wanted; /* the login that the proxy wants; NULL: none */
 	const char *login;
-	const char *error;  /* NULL: open */
+	const char *error; /* NULL: open */
 };
 
 static const struct real_case real_cases[] = {
@@ -525,8 +530,8 @@ TCase *test_net_tunnel(void)
 
 	tcase_set_timeout(tests, 30);
 	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_loop_test(
-		tests, failures, 0, 2 * sizeof(failure_cases) / sizeof(failure_cases[0]));
+	tcase_add_loop_test(tests, failures, 0,
+		2 * sizeof(failure_cases) / sizeof(failure_cases[0]));
 	tcase_add_test(tests, unreachable);
 	tcase_add_test(tests, cancelled);
 	tcase_add_loop_test(tests, target_speaks_first, 0, 4);

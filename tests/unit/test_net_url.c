@@ -106,7 +106,8 @@ static const struct bad_url bad_urls[] = {
 	{"ws://h%00.example/", "URL 'ws://h%00.example/': the host has a control character"},
 	{"ws://h%2f.example/",
 		"URL 'ws://h%2f.example/': the host has a character that is not allowed in host names"},
-	{"ws://a,b/", "URL 'ws://a,b/': the host has a character that is not allowed in host names"},
+	{"ws://a,b/",
+		"URL 'ws://a,b/': the host has a character that is not allowed in host names"},
 	{"wss://.example.org/", "URL 'wss://.example.org/': the host begins with a dot"},
 	{"ws://[::1/", "URL 'ws://[::1/': it is not a well-formed URL"},
 	{"ws://[v1.fe]/", "URL 'ws://[v1.fe]/': the host is not an IPv6 address"},
@@ -121,13 +122,15 @@ static const struct bad_url bad_urls[] = {
 	{"ws://h/\xc3\xbc",
 		"URL 'ws://h/\xc3\xbc': it has a character outside ASCII; after the host, write it "
 		"percent-encoded"},
-	{"ws://\xff/", "URL 'ws://\xef\xbf\xbd/': the host is not a valid internationalised name (IDNA): "
-			"string encoding error"},
+	{"ws://\xff/",
+		"URL 'ws://\xef\xbf\xbd/': the host is not a valid internationalised name (IDNA): "
+		"string encoding error"},
 	{"ws://\xe2\x80\xae.example/",
 		"URL 'ws://\xef\xbf\xbd.example/': the host is not a valid internationalised name (IDNA): "
 		"string contains a disallowed character"},
-	{"ws+unix:", "URL 'ws+unix:': the socket's path must be absolute: "
-		     "ws+unix:///run/app.sock:/path"},
+	{"ws+unix:",
+		"URL 'ws+unix:': the socket's path must be absolute: "
+		"ws+unix:///run/app.sock:/path"},
 	{"ws+unix://host/run/app.sock",
 		"URL 'ws+unix://host/run/app.sock': the socket's path must be absolute: "
 		"ws+unix:///run/app.sock:/path"},
@@ -144,8 +147,10 @@ static const struct bad_url bad_urls[] = {
 		"fragment ('#'); write %23"},
 	{"ws://u:p w@h/", "URL 'ws://***@h/': it has a space or control character"},
 	{"ws://h:0/?token=secret", "URL 'ws://h:0/?…': the port must be 1 to 65535"},
-	{"ws://h/#token=a@secret", "URL 'ws://***#…': a WebSocket URL has no fragment ('#'); write %23"},
-	{"ws://h:0/#secret?x", "URL 'ws://h:0/#…': a WebSocket URL has no fragment ('#'); write %23"},
+	{"ws://h/#token=a@secret",
+		"URL 'ws://***#…': a WebSocket URL has no fragment ('#'); write %23"},
+	{"ws://h:0/#secret?x",
+		"URL 'ws://h:0/#…': a WebSocket URL has no fragment ('#'); write %23"},
 	{"ws://h:0/?token=a@secret", "URL 'ws://***?…': the port must be 1 to 65535"},
 	{"ws://u:p?w@h:0/", "URL 'ws://***?…': it is not a well-formed URL"},
 	{"ws://u:pw@h:0/?to=ws://secret", "URL 'ws://***@h:0/?…': the port must be 1 to 65535"},

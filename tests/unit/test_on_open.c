@@ -84,7 +84,7 @@ static void teardown(void)
 static void expect(struct buffer *buffer, const char *text)
 {
 	ck_assert_msg(buffer->length == strlen(text) &&
-			      (!*text || memcmp(buffer_data(buffer), text, buffer->length) == 0),
+			(!*text || memcmp(buffer_data(buffer), text, buffer->length) == 0),
 		"'%.*s' instead of '%s'", (int)buffer->length,
 		buffer->length ? (const char *)buffer_data(buffer) : "", text);
 }
@@ -214,7 +214,8 @@ START_TEST(goes_on_where_it_has_stopped)
 		send_all(messages, 3, path, &added);
 		expect(&sent, "one\ntwo\nthree\nfour\nfive\nsix\n");
 		ck_assert_uint_eq(steps, (6 + turns - 1) / turns);
-		ck_assert_ptr_nonnull(memmem(buffer_data(&failed), failed.length, "on_open[1]: ", 12));
+		ck_assert_ptr_nonnull(memmem(buffer_data(&failed), failed.length,
+			"on_open[1]: ", 12));
 		ck_assert_ptr_eq(memchr(buffer_data(&warned), '\n', warned.length),
 			buffer_data(&warned) + warned.length - 1);
 		buffer_release(&sent);
@@ -368,8 +369,9 @@ START_TEST(keeps_those_that_were_added_in_order)
 	ck_assert(!on_open_remove(&added, "two", &index, &error));
 	ck_assert_str_eq(error.name, ERROR_NOT_FOUND);
 	ck_assert(!on_open_add(&added, "50%", &error));
-	ck_assert_str_eq(error.text, "the message has a '%' that does not begin %n, %{VARIABLE} "
-				     "or %%");
+	ck_assert_str_eq(error.text,
+		"the message has a '%' that does not begin %n, %{VARIABLE} "
+		"or %%");
 	ck_assert_uint_eq(added.messages.count, 2);
 	ck_assert_str_eq(added.messages.items[0], "one");
 	ck_assert_str_eq(added.messages.items[1], "three");

@@ -260,8 +260,7 @@ END_TEST
 /* The outlet's side of the newest client. */
 static struct subscriber *newest(void)
 {
-	struct subscriber_list *reading =
-		&harness.outlet->subscribers.lists[SUBSCRIBER_READING];
+	struct subscriber_list *reading = &harness.outlet->subscribers.lists[SUBSCRIBER_READING];
 
 	return TAILQ_LAST(reading, subscriber_list);
 }
@@ -555,7 +554,9 @@ START_TEST(test_descriptors_are_not_taken)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control = {0};
 	struct iovec part = {(void *)"x", 1};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control)};
 	int fd, pipes[2];
 	char byte;

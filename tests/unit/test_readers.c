@@ -24,11 +24,11 @@ static struct readers all;
 struct account {
 	struct reader reader;
 	bool attached;
-	uint64_t next;   /* number of the record that it gets next, or is in the middle of */
-	uint64_t told;   /* records of which it was told that they are missing */
-	uint64_t whole;  /* records that it has got */
-	size_t got;      /* bytes of that record */
-	uint64_t from;   /* number of its first record */
+	uint64_t next;  /* number of the record that it gets next, or is in the middle of */
+	uint64_t told;  /* records of which it was told that they are missing */
+	uint64_t whole; /* records that it has got */
+	size_t got;     /* bytes of that record */
+	uint64_t from;  /* number of its first record */
 };
 
 static struct account accounts[READERS];
@@ -97,7 +97,8 @@ static void attach(struct account *account)
 static void check_bytes(struct account *account, const uint8_t *bytes, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {
-		if (bytes[i] != record_byte(account->next, account->got)) /* quicker than to assert */
+		if (bytes[i] !=
+			record_byte(account->next, account->got)) /* quicker than to assert */
 			ck_abort_msg("byte %zu of record %llu", account->got,
 				(unsigned long long)account->next);
 		if (++account->got < record_length(account->next))
@@ -124,7 +125,8 @@ static bool take(struct account *account, size_t limit)
 	}
 	if (reader_rest(reader, &bytes) == 0 && reader->state == READER_LAPPED && limit)
 		readers_return(&all, reader);
-	if (reader_rest(reader, &bytes) == 0 && reader->gap_from && reader->state != READER_LAPPED) {
+	if (reader_rest(reader, &bytes) == 0 && reader->gap_from &&
+		reader->state != READER_LAPPED) {
 		ck_assert_uint_eq(account->got, 0); /* no record is torn */
 		ck_assert_uint_eq(reader->gap_from, account->next);
 		account->told += reader->gap_to + 1 - reader->gap_from;
@@ -221,7 +223,8 @@ START_TEST(test_rest)
 		ck_assert_uint_eq(account->whole, 1);
 		ck_assert_uint_eq(account->got, 0);
 	} else {
-		ck_assert_uint_eq(account->reader.lost + reader_unread(&all, &account->reader), 101);
+		ck_assert_uint_eq(account->reader.lost + reader_unread(&all, &account->reader),
+			101);
 		read_all(account);
 	}
 	ck_assert_ptr_null(all.rest);

@@ -85,9 +85,10 @@ static void configure_more(const char *group, unsigned count)
 
 	ck_assert_ptr_nonnull(file);
 	fprintf(file, "gateway = { runtime_dir = \"%s\"; };\n", fixture.folder);
-	fprintf(file, "connections = ( { name = \"c\"; url = \"ws://127.0.0.1:1/\"; "
-		      "when = \"manual\"; } );\n"
-		      "outlets = ( { name = \"o\"; from = [ \"c\" ];%s%s%s }",
+	fprintf(file,
+		"connections = ( { name = \"c\"; url = \"ws://127.0.0.1:1/\"; "
+		"when = \"manual\"; } );\n"
+		"outlets = ( { name = \"o\"; from = [ \"c\" ];%s%s%s }",
 		group ? " group = \"" : "", group ? group : "", group ? "\";" : "");
 	for (unsigned i = 0; i < count; i++)
 		fprintf(file, ", { name = \"o%u\"; from = [ \"c\" ]; }", i);
@@ -121,11 +122,11 @@ static void setup(void)
 	fixture.base = event_base_new();
 	fixture.log = log_new(LOG_FORMAT_TEXT, LOG_CRIT);
 	settings = settings_prepare(fixture.file, NULL, &problems);
-	ck_assert_msg(settings != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
+	ck_assert_msg(settings != NULL, "%s",
+		problems.errors.count ? problems.errors.items[0] : "");
 	fixture.gateway = gateway_new(fixture.base, fixture.log, settings, &problems);
 	ck_assert_ptr_nonnull(fixture.gateway);
-	fixture.reload = reload_new(fixture.base, fixture.file, fixture.gateway, &callbacks,
-		NULL);
+	fixture.reload = reload_new(fixture.base, fixture.file, fixture.gateway, &callbacks, NULL);
 	settings_problems_release(&problems);
 }
 
@@ -448,7 +449,8 @@ START_TEST(nobody_is_accepted_before_the_end)
 	unlock_folder(lock);
 	wait_ended(1);
 	ck_assert(fixture.last_done);
-	for (int i = 0; i < 1000 && !outlet_subscribers(gateway_outlet(fixture.gateway, "free")); i++)
+	for (int i = 0; i < 1000 && !outlet_subscribers(gateway_outlet(fixture.gateway, "free"));
+		i++)
 		turn();
 	ck_assert_uint_eq(outlet_subscribers(gateway_outlet(fixture.gateway, "free")), 1);
 	close(fd);

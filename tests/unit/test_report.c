@@ -70,7 +70,8 @@ static void put_response(enum report_view view)
 	size_t used;
 
 	ck_assert_int_eq(http_head_parse(&call.response, &rules, head, sizeof(head) - 1, &used,
-				 &error), HTTP_HEAD_DONE);
+				 &error),
+		HTTP_HEAD_DONE);
 	json_put_object(&json, NULL);
 	report_call_members(&json, &call, view);
 	http_head_release(&call.response);

@@ -72,8 +72,8 @@ START_TEST(test_ring_model)
 		uint64_t before = ring.first;
 		uint64_t first = ring_kept_by(&ring, length);
 		uint64_t probe = first + (uint64_t)rand() % (seq + 1 - first);
-		bool fits = end - ring_start(&ring, first) <= ring.size &&
-			seq - first < ring.size / 16;
+		bool fits =
+			end - ring_start(&ring, first) <= ring.size && seq - first < ring.size / 16;
 		bool needed = first == before || end - starts[first - 1] > ring.size ||
 			seq - first + 1 >= ring.size / 16;
 

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "client/ring.h"
-#include "outlet/ring_ledger.h"
 #include "outlet/outlet_private.h"
+#include "outlet/ring_ledger.h"
 #include "outlet_harness.h"
 #include "outlet_suites.h"
 
@@ -244,8 +244,8 @@ END_TEST
 
 static void note_name(uint32_t source, const char *name, size_t length, void *context)
 {
-	buffer_append_format(
-		context, "%u %.*s\n", source, name ? (int)length : 1, name ? name : "-");
+	buffer_append_format(context, "%u %.*s\n", source, name ? (int)length : 1,
+		name ? name : "-");
 }
 
 START_TEST(test_names)
@@ -261,8 +261,8 @@ START_TEST(test_names)
 	outlet_remove_source(harness.outlet, 0);
 	ck_assert(outlet_core_open_ring(&harness.outlet->core));
 	for (int i = 0; i < 1000; i++)
-		outlet_remove_source(
-			harness.outlet, outlet_add_source(harness.outlet, "passing", &harness));
+		outlet_remove_source(harness.outlet,
+			outlet_add_source(harness.outlet, "passing", &harness));
 	outlet_add_source(harness.outlet, "late", &harness);
 	ck_assert_msg(adopt(&heir, &harness.outlet->core.ring, &error), "%s", error.text);
 	ck_assert(ring_each_name(&heir, note_name, &names, &error));

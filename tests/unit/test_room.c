@@ -156,7 +156,8 @@ END_TEST
 START_TEST(test_wait_gives_turns_in_order)
 {
 	static char large[12 << 10];
-	const struct outlet_message message = {.type = OUTLET_TEXT, .data = large, .length = sizeof(large)};
+	const struct outlet_message message = {
+		.type = OUTLET_TEXT, .data = large, .length = sizeof(large)};
 	struct outlet_waiter first, second;
 	struct buffer got = {0};
 	int fd;

@@ -233,9 +233,9 @@ static const char *written(void)
 	return (const char *)buffer_data(&text);
 }
 
-#define ANSWER(id, result)         "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":" result "}"
-#define ERROR(id, code, text)      "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"error\":{\"code\":" code \
-	",\"message\":\"" text "\"}}"
+#define ANSWER(id, result) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":" result "}"
+#define ERROR(id, code, text)                                                                      \
+	"{\"jsonrpc\":\"2.0\",\"id\":" id ",\"error\":{\"code\":" code ",\"message\":\"" text "\"}}"
 #define REQUEST(id, method, params)                                                                \
 	"{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"" method "\",\"params\":" params "}"
 #define NOTIFY(method) "{\"jsonrpc\":\"2.0\",\"method\":\"" method "\"}"
@@ -269,12 +269,13 @@ static const struct {
 	{REQUEST("1.5", "free", "{}"), ANSWER("1.5", "{}")},
 
 	/* not JSON, not a request */
-	{"{\"jsonrpc\":", ERROR("null", "-32700",
-				"not JSON: unexpected token near end of file (byte 11)")},
-	{"{\"a\":1,\"a\":2}", ERROR("null", "-32700",
-				      "not JSON: duplicate object key near '\\\"a\\\"' (byte 10)")},
-	{"[\"\\u0000\"]", ERROR("null", "-32700",
-				    "not JSON: the character U+0000 is not allowed (byte 9)")},
+	{"{\"jsonrpc\":",
+		ERROR("null", "-32700", "not JSON: unexpected token near end of file (byte 11)")},
+	{"{\"a\":1,\"a\":2}",
+		ERROR("null", "-32700",
+			"not JSON: duplicate object key near '\\\"a\\\"' (byte 10)")},
+	{"[\"\\u0000\"]",
+		ERROR("null", "-32700", "not JSON: the character U+0000 is not allowed (byte 9)")},
 	{"7", ERROR("null", "-32600", "the request is not an object")},
 	{"{\"id\":1,\"method\":\"free\"}",
 		ERROR("null", "-32600", "'jsonrpc' must be \\\"2.0\\\"")},
@@ -306,9 +307,9 @@ static const struct {
 
 	/* batches: one line, without the notifications; broken requests have their own answers */
 	{"[" REQUEST("1", "free", "{}") "," NOTIFY("free") "," REQUEST("2", "nope", "{}") ",7]",
-		"[" ANSWER("1", "{}") ","
-		ERROR("2", "-32601", "method 'nope' is unknown") ","
-		ERROR("null", "-32600", "the request is not an object") "]"},
+		"[" ANSWER("1", "{}") "," ERROR("2", "-32601",
+			"method 'nope' is unknown") "," ERROR("null", "-32600",
+			"the request is not an object") "]"},
 	{"[]", ERROR("null", "-32600", "the batch is empty")},
 };
 
@@ -435,8 +436,8 @@ END_TEST
 
 START_TEST(a_batch_whose_answers_are_too_large_is_cut_short)
 {
-	input("[" REQUEST("1", "fill", "[1048576]") "," REQUEST("2", "wait", "{}") "," NOTIFY(
-		"wait") "]\n");
+	input("[" REQUEST("1", "fill", "[1048576]") "," REQUEST("2", "wait",
+		"{}") "," NOTIFY("wait") "]\n");
 	ck_assert_uint_eq(waiting_count, 0);
 	ck_assert_ptr_nonnull(strstr(written(),
 		"," ERROR("2", "-32001",
@@ -461,8 +462,8 @@ END_TEST
 /* However much a peer sends at once, a step is one request, or so many items. */
 START_TEST(a_step_is_bounded)
 {
-	static const char three[] = REQUEST("1", "free", "{}") "\n[" REQUEST("2", "free", "{}") "," NOTIFY(
-		"wait") "]\n" REQUEST("3", "count", "[1000]") "\n";
+	static const char three[] = REQUEST("1", "free", "{}") "\n[" REQUEST("2", "free",
+		"{}") "," NOTIFY("wait") "]\n" REQUEST("3", "count", "[1000]") "\n";
 	unsigned steps = 0;
 
 	rpc_channel_input(channel, three, sizeof(three) - 1);
@@ -505,8 +506,8 @@ END_TEST
 /* In the middle of a batch, and of an answer. */
 START_TEST(a_channel_may_end_at_any_step)
 {
-	static const char batch[] = "[" REQUEST("1", "wait", "{}") "," REQUEST("2", "count", "[500]") ","
-		REQUEST("3", "free", "{}") "]\n";
+	static const char batch[] = "[" REQUEST("1", "wait", "{}") "," REQUEST("2", "count",
+		"[500]") "," REQUEST("3", "free", "{}") "]\n";
 
 	rpc_channel_input(channel, batch, sizeof(batch) - 1);
 	for (int i = 0; i < _i; i++)
@@ -521,7 +522,8 @@ START_TEST(a_line_of_too_many_values_is_refused)
 {
 	struct buffer line = {0};
 
-	buffer_append_text(&line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"free\",\"params\":[\",,,\"");
+	buffer_append_text(&line,
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"free\",\"params\":[\",,,\"");
 	for (int i = 0; i < RPC_VALUES_MAX - 6 + _i; i++)
 		buffer_append_text(&line, ",1");
 	buffer_append_text(&line, "]}\n");
@@ -542,8 +544,9 @@ START_TEST(an_observer_changes_nothing)
 	open_channel(true);
 	input(REQUEST("1", "free", "{}") "\n" REQUEST("2", "count", "[1]") "\n");
 	ck_assert_str_eq(written(),
-		ERROR("1", "-32601", "method 'free' is not available on the observe socket") "\n"
-		ANSWER("2", "[{\"n\":0}]") "\n");
+		ERROR("1", "-32601",
+			"method 'free' is not available on the observe socket") "\n" ANSWER("2",
+			"[{\"n\":0}]") "\n");
 }
 END_TEST
 
@@ -551,14 +554,15 @@ END_TEST
 START_TEST(a_request_waits_while_the_owner_is_busy)
 {
 	busy = true;
-	input(REQUEST("1", "echo", "[\"a\"]") "\n" REQUEST("2", "turn", "[\"b\"]") "\n"
-		REQUEST("3", "echo", "[\"c\"]") "\n");
+	input(REQUEST("1", "echo", "[\"a\"]") "\n" REQUEST("2", "turn", "[\"b\"]") "\n" REQUEST("3",
+		"echo", "[\"c\"]") "\n");
 	ck_assert_str_eq(written(), ANSWER("1", "{\"name\":\"a\"}") "\n");
 	ck_assert(rpc_channel_waits(channel));
 	ck_assert(rpc_channel_owes(channel));
 	busy = false;
 	input("");
-	ck_assert_str_eq(written(), ANSWER("2", "{\"name\":\"b\"}") "\n" ANSWER("3", "{\"name\":\"c\"}") "\n");
+	ck_assert_str_eq(written(),
+		ANSWER("2", "{\"name\":\"b\"}") "\n" ANSWER("3", "{\"name\":\"c\"}") "\n");
 	ck_assert(!rpc_channel_waits(channel));
 	ck_assert(!rpc_channel_owes(channel));
 }
@@ -571,7 +575,8 @@ START_TEST(a_batch_waits_while_the_owner_is_busy)
 	ck_assert_str_eq(written(), "");
 	busy = false;
 	input("");
-	ck_assert_str_eq(written(), "[" ANSWER("1", "{\"name\":\"a\"}") "," ANSWER("2", "{\"name\":\"b\"}") "]\n");
+	ck_assert_str_eq(written(),
+		"[" ANSWER("1", "{\"name\":\"a\"}") "," ANSWER("2", "{\"name\":\"b\"}") "]\n");
 }
 END_TEST
 
@@ -589,8 +594,7 @@ START_TEST(too_many_calls_that_wait_are_refused)
 		input(REQUEST("1", "wait", "{}") "\n");
 	ck_assert_str_eq(written(), "");
 	input(REQUEST("2", "wait", "{}") "\n" NOTIFY("wait") "\n");
-	ck_assert_str_eq(written(),
-		ERROR("2", "-32001", "too many requests are unanswered") "\n");
+	ck_assert_str_eq(written(), ERROR("2", "-32001", "too many requests are unanswered") "\n");
 	ck_assert_uint_eq(waiting_count, RPC_CALLS_MAX);
 }
 END_TEST

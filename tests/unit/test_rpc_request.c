@@ -24,7 +24,8 @@ START_TEST(a_line_is_json)
 }
 END_TEST
 
-static const char *const not_json[] = {"{", "{\"a\":1,\"a\":2}", "[\"\\u0000\"]", "\xff", "1 2", ""};
+static const char *const not_json[] = {
+	"{", "{\"a\":1,\"a\":2}", "[\"\\u0000\"]", "\xff", "1 2", ""};
 
 START_TEST(what_is_not_json_is_a_parse_error)
 {
@@ -77,13 +78,17 @@ END_TEST
 
 static const struct rpc_method pick = {
 	.name = "pick",
-	.parameters = (const struct rpc_parameter[]){
-		{.name = "name", .types = RPC_STRING, .required = true},
-		{.name = "count", .types = RPC_INTEGER | RPC_BOOLEAN, .minimum = -1, .maximum = 9},
-		{.name = "words", .types = RPC_STRINGS | RPC_OBJECT},
-		{.name = "any", .types = RPC_ANY, .maximum = 1},
-		{0},
-	},
+	.parameters =
+		(const struct rpc_parameter[]){
+			{.name = "name", .types = RPC_STRING, .required = true},
+			{.name = "count",
+				.types = RPC_INTEGER | RPC_BOOLEAN,
+				.minimum = -1,
+				.maximum = 9},
+			{.name = "words", .types = RPC_STRINGS | RPC_OBJECT},
+			{.name = "any", .types = RPC_ANY, .maximum = 1},
+			{0},
+		},
 };
 static const struct rpc_method anything = {.name = "anything"};
 

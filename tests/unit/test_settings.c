@@ -385,8 +385,7 @@ START_TEST(a_connection_without_an_outlet_gets_its_own)
 	ck_assert_uint_eq(settings->outlet_count, 2);
 	ck_assert_str_eq(settings->outlets[1]->outlet.name, "b");
 	ck_assert_str_eq(settings->outlets[1]->outlet.path, RUNSTATEDIR "/wsgated/b.sock");
-	ck_assert_str_eq(choice_name(outlet_formats, settings->outlets[1]->outlet.format),
-		"lines");
+	ck_assert_str_eq(choice_name(outlet_formats, settings->outlets[1]->outlet.format), "lines");
 	ck_assert(outlet_config_takes(settings->outlets[0], "a-1"));
 	ck_assert(!outlet_config_takes(settings->outlets[0], "b"));
 	ck_assert(outlet_config_takes(settings->outlets[1], "b"));
@@ -413,7 +412,8 @@ START_TEST(systemd_says_where_sockets_and_credentials_are)
 
 	settings = load("connections = ( { name = \"a\"; url = \"ws://h/\"; header_files = { X = "
 			"\"${CREDENTIALS_DIRECTORY}/x\"; }; } );");
-	ck_assert_str_eq(settings->connections[0]->settings->header_files.items[0].value, "/creds/x");
+	ck_assert_str_eq(settings->connections[0]->settings->header_files.items[0].value,
+		"/creds/x");
 	settings_free(settings);
 
 	settings = load("gateway = { runtime_dir = \"/mine\"; };");
@@ -428,8 +428,9 @@ START_TEST(conf_d_adds_connections_and_outlets_in_order)
 
 	ck_assert_int_eq(mkdir("conf.d", 0700), 0);
 	write_file("conf.d/20-b.conf", "connections = ( { name = \"c\"; url = \"ws://h/\"; } );");
-	write_file("conf.d/10-a.conf", "connections = ( { name = \"b\"; url = \"ws://h/\"; } );\n"
-				       "outlets = ( { name = \"o\"; from = [ \"a\", \"c\" ]; } );");
+	write_file("conf.d/10-a.conf",
+		"connections = ( { name = \"b\"; url = \"ws://h/\"; } );\n"
+		"outlets = ( { name = \"o\"; from = [ \"a\", \"c\" ]; } );");
 	write_file("conf.d/.hidden.conf", "broken");
 	write_file("conf.d/notes.txt", "broken");
 	settings = load("defaults = { when = \"manual\"; };\n" ONE_CONNECTION);

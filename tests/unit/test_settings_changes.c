@@ -89,8 +89,7 @@ static struct connection_config *add_over(const char *defaults, const char *text
 
 	config_init(&config);
 	ck_assert(config_read_string(&config, text));
-	connection = settings_connection(config_root_setting(&config), settings, trusted,
-		problems);
+	connection = settings_connection(config_root_setting(&config), settings, trusted, problems);
 	config_destroy(&config);
 	settings_free(settings);
 	return connection;
@@ -123,13 +122,16 @@ static const char *const not_for_everybody[] = {
 START_TEST(not_everybody_may_name_files)
 {
 	const char *url = strstr(not_for_everybody[_i], "url = \"ws") ||
-			strstr(not_for_everybody[_i], "url = \"WS") ? "" : "url = \"ws://h/\";";
+			strstr(not_for_everybody[_i], "url = \"WS")
+		? ""
+		: "url = \"ws://h/\";";
 	char *text = alloc_format("name = \"n\"; %s %s", url, not_for_everybody[_i]);
 	struct settings_problems problems = {0};
 
 	ck_assert_ptr_null(add_over("", text, false, &problems));
 	ck_assert_uint_ge(problems.errors.count, 1);
-	ck_assert_ptr_nonnull(strstr(problems.errors.items[0], ": only root and the daemon's user may "));
+	ck_assert_ptr_nonnull(strstr(problems.errors.items[0],
+		": only root and the daemon's user may "));
 	settings_problems_release(&problems);
 
 	connection_config_free(add_over("", text, true, &problems));
@@ -156,7 +158,8 @@ START_TEST(not_everybody_inherits_how_to_log_in)
 	struct connection_config *connection = add_over(defaults,
 		"name = \"n\"; url = \"ws://h/\"; headers = { Z = \"own\"; };", false, &problems);
 
-	ck_assert_msg(connection != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
+	ck_assert_msg(connection != NULL, "%s",
+		problems.errors.count ? problems.errors.items[0] : "");
 	s = connection->settings;
 	ck_assert_uint_eq(s->endpoint.idle_timeout, 9 * CLOCK_NS_PER_SECOND);
 	ck_assert_int_eq(s->tls.min_version, TLS_VERSION_1_3);
@@ -219,8 +222,8 @@ START_TEST(an_added_connection_is_checked)
 
 	ck_assert_ptr_null(add("name = \"n\"; ping = { interval = 5; };", &problems));
 	ck_assert_uint_eq(problems.errors.count, 2);
-	ck_assert_str_eq(
-		problems.errors.items[0], "ping.interval: must be a duration such as \"5s\", not 5");
+	ck_assert_str_eq(problems.errors.items[0],
+		"ping.interval: must be a duration such as \"5s\", not 5");
 	ck_assert_str_eq(problems.errors.items[1], "has no 'url'");
 	settings_problems_release(&problems);
 }

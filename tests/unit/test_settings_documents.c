@@ -11,7 +11,8 @@ START_TEST(the_example_configuration_can_be_loaded)
 	struct settings_problems problems = {0};
 	struct settings *settings = settings_load(TEST_SRCDIR "/etc/wsgated.conf", &problems);
 
-	ck_assert_msg(settings != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "no problem");
+	ck_assert_msg(settings != NULL, "%s",
+		problems.errors.count ? problems.errors.items[0] : "no problem");
 	ck_assert_uint_eq(settings->connection_count, 1);
 	ck_assert_str_eq(settings->connections[0]->url, "wss://feed.example.com/v1");
 	settings_free(settings);

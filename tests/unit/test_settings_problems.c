@@ -12,9 +12,10 @@ START_TEST(problems_in_conf_d_name_their_file)
 {
 	ck_assert_int_eq(mkdir("conf.d", 0700), 0);
 	write_file("wsgated.conf", ONE_CONNECTION);
-	write_file("conf.d/10-a.conf", "gateway = { };\n"
-				       "conections = ( );\n"
-				       "connections = ( { name = \"a\"; url = \"ws://h/\"; } );\n");
+	write_file("conf.d/10-a.conf",
+		"gateway = { };\n"
+		"conections = ( );\n"
+		"connections = ( { name = \"a\"; url = \"ws://h/\"; } );\n");
 	write_file("conf.d/20-b.conf", "outlets = (\n(;");
 	assert_problems((const char *const[]){
 		"./conf.d/10-a.conf:1: gateway: unknown setting 'gateway': a file in conf.d has "
@@ -51,15 +52,17 @@ END_TEST
 
 START_TEST(lines_are_counted_through_included_files)
 {
-	write_file("wsgated.conf", "# 1\n\t@include  \"one.conf\" # the rest\ncolour = 1;\n"
-				   "/* @include \"none.conf\"\n@include \"none.conf\"\n*/\n"
-				   "@include \"two.conf\"\nshape = ;\n");
+	write_file("wsgated.conf",
+		"# 1\n\t@include  \"one.conf\" # the rest\ncolour = 1;\n"
+		"/* @include \"none.conf\"\n@include \"none.conf\"\n*/\n"
+		"@include \"two.conf\"\nshape = ;\n");
 	write_file("one.conf", "\nsize = 1;");
 	write_file("two.conf", "# nothing");
 	assert_problems((const char *const[]){"wsgated.conf:8: syntax error", NULL});
-	write_file("wsgated.conf", "# 1\n\t@include  \"one.conf\" # the rest\ncolour = 1;\n"
-				   "/* @include \"none.conf\"\n@include \"none.conf\"\n*/\n"
-				   "@include \"two.conf\"\nshape = 1;\n");
+	write_file("wsgated.conf",
+		"# 1\n\t@include  \"one.conf\" # the rest\ncolour = 1;\n"
+		"/* @include \"none.conf\"\n@include \"none.conf\"\n*/\n"
+		"@include \"two.conf\"\nshape = 1;\n");
 	assert_problems((const char *const[]){
 		"./one.conf:2: size: unknown setting 'size'",
 		"wsgated.conf:3: colour: unknown setting 'colour'",
@@ -71,10 +74,11 @@ END_TEST
 
 START_TEST(a_string_keeps_its_nul_or_is_a_problem)
 {
-	write_file("wsgated.conf", "# \\x00 \"\\x00\"\n/* \"\\x00\n*/ // \"\\x00\n"
-				   "connections = ( { name = \"a\"; url = \"ws://h/\";\n"
-				   "  on_open = [ \"\\\\x00\", \"\\x41\"\n"
-				   "    \"a\\\"\\x00b\" ]; } );\n@include \"more.conf\"\n");
+	write_file("wsgated.conf",
+		"# \\x00 \"\\x00\"\n/* \"\\x00\n*/ // \"\\x00\n"
+		"connections = ( { name = \"a\"; url = \"ws://h/\";\n"
+		"  on_open = [ \"\\\\x00\", \"\\x41\"\n"
+		"    \"a\\\"\\x00b\" ]; } );\n@include \"more.conf\"\n");
 	write_file("more.conf", "\n\noutlets = ( { name = \"o\\x00\"; from = [ \"a\" ]; } );\n");
 	assert_problems((const char *const[]){
 		"wsgated.conf:6: a string cannot have a NUL character (\\x00)",
@@ -121,8 +125,7 @@ START_TEST(only_regular_files_are_read)
 {
 	ck_assert_int_eq(mkfifo("pipe", 0600), 0);
 	ck_assert_int_eq(symlink("pipe", "wsgated.conf"), 0);
-	assert_problems((const char *const[]){
-		"wsgated.conf: is a FIFO, not a regular file", NULL});
+	assert_problems((const char *const[]){"wsgated.conf: is a FIFO, not a regular file", NULL});
 	ck_assert_int_eq(unlink("wsgated.conf"), 0);
 	ck_assert_int_eq(symlink("/dev/zero", "wsgated.conf"), 0);
 	assert_problems((const char *const[]){
@@ -155,8 +158,9 @@ START_TEST(a_file_that_cannot_be_read_is_a_problem)
 	write_file("included.conf", "\n  @include \"/\"\n");
 	assert_problems((const char *const[]){
 		"./included.conf:2: cannot include /: is a directory, not a regular file", NULL});
-	write_file("included.conf", "@include \"included.conf\"\n"
-				    "@include \"included.conf\"\n@include \"included.conf\"\n");
+	write_file("included.conf",
+		"@include \"included.conf\"\n"
+		"@include \"included.conf\"\n@include \"included.conf\"\n");
 	assert_problems((const char *const[]){
 		"./included.conf:1: cannot include ./included.conf: nested too deep", NULL});
 }
@@ -164,16 +168,17 @@ END_TEST
 
 START_TEST(all_problems_are_told_in_one_go)
 {
-	write_file("wsgated.conf", "gatway = { };\n"
-				   "gateway = { log = { level = \"loud\"; }; };\n"
-				   "defaults = { name = \"x\"; ping = 5; };\n"
-				   "connections = (\n"
-				   "  { name = \"ticker\"; url = \"ws://h/\";\n"
-				   "    pign = { };\n"
-				   "    ping = { interval = 5; }; },\n"
-				   "  { },\n"
-				   "  7 );\n"
-				   "outlets = ( { name = \"o\"; from = [ \"tickr\" ]; } );\n");
+	write_file("wsgated.conf",
+		"gatway = { };\n"
+		"gateway = { log = { level = \"loud\"; }; };\n"
+		"defaults = { name = \"x\"; ping = 5; };\n"
+		"connections = (\n"
+		"  { name = \"ticker\"; url = \"ws://h/\";\n"
+		"    pign = { };\n"
+		"    ping = { interval = 5; }; },\n"
+		"  { },\n"
+		"  7 );\n"
+		"outlets = ( { name = \"o\"; from = [ \"tickr\" ]; } );\n");
 	assert_problems((const char *const[]){
 		"wsgated.conf:1: gatway: unknown setting 'gatway'; did you mean 'gateway'?",
 		"wsgated.conf:2: gateway.log.level: must be \"err\", \"warning\", \"notice\", "
@@ -216,8 +221,7 @@ static const struct {
 	{"origin = [ 1 ];", "origin: must be a string, not an array"},
 	{"origin = ( 1 );", "origin: must be a string, not a list"},
 	{"on_open = ( \"a\", 5 );", "on_open[1]: must be a string"},
-	{"protocols = \"a\";",
-		"protocols: must be an array of strings such as [ \"a\", \"b\" ]"},
+	{"protocols = \"a\";", "protocols: must be an array of strings such as [ \"a\", \"b\" ]"},
 	{"protocols = [ \"a\", \"b c\" ];",
 		"protocols: subprotocol 2 must be a token: one word without separators"},
 	{"protocols = [ \"a\", \"a\" ];", "protocols: subprotocols 1 and 2 are the same"},
@@ -299,10 +303,10 @@ static const struct {
 	{"proxy = { url = \"https://u:s3cr3t@p:1\"; };",
 		"proxy.url: URL 'https://***@p:1': the scheme must be http, socks5 or socks5h"},
 	{"proxy = { url = \"http://p:1/x\"; };", "proxy.url: URL 'http://p:1/x': it has a path"},
-	{"proxy = { url = \"socks5:/u:s3cr3t@p\"; };", "proxy.url: URL 'http://***@p': it has a path"},
+	{"proxy = { url = \"socks5:/u:s3cr3t@p\"; };",
+		"proxy.url: URL 'http://***@p': it has a path"},
 	{"proxy = { url = \"socks5://:1\"; };", "proxy.url: URL 'socks5://:1': it has no host"},
-	{"proxy = { url = \"p:0\"; };",
-		"proxy.url: URL 'http://p:0': the port must be 1 to 65535"},
+	{"proxy = { url = \"p:0\"; };", "proxy.url: URL 'http://p:0': the port must be 1 to 65535"},
 	{"proxy = { url = \"http://p:1\"; username = \"a:b\"; };",
 		"proxy.username: must not have a ':'"},
 	{"proxy = { url = \"http://u@p:1\"; username = \"u\"; };",
@@ -311,8 +315,7 @@ static const struct {
 		"proxy: 'password_file' needs the 'username' that it is the password of"},
 	{"ping = { payload = \"" BYTES_126 "\"; };",
 		"ping.payload: must have at most 125 bytes, not 126"},
-	{"heartbeat = { every = \"1s\"; };",
-		"heartbeat: 'every' needs the 'message' to send"},
+	{"heartbeat = { every = \"1s\"; };", "heartbeat: 'every' needs the 'message' to send"},
 	{"heartbeat = { message = \"a?==\"; binary = true; };",
 		"heartbeat.message: must be Base64, because of 'binary'"},
 	{"send_rate = { messages = 0.0001; };",
@@ -405,7 +408,7 @@ static const struct {
 			"{ name = \"p\"; path = \"o.sock\"; from = [ \"a\" ]; } );",
 		"wsgated.conf:3: outlets[1].path: the path is that of outlet 'o'"},
 	{"gateway = { observe = { path = \"x\"; }; };\n" ONE_CONNECTION
-		"outlets = ( { name = \"x\"; from = [ \"a\" ]; path = \"x\"; } );",
+	 "outlets = ( { name = \"x\"; from = [ \"a\" ]; path = \"x\"; } );",
 		"wsgated.conf:3: outlets[0].path: the path is that of the observe socket"},
 	{"gateway = { observe = { path = \"control.sock\"; }; };",
 		"wsgated.conf:1: gateway.observe.path: the path is that of the control socket"},
@@ -455,7 +458,8 @@ START_TEST(the_path_of_a_socket_must_fit_into_its_address)
 	assert_problems((const char *const[]){
 		"wsgated.conf:1: gateway.control.path: the file name of a socket can have at most 82 bytes, "
 		"that of '/r/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' "
-		"has 83", NULL});
+		"has 83",
+		NULL});
 }
 END_TEST
 
@@ -532,7 +536,8 @@ START_TEST(no_secret_is_ever_in_a_problem)
 	ck_assert_ptr_null(settings_load("wsgated.conf", &problems));
 	ck_assert_uint_eq(problems.errors.count, 18);
 	for (size_t i = 0; i < problems.errors.count; i++)
-		ck_assert_msg(!strstr(problems.errors.items[i], "s3cr3t"), "%s", problems.errors.items[i]);
+		ck_assert_msg(!strstr(problems.errors.items[i], "s3cr3t"), "%s",
+			problems.errors.items[i]);
 	settings_problems_release(&problems);
 }
 END_TEST

@@ -75,8 +75,8 @@ START_TEST(a_transfer_warns_when_long_enough_and_too_slow)
 		uint64_t bytes, us;
 		bool warns;
 	} transfers[] = {
-		{0, 999999, false}, /* shorter than min_ms */
-		{4999, 1000000, true}, /* just too slow */
+		{0, 999999, false},     /* shorter than min_ms */
+		{4999, 1000000, true},  /* just too slow */
 		{5000, 1000000, false}, /* exactly the threshold */
 		{9999, 2000000, true},
 		{10000, 2000000, false},

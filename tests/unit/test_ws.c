@@ -128,12 +128,12 @@ END_TEST
 static bool utf8_character(const uint8_t *data, size_t length, size_t *used)
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t count = data[0] < 0x80 ? 1 :
-		data[0] < 0xC0	      ? 0 :
-		data[0] < 0xE0	      ? 2 :
-		data[0] < 0xF0	      ? 3 :
-		data[0] < 0xF8	      ? 4 :
-					0;
+	size_t count = data[0] < 0x80 ? 1
+		: data[0] < 0xC0      ? 0
+		: data[0] < 0xE0      ? 2
+		: data[0] < 0xF0      ? 3
+		: data[0] < 0xF8      ? 4
+				      : 0;
 	uint32_t code;
 
 	if (count == 0 || count > length)
@@ -332,7 +332,10 @@ START_TEST(send_close)
 	ws_send_close(&out, &masks, 1001, NULL);
 	check_frame(&out, BYTES("\x88\x02"), "\x03\xe9", 2);
 	ws_send_close(&out, &masks, 4000, "bye");
-	check_frame(&out, BYTES("\x88\x05"), "\x0f\xa0" "bye", 5);
+	check_frame(&out, BYTES("\x88\x05"),
+		"\x0f\xa0"
+		"bye",
+		5);
 
 	memset(reason, 'x', sizeof(reason));
 	memcpy(reason, "\x03\xe8", 2);

@@ -67,8 +67,7 @@ static const struct inflate_case cases[] = {
 	{"no compression", BYTES("\xc1\x0b\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"),
 		"text \"Hello\"\n"},
 	{"a final block", BYTES("\xc1\x08\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), "text \"Hello\"\n"},
-	{"two blocks",
-		BYTES("\xc1\x0d\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"),
+	{"two blocks", BYTES("\xc1\x0d\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"),
 		"text \"Hello\"\n"},
 	{"empty", BYTES("\xc1\x01\x00"), "text \"\"\n"},
 
@@ -101,7 +100,10 @@ static const struct inflate_case cases[] = {
 	{"cut off in a stored block", BYTES("\xc1\x07\x00\x05\x00\xfa\xff\x48\x65"), INVALID},
 	{"ends with a block that has no flush behind", BYTES("\xc1\x06\xf2\x48\xcd\xc9\xc9\x07"),
 		INVALID},
-	{"not UTF-8, before its end", BYTES("\xc1\x7e\x01\x00\x00\x04\x00\xfb\xff" "ab\xff"), UTF8},
+	{"not UTF-8, before its end",
+		BYTES("\xc1\x7e\x01\x00\x00\x04\x00\xfb\xff"
+		      "ab\xff"),
+		UTF8},
 	{"a character cut off", BYTES("\xc1\x08\x00\x02\x00\xfd\xff\xe2\x82\x00"), CUT},
 };
 
@@ -114,8 +116,8 @@ END_TEST
 
 START_TEST(no_context_takeover)
 {
-	static const struct inflate_case alone = {"alone", BYTES(HELLO HELLO),
-		"text \"Hello\"\ntext \"Hello\"\n"};
+	static const struct inflate_case alone = {
+		"alone", BYTES(HELLO HELLO), "text \"Hello\"\ntext \"Hello\"\n"};
 	static const struct inflate_case context = {"from the context",
 		BYTES(HELLO "\xc1\x05\xf2\x00\x11\x00\x00"), "text \"Hello\"\n" INVALID};
 
@@ -191,7 +193,8 @@ static void check_round_trip(const struct ws_deflate_parameters *parameters, int
 		make_message(sent, length, (unsigned)i);
 		ws_send(&wire, &masks, deflater, WS_TEXT, sent, length);
 		unmask(&wire);
-		ck_assert_uint_eq(wire.memory[0], ws_deflater_wants(deflater, length) ? 0xC1 : 0x81);
+		ck_assert_uint_eq(wire.memory[0],
+			ws_deflater_wants(deflater, length) ? 0xC1 : 0x81);
 		input = (struct ws_input){.data = wire.memory, .length = wire.length};
 		ck_assert_int_eq(ws_receiver_next(&receiver, &input, &message, &failure),
 			WS_RECEIVED_MESSAGE);

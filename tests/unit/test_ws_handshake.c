@@ -55,8 +55,8 @@ END_TEST
 
 START_TEST(request_with_everything)
 {
-	static const struct header headers[] = {{"X-Api-Key", "k"}, {"user-agent", "mine/1"},
-		{"Cookie", "a=1"}, {"Cookie", "b=2"}};
+	static const struct header headers[] = {
+		{"X-Api-Key", "k"}, {"user-agent", "mine/1"}, {"Cookie", "a=1"}, {"Cookie", "b=2"}};
 	struct ws_request request = demanding;
 	struct error error;
 	char *text;
@@ -172,7 +172,8 @@ START_TEST(response_limits)
 	for (int i = 0; i <= WS_RESPONSE_HEADERS_MAX; i++)
 		buffer_append_text(&text, "A: b\r\n");
 	buffer_append_text(&text, "\r\n");
-	ck_assert_int_eq(ws_handshake_parse(&response, buffer_data(&text), text.length, &used, &error),
+	ck_assert_int_eq(ws_handshake_parse(&response, buffer_data(&text), text.length, &used,
+				 &error),
 		HTTP_HEAD_INVALID);
 	ck_assert_str_eq(error.name, ERROR_WEBSOCKET);
 	ck_assert_str_eq(error.text, "the server's HTTP response has more than 128 headers");
@@ -182,10 +183,11 @@ START_TEST(response_limits)
 	buffer_append_text(&text, "HTTP/1.1 200 OK\r\nA: ");
 	while (text.length < WS_RESPONSE_BYTES_MAX)
 		buffer_append_text(&text, "x");
-	ck_assert_int_eq(ws_handshake_parse(&response, buffer_data(&text), text.length, &used, &error),
+	ck_assert_int_eq(ws_handshake_parse(&response, buffer_data(&text), text.length, &used,
+				 &error),
 		HTTP_HEAD_INVALID);
-	ck_assert_str_eq(
-		error.text, "the server's HTTP response has a head longer than 32768 bytes");
+	ck_assert_str_eq(error.text,
+		"the server's HTTP response has a head longer than 32768 bytes");
 	buffer_release(&text);
 }
 END_TEST
@@ -338,7 +340,7 @@ END_TEST
 static const struct {
 	struct ws_deflate_parameters offer;
 	const char *parameters; /* of the answer */
-	const char *error;	/* the end of its text; NULL: the answer is taken */
+	const char *error;      /* the end of its text; NULL: the answer is taken */
 	struct ws_deflate_parameters agreed;
 } negotiations[] = {
 	{{15, 15, false, false}, "", NULL, {15, 15, false, false}},
@@ -360,10 +362,16 @@ static const struct {
 		"but a smaller server_max_window_bits was asked for", {0}},
 	{{15, 10, false, false}, "", "but server_max_window_bits was asked for", {0}},
 	{{15, 15, false, true}, "", "but server_no_context_takeover was asked for", {0}},
-	{{15, 15, false, false}, ", permessage-deflate",
-		"but one extension was offered, and once", {0}},
+	{{15, 15, false, false}, ", permessage-deflate", "but one extension was offered, and once",
+		{0}},
 	{{15, 15, false, false}, " x", "but one extension was offered, and once", {0}},
-#define BAD(text) {{15, 15, false, false}, text, "which has an invalid parameter", {0}}
+#define BAD(text)                                                                                  \
+	{                                                                                          \
+		{15, 15, false, false}, text, "which has an invalid parameter",                    \
+		{                                                                                  \
+			0                                                                          \
+		}                                                                                  \
+	}
 	BAD("; unknown"),
 	BAD(";"),
 	BAD("; client_max_window_bits"),

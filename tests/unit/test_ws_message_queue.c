@@ -84,7 +84,8 @@ START_TEST(shares_what_is_large)
 	append(queues, 1000, 100000, 0);
 	ck_assert(ws_message_queue_first(&queues[0], &first));
 	for (int i = 1; i < 1000; i++) {
-		ck_assert_uint_eq(ws_message_queue_size(&queues[i]), 100000 + WS_MESSAGE_QUEUE_OVERHEAD);
+		ck_assert_uint_eq(ws_message_queue_size(&queues[i]),
+			100000 + WS_MESSAGE_QUEUE_OVERHEAD);
 		ck_assert(ws_message_queue_first(&queues[i], &other));
 		ck_assert_ptr_eq(other.data, first.data);
 	}

@@ -40,15 +40,26 @@ static const struct receive_case good_cases[] = {
 	{"empty text", BYTES("\x81\x00"), "text \"\"\n"},
 	{"empty binary", BYTES("\x82\x00"), "binary \"\"\n"},
 	{"binary that is not UTF-8", BYTES("\x82\x02\xff\xfe"), "binary \"\\xff\\xfe\"\n"},
-	{"several in a row", BYTES("\x81\x01""a\x82\x01""b\x89\x00\x81\x01""c"),
+	{"several in a row",
+		BYTES("\x81\x01"
+		      "a\x82\x01"
+		      "b\x89\x00\x81\x01"
+		      "c"),
 		"text \"a\"\nbinary \"b\"\nping \"\"\ntext \"c\"\n"},
 	{"control frames between fragments",
-		BYTES("\x01\x01""a\x89\x01p\x00\x01""b\x8a\x00\x80\x01""c"),
+		BYTES("\x01\x01"
+		      "a\x89\x01p\x00\x01"
+		      "b\x8a\x00\x80\x01"
+		      "c"),
 		"ping \"p\"\npong \"\"\ntext \"abc\"\n"},
 	{"empty fragments", BYTES("\x02\x00\x00\x00\x00\x01x\x80\x00"), "binary \"x\"\n"},
 	{"only empty fragments", BYTES("\x01\x00\x80\x00\x81\x01x"), "text \"\"\ntext \"x\"\n"},
 	{"a fragmented message after another",
-		BYTES("\x01\x01""a\x80\x01""b\x02\x01""c\x80\x01""d"),
+		BYTES("\x01\x01"
+		      "a\x80\x01"
+		      "b\x02\x01"
+		      "c\x80\x01"
+		      "d"),
 		"text \"ab\"\nbinary \"cd\"\n"},
 	{"a character across fragments", BYTES("\x01\x01\xe2\x00\x01\x82\x80\x02\xac!"),
 		"text \"\\xe2\\x82\\xac!\"\n"},
@@ -59,8 +70,14 @@ static const struct receive_case good_cases[] = {
 
 	{"close without a body", BYTES("\x88\x00"), "close 1005 \"\"\n"},
 	{"close with a code", BYTES("\x88\x02\x03\xe8"), "close 1000 \"\"\n"},
-	{"close with a reason", BYTES("\x88\x05\x0f\xa0""bye"), "close 4000 \"bye\"\n"},
-	{"close between fragments", BYTES("\x01\x01""a\x88\x02\x03\xe9"), "close 1001 \"\"\n"},
+	{"close with a reason",
+		BYTES("\x88\x05\x0f\xa0"
+		      "bye"),
+		"close 4000 \"bye\"\n"},
+	{"close between fragments",
+		BYTES("\x01\x01"
+		      "a\x88\x02\x03\xe9"),
+		"close 1001 \"\"\n"},
 };
 
 START_TEST(receives)
@@ -72,7 +89,8 @@ END_TEST
 
 #define OPCODE   "fail 1002 the server sent a frame with a reserved opcode\n"
 #define RESERVED "fail 1002 the server set a reserved bit in a frame\n"
-#define LENGTH   "fail 1002 the server sent a frame whose length is not encoded in the shortest form\n"
+#define LENGTH                                                                                     \
+	"fail 1002 the server sent a frame whose length is not encoded in the shortest form\n"
 #define CONTROL  "fail 1002 the server sent a control frame longer than 125 bytes\n"
 #define FRAGMENT "fail 1002 the server sent a fragmented control frame\n"
 #define CODE     "fail 1002 the server sent a close frame with an invalid close code\n"
@@ -93,15 +111,28 @@ static const struct receive_case bad_cases[] = {
 	{"opcode 7, fragmented", BYTES("\x07"), OPCODE},
 	{"opcode 11", BYTES("\x8b"), OPCODE},
 	{"opcode 15", BYTES("\x8f"), OPCODE},
-	{"opcode 5 within a message", BYTES("\x01\x01""a\x85"), OPCODE},
-	{"after a good message", BYTES("\x81\x01""a\x83"), "text \"a\"\n" OPCODE},
+	{"opcode 5 within a message",
+		BYTES("\x01\x01"
+		      "a\x85"),
+		OPCODE},
+	{"after a good message",
+		BYTES("\x81\x01"
+		      "a\x83"),
+		"text \"a\"\n" OPCODE},
 	{"continuation of nothing", BYTES("\x80"),
 		"fail 1002 the server continued a message that it had not begun\n"},
-	{"continuation after the end", BYTES("\x01\x01""a\x80\x01""b\x00"),
+	{"continuation after the end",
+		BYTES("\x01\x01"
+		      "a\x80\x01"
+		      "b\x00"),
 		"text \"ab\"\nfail 1002 the server continued a message that it had not begun\n"},
-	{"text within a message", BYTES("\x01\x01""a\x81"),
+	{"text within a message",
+		BYTES("\x01\x01"
+		      "a\x81"),
 		"fail 1002 the server began a message before the previous one had ended\n"},
-	{"binary within a message", BYTES("\x02\x01""a\x02"),
+	{"binary within a message",
+		BYTES("\x02\x01"
+		      "a\x02"),
 		"fail 1002 the server began a message before the previous one had ended\n"},
 	{"fragmented ping", BYTES("\x09"), FRAGMENT},
 	{"fragmented pong", BYTES("\x0a"), FRAGMENT},
@@ -116,7 +147,10 @@ static const struct receive_case bad_cases[] = {
 	{"2^63 - 1 bytes", BYTES("\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"), TOO_BIG},
 	{"100001 bytes", BYTES("\x82\x7f\x00\x00\x00\x00\x00\x01\x86\xa1"), TOO_BIG},
 	{"100001 bytes with the fragments before",
-		BYTES("\x02\x01""a\x00\x01""b\x80\x7f\x00\x00\x00\x00\x00\x01\x86\x9f"), TOO_BIG},
+		BYTES("\x02\x01"
+		      "a\x00\x01"
+		      "b\x80\x7f\x00\x00\x00\x00\x00\x01\x86\x9f"),
+		TOO_BIG},
 
 	{"invalid byte", BYTES("\x81\x02\xff"), UTF8},
 	{"invalid byte with more to come", BYTES("\x81\x7e\x01\x00 ok \xc0"), UTF8},
@@ -124,11 +158,14 @@ static const struct receive_case bad_cases[] = {
 	{"above U+10FFFF", BYTES("\x81\x04\xf4\x90"), UTF8},
 	{"overlong", BYTES("\x81\x02\xc1"), UTF8},
 	{"invalid in the second fragment", BYTES("\x01\x01\xe2\x80\x02\x28"), UTF8},
-	{"invalid after a ping",
-		BYTES("\x01\x02\xf0\x9f\x89\x00\x80\x02\x98z"), "ping \"\"\n" UTF8},
+	{"invalid after a ping", BYTES("\x01\x02\xf0\x9f\x89\x00\x80\x02\x98z"),
+		"ping \"\"\n" UTF8},
 	{"a character cut off", BYTES("\x81\x02\xe2\x82"), CUT},
 	{"a character cut off in fragments", BYTES("\x01\x01\xc3\x80\x00"), CUT},
-	{"invalid after a good message", BYTES("\x81\x01""a\x81\x01\x80"), "text \"a\"\n" UTF8},
+	{"invalid after a good message",
+		BYTES("\x81\x01"
+		      "a\x81\x01\x80"),
+		"text \"a\"\n" UTF8},
 
 	{"close with one byte", BYTES("\x88\x01\x03"),
 		"fail 1002 the server sent a close frame with half a close code\n"},
@@ -315,11 +352,17 @@ END_TEST
 START_TEST(limit_falls_within_a_message)
 {
 	struct ws_receiver receiver = {.message_max = LIMIT};
-	char *transcript = transcribe(&receiver, BYTES("\x02\x04""abcd"), 0);
+	char *transcript = transcribe(&receiver,
+		BYTES("\x02\x04"
+		      "abcd"),
+		0);
 
 	free(transcript);
 	receiver.message_max = 3;
-	transcript = transcribe(&receiver, BYTES("\x80\x01""e"), 0);
+	transcript = transcribe(&receiver,
+		BYTES("\x80\x01"
+		      "e"),
+		0);
 	ck_assert_str_eq(transcript, TOO_BIG);
 	free(transcript);
 	ws_receiver_release(&receiver);
@@ -343,8 +386,20 @@ static size_t parse_all(struct ws_receiver *receiver, struct ws_input *input)
 /* From wherever the input is cut, what is counted is what comes out. */
 START_TEST(counts_without_consuming)
 {
-	static const uint8_t wire[] = "\x81\x00" "\x81\x05Hello" "\x01\x02" "ab" "\x89\x01p"
-		"\x00\x00" "\x80\x01" "c" "\x8A\x00" "\x82\x03" "xyz" "\x02\x01" "d" "\x80\x00";
+	static const uint8_t wire[] = "\x81\x00"
+				      "\x81\x05Hello"
+				      "\x01\x02"
+				      "ab"
+				      "\x89\x01p"
+				      "\x00\x00"
+				      "\x80\x01"
+				      "c"
+				      "\x8A\x00"
+				      "\x82\x03"
+				      "xyz"
+				      "\x02\x01"
+				      "d"
+				      "\x80\x00";
 	const size_t length = sizeof(wire) - 1;
 
 	for (size_t cut = 0; cut <= length; cut++) {
@@ -365,7 +420,8 @@ START_TEST(counts_up_to_what_cannot_be)
 	struct ws_receiver receiver = {.message_max = LIMIT};
 
 	ck_assert_uint_eq(ws_receiver_count(&receiver,
-		(struct ws_input){BYTES("\x81\x00\x81\x01x\xFF\x00\x81\x00")}), 2);
+				  (struct ws_input){BYTES("\x81\x00\x81\x01x\xFF\x00\x81\x00")}),
+		2);
 	ck_assert_uint_eq(ws_receiver_count(&receiver, (struct ws_input){NULL, 0}), 0);
 }
 END_TEST

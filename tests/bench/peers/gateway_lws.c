@@ -63,7 +63,7 @@ static void fail(const char *what)
 static bool gateway_has_room(const struct gateway *gateway)
 {
 	return gateway->bytes < RING_BYTES &&
-	       lws_ring_get_count_free_elements(gateway->ring) > RING_MESSAGES / 2;
+		lws_ring_get_count_free_elements(gateway->ring) > RING_MESSAGES / 2;
 }
 
 static void gateway_let_servers_run(struct gateway *gateway, bool run)
@@ -137,8 +137,8 @@ static void subscriber_write(struct gateway *gateway, struct subscriber *subscri
 	}
 	if (lws_write(subscriber->wsi, data, length, LWS_WRITE_RAW) < 0)
 		exit(EXIT_FAILURE);
-	lws_ring_consume_and_update_oldest_tail(gateway->ring, struct subscriber,
-		&subscriber->tail, count, gateway->subscribers, tail, next);
+	lws_ring_consume_and_update_oldest_tail(gateway->ring, struct subscriber, &subscriber->tail,
+		count, gateway->subscribers, tail, next);
 	if (lws_ring_get_element(gateway->ring, &subscriber->tail))
 		lws_callback_on_writable(subscriber->wsi);
 	if (gateway->full && gateway_has_room(gateway))
@@ -217,7 +217,8 @@ static void accept_subscribers(struct lws_vhost *vhost, int listener, unsigned l
 		lws_sock_file_fd_type fd = {.sockfd = accept(listener, NULL, NULL)};
 
 		if (fd.sockfd < 0 ||
-			!lws_adopt_descriptor_vhost(vhost, LWS_ADOPT_SOCKET, fd, "subscriber", NULL))
+			!lws_adopt_descriptor_vhost(vhost, LWS_ADOPT_SOCKET, fd, "subscriber",
+				NULL))
 			fail("accept");
 	}
 }
@@ -236,7 +237,7 @@ static void server_connect(struct lws_context *context, struct server *server, c
 	info.host = info.origin = info.address;
 	if (strcmp(scheme, "wss") == 0)
 		info.ssl_connection = LCCSCF_USE_SSL | LCCSCF_ALLOW_SELFSIGNED |
-				      LCCSCF_ALLOW_INSECURE | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
+			LCCSCF_ALLOW_INSECURE | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
 	if (!lws_client_connect_via_info(&info))
 		fail("lws_client_connect_via_info");
 }
