@@ -15,15 +15,14 @@
  * up to 64 MiB and 2 million values.
  */
 struct rpc_client {
-	int fd; /* -1: not connected */
-	uint64_t
-		timeout; /* ns without a sign of life, until the daemon counts as gone; 0: for ever */
-	uint64_t heard;  /* when it has last given one, or was not waited for yet; monotonic ns */
-	uint64_t asked;  /* when it was last asked for one since then; 0: not */
-	size_t received; /* bytes, in the call that is under way, */
-	size_t values;   /* and the JSON values in them */
-	bool keeps;      /* notifications that come before an answer, for rpc_client_next() */
-	json_t *kept;    /* an array of them; NULL: none */
+	int fd;           /* -1: not connected */
+	uint64_t timeout; /* ns without a sign of life before giving up; 0: never */
+	uint64_t heard;   /* when it has last given one, or was not waited for yet; monotonic ns */
+	uint64_t asked;   /* when it was last asked for one since then; 0: not */
+	size_t received;  /* bytes, in the call that is under way, */
+	size_t values;    /* and the JSON values in them */
+	bool keeps;       /* notifications that come before an answer, for rpc_client_next() */
+	json_t *kept;     /* an array of them; NULL: none */
 	struct buffer input;
 	json_int_t last_id;
 };
