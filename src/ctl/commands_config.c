@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
@@ -9,9 +10,8 @@
 
 /* Settings as the configuration file would have them, with where they come from as comments. */
 
-enum {
-	CONFIG_COLUMN_MAX = 48
-}; /* characters of a setting, beyond which its comment is not lined up */
+/* The comments of settings that take more columns are not lined up. */
+enum { CONFIG_COLUMN_MAX = 48 };
 
 static void config_append(struct buffer *out, const json_t *value);
 
@@ -100,13 +100,15 @@ static char *config_comment(const json_t *setting)
 	return comment ? comment : alloc_string("default");
 }
 
+/* Columns of a terminal. */
 static size_t config_length(const char *text)
 {
-	size_t length = 0;
+	const size_t size = strlen(text) + 1;
+	wchar_t *wide = alloc_zero(size, sizeof(*wide));
+	int columns = mbstowcs(wide, text, size) == (size_t)-1 ? -1 : wcswidth(wide, size);
 
-	for (; *text; text++)
-		length += (*text & 0xC0) != 0x80; /* not within a character */
-	return length;
+	free(wide);
+	return columns < 0 ? size - 1 : (size_t)columns;
 }
 
 static void config_print_setting(const json_t *setting, size_t width)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 
 import pytest
 
@@ -116,6 +117,20 @@ def test_people_read_it_like_a_file(daemon):
     assert re.search(r"^max_age\.jitter = 0\.1; +# default$", shown, re.MULTILINE)
     assert shown.startswith("name = ")
     assert daemon.ctl_json("config", "feed") == daemon.call("config", name="feed")
+
+
+def columns(text):
+    return sum(0 if unicodedata.combining(character) else
+               2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def test_places_line_up_whatever_is_in_a_setting(start_daemon):
+    daemon = start_daemon({"connections": [{"name": "feed", "url": "ws://127.0.0.1:1/", "when": "manual",
+                                            "warn": {"arg": "\u65e5\u672c e\u0301"}}]})
+    lines = daemon.ctl("config", "feed", status=0).stdout.splitlines()
+    compared = [line for line in lines if line.startswith(("warn.arg", "warn.queue"))]
+    assert len(compared) == 2 and "\u65e5\u672c e\u0301" in compared[0]
+    assert len({columns(line.partition("  # ")[0]) for line in compared}) == 1
 
 
 def test_a_connection_and_an_outlet_of_its_name(start_daemon):
