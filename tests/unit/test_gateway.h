@@ -12,6 +12,7 @@ Suite *gateway_add_suite(void);
 Suite *gateway_change_suite(void);
 Suite *gateway_stop_suite(void);
 Suite *connection_plan_suite(void);
+Suite *connection_steps_suite(void);
 Suite *dialer_suite(void);
 Suite *redirect_suite(void);
 Suite *hold_suite(void);
