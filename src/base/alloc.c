@@ -47,7 +47,7 @@ void *alloc_one_more(void *items, size_t count, size_t size)
 
 char *alloc_string(const char *text)
 {
-	return alloc_checked(strdup(text));
+	return text ? alloc_checked(strdup(text)) : NULL;
 }
 
 char *alloc_join(const char *first, const char *second, const char *third)

@@ -16,6 +16,8 @@ void *alloc_resize(void *memory, size_t size);
  * resized when the count is a power of two. Items may be removed in between.
  */
 void *alloc_one_more(void *items, size_t count, size_t size);
+
+/* A copy; NULL of NULL. */
 char *alloc_string(const char *text);
 
 /* Concatenates three texts; for secrets, of which printf(3) may leave a copy on the stack. */

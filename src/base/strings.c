@@ -25,6 +25,11 @@ void string_list_remove(struct string_list *list, size_t index)
 		(list->count - index) * sizeof(*list->items));
 }
 
+bool string_equal(const char *text, const char *other)
+{
+	return text && other ? strcmp(text, other) == 0 : text == other;
+}
+
 size_t string_list_find(const struct string_list *list, const char *text)
 {
 	size_t index = 0;

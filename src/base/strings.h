@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* True if both are NULL, or the same text. */
+bool string_equal(const char *text, const char *other);
+
 /*
  * Lists that own their strings. Zero-initialised is empty. What a list gives up is overwritten
  * first: it may be a secret.

@@ -73,7 +73,7 @@ static void call_succeed(struct call *call, const struct ws_agreement *agreement
 	};
 
 	failures_forgive(call->failures, &report.dial.address);
-	report.protocol = agreement->protocol ? alloc_string(agreement->protocol) : NULL;
+	report.protocol = alloc_string(agreement->protocol);
 	report.protocol_number = agreement->protocol_number;
 	report.deflate = agreement->deflate;
 	report.deflate_parameters = agreement->deflate_parameters;

@@ -194,9 +194,7 @@ static void headers_take(const struct setting_reading *reading, struct header_li
 
 static char *header_read(const struct setting_reading *reading, const config_setting_t *header)
 {
-	const char *text = setting_read_line(reading, header);
-
-	return text ? alloc_string(text) : NULL;
+	return alloc_string(setting_read_line(reading, header));
 }
 
 static void headers_read(const struct setting_reading *reading, void *member)

@@ -32,10 +32,8 @@ void setting_text_init(const struct setting *setting, void *member)
 
 void setting_text_copy(const struct setting *setting, void *member, const void *source)
 {
-	const char *text = setting_text(source);
-
 	(void)setting;
-	setting_replace_text(member, text ? alloc_string(text) : NULL);
+	setting_replace_text(member, alloc_string(setting_text(source)));
 }
 
 void setting_text_release(const struct setting *setting, void *member)
@@ -46,11 +44,8 @@ void setting_text_release(const struct setting *setting, void *member)
 
 bool setting_text_equal(const struct setting *setting, const void *one, const void *other)
 {
-	const char *text = setting_text(one);
-	const char *other_text = setting_text(other);
-
 	(void)setting;
-	return text && other_text ? strcmp(text, other_text) == 0 : text == other_text;
+	return string_equal(setting_text(one), setting_text(other));
 }
 
 bool setting_text_is_set(const struct setting *setting, const void *member)

@@ -55,7 +55,7 @@ bool warnings_set(struct warnings *warnings, const struct warn_settings *thresho
 		return error_set(error, ERROR_QUEUE, "queue must be between 1 and %d, not %" PRIu64,
 			WARNINGS_QUEUE_MAX, thresholds->queue);
 
-	arg = thresholds->arg ? alloc_string(thresholds->arg) : NULL;
+	arg = alloc_string(thresholds->arg);
 	warnings_resize(warnings, thresholds->queue);
 	free(warnings->thresholds.arg);
 	warnings->thresholds = *thresholds;

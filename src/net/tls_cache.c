@@ -34,23 +34,13 @@ struct tls_context {
 	bool keylog;
 };
 
-static bool tls_same(const char *left, const char *right)
-{
-	return left && right ? strcmp(left, right) == 0 : left == right;
-}
-
-static char *tls_copy(const char *text)
-{
-	return text ? alloc_string(text) : NULL;
-}
-
 static bool tls_context_matches(const struct tls_context *context,
 	const struct tls_settings *settings)
 {
 	return context->verify == settings->verify &&
 		tls_trust_matches(&context->trust, settings) &&
 		context->min_version == settings->min_version &&
-		tls_same(context->ciphers, settings->ciphers) &&
+		string_equal(context->ciphers, settings->ciphers) &&
 		context->keylog == (settings->keylog_file != NULL);
 }
 
@@ -98,7 +88,7 @@ static struct tls_context *tls_context_new(const struct tls_settings *settings,
 	tls_trust_init(&context->trust, settings);
 	context->verify = settings->verify;
 	context->min_version = settings->min_version;
-	context->ciphers = tls_copy(settings->ciphers);
+	context->ciphers = alloc_string(settings->ciphers);
 	context->keylog = settings->keylog_file != NULL;
 
 	context->ssl = SSL_CTX_new(TLS_client_method());

@@ -67,7 +67,7 @@ static bool tls_job_matches(const struct tls_job *job, const struct tls_settings
 		const char *own = *tls_job_string(&job->settings, i);
 		const char *wanted = *tls_job_string(settings, i);
 
-		if (own && wanted ? strcmp(own, wanted) != 0 : own != wanted)
+		if (!string_equal(own, wanted))
 			return false;
 	}
 	return job->settings.verify == settings->verify &&
@@ -82,11 +82,8 @@ static struct tls_job *tls_job_new(struct tls_loader *loader, const struct tls_s
 	job->stores = tls_stores_hold(loader->stores);
 	job->settings.verify = settings->verify;
 	job->settings.min_version = settings->min_version;
-	for (size_t i = 0; i < TLS_JOB_STRINGS; i++) {
-		const char *text = *tls_job_string(settings, i);
-
-		*tls_job_string(&job->settings, i) = text ? alloc_string(text) : NULL;
-	}
+	for (size_t i = 0; i < TLS_JOB_STRINGS; i++)
+		*tls_job_string(&job->settings, i) = alloc_string(*tls_job_string(settings, i));
 	TAILQ_INIT(&job->present);
 	TAILQ_INIT(&job->next);
 	LIST_INSERT_HEAD(&loader->jobs, job, entry);

@@ -11,17 +11,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/strings.h"
 #include "net/address.h"
-
-static bool tls_trust_same(const char *left, const char *right)
-{
-	return left && right ? strcmp(left, right) == 0 : left == right;
-}
-
-static char *tls_trust_copy(const char *text)
-{
-	return text ? alloc_string(text) : NULL;
-}
 
 /* Where the CA certificates are: the system's, unless a setting says otherwise. */
 static const char *tls_trust_file(const struct tls_trust *trust)
@@ -66,17 +57,17 @@ bool tls_trust_is_fresh(const struct tls_trust *trust)
 
 bool tls_trust_matches(const struct tls_trust *trust, const struct tls_settings *settings)
 {
-	return tls_trust_same(trust->ca_file, settings->ca_file) &&
-		tls_trust_same(trust->ca_path, settings->ca_path) &&
-		tls_trust_same(trust->crl_file, settings->crl_file);
+	return string_equal(trust->ca_file, settings->ca_file) &&
+		string_equal(trust->ca_path, settings->ca_path) &&
+		string_equal(trust->crl_file, settings->crl_file);
 }
 
 void tls_trust_init(struct tls_trust *trust, const struct tls_settings *settings)
 {
 	*trust = (struct tls_trust){
-		.ca_file = tls_trust_copy(settings->ca_file),
-		.ca_path = tls_trust_copy(settings->ca_path),
-		.crl_file = tls_trust_copy(settings->crl_file),
+		.ca_file = alloc_string(settings->ca_file),
+		.ca_path = alloc_string(settings->ca_path),
+		.crl_file = alloc_string(settings->crl_file),
 	};
 }
 

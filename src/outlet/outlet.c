@@ -27,18 +27,13 @@ const struct choice outlet_starts[] = {
 	{0},
 };
 
-static char *outlet_copy_text(const char *text)
-{
-	return text ? alloc_string(text) : NULL;
-}
-
 static void outlet_copy_settings(struct outlet_settings *copy, const struct outlet_settings *from)
 {
 	*copy = *from;
-	copy->name = outlet_copy_text(from->name);
-	copy->path = outlet_copy_text(from->path);
-	copy->owner = outlet_copy_text(from->owner);
-	copy->group = outlet_copy_text(from->group);
+	copy->name = alloc_string(from->name);
+	copy->path = alloc_string(from->path);
+	copy->owner = alloc_string(from->owner);
+	copy->group = alloc_string(from->group);
 }
 
 static void outlet_release_settings(struct outlet_settings *settings)
