@@ -27,7 +27,7 @@ struct ws_endpoint_settings {
 	struct {
 		uint64_t interval; /* 0: no pings */
 		uint64_t timeout;  /* from a ping to its pong; 0: no limit */
-		char *payload;     /* at most WS_CONTROL_MAX bytes; NULL: a time stamp */
+		char *payload;     /* at most WS_CONTROL_MAX bytes; NULL: the time, in digits */
 	} ping;
 	uint64_t idle_timeout; /* longest time without a message from the server; 0: no limit */
 	uint64_t max_message;  /* bytes of a message received, after inflating */

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,27 +11,31 @@
 
 /* --- pings ------------------------------------------------------------------------------------ */
 
-/* Of the last ping. A time stamp tells which ping a pong answers. */
-static const void *endpoint_ping_payload(const struct ws_endpoint *endpoint, size_t *length)
-{
-	const char *payload = endpoint->settings->ping.payload;
+enum { ENDPOINT_STAMP_SIZE = sizeof("18446744073709551615") };
 
-	*length = payload ? strlen(payload) : sizeof(endpoint->ping_sent);
-	return payload ? (const void *)payload : &endpoint->ping_sent;
+/* Of the last ping. Its time tells which ping a pong answers: in digits, as some servers return
+ * nothing after a NUL. */
+static const char *endpoint_ping_payload(const struct ws_endpoint *endpoint,
+	char stamp[ENDPOINT_STAMP_SIZE])
+{
+	if (endpoint->settings->ping.payload)
+		return endpoint->settings->ping.payload;
+	snprintf(stamp, ENDPOINT_STAMP_SIZE, "%llu", (unsigned long long)endpoint->ping_sent);
+	return stamp;
 }
 
 static void endpoint_send_ping(struct ws_endpoint *endpoint, uint64_t now)
 {
 	uint64_t timeout = endpoint->settings->ping.timeout;
-	const void *payload;
-	size_t length;
+	char stamp[ENDPOINT_STAMP_SIZE];
+	const char *payload;
 
 	endpoint->ping_sent = now;
 	if (timeout && !endpoint->pong_deadline)
 		endpoint->pong_deadline = now + timeout;
 	endpoint->counts->pings_sent++;
-	payload = endpoint_ping_payload(endpoint, &length);
-	endpoint_queue(endpoint, WS_PING, payload, length, now);
+	payload = endpoint_ping_payload(endpoint, stamp);
+	endpoint_queue(endpoint, WS_PING, payload, strlen(payload), now);
 }
 
 bool ws_endpoint_ping(struct ws_endpoint *endpoint, uint64_t now, struct error *error)
@@ -56,14 +61,13 @@ static void endpoint_count_round_trip(struct ws_endpoint_counts *counts, uint64_
 void endpoint_take_pong(struct ws_endpoint *endpoint, const struct ws_message *message,
 	uint64_t now)
 {
-	const void *payload;
-	size_t length;
+	char stamp[ENDPOINT_STAMP_SIZE];
+	const char *payload = endpoint_ping_payload(endpoint, stamp);
 
 	endpoint->counts->pongs_recv++;
 	endpoint->pong_deadline = 0;
-	payload = endpoint_ping_payload(endpoint, &length);
-	if (!endpoint->ping_sent || message->length != length ||
-		memcmp(message->data, payload, length) != 0)
+	if (!endpoint->ping_sent || message->length != strlen(payload) ||
+		memcmp(message->data, payload, message->length) != 0)
 		return;
 	endpoint_count_round_trip(endpoint->counts, now - endpoint->ping_sent);
 	endpoint->ping_sent = 0;

@@ -112,3 +112,12 @@ def test_the_payload_is_what_the_server_sees(start_daemon, bad_server):
     exchange = bad_server.accept()
     pings = wait_until(lambda: [f for f in exchange.frames if f.opcode == PING])
     assert pings[0].payload == "hb €".encode()
+
+
+def test_pings_carry_numbers_unless_another_payload_is_set(start_daemon, bad_server):
+    """Some servers take a payload for a C string, and return nothing after a NUL."""
+    start_daemon({"connections": [{"name": "feed", "url": bad_server.url("/hold"), "ping": {"interval": "10ms"}}]})
+    exchange = bad_server.accept()
+    pings = wait_until(lambda: len(p := [f.payload for f in exchange.frames if f.opcode == PING]) >= 3 and p)
+    assert all(payload.decode().isdecimal() for payload in pings)
+    assert len(set(pings)) == len(pings)
