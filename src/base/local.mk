@@ -25,5 +25,6 @@ libbase_a_SOURCES = \
 	src/base/strings.c src/base/strings.h \
 	src/base/text.c src/base/text.h \
 	src/base/token.c src/base/token.h \
+	src/base/turns.c src/base/turns.h \
 	src/base/worker.c src/base/worker.h
 BASE_LIBS = libbase.a $(EVENT_LIBS) $(SYSTEMD_LIBS)

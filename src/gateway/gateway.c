@@ -95,7 +95,7 @@ static void gateway_make_shared(struct gateway *gateway, const struct string_lis
 		.retired = gateway_on_retired,
 	};
 	gateway->outlet_listeners = listeners_new(base, log);
-	gateway->input_turns = input_turns_new(base);
+	gateway->inputs = inputs_new(base);
 	gateway->outlet_callbacks = (struct outlet_callbacks){
 		.context = gateway,
 		.input = gateway_on_input,
@@ -156,7 +156,7 @@ void gateway_free(struct gateway *gateway)
 	gateway_free_outlets(gateway);
 	roster_release(&gateway->roster);
 	listeners_free(gateway->outlet_listeners);
-	input_turns_free(gateway->input_turns);
+	inputs_free(gateway->inputs);
 	admission_free(gateway->admission);
 	net_free(gateway->net);
 	settings_free(gateway->settings);

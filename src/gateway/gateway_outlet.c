@@ -10,7 +10,7 @@ struct outlet *gateway_make_outlet(struct gateway *gateway, const struct outlet_
 	bool held, struct error *error)
 {
 	return (held ? outlet_new_held : outlet_new)(gateway->base, gateway->log,
-		gateway->outlet_listeners, gateway->input_turns, &config->outlet,
+		gateway->outlet_listeners, gateway->inputs, &config->outlet,
 		&gateway->outlet_callbacks, error);
 }
 

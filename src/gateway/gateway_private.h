@@ -40,7 +40,7 @@ struct gateway {
 	struct connection_host host;
 	struct outlet_callbacks outlet_callbacks;
 	struct listeners *outlet_listeners;
-	struct input_turns *input_turns;
+	struct inputs *inputs;
 	struct gateway_watchers watchers;
 
 	struct roster roster;

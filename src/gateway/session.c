@@ -4,9 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-
-/* Time limit for writing in a turn of the loop, for all sessions together. */
-#define SESSION_WRITE_TIME (2 * CLOCK_NS_PER_MS)
+#include "base/container.h"
 
 static void session_finish(struct session *session)
 {
@@ -69,49 +67,41 @@ static void session_on_io(evutil_socket_t fd, short what, void *context)
 		session_finish(session);
 }
 
-static void session_take_turn(struct session *session, uint64_t now)
+/* What encoding costs is limited for all that write in a round, and for all that send between two. */
+static void session_on_writes_reset(void *context)
 {
-	session_forget_write(session);
+	struct session_shared *shared = context;
+
+	shared->endpoints.encoded = 0;
+}
+
+static bool session_on_write_turn(struct turn *turn, uint64_t now, void *context)
+{
+	struct session *session = container_of(turn, struct session, write);
+	struct session_shared *shared = context;
+
 	ws_endpoint_encode(&session->endpoint, now);
 	session_write(session);
 	session_set_timer(session);
-}
-
-/* Sessions that have more to write, or come meanwhile, have their next turn after a poll, and
- * behind whatever that finds: that is when libevent looks at timers. */
-static void session_on_write(evutil_socket_t fd, short what, void *context)
-{
-	static const struct timeval next = {0};
-	struct session_shared *shared = context;
-	uint64_t now = clock_monotonic(), end = now + SESSION_WRITE_TIME;
-	struct session *session;
-
-	(void)fd, (void)what;
-	shared->write_turn++;
-	shared->endpoints.encoded = 0;
-	while ((session = TAILQ_FIRST(&shared->writers)) &&
-		session->write_turn != shared->write_turn &&
-		ws_endpoint_has_turn(&shared->endpoints) && now < end) {
-		session_take_turn(session, now);
-		now = clock_monotonic();
-	}
-	shared->endpoints.encoded = 0;
-	if (!TAILQ_EMPTY(&shared->writers))
-		event_add(&shared->write, &next);
+	return ws_endpoint_has_turn(&shared->endpoints);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
 
 void session_shared_init(struct session_shared *shared, struct event_base *base)
 {
+	static const struct turns_callbacks callbacks = {
+		.reset = session_on_writes_reset,
+		.take = session_on_write_turn,
+	};
+
 	shared->base = base;
-	TAILQ_INIT(&shared->writers);
-	evtimer_assign(&shared->write, base, session_on_write, shared);
+	turns_init(&shared->writes, base, &callbacks, shared);
 }
 
 void session_shared_release(struct session_shared *shared)
 {
-	event_del(&shared->write);
+	turns_release(&shared->writes);
 	free(shared->read_buffer);
 }
 
@@ -147,7 +137,7 @@ void session_free(struct session *session)
 	if (!session)
 		return;
 	session_set_busy(session, false);
-	session_forget_write(session);
+	turns_forget(&session->shared->writes, &session->write);
 	event_del(&session->io);
 	if (session->writable)
 		event_free(session->writable);

@@ -2,13 +2,12 @@
 #define GATEWAY_SESSION_H
 
 #include <event2/event.h>
-#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "base/error.h"
+#include "base/turns.h"
 #include "gateway/call.h"
 #include "gateway/settings.h"
 #include "ws/endpoint.h"
@@ -24,15 +23,12 @@ struct session;
 
 /* Shared by the sessions of a daemon, which run one after the other. */
 enum { SESSION_READ_SIZE = 512 * 1024 };
-TAILQ_HEAD(session_writers, session);
 struct session_shared {
 	struct event_base *base;
 	struct ws_endpoint_shared endpoints;
 	uint8_t *read_buffer; /* of SESSION_READ_SIZE; NULL until a session reads */
 	unsigned busy;        /* sessions that had no time to parse all that they have read */
-	unsigned write_turn;  /* number of the current turn to write, or the last one */
-	struct session_writers writers; /* in the order in which they write */
-	struct event write;             /* active while there are writers */
+	struct turns writes;  /* sessions that have output */
 };
 
 /* Of a shared part that is zero. */

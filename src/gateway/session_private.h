@@ -23,9 +23,7 @@ struct session {
 	bool turn;             /* reads once without asking whether it is held up */
 	bool backlog_counted;  /* `backlog_messages` is right */
 	bool send_refused;     /* the owner waits for `writable` */
-	bool writes;           /* is among the shared `writers`, */
-	unsigned write_turn;   /* since that turn of theirs */
-	TAILQ_ENTRY(session) writer;
+	struct turn write;     /* to write output; of the shared `writes` */
 
 	struct event io;        /* input has arrived */
 	struct event *writable; /* while the socket takes no more; otherwise NULL */
@@ -46,7 +44,6 @@ struct session {
 /* Output leaves at the end of this turn of the event loop, or in the next ones if there is too
  * much. */
 void session_schedule_write(struct session *session);
-void session_forget_write(struct session *session);
 void session_await_writable(struct session *session);
 
 /* Writes as much output as the socket takes, within limits that are fair to others. */

@@ -29,22 +29,8 @@ void session_await_writable(struct session *session)
 
 void session_schedule_write(struct session *session)
 {
-	struct session_shared *shared = session->shared;
-
-	if (session->writable || session->writes)
-		return;
-	session->writes = true;
-	session->write_turn = shared->write_turn;
-	TAILQ_INSERT_TAIL(&shared->writers, session, writer);
-	event_active(&shared->write, EV_TIMEOUT, 0);
-}
-
-void session_forget_write(struct session *session)
-{
-	if (!session->writes)
-		return;
-	session->writes = false;
-	TAILQ_REMOVE(&session->shared->writers, session, writer);
+	if (!session->writable)
+		turns_await(&session->shared->writes, &session->write);
 }
 
 static enum stream_status session_write_some(struct session *session, struct error *error)

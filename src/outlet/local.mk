@@ -10,7 +10,7 @@ liboutlet_a_SOURCES = \
 	src/outlet/format_packets.c \
 	src/outlet/formats.h \
 	src/outlet/frames.h \
-	src/outlet/input_turns.c src/outlet/input_turns.h \
+	src/outlet/inputs.c src/outlet/inputs.h \
 	src/outlet/mapped.c src/outlet/mapped.h \
 	src/outlet/message.h \
 	src/outlet/outlet.c src/outlet/outlet.h \

@@ -85,9 +85,8 @@ static void outlet_update_keeps(struct outlet *outlet)
 		outlet->core.format->shareable || outlet->core.settings.start == OUTLET_OLDEST;
 }
 
-static struct outlet *outlet_create(struct event_base *base, struct log *log,
-	struct input_turns *turns, const struct outlet_settings *settings,
-	const struct outlet_callbacks *callbacks)
+static struct outlet *outlet_create(struct event_base *base, struct log *log, struct inputs *inputs,
+	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks)
 {
 	static const struct subscriber_callbacks from_subscribers = {
 		.input = outlet_on_input,
@@ -101,7 +100,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log,
 	core->subject = (struct log_subject){"outlet", core->settings.name, settings->untrusted};
 	core->format = outlet_format(settings->format);
 	core->flush = (struct flush){.base = base, .run = outlet_on_flush};
-	core->input_turns = turns;
+	core->inputs = inputs;
 	core->greeting_timeout = OUTLET_GREETING_SECONDS * CLOCK_NS_PER_SECOND;
 	ring_init(&core->ring, settings->ring, clock_realtime() / CLOCK_NS_PER_US);
 	subscribers_init(&outlet->subscribers, core, &from_subscribers);
@@ -119,9 +118,8 @@ typedef struct listener *outlet_listen(struct listeners *listeners, const struct
 	void *context, struct error *error);
 
 static struct outlet *outlet_make(struct event_base *base, struct log *log,
-	struct listeners *listeners, struct input_turns *turns,
-	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
-	outlet_listen *listen_to, struct error *error)
+	struct listeners *listeners, struct inputs *inputs, const struct outlet_settings *settings,
+	const struct outlet_callbacks *callbacks, outlet_listen *listen_to, struct error *error)
 {
 	struct socket_access access = outlet_access(settings);
 	struct outlet *outlet;
@@ -131,7 +129,7 @@ static struct outlet *outlet_make(struct event_base *base, struct log *log,
 			(unsigned long long)settings->ring);
 		return NULL;
 	}
-	outlet = outlet_create(base, log, turns, settings, callbacks);
+	outlet = outlet_create(base, log, inputs, settings, callbacks);
 	outlet->listener = listen_to(listeners, &outlet->core.subject, outlet->core.settings.path,
 		outlet->core.format->socket_type, &access, outlet_on_accept, outlet, error);
 	if (!outlet->listener) {
@@ -142,27 +140,26 @@ static struct outlet *outlet_make(struct event_base *base, struct log *log,
 }
 
 struct outlet *outlet_new(struct event_base *base, struct log *log, struct listeners *listeners,
-	struct input_turns *turns, const struct outlet_settings *settings,
+	struct inputs *inputs, const struct outlet_settings *settings,
 	const struct outlet_callbacks *callbacks, struct error *error)
 {
-	return outlet_make(base, log, listeners, turns, settings, callbacks, listener_new, error);
+	return outlet_make(base, log, listeners, inputs, settings, callbacks, listener_new, error);
 }
 
 struct outlet *outlet_new_held(struct event_base *base, struct log *log,
-	struct listeners *listeners, struct input_turns *turns,
-	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
-	struct error *error)
+	struct listeners *listeners, struct inputs *inputs, const struct outlet_settings *settings,
+	const struct outlet_callbacks *callbacks, struct error *error)
 {
-	return outlet_make(base, log, listeners, turns, settings, callbacks, listener_new_held,
+	return outlet_make(base, log, listeners, inputs, settings, callbacks, listener_new_held,
 		error);
 }
 
 struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
 	struct error *error)
 {
-	struct outlet *outlet = outlet_make(old->core.flush.base, old->core.log,
-		listener_listeners(old->listener), old->core.input_turns, settings, old->callbacks,
-		listener_new_beside, error);
+	struct outlet *outlet =
+		outlet_make(old->core.flush.base, old->core.log, listener_listeners(old->listener),
+			old->core.inputs, settings, old->callbacks, listener_new_beside, error);
 
 	if (!outlet)
 		return NULL;

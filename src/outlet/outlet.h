@@ -13,7 +13,7 @@
 #include "base/event_type.h"
 #include "base/log.h"
 #include "outlet/formats.h"
-#include "outlet/input_turns.h"
+#include "outlet/inputs.h"
 #include "outlet/message.h"
 #include "outlet/outlet_stats.h"
 
@@ -96,15 +96,14 @@ struct outlet_callbacks {
  * another kind of file, is an error. Copies the settings, borrows the rest.
  */
 struct outlet *outlet_new(struct event_base *base, struct log *log, struct listeners *listeners,
-	struct input_turns *turns, const struct outlet_settings *settings,
+	struct inputs *inputs, const struct outlet_settings *settings,
 	const struct outlet_callbacks *callbacks, struct error *error);
 
 /* The same, but clients wait in the backlog until outlet_settle(): outlet_free() undoes it
  * unseen. */
 struct outlet *outlet_new_held(struct event_base *base, struct log *log,
-	struct listeners *listeners, struct input_turns *turns,
-	const struct outlet_settings *settings, const struct outlet_callbacks *callbacks,
-	struct error *error);
+	struct listeners *listeners, struct inputs *inputs, const struct outlet_settings *settings,
+	const struct outlet_callbacks *callbacks, struct error *error);
 
 /*
  * Atomically takes the place of an outlet at the same path that cannot take these settings: new

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "outlet/flush.h"
 #include "outlet/format.h"
-#include "outlet/input_turns.h"
+#include "outlet/inputs.h"
 #include "outlet/outlet.h"
 #include "outlet/ring.h"
 #include "outlet/sources.h"
@@ -23,7 +23,7 @@ struct outlet_core {
 	struct ring ring;
 	struct sources sources;
 	struct flush flush;
-	struct input_turns *input_turns;
+	struct inputs *inputs;
 	struct outlet_counts counts; /* except those that the readers keep */
 	uint64_t greeting_timeout;   /* ns */
 	bool ring_failed;            /* no memory for the ring, and it has been logged */

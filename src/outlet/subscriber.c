@@ -38,7 +38,7 @@ void subscriber_free(struct subscriber *subscriber)
 {
 	struct subscribers *subscribers = subscriber->all;
 
-	input_turns_forget(subscribers->core->input_turns, &subscriber->turn);
+	inputs_forget(subscribers->core->inputs, &subscriber->share);
 	event_del(&subscriber->input_event);
 	event_del(&subscriber->output_event);
 	readers_forget(&subscribers->readers, &subscriber->reader);
@@ -68,7 +68,7 @@ void subscriber_leave(struct subscriber *subscriber, const char *parting)
 
 	if (subscriber->state == SUBSCRIBER_GONE)
 		return;
-	input_turns_forget(subscribers->core->input_turns, &subscriber->turn);
+	inputs_forget(subscribers->core->inputs, &subscriber->share);
 	event_del(&subscriber->input_event);
 	event_del(&subscriber->output_event);
 	/* What there may be to read is a piece of a greeting, or comes too late. */
@@ -143,7 +143,7 @@ void subscriber_resume_input(struct subscriber *subscriber)
 {
 	if ((subscriber->paused || (subscriber->unfinished && subscriber->reading)) &&
 		subscriber->state != SUBSCRIBER_GONE && !subscriber->ended)
-		input_turns_await(subscriber->all->core->input_turns, &subscriber->turn);
+		inputs_await(subscriber->all->core->inputs, &subscriber->share);
 }
 
 /* --- its end ------------------------------------------------------------------------------------ */

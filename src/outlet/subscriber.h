@@ -75,7 +75,7 @@ struct subscriber {
 
 	struct event input_event;
 	struct event output_event; /* room in the socket */
-	struct input_turn turn;
+	struct inputs_share share;
 	bool joined;     /* the greeting is over */
 	bool reading;    /* input is read as it comes; else only the subscriber's end is noticed */
 	bool paused;     /* the owner has refused the message at the front of the input */
@@ -163,7 +163,7 @@ enum subscriber_outcome subscriber_send_packets(struct subscriber *subscriber);
 /* --- subscriber_input.c ------------------------------------------------------------------------- */
 
 /* Takes the turn for which it waited. */
-void subscriber_take_turn(struct input_turn *turn);
+void subscriber_take_turn(struct inputs_share *share);
 
 /* Reads the remaining input of a subscriber that is gone, a piece at a time; false: more is
  * left. */

@@ -236,9 +236,9 @@ static void input_resume(struct subscriber *subscriber)
 		input_take(subscriber);
 }
 
-void subscriber_take_turn(struct input_turn *turn)
+void subscriber_take_turn(struct inputs_share *share)
 {
-	struct subscriber *subscriber = container_of(turn, struct subscriber, turn);
+	struct subscriber *subscriber = container_of(share, struct subscriber, share);
 
 	if (subscriber->ended || subscriber->reader.dropped)
 		return;

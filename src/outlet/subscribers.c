@@ -39,7 +39,7 @@ static void subscribers_on_input(evutil_socket_t fd, short what, void *context)
 	else if (subscriber->state == SUBSCRIBER_GREETING)
 		subscriber_read_greeting(subscriber);
 	else if (subscriber->reading)
-		input_turns_await(subscriber->all->core->input_turns, &subscriber->turn);
+		inputs_await(subscriber->all->core->inputs, &subscriber->share);
 	else
 		subscribers_check_end(subscriber);
 }
@@ -93,7 +93,7 @@ void subscribers_accept(struct subscribers *subscribers, int fd)
 	}
 	core->counts.accepted++;
 	subscriber = subscriber_new(subscribers, fd, subscribers_on_input, subscribers_on_output);
-	subscriber->turn.take = subscriber_take_turn;
+	subscriber->share.take = subscriber_take_turn;
 	flush_schedule(&core->flush); /* reports the first one to the owner */
 	if (core->format->socket_type == SOCK_SEQPACKET)
 		packet_prepare(fd);

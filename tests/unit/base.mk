@@ -52,3 +52,9 @@ TESTS += unit_strings
 unit_strings_SOURCES = tests/unit/test_strings.c
 unit_strings_CFLAGS = $(UNIT_CFLAGS)
 unit_strings_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += unit_turns
+TESTS += unit_turns
+unit_turns_SOURCES = tests/unit/test_turns.c
+unit_turns_CFLAGS = $(UNIT_CFLAGS)
+unit_turns_LDADD = $(BASE_LIBS) $(CHECK_LIBS)

@@ -75,7 +75,7 @@ void harness_setup(struct harness *harness, const char *format)
 	harness->base = event_base_new();
 	harness->log = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
 	harness->listeners = listeners_new(harness->base, harness->log);
-	harness->turns = input_turns_new(harness->base);
+	harness->shared = inputs_new(harness->base);
 	harness->settings = (struct outlet_settings){
 		.name = "test",
 		.path = harness->path,
@@ -98,7 +98,7 @@ void harness_open(struct harness *harness)
 	};
 	harness->waiter = (struct outlet_waiter){.room = harness_on_room, .context = harness};
 	harness->outlet = outlet_new(harness->base, harness->log, harness->listeners,
-		harness->turns, &harness->settings, &harness->callbacks, &error);
+		harness->shared, &harness->settings, &harness->callbacks, &error);
 	ck_assert_msg(harness->outlet != NULL, "%s", error.text);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "ticker", harness), 0);
 	ck_assert_uint_eq(outlet_add_source(harness->outlet, "trades", harness), 1);
@@ -108,7 +108,7 @@ void harness_teardown(struct harness *harness)
 {
 	outlet_free(harness->outlet);
 	listeners_free(harness->listeners);
-	input_turns_free(harness->turns);
+	inputs_free(harness->shared);
 	event_base_free(harness->base);
 	log_free(harness->log);
 	buffer_release(&harness->events);

@@ -18,7 +18,7 @@ struct harness {
 	struct outlet_settings settings; /* to be adjusted before harness_open() */
 	struct outlet_callbacks callbacks;
 	struct listeners *listeners;
-	struct input_turns *turns;
+	struct inputs *shared;
 	struct outlet *outlet;
 	struct buffer events;        /* "what json\n" for each */
 	struct buffer inputs;        /* "source text|binary data\n" for each */

@@ -487,7 +487,7 @@ START_TEST(test_no_input_after_the_loss)
 	if (_i == 1)
 		shutdown(fd, SHUT_RDWR);
 	if (_i == 2)
-		input_turns_await(harness.turns, &subscriber->turn); /* its turn comes first */
+		inputs_await(harness.shared, &subscriber->share); /* its turn comes first */
 	harness_until(&harness, outlet_subscribers(harness.outlet) == 0);
 	harness_turn(&harness);
 	ck_assert(harness_contains(&harness.events, "\"closed\":true}"));

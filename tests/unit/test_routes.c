@@ -17,7 +17,7 @@ enum { OUTLETS = 4, SOURCES = 2, MESSAGE = 1000 };
 static struct event_base *base;
 static struct log *log_sink;
 static struct listeners *listeners;
-static struct input_turns *turns;
+static struct inputs *inputs;
 static char directory[64];
 static struct outlet *outlets[OUTLETS];
 static unsigned refused;
@@ -75,7 +75,7 @@ static void make_outlet(size_t index)
 	outlet_path(path, index);
 	snprintf(name, sizeof(name), "%zu", index);
 	outlets[index] =
-		outlet_new(base, log_sink, listeners, turns, &settings, &outlet_callbacks, &error);
+		outlet_new(base, log_sink, listeners, inputs, &settings, &outlet_callbacks, &error);
 	ck_assert_msg(outlets[index] != NULL, "%s", error.text);
 }
 
@@ -86,7 +86,7 @@ static void setup(void)
 	base = event_base_new();
 	log_sink = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
 	listeners = listeners_new(base, log_sink);
-	turns = input_turns_new(base);
+	inputs = inputs_new(base);
 	refused = 0;
 	for (size_t i = 0; i < OUTLETS; i++)
 		make_outlet(i);
@@ -106,7 +106,7 @@ static void teardown(void)
 	}
 	for (size_t i = 0; i < OUTLETS; i++)
 		outlet_free(outlets[i]);
-	input_turns_free(turns);
+	inputs_free(inputs);
 	listeners_free(listeners);
 	log_free(log_sink);
 	event_base_free(base);

@@ -1,0 +1,25 @@
+#ifndef OUTLET_INPUTS_H
+#define OUTLET_INPUTS_H
+
+#include "base/turns.h"
+
+/* What the input from the subscribers of all outlets shares: the turns in which it is taken. Free the
+ * outlets first. */
+struct inputs {
+	struct turns turns;
+};
+
+struct inputs *inputs_new(struct event_base *base);
+void inputs_free(struct inputs *inputs);
+
+/* The part of one subscriber. Zero it, then set the first member. */
+struct inputs_share {
+	void (*take)(struct inputs_share *share); /* its turn has come */
+	struct turn turn;
+};
+
+/* Calls `take` once, however often this is called before. */
+void inputs_await(struct inputs *inputs, struct inputs_share *share);
+void inputs_forget(struct inputs *inputs, struct inputs_share *share);
+
+#endif
