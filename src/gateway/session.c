@@ -117,7 +117,6 @@ struct session *session_new(struct session_shared *shared,
 	session->context = context;
 	session->stream = result->stream;
 	session->backlog = result->rest;
-	session->received_at = clock_realtime();
 	counts->bytes_recv += result->rest.length;
 	ws_endpoint_init(&session->endpoint, &shared->endpoints, &settings->endpoint, counts,
 		clock_monotonic());

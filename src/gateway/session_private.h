@@ -36,7 +36,7 @@ struct session {
 	struct buffer backlog; /* input not parsed yet */
 	size_t backlog_messages;
 	uint64_t message_start; /* of the message under way; monotonic ns */
-	uint64_t received_at;   /* of the batch being parsed, ns since 1970 */
+	uint64_t received_at;   /* of the batch being parsed, ns since 1970; 0: none yet */
 };
 
 /* --- session_sending.c ----------------------------------------------------------------------- */

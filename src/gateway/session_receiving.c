@@ -134,6 +134,8 @@ static void session_parse_backlog(struct session *session)
 	struct buffer *backlog = &session->backlog;
 	struct ws_input input = {buffer_data(backlog), backlog->length};
 
+	if (!session->received_at)
+		session->received_at = clock_realtime(); /* after the opening, which it follows */
 	session->backlog_counted = false;
 	session_parse(session, &input, clock_monotonic());
 	if (input.length == 0 && !shared->read_buffer && backlog->capacity == SESSION_READ_SIZE) {

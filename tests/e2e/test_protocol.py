@@ -7,6 +7,7 @@ import pytest
 
 from harness.control import RpcError
 from harness.frame import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_frame, frame
+from harness.frames import OPEN, Frames
 from harness.subscriber import Json, Lines
 from harness.wait import wait_until
 
@@ -175,6 +176,27 @@ def test_first_frames_in_the_same_packet_as_the_handshake(start_daemon, bad_serv
         daemon.call("connect", name="feed")
         assert subscriber.read_lines(2) == [b"at once", b"and again"]
     assert daemon.call("stats", name="feed")["bytes_recv"] == 9 + 11
+
+
+def test_what_comes_with_the_handshake_is_not_older_than_the_opening(start_daemon, bad_server):
+    """In the records of both formats that have times, in the event, and in the status."""
+    daemon = start_daemon({
+        "connections": [{"name": "feed", "url": bad_server.url("/handshake-and-frame"), "when": "manual"}],
+        "outlets": [{"name": name, "path": f"{name}.sock", "from": ["feed"], "format": name} for name in ("json", "frames")],
+    })
+    with Json(daemon.path("json.sock")) as texts, Frames(daemon.path("frames.sock")) as binaries, daemon.rpc() as rpc:
+        binaries.greet()
+        wait_until(lambda: len(daemon.call("subscribers")) == 2)
+        rpc.call("events")
+        rpc.call("connect", name="feed")
+        event = rpc.event("open")
+        opened, *messages = [texts.read() for _ in range(3)]
+        assert [opened["type"], *(message["data"] for message in messages)] == ["open", "at once", "and again"]
+        first = messages[0]["time"]
+        assert opened["time"] <= first and event["time"] <= first and daemon.status("feed")["since"] <= first
+        opened, *messages = [binaries.read() for _ in range(3)]
+        assert [opened.type, *(message.payload for message in messages)] == [OPEN, b"at once", b"and again"]
+        assert opened.time <= messages[0].time <= messages[1].time
 
 
 def test_one_byte_at_a_time(start_daemon, bad_server):
