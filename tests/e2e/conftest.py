@@ -11,6 +11,8 @@ from harness.feed import frames_feed
 from harness.install import install
 from harness.making import making
 from harness.misbehave import MisbehavingServer
+from harness.namespace import Unavailable
+from harness.network import Network
 from harness.nginx import Nginx
 from harness.node import NodeServer
 from harness.proxies import Microsocks, NamingProxy, Tinyproxy
@@ -150,6 +152,30 @@ def make_microsocks(tmp_path):
 def make_dns():
     """A DNS server, which knows the names it is given."""
     yield from making(Dns)
+
+
+@pytest.fixture
+def make_network():
+    """
+    A network in namespaces. It is no more when its processes are: servers and daemons in it may end
+    later.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def make(**options):
+            try:
+                network = Network(**options)
+            except Unavailable as unavailable:
+                pytest.skip(str(unavailable))
+            stack.callback(network.close)
+            return network
+
+        yield make
+
+
+@pytest.fixture
+def network(make_network):
+    return make_network()
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ EXTRA_DIST += \
 	tests/e2e/harness/library.py \
 	tests/e2e/harness/making.py \
 	tests/e2e/harness/misbehave.py \
+	tests/e2e/harness/namespace.py \
+	tests/e2e/harness/network.py \
 	tests/e2e/harness/nginx.py \
 	tests/e2e/harness/node.py \
 	tests/e2e/harness/node_server.js \
@@ -57,6 +59,7 @@ EXTRA_DIST += \
 	tests/e2e/test_log.py \
 	tests/e2e/test_max_age.py \
 	tests/e2e/test_models.py \
+	tests/e2e/test_network.py \
 	tests/e2e/test_on_demand.py \
 	tests/e2e/test_outlets.py \
 	tests/e2e/test_packaging.py \

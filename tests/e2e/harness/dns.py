@@ -1,5 +1,6 @@
 """A DNS server for a handful of names."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -11,22 +12,26 @@ NAME_ERROR = 3
 class Dns:
     """
     `names`: host -> addresses, for the setting gateway.dns. Another name does not exist.
-    `asked` has each question, as (name, type).
+    `asked` has each question, as (name, type). `namespace` is where `host` is an address.
     """
 
-    def __init__(self, names):
+    def __init__(self, names, namespace=None, host="127.0.0.1", port=0):
         self.names = names
         self.asked = []
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.address = "127.0.0.1:{}".format(self.socket.getsockname()[1])
+        if namespace:
+            self.socket = namespace.bind(host, port, socket.SOCK_DGRAM)
+        else:
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.socket.bind((host, port))
+        self.ending = threading.Event()
+        self.address = "{}:{}".format(*self.socket.getsockname()[:2])
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
 
     def _serve(self):
         while True:
             query, client = self.socket.recvfrom(4096)
-            if not query:
+            if self.ending.is_set():
                 return
             self.socket.sendto(self._answer(query), client)
 
@@ -55,7 +60,8 @@ class Dns:
         return struct.pack(">3HLH", 0xC00C, kind, 1, 60, len(data)) + data
 
     def stop(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-            end.sendto(b"", self.socket.getsockname())
+        self.ending.set()
+        with contextlib.suppress(OSError):  # it has no peer, but this wakes the thread
+            self.socket.shutdown(socket.SHUT_RD)
         self.thread.join()
         self.socket.close()

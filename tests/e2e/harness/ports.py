@@ -15,10 +15,10 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def listeners(port):
-    """The inodes of the TCP sockets that listen on it."""
+def listeners(program, port):
+    """The inodes of the TCP sockets that listen on it, in the program's network."""
     for table in ("tcp", "tcp6"):
-        for line in pathlib.Path("/proc/net", table).read_text().splitlines()[1:]:
+        for line in pathlib.Path(f"/proc/{program.pid}/net", table).read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
                 yield int(fields[9])
@@ -32,7 +32,7 @@ def listens(program, port):
             links.add(os.readlink(descriptor))
         except OSError:
             pass  # it has closed it, or ended
-    return any(f"socket:[{inode}]" in links for inode in listeners(port))
+    return any(f"socket:[{inode}]" in links for inode in listeners(program, port))
 
 
 def start_listening(count, command, wanted=None, **options):

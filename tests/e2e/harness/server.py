@@ -73,12 +73,14 @@ class WsServer:
     """
     Listens on loopback; each connection becomes a Peer that the test takes with accept(). `refuse`
     may be set to (status, headers, body) to answer every handshake with that instead, or to a dict
-    of such answers for paths. `unix`: the path of a UNIX socket to listen on instead.
+    of such answers for paths. `unix`: the path of a UNIX socket to listen on instead; `namespace`:
+    where `host` is an address.
     """
 
-    def __init__(self, port=0, host="127.0.0.1", unix=None, **options):
+    def __init__(self, port=0, host="127.0.0.1", unix=None, namespace=None, **options):
         self.host = host
         self.unix = unix
+        self.namespace = namespace
         self.peers = []
         self.accepted = queue.Queue()
         self.requests = []  # of every handshake, refused ones too: (path, headers)
@@ -106,6 +108,8 @@ class WsServer:
             if self.unix:
                 return await unix_serve(self._handle, str(self.unix), **options)
             port_or_any = port or self.port or 0
+            if self.namespace:
+                return await serve(self._handle, sock=self.namespace.bind(self.host, port_or_any), **options)
             return await serve(self._handle, self.host, port_or_any, **options)
 
         self.server = self.run(listen())
@@ -149,7 +153,9 @@ class WsServer:
         except queue.Empty:
             raise Timeout("the server waited for a connection") from None
 
-    def url(self, path="/", credentials="", host="127.0.0.1"):
+    def url(self, path="/", credentials="", host=None):
+        """`host`: as written in a URL; by default, the address."""
+        host = host or (f"[{self.host}]" if ":" in self.host else self.host)
         return f"ws://{credentials}{host}:{self.port}{path}"
 
     def wait_requests(self, count, timeout=PATIENCE):
