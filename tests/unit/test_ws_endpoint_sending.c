@@ -1,0 +1,230 @@
+#include "endpoint_harness.h"
+
+#include <string.h>
+
+/* --- sending ---------------------------------------------------------------------------------- */
+
+START_TEST(sends)
+{
+	struct ws_endpoint_sent sent;
+	size_t length;
+
+	ck_assert(!ws_endpoint_wants_write(&endpoint));
+	ck_assert(send_text("one"));
+	now += 5 * CLOCK_NS_PER_US;
+	ck_assert(send_text("three"));
+	ck_assert_uint_eq(ws_endpoint_queued(&endpoint), 9 + 11);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint), 2);
+	ws_endpoint_output(&endpoint, &length);
+	ck_assert_uint_eq(length, 20);
+	ws_endpoint_wrote(&endpoint, 8);
+	ck_assert(!ws_endpoint_next_sent(&endpoint, &sent, now));
+	now += 5 * CLOCK_NS_PER_US;
+	ws_endpoint_wrote(&endpoint, 2);
+	ck_assert(ws_endpoint_next_sent(&endpoint, &sent, now));
+	ck_assert_uint_eq(sent.bytes, 9);
+	ck_assert_uint_eq(sent.us, 10);
+	ck_assert(!ws_endpoint_next_sent(&endpoint, &sent, now));
+	ck_assert(ws_endpoint_wants_write(&endpoint));
+	now += 7 * CLOCK_NS_PER_US;
+	ws_endpoint_wrote(&endpoint, 10);
+	ck_assert(ws_endpoint_next_sent(&endpoint, &sent, now));
+	ck_assert_uint_eq(sent.bytes, 11);
+	ck_assert_uint_eq(sent.us, 7);
+	ck_assert_uint_eq(counts.messages_sent, 2);
+	ck_assert_uint_eq(counts.bytes_sent, 20);
+	ck_assert(!ws_endpoint_wants_write(&endpoint));
+	ck_assert_ptr_null(ws_endpoint_output(&endpoint, &length));
+}
+END_TEST
+
+START_TEST(has_a_full_queue)
+{
+	struct ws_outgoing message = {.opcode = WS_TEXT, .data = large, .length = 600};
+	struct error error;
+
+	settings.send_queue = 1000;
+	configure();
+	ck_assert(ws_endpoint_has_room(&endpoint, 5000));
+	ck_assert(send_bytes(large, 600));
+	ck_assert(!ws_endpoint_has_room(&endpoint, 600));
+	ck_assert(!ws_endpoint_send(&endpoint, &message, now, &error));
+	ck_assert_str_eq(error.text,
+		"the queue to the server is full: 608 of 1000 bytes wait to be sent");
+	message.length = 1001;
+	ck_assert(!ws_endpoint_send(&endpoint, &message, now, &error));
+	ck_assert_str_eq(error.text,
+		"a message of 1001 bytes is larger than send_queue (1000 bytes)");
+	ck_assert(ws_endpoint_has_room(&endpoint, 100));
+}
+END_TEST
+
+/* The first of a turn is encoded at once, however large; others wait, and stay in their order. */
+START_TEST(encodes_in_turns)
+{
+	size_t length;
+
+	memset(large, 'x', sizeof(large));
+	shared.encoded = 0;
+	settings.send_queue = 100 << 20;
+	configure();
+	while (ws_endpoint_has_turn(&shared))
+		ck_assert(send_bytes(large, sizeof(large)));
+	ws_endpoint_output(&endpoint, &length);
+	ck_assert_uint_gt(length, 1 << 20);
+	ck_assert(send_bytes(large, sizeof(large)));
+	ck_assert(send_bytes(large, sizeof(large)));
+	shared.encoded = 0;
+	ck_assert(send_text("small"));
+	ck_assert_uint_eq(endpoint.out.length, length);
+
+	ws_endpoint_encode(&endpoint, now); /* not with so much output */
+	ck_assert_uint_eq(endpoint.out.length, length);
+	ws_endpoint_wrote(&endpoint, length);
+	ck_assert(ws_endpoint_wants_write(&endpoint));
+	ws_endpoint_encode(&endpoint, now);
+	ck_assert_uint_gt(endpoint.out.length, sizeof(large));
+	ck_assert_uint_lt(endpoint.out.length, 2 * sizeof(large));
+	ws_endpoint_wrote(&endpoint, endpoint.out.length);
+	ws_endpoint_encode(&endpoint, now);
+	ws_endpoint_wrote(&endpoint, endpoint.out.length);
+	expect_output("text small");
+}
+END_TEST
+
+START_TEST(keeps_the_rate)
+{
+	settings.send_rate.messages = 2;
+	settings.send_rate.burst = 3;
+	configure();
+	for (int i = 0; i < 5; i++)
+		ck_assert(send_text("m"));
+	ck_assert(ws_endpoint_wants_write(&endpoint));
+	expect_output("text m, text m, text m");
+	ck_assert(!ws_endpoint_wants_write(&endpoint));
+	ck_assert(expire_at(START * SECOND + SECOND / 2 + 1));
+	ck_assert(ws_endpoint_wants_write(&endpoint));
+	expect_output("text m");
+
+	settings.send_rate.messages = 0; /* without a limit the rest leaves at once */
+	configure();
+	ck_assert(ws_endpoint_wants_write(&endpoint));
+	expect_output("text m");
+	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), WS_ENDPOINT_NEVER);
+	ck_assert(send_text("at once"));
+	ck_assert_uint_gt(endpoint.out.length, 0);
+}
+END_TEST
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+START_TEST(takes_other_settings)
+{
+	settings.max_message = 3;
+	configure();
+	RECEIVE("\x81\x03"
+		"abc");
+	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), WS_ENDPOINT_NEVER);
+	settings.ping.interval = 7 * SECOND;
+	settings.max_message = 2;
+	now += SECOND;
+	configure();
+	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), now + 7 * SECOND);
+	settings.ping.interval = 0;
+	configure();
+	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), WS_ENDPOINT_NEVER);
+	ck_assert(ws_endpoint_expire(&endpoint, now));
+	RECEIVE("\x81\x03");
+	expect_end(WS_CLOSE_TOO_BIG, "the server sent a message longer than the limit", false,
+		"the server sent a message longer than the limit");
+	expect_received("abc;");
+}
+END_TEST
+
+/* Both ways; a bomb of a message is counted as one. */
+START_TEST(compresses)
+{
+	static const struct ws_deflate_parameters agreed = {
+		.client_max_window_bits = 15,
+		.server_max_window_bits = 15,
+	};
+	struct ws_mask_pool masks = {0};
+	struct ws_deflater *server = ws_deflater_new(&agreed, 6, 10);
+	struct buffer wire = {0};
+	struct ws_outgoing message = {.opcode = WS_TEXT, .data = large, .length = 10000};
+	struct error error;
+
+	memset(large, 'x', sizeof(large));
+	ws_endpoint_compress(&endpoint, &agreed, 6, 10);
+	shared.encoded = 0;
+	ck_assert(ws_endpoint_send(&endpoint, &message, now, &error));
+	ck_assert_uint_gt(shared.encoded, 10 * 10000); /* it costs much */
+	ck_assert_uint_lt(endpoint.out.length, 200);
+	ck_assert_uint_eq(counts.uncompressed_sent, 10000);
+	ck_assert_uint_lt(counts.compressed_sent, 200);
+
+	spend_turn();
+	ck_assert(send_bytes(large, 10000));
+	ck_assert(send_bytes(large, 10000));
+	ws_endpoint_encode(&endpoint, now); /* at that cost, one at a time */
+	ck_assert_uint_eq(counts.frames_sent, 2);
+	ck_assert(ws_endpoint_wants_write(&endpoint));
+
+	ws_send(&wire, &masks, server, WS_TEXT, large, 100);
+	unmask(&wire);
+	ck_assert_uint_eq(receive(wire.memory, wire.length), 0);
+	ck_assert_uint_eq(transcript.length, 101);
+	ck_assert_uint_eq(counts.uncompressed_recv, 100);
+	buffer_release(&wire);
+
+	settings.max_message = 1000;
+	configure();
+	ws_send(&wire, &masks, server, WS_TEXT, large, sizeof(large));
+	unmask(&wire);
+	receive(wire.memory, wire.length);
+	ck_assert_uint_eq(counts.bombs, 1);
+	expect_end(WS_CLOSE_TOO_BIG,
+		"the server sent a message that is longer than the limit once inflated", false,
+		"the server sent a message that is longer than the limit once inflated");
+	buffer_release(&wire);
+	ws_deflater_free(server);
+}
+END_TEST
+
+/* What a server sends at a time becomes a lot once inflated: it is taken in pieces. */
+START_TEST(inflates_in_pieces)
+{
+	static const struct ws_deflate_parameters agreed = {
+		.client_max_window_bits = 15,
+		.server_max_window_bits = 15,
+	};
+	struct buffer wire = {0};
+	struct ws_message message;
+	struct ws_input input;
+
+	ws_endpoint_compress(&endpoint, &agreed, 6, 10);
+	buffer_append(&wire, "\x82\x7E\x40\x00", 4);
+	buffer_append(&wire, large, 0x4000);
+	input = (struct ws_input){.data = wire.memory, .length = wire.length};
+	ck_assert_int_eq(ws_endpoint_next(&endpoint, &input, &message, now), WS_RECEIVED_NOTHING);
+	ck_assert_uint_gt(input.length, 0);
+	while (ws_endpoint_next(&endpoint, &input, &message, now) != WS_RECEIVED_MESSAGE)
+		ck_assert_uint_gt(input.length, 0);
+	ck_assert_uint_eq(message.length, 0x4000);
+	buffer_release(&wire);
+}
+END_TEST
+
+TCase *endpoint_sending_tests(void)
+{
+	TCase *tests = tcase_create("sending");
+
+	tcase_add_test(tests, sends);
+	tcase_add_test(tests, has_a_full_queue);
+	tcase_add_test(tests, encodes_in_turns);
+	tcase_add_test(tests, keeps_the_rate);
+	tcase_add_test(tests, takes_other_settings);
+	tcase_add_test(tests, compresses);
+	tcase_add_test(tests, inflates_in_pieces);
+	return tests;
+}
