@@ -52,6 +52,7 @@ class Network:
 
     HOST, HOST6 = "10.77.0.2", "fd77::2"
     ROUTER, ROUTER6, ROUTER_LOCAL = "10.77.0.1", "fd77::1", "fe80::1"
+    ROUTER_OUTSIDE = "10.78.0.1"
     SERVER, SERVER6 = "10.78.0.2", "fd78::2"
 
     def __init__(self, etc=None):
