@@ -313,7 +313,7 @@ static void call_upgrade(struct call *call)
 	}
 	if (status == STREAM_END || status == STREAM_ERROR)
 		call_lose_stream(call, status, &error);
-	else if (status == STREAM_OK && stream_pending(call->stream))
+	else if (status != STREAM_WANT_WRITE && stream_pending(call->stream))
 		call_set_event(call, 0, call_on_more, 0); /* in memory: no event would come */
 	else
 		call_wait_for(call, status == STREAM_WANT_WRITE ? EV_WRITE : EV_READ);

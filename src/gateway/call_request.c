@@ -101,12 +101,26 @@ static bool call_check_headers(const struct header_list *headers, struct error *
 	return true;
 }
 
+/* TLS settings whose files are to be checked: those for the server, and those for a proxy. */
+static size_t call_list_tls(const struct connection_settings *settings,
+	const struct secrets *secrets, struct tls_settings list[NET_CHECK_MAX])
+{
+	size_t count = 0;
+
+	list[count] = settings->tls;
+	list[count].key_passphrase = secrets->key_passphrase;
+	count += tls_needs_check(&list[count]);
+	list[count] = proxy_tls(&settings->proxy);
+	return count + tls_needs_check(&list[count]);
+}
+
 bool call_check(const struct call_host *host, const struct connection_config *config,
 	const struct header_list *extra, struct net_check **check,
 	void (*done)(const struct error *error, void *context), void *context, struct error *error)
 {
-	struct tls_settings tls = config->settings->tls;
+	struct tls_settings tls[NET_CHECK_MAX];
 	struct secrets secrets;
+	size_t count;
 	bool good;
 
 	*check = NULL;
@@ -114,9 +128,9 @@ bool call_check(const struct call_host *host, const struct connection_config *co
 		return false;
 	good = secrets_load(&secrets, config, NULL, error) &&
 		call_check_headers(&secrets.headers, error);
-	tls.key_passphrase = secrets.key_passphrase;
-	if (good && tls_needs_check(&tls))
-		*check = net_check_tls(host->net, &tls, done, context);
+	count = good ? call_list_tls(config->settings, &secrets, tls) : 0;
+	if (count)
+		*check = net_check_tls(host->net, tls, count, done, context);
 	secrets_release(&secrets);
 	return good;
 }

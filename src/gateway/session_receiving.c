@@ -180,6 +180,7 @@ static bool session_read(struct session *session)
 	case STREAM_OK:
 		break;
 	case STREAM_WANT_READ:
+		session_expect_pending(session);
 		return true;
 	case STREAM_WANT_WRITE:
 		session->read_wants_write = true;

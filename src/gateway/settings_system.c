@@ -322,22 +322,30 @@ static void system_check_files(struct system_check *check, const struct setting 
 	}
 }
 
-/* Checks that OpenSSL can use the files, which exist. */
-static void system_check_tls(struct system_check *check, const struct connection_settings *settings)
+static void system_check_tls(struct system_check *check, const struct tls_settings *tls,
+	const char *group)
 {
-	struct tls_settings tls = settings->tls;
+	struct error error;
+
+	if (tls_needs_check(tls) && !tls_check(tls, check->stores, &error))
+		settings_problem(check->problems, settings_problem_place(check->where, group), "%s",
+			error.text);
+}
+
+/* Checks that OpenSSL can use the files, which exist. */
+static void system_check_all_tls(struct system_check *check,
+	const struct connection_settings *settings)
+{
+	struct tls_settings tls = settings->tls, proxy = proxy_tls(&settings->proxy);
 	char *passphrase = NULL;
 	struct error error;
 
-	if (!tls_needs_check(&tls))
-		return;
+	system_check_tls(check, &proxy, "proxy");
 	if (tls.key_passphrase_file &&
 		!secrets_first_line(tls.key_passphrase_file, &passphrase, &error))
 		return; /* it was there a moment ago */
 	tls.key_passphrase = passphrase;
-	if (!tls_check(&tls, check->stores, &error))
-		settings_problem(check->problems, settings_problem_place(check->where, "tls"), "%s",
-			error.text);
+	system_check_tls(check, &tls, "tls");
 	alloc_wipe(passphrase);
 }
 
@@ -348,7 +356,7 @@ static void system_check_connection(struct system_check *check,
 	check->unread = false;
 	system_check_files(check, connection_settings_table, "", connection->settings);
 	if (!check->unread && check->stores)
-		system_check_tls(check, connection->settings);
+		system_check_all_tls(check, connection->settings);
 }
 
 /* Connections that are alike share their settings, and are checked once. */

@@ -202,6 +202,7 @@ static const struct setting proxy_table[] = {
 	{"username", STRING(struct connection_settings, proxy.username), .flags = SETTING_LOGIN},
 	{"password_file", FILE_PATH(struct connection_settings, proxy.password_file),
 		.flags = SETTING_SECRET | SETTING_LINE},
+	{"ca_file", FILE_PATH(struct connection_settings, proxy.ca_file)},
 	{0},
 };
 

@@ -15,11 +15,12 @@
 #include "net/address.h"
 #include "net/net_private.h"
 #include "net/race.h"
+#include "net/tls_io.h"
 #include "net/tunnel_io.h"
 
 /*
- * The way of a dial: resolve and race side by side (addresses may come late), then the tunnel
- * through a proxy, then TLS.
+ * The way of a dial: resolve and race side by side (addresses may come late), then TLS with the proxy
+ * and the tunnel through it, then TLS with the server.
  */
 struct dial {
 	struct net *net;
@@ -28,15 +29,15 @@ struct dial {
 	dial_done done;
 	void *context;
 	struct event deadline;
-	struct event io;  /* the start, then the TLS handshake */
+	struct event start;
 	uint64_t started; /* ns; of the phase */
 	struct resolve *resolve;
 	size_t selected;       /* addresses that may be connected to */
 	struct race *race;     /* NULL: connected */
 	struct stream *stream; /* NULL: not yet connected */
 	struct tunnel_io tunnel;
-	struct tls_load *load; /* NULL: the TLS files are not being read */
-	enum { DIAL_REACHING, DIAL_TUNNELLING, DIAL_SECURING } phase;
+	struct tls_io tls; /* with the proxy, then with the server */
+	enum { DIAL_REACHING, DIAL_SECURING_PROXY, DIAL_TUNNELLING, DIAL_SECURING } phase;
 	struct dial_report report;
 };
 
@@ -84,12 +85,6 @@ static void dial_fail(struct dial *dial, struct error *error)
 	dial_end(dial, error);
 }
 
-static void dial_wait(struct dial *dial, short events, event_callback_fn callback)
-{
-	event_assign(&dial->io, dial->net->base, dial->stream->fd, events, callback, dial);
-	event_add(&dial->io, NULL);
-}
-
 static void dial_set_deadline(struct dial *dial, uint64_t ns)
 {
 	struct timeval timeout = clock_timeval(ns);
@@ -97,84 +92,36 @@ static void dial_set_deadline(struct dial *dial, uint64_t ns)
 	event_add(&dial->deadline, &timeout);
 }
 
-static void dial_on_tls_event(evutil_socket_t fd, short events, void *context);
-
-static void dial_shake_hands(struct dial *dial)
+static void dial_on_secured(struct error *error, void *context)
 {
-	char server[URL_SERVER_SIZE];
-	enum tls_status status;
-	struct error error;
+	struct dial *dial = context;
 
-	url_format_server(dial->settings.url, server);
-	status = tls_handshake(dial->stream->ssl, dial->settings.tls, server, &error);
-	if (status == TLS_VERIFYING)
-		return; /* until dial_on_verified() */
-	if (status == TLS_WANT_READ || status == TLS_WANT_WRITE) {
-		dial_wait(dial, status == TLS_WANT_READ ? EV_READ : EV_WRITE, dial_on_tls_event);
-		return;
-	}
 	dial->report.tls_us = dial_elapsed_us(dial);
-	if (status == TLS_DONE) {
+	if (!error) {
 		dial->report.tls = alloc_zero(1, sizeof(*dial->report.tls));
 		tls_describe(dial->stream->ssl, dial->report.tls);
 	}
-	dial_end(dial, status == TLS_DONE ? NULL : &error);
+	dial_end(dial, error);
 }
 
-static void dial_on_tls_event(evutil_socket_t fd, short events, void *context)
+static void dial_secure(struct dial *dial)
 {
-	(void)fd, (void)events;
-	dial_shake_hands(context);
-}
-
-static void dial_on_verified(void *context)
-{
-	dial_shake_hands(context);
-}
-
-static void dial_on_loaded(struct tls_material *material, const struct error *failure,
-	void *context)
-{
-	struct dial *dial = context;
-	char server[URL_SERVER_SIZE];
-	const struct tls_order order = {
+	const struct tls_io_peer server = {
+		.url = dial->settings.url,
 		.settings = dial->settings.tls,
-		.material = material,
-		.fd = dial->stream->fd,
-		.host = dial->settings.url->host,
-		.server = server,
-		.resume = dial_on_verified,
-		.context = dial,
 	};
-	struct error error;
 
-	dial->load = NULL;
-	if (!material) {
-		dial_end(dial, failure);
-		return;
-	}
-	url_format_server(dial->settings.url, server);
-	dial->stream->ssl = tls_open(dial->net->tls, &order, &error);
-	tls_material_release(material);
-	if (dial->stream->ssl)
-		dial_shake_hands(dial);
-	else
-		dial_end(dial, &error);
-}
-
-static void dial_start_tls(struct dial *dial)
-{
 	dial->phase = DIAL_SECURING;
 	dial->started = clock_monotonic();
 	dial_set_deadline(dial, dial->settings.tls_timeout);
-	dial->load = tls_load_start(dial->net->loader, dial->settings.tls, dial_on_loaded, dial);
+	tls_io_start(&dial->tls, dial->net, &dial->stream, &server, dial_on_secured, dial);
 }
 
 /* There is a way to the server itself. */
 static void dial_reached(struct dial *dial)
 {
 	if (dial->settings.url->secure)
-		dial_start_tls(dial);
+		dial_secure(dial);
 	else
 		dial_end(dial, NULL);
 }
@@ -190,12 +137,42 @@ static void dial_on_tunnel(struct error *error, void *context)
 		dial_reached(dial);
 }
 
-static void dial_start_tunnel(struct dial *dial)
+static void dial_open_tunnel(struct dial *dial)
 {
 	dial->phase = DIAL_TUNNELLING;
-	dial->started = clock_monotonic();
 	tunnel_io_start(&dial->tunnel, dial->net->base, dial->stream, dial->settings.proxy,
 		dial->settings.url, dial_on_tunnel, dial);
+}
+
+static void dial_on_proxy_secured(struct error *error, void *context)
+{
+	struct dial *dial = context;
+
+	tls_io_stop(&dial->tls);
+	if (!error) {
+		dial_open_tunnel(dial);
+		return;
+	}
+	dial->report.proxy_us = dial_elapsed_us(dial);
+	dial_fail(dial, error);
+}
+
+static void dial_start_tunnel(struct dial *dial)
+{
+	const struct proxy *proxy = dial->settings.proxy;
+	const struct tls_io_peer peer = {
+		.url = &proxy->url,
+		.settings = &proxy->tls,
+		.is_proxy = true,
+	};
+
+	dial->started = clock_monotonic();
+	if (!proxy->url.secure) {
+		dial_open_tunnel(dial);
+		return;
+	}
+	dial->phase = DIAL_SECURING_PROXY;
+	tls_io_start(&dial->tls, dial->net, &dial->stream, &peer, dial_on_proxy_secured, dial);
 }
 
 static void dial_lost(struct dial *dial)
@@ -328,16 +305,19 @@ static void dial_format_reaching_timeout(const struct dial *dial, const char *af
 static void dial_format_timeout(const struct dial *dial, struct error *error)
 {
 	bool securing = dial->phase == DIAL_SECURING;
+	const struct url *peer = dial->phase == DIAL_SECURING_PROXY ? &dial->settings.proxy->url
+								    : dial->settings.url;
 	char after[TEXT_DURATION_SIZE];
 	char name[URL_SERVER_SIZE];
 
 	text_format_duration(after,
 		securing ? dial->settings.tls_timeout : dial->settings.connect_timeout);
-	url_format_server(dial->settings.url, name);
-	if (dial->load)
+	url_format_server(peer, name);
+	if (dial->tls.load)
 		error_set(error, ERROR_SOCKET_TIMEOUT,
-			"timed out after %s reading the files of the 'tls' settings", after);
-	else if (securing)
+			"timed out after %s reading the files of the '%s' settings", after,
+			tls_group(dial->tls.peer.settings));
+	else if (securing || dial->phase == DIAL_SECURING_PROXY)
 		error_set(error, ERROR_SOCKET_TIMEOUT,
 			"timed out after %s in the TLS handshake with %s", after, name);
 	else if (dial->phase == DIAL_REACHING)
@@ -356,7 +336,7 @@ static void dial_on_deadline(evutil_socket_t fd, short events, void *context)
 	dial_format_timeout(dial, &error);
 	if (dial->phase == DIAL_SECURING)
 		dial->report.tls_us = dial_elapsed_us(dial);
-	else if (dial->phase == DIAL_TUNNELLING)
+	else if (dial->phase != DIAL_REACHING)
 		dial->report.proxy_us = dial_elapsed_us(dial);
 	else if (!dial->report.resolve_us)
 		dial->report.resolve_us = dial_elapsed_us(dial);
@@ -436,8 +416,8 @@ struct dial *dial_start(struct net *net, const struct dial_settings *settings, d
 	dial->context = context;
 	dial_use_proxy(dial);
 	event_assign(&dial->deadline, net->base, -1, 0, dial_on_deadline, dial);
-	event_assign(&dial->io, net->base, -1, 0, dial_begin, dial);
-	event_active(&dial->io, 0, 0);
+	event_assign(&dial->start, net->base, -1, 0, dial_begin, dial);
+	event_active(&dial->start, 0, 0);
 	return dial;
 }
 
@@ -446,11 +426,11 @@ void dial_cancel(struct dial *dial)
 	if (!dial)
 		return;
 	event_del(&dial->deadline);
-	event_del(&dial->io);
+	event_del(&dial->start);
 	resolve_free(dial->resolve);
 	race_free(dial->race);
 	tunnel_io_stop(&dial->tunnel);
-	tls_load_cancel(dial->load);
+	tls_io_stop(&dial->tls);
 	stream_close(dial->stream);
 	dial_report_release(&dial->report);
 	free(dial);

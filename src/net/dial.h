@@ -16,8 +16,9 @@
 
 /*
  * From a URL to a connected stream: resolves both address families without blocking, connects by
- * RFC 8305 (Happy Eyeballs), opens a proxy's tunnel, then starts TLS. Or connects to the UNIX
- * socket of a ws+unix URL, without any of these.
+ * RFC 8305 (Happy Eyeballs), opens a proxy's tunnel, within TLS with the proxy if its URL says so,
+ * then starts TLS with the server. Or connects to the UNIX socket of a ws+unix URL, without any of
+ * these.
  */
 struct dial;
 
@@ -28,8 +29,8 @@ struct dial_settings {
 	const struct tls_settings *tls; /* used for a secure URL */
 	struct failures *failures;      /* of earlier dials, then of this one too; may be NULL */
 	bool public_only;               /* only address_is_public(); not with a proxy */
-	uint64_t connect_timeout;       /* ns, resolving and the proxy's response included */
-	uint64_t tls_timeout;           /* ns */
+	uint64_t connect_timeout; /* ns, resolving, and TLS and tunnel of the proxy, included */
+	uint64_t tls_timeout;     /* ns, with the server */
 };
 
 /* Details of the connection setup; steps that did not take place are 0 or NULL. With a proxy,
@@ -37,7 +38,7 @@ struct dial_settings {
 struct dial_report {
 	uint64_t resolve_us;
 	uint64_t connect_us; /* of the attempt that won, or until the last one failed */
-	uint64_t proxy_us;   /* from connected to the open tunnel */
+	uint64_t proxy_us;   /* from connected to the open tunnel, TLS with the proxy included */
 	uint64_t tls_us;
 	unsigned attempts;      /* addresses that were tried */
 	bool only_private;      /* no address was tried, because of public_only */

@@ -17,6 +17,7 @@ libnet_a_SOURCES = \
 	src/net/tls_certificate.c src/net/tls_certificate.h \
 	src/net/tls_client.c src/net/tls_client.h \
 	src/net/tls_guard.c src/net/tls_guard.h \
+	src/net/tls_io.c src/net/tls_io.h \
 	src/net/tls_loader.c src/net/tls_loader.h \
 	src/net/tls_material.c src/net/tls_material.h \
 	src/net/tls_sessions.c src/net/tls_sessions.h \

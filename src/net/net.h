@@ -31,11 +31,13 @@ struct net *net_new(struct event_base *base, struct log *log, const char *const 
 void net_free(struct net *net);
 
 /*
- * tls_check() without the loop waiting: `done` is called once, never from within net_check_tls(),
- * with the error or NULL; the check is gone then. What it reads is there for the dial that follows.
+ * tls_check() of all these settings without the loop waiting: `done` is called once, never from within
+ * net_check_tls(), with an error or NULL; the check is gone then. What it reads is there for the dial
+ * that follows.
  */
+enum { NET_CHECK_MAX = 2 };
 struct net_check;
-struct net_check *net_check_tls(struct net *net, const struct tls_settings *settings,
+struct net_check *net_check_tls(struct net *net, const struct tls_settings *settings, size_t count,
 	void (*done)(const struct error *error, void *context), void *context);
 
 /* Without a call to `done`. NULL is ignored. */

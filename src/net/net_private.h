@@ -2,6 +2,7 @@
 #define NET_NET_PRIVATE_H
 
 #include <event2/event.h>
+#include <openssl/bio.h>
 
 #include "net/resolve.h"
 #include "net/tls.h"
@@ -12,6 +13,7 @@ struct net {
 	struct event_base *base;
 	struct resolver *resolver;
 	struct tls_cache *tls;
+	BIO_METHOD *over_tls; /* for stream_bio() */
 	struct tls_loader *loader;
 };
 

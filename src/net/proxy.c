@@ -7,6 +7,7 @@
 
 static const struct url_scheme proxy_scheme_items[] = {
 	{"http", false, 80},
+	{"https", true, 443},
 	{"socks5", false, 1080},
 	{"socks5h", false, 1080},
 };
@@ -14,7 +15,7 @@ static const struct url_scheme proxy_scheme_items[] = {
 static const struct url_schemes proxy_schemes = {
 	.items = proxy_scheme_items,
 	.count = sizeof(proxy_scheme_items) / sizeof(proxy_scheme_items[0]),
-	.wanted = "the scheme must be http, socks5 or socks5h",
+	.wanted = "the scheme must be http, https, socks5 or socks5h",
 };
 
 static bool proxy_parse_url(struct proxy *proxy, const char *text, struct error *error)
@@ -32,7 +33,7 @@ static bool proxy_parse_url(struct proxy *proxy, const char *text, struct error 
 		return false;
 	}
 	proxy->url.shown[strlen(proxy->url.shown) - 1] = '\0'; /* the '/' says nothing here */
-	proxy->kind = strcmp(scheme->name, "http") == 0 ? PROXY_HTTP : PROXY_SOCKS5;
+	proxy->kind = strncmp(scheme->name, "http", 4) == 0 ? PROXY_HTTP : PROXY_SOCKS5;
 	return true;
 }
 
@@ -75,8 +76,20 @@ bool proxy_choose(struct proxy *proxy, const struct proxy_settings *settings, co
 	if (!proxy_parse(proxy, text, error))
 		return error_prefix(error, "proxy: ");
 	proxy_set_login(proxy, settings->username, password);
+	proxy->tls = proxy_tls(settings);
 	*chosen = true;
 	return true;
+}
+
+struct tls_settings proxy_tls(const struct proxy_settings *settings)
+{
+	return (struct tls_settings){
+		.group = "proxy",
+		.verify = true,
+		.ca_file = settings->ca_file,
+		.min_version = TLS_VERSION_1_2,
+		.resume = true,
+	};
 }
 
 void proxy_release(struct proxy *proxy)

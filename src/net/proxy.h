@@ -2,10 +2,11 @@
 #define NET_PROXY_H
 
 #include "base/error.h"
+#include "net/tls_settings.h"
 #include "net/url.h"
 
 enum proxy_kind {
-	PROXY_HTTP,   /* CONNECT, for ws:// too (RFC 9110, section 9.3.6) */
+	PROXY_HTTP,   /* CONNECT, for ws:// too (RFC 9110, section 9.3.6); within TLS if secure */
 	PROXY_SOCKS5, /* RFC 1928, RFC 1929; the proxy resolves the name */
 };
 
@@ -14,16 +15,18 @@ struct proxy_settings {
 	char *url;           /* as proxy_check() takes it; NULL: none */
 	char *username;      /* then the URL has none */
 	char *password_file; /* for the caller of proxy_choose() to read; only with a username */
+	const char *ca_file; /* PEM, for an https proxy; NULL: the system's */
 };
 
 struct proxy {
 	enum proxy_kind kind;
-	struct url url; /* its host, port, user and password, and how it is shown */
+	struct url url;          /* its host, port, user and password, and how it is shown */
+	struct tls_settings tls; /* for a secure URL; its strings are those of the settings */
 };
 
 /*
- * "http://[user[:password]@]host[:port]" (port 80), "socks5://…", "socks5h://…" (port 1080), or
- * without a scheme for HTTP. Fails with ERROR_WEBSOCKET; the text never contains the password.
+ * "http://[user[:password]@]host[:port]" (port 80), "https://…" (port 443), "socks5://…",
+ * "socks5h://…" (port 1080), or without a scheme for HTTP. Fails with ERROR_WEBSOCKET; the text never contains the password.
  */
 bool proxy_parse(struct proxy *proxy, const char *text, struct error *error);
 void proxy_release(struct proxy *proxy);
@@ -38,6 +41,9 @@ bool proxy_is_environment(const char *text);
  */
 bool proxy_choose(struct proxy *proxy, const struct proxy_settings *settings, const char *password,
 	const struct url *url, bool *chosen, struct error *error);
+
+/* TLS with an https proxy: its certificate is always verified. Borrows the strings. */
+struct tls_settings proxy_tls(const struct proxy_settings *settings);
 
 /* A user or password that the URL does not have, as from a file; NULL leaves what is there. */
 void proxy_set_login(struct proxy *proxy, const char *user, const char *password);

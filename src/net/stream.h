@@ -1,7 +1,7 @@
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
-#include <openssl/types.h>
+#include <openssl/bio.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -16,22 +16,40 @@ enum stream_status {
 };
 
 /*
- * A connected byte stream, plain or TLS; non-blocking. A status other than STREAM_OK moved no
- * bytes. With TLS a read may have to wait for the socket to become writable and the other way
- * round (renegotiation, key update): the status says which event to wait for.
+ * A connected byte stream, plain or TLS, or TLS within the TLS of a proxy; non-blocking. A status
+ * other than STREAM_OK moved no bytes. With TLS a read may have to wait for the socket to become
+ * writable and the other way round (renegotiation, key update): the status says which event to wait
+ * for.
  */
 struct stream {
-	int fd;
-	SSL *ssl; /* NULL: plain */
+	int fd;               /* of the socket, below all layers */
+	bool with_proxy;      /* private: the TLS is that of a proxy, which errors then name */
+	bool drained;         /* private. TLS: what is buffered is not a whole record */
+	SSL *ssl;             /* NULL: plain */
+	struct stream *under; /* private: owned; what TLS is over, if not over the socket */
 
 	/* private */
-	bool drained;              /* TLS: what is buffered is not a whole record */
 	struct error *fault;       /* TLS: the error after the bytes that the last read returned */
 	struct error *write_fault; /* TLS: of the last write; what has arrived can still be read */
 };
 
 /* Takes a connected, non-blocking socket. */
 struct stream *stream_new(int fd);
+
+/* For TLS over a stream: what SSL reads from and writes to, the socket or the TLS that is there. The
+ * SSL owns it, and ends before the stream. `over_tls` is from stream_bio_method_new(). */
+BIO *stream_bio(struct stream *stream, const BIO_METHOD *over_tls);
+BIO_METHOD *stream_bio_method_new(void);
+
+/* The stream with this TLS, whose handshake may still be to come: takes over both. `with_proxy`: the
+ * peer of that TLS is a proxy. */
+struct stream *stream_secure(struct stream *stream, SSL *ssl, bool with_proxy);
+
+/* Not 0 during the handshake of TLS within TLS: it can go on without a socket event. */
+size_t stream_under_pending(const struct stream *stream);
+
+/* True if the layer below has failed, and with it the TLS over it: `error` says how. */
+bool stream_under_failed(const struct stream *stream, struct error *error);
 
 /*
  * Reads as much as there is, up to `size`: with TLS several records, so that one batch is large.
@@ -43,13 +61,18 @@ struct stream *stream_new(int fd);
 enum stream_status stream_read(struct stream *stream, void *data, size_t size, size_t *length,
 	struct error *error);
 
+/* Reads without taking: the same bytes come again. At most a record of TLS. */
+enum stream_status stream_peek(struct stream *stream, void *data, size_t size, size_t *length,
+	struct error *error);
+
 /* Writes as much as goes. What was not written must come first in the next call: TLS may have
  * encrypted some of it already. */
 enum stream_status stream_write(struct stream *stream, const void *data, size_t size,
 	size_t *length, struct error *error);
 
 /* Not 0: the next stream_read() needs no socket event, which may never come. For TLS after a read
- * that filled its buffer, or had done enough; the count is a lower bound. */
+ * that filled its buffer, or had done enough; for TLS within TLS also after STREAM_WANT_READ. The
+ * count is a lower bound. */
 size_t stream_pending(const struct stream *stream);
 
 /* Sends close_notify if it can at once, closes the socket, frees the stream. NULL is ignored. */

@@ -76,12 +76,16 @@ SSL *tls_open(struct tls_cache *cache, const struct tls_order *order, struct err
 
 	ERR_clear_error();
 	context = tls_cache_get(cache, order->settings, order->material->store_number, error);
-	if (!context)
+	ssl = context ? SSL_new(context) : NULL;
+	if (!ssl) {
+		BIO_free(order->bio);
+		if (context)
+			error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s",
+				tls_reason(ERR_peek_error()));
 		return NULL;
-	ssl = SSL_new(context);
-	if (!ssl || !SSL_set_fd(ssl, order->fd))
-		error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
-	else if (tls_prepare(ssl, cache, order, error))
+	}
+	SSL_set_bio(ssl, order->bio, order->bio);
+	if (tls_prepare(ssl, cache, order, error))
 		return ssl;
 	SSL_free(ssl);
 	return NULL;
@@ -104,7 +108,7 @@ static void tls_handshake_failed(SSL *ssl, const char *server, int cause, struct
 	else if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
 		reason = "connection closed by peer";
 	else if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER)
-		reason = "the response is not TLS: is this a ws:// port?";
+		reason = "the response is not TLS: is this a port without TLS?";
 	else
 		reason = tls_reason(code);
 	error_set(error, ERROR_SOCKET_SSL, "TLS handshake with %s failed: %s", server, reason);

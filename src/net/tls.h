@@ -36,7 +36,7 @@ struct tls_material;
 struct tls_order {
 	const struct tls_settings *settings;
 	const struct tls_material *material; /* from their files */
-	int fd;                              /* the connected socket */
+	BIO *bio;                            /* what its bytes go through; the SSL's from now on */
 	const char *host;                    /* of the URL */
 	const char *server;                  /* "host:port" */
 

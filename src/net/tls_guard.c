@@ -117,6 +117,6 @@ bool tls_guard_check(const struct tls_guard *guard, struct error *error)
 {
 	return guard->messages <= TLS_MESSAGES_MAX ||
 		error_set(error, ERROR_SOCKET_SSL,
-			"the server sent more than %d TLS messages in a row without data",
+			"the peer sent more than %d TLS messages in a row without data",
 			TLS_MESSAGES_MAX);
 }

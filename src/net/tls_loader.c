@@ -45,6 +45,7 @@ struct tls_loader {
 
 /* Of the settings: all that a load depends on. */
 static const size_t tls_job_strings[] = {
+	offsetof(struct tls_settings, group),
 	offsetof(struct tls_settings, ca_file),
 	offsetof(struct tls_settings, ca_path),
 	offsetof(struct tls_settings, crl_file),

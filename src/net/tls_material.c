@@ -106,7 +106,8 @@ static bool tls_material_try(struct tls_material *material, const struct tls_set
 }
 
 /* OpenSSL opens the file by name, and would wait for the writer of a FIFO. */
-static bool tls_check_file(const char *setting, const char *path, struct error *error)
+static bool tls_check_file(const struct tls_settings *settings, const char *setting,
+	const char *path, struct error *error)
 {
 	int fd = path ? file_open(path, FILE_REGULAR, error) : -1;
 
@@ -115,17 +116,17 @@ static bool tls_check_file(const char *setting, const char *path, struct error *
 	if (!path || fd >= 0)
 		return true;
 	error->name = ERROR_SOCKET_SSL;
-	return error_prefix(error, "%s: %s ", setting, path);
+	return error_prefix(error, "%s.%s: %s ", tls_group(settings), setting, path);
 }
 
 static bool tls_check_files(const struct tls_settings *settings, struct error *error)
 {
 	bool verify = settings->verify;
 
-	return tls_check_file("tls.ca_file", verify ? settings->ca_file : NULL, error) &&
-		tls_check_file("tls.crl_file", verify ? settings->crl_file : NULL, error) &&
-		tls_check_file("tls.cert_file", settings->cert_file, error) &&
-		tls_check_file("tls.key_file", settings->key_file, error);
+	return tls_check_file(settings, "ca_file", verify ? settings->ca_file : NULL, error) &&
+		tls_check_file(settings, "crl_file", verify ? settings->crl_file : NULL, error) &&
+		tls_check_file(settings, "cert_file", settings->cert_file, error) &&
+		tls_check_file(settings, "key_file", settings->key_file, error);
 }
 
 bool tls_material_load(struct tls_material *material, const struct tls_settings *settings,

@@ -30,6 +30,11 @@ const char *tls_reason(unsigned long code)
 	return reason ? reason : "unknown error";
 }
 
+const char *tls_group(const struct tls_settings *settings)
+{
+	return settings->group ? settings->group : "tls";
+}
+
 void tls_use_version(SSL_CTX *context, enum tls_version minimum)
 {
 	SSL_CTX_set_min_proto_version(context,

@@ -13,6 +13,7 @@ extern const struct choice tls_versions[];
 
 /* TLS with a server. Any string may be NULL: the default. */
 struct tls_settings {
+	const char *group;     /* the name of these settings, for errors; default: "tls" */
 	bool verify;           /* the certificate chain and the host name */
 	const char *ca_file;   /* PEM; default: the system's */
 	const char *ca_path;   /* a c_rehash'ed directory */
@@ -47,6 +48,8 @@ struct tls_settings tls_named(const struct tls_settings *settings);
 
 /* Must precede any other use of OpenSSL; may be called again. */
 void tls_init(void);
+
+const char *tls_group(const struct tls_settings *settings);
 
 /* Apply settings to a new context. */
 void tls_use_version(SSL_CTX *context, enum tls_version minimum);

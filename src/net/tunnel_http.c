@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/text.h"
@@ -105,12 +106,79 @@ static void tunnel_http_status_text(const struct tunnel *tunnel, char text[HTTP_
 	text_printable(text + length, HTTP_STATUS_SIZE - (size_t)length, reason, strlen(reason));
 }
 
+/* Of authentication that a proxy offers (RFC 9110, section 11.6.1). */
+struct challenges {
+	bool any;
+	bool basic;
+	char schemes[64]; /* the names: "Digest or NTLM", what fits */
+};
+
+static void challenges_add(struct challenges *challenges, const char *scheme, size_t length)
+{
+	size_t used = strlen(challenges->schemes);
+
+	challenges->basic |= length == strlen("Basic") && strncasecmp(scheme, "Basic", length) == 0;
+	snprintf(challenges->schemes + used, sizeof(challenges->schemes) - used, "%s%.*s",
+		challenges->any ? " or " : "", (int)length, scheme);
+	challenges->any = true;
+}
+
+/* The length of an element of a list: up to a comma that is not in a quoted string. */
+static size_t challenges_element(const char *text)
+{
+	bool quoted = false;
+	size_t i;
+
+	for (i = 0; text[i] && (quoted || text[i] != ','); i++) {
+		if (text[i] == '"')
+			quoted = !quoted;
+		else if (quoted && text[i] == '\\' && text[i + 1])
+			i++;
+	}
+	return i;
+}
+
+/* An element begins with a scheme, or is one more parameter of the one before. */
+static void challenges_parse(struct challenges *challenges, const char *text)
+{
+	static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789!#$%&'*+-.^_`|~";
+
+	while (*(text += strspn(text, ", \t"))) {
+		size_t length = strspn(text, token);
+		const char *next = text + length + strspn(text + length, " \t");
+
+		if (length && *next != '=')
+			challenges_add(challenges, text, length);
+		text += challenges_element(text);
+	}
+}
+
+static void tunnel_http_find_challenges(const struct tunnel *tunnel, struct challenges *challenges)
+{
+	struct http_field field = {0};
+
+	*challenges = (struct challenges){0};
+	while (http_head_next(&tunnel->response, &field)) {
+		if (strcasecmp(field.name, "Proxy-Authenticate") == 0)
+			challenges_parse(challenges, field.value);
+	}
+}
+
 static void tunnel_http_wants_login(const struct tunnel *tunnel, struct error *error)
 {
 	const char *challenge = http_head_find(&tunnel->response, "Proxy-Authenticate");
 	char status[HTTP_STATUS_SIZE], scheme[64] = "";
+	struct challenges challenges;
 
 	tunnel_http_status_text(tunnel, status);
+	tunnel_http_find_challenges(tunnel, &challenges);
+	if (challenges.any && !challenges.basic) {
+		error_set(error, ERROR_SOCKET_CONNECT,
+			"it wants %s authentication, and only Basic is supported: %s",
+			challenges.schemes, status);
+		return;
+	}
 	if (challenge)
 		text_printable(scheme, sizeof(scheme), challenge, strlen(challenge));
 	error_set(error, ERROR_SOCKET_CONNECT, "it %s: %s%s%s%s",

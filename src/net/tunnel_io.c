@@ -1,8 +1,6 @@
 #include "net/tunnel_io.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 enum { TUNNEL_READ_SIZE = 4096 };
 
@@ -19,34 +17,31 @@ static enum stream_status tunnel_io_send(struct tunnel_io *io, struct error *err
 	return status;
 }
 
-/* Takes only bytes for the tunnel off the socket: the rest is for the stream's reader. */
+/* Takes only bytes for the tunnel off the stream: the rest is for its reader. */
 static enum stream_status tunnel_io_receive(struct tunnel_io *io, enum tunnel_status *tunnel,
 	struct error *error)
 {
 	char data[TUNNEL_READ_SIZE];
-	size_t used, length;
-	ssize_t available;
+	size_t available, used, length;
+	enum stream_status status;
+	struct error unused;
 
-	available = recv(io->stream->fd, data, sizeof(data), MSG_PEEK);
-	if (available == 0)
-		return STREAM_END;
-	if (available < 0 && (errno == EAGAIN || errno == EINTR))
-		return STREAM_WANT_READ;
-	if (available < 0) {
-		error_set(error, ERROR_SOCKET_CONNECT, "connection lost: %s", strerror(errno));
-		return STREAM_ERROR;
-	}
-	*tunnel = tunnel_receive(&io->tunnel, data, (size_t)available, &used, error);
-	return used ? stream_read(io->stream, data, used, &length, error) : STREAM_OK;
+	status = stream_peek(io->stream, data, sizeof(data), &available, error);
+	if (status != STREAM_OK)
+		return status;
+	*tunnel = tunnel_receive(&io->tunnel, data, available, &used, error);
+	if (used)
+		stream_read(io->stream, data, used, &length, &unused); /* what is there */
+	return STREAM_OK;
 }
 
 static void tunnel_io_fail(struct tunnel_io *io, enum stream_status status, struct error *error)
 {
 	if (status == STREAM_END)
 		tunnel_closed(&io->tunnel, error);
-	else if (status == STREAM_ERROR && !tunnel_refused(&io->tunnel, error))
-		error->name =
-			ERROR_SOCKET_CONNECT; /* no connection was open yet that could close */
+	else if (status == STREAM_ERROR && !tunnel_refused(&io->tunnel, error) &&
+		strcmp(error->name, ERROR_SOCKET_CLOSED) == 0)
+		error->name = ERROR_SOCKET_CONNECT; /* no connection was open yet to be closed */
 	io->done(error, io->context);
 }
 
@@ -55,11 +50,14 @@ static void tunnel_io_on_event(evutil_socket_t fd, short events, void *context);
 /* The next round begins after a poll, so that a proxy that never stops cannot stop us. */
 static void tunnel_io_wait(struct tunnel_io *io, enum stream_status status)
 {
-	bool sends = status == STREAM_WANT_WRITE || io->tunnel.out.length;
+	bool sends = status == STREAM_WANT_WRITE || (status == STREAM_OK && io->tunnel.out.length);
 
 	event_assign(&io->event, io->base, io->stream->fd, sends ? EV_WRITE : EV_READ,
 		tunnel_io_on_event, io);
-	event_add(&io->event, NULL);
+	if (status == STREAM_OK && stream_pending(io->stream))
+		event_active(&io->event, EV_READ, 0);
+	else
+		event_add(&io->event, NULL);
 }
 
 static void tunnel_io_go_on(struct tunnel_io *io)

@@ -259,7 +259,7 @@ bool url_parse_schemes(struct url *url, const char *text, const struct url_schem
 	else if (!*scheme)
 		url_error(error, text, schemes->wanted);
 	else if (evhttp_uri_get_fragment(uri)) /* RFC 6455, section 3 */
-		url_error(error, text, "a WebSocket URL has no fragment ('#'); write %23");
+		url_error(error, text, "it must not have a fragment ('#'); write %23");
 	else
 		ok = url_take_userinfo(url, evhttp_uri_get_userinfo(uri), text, error) &&
 			url_take_host(url, evhttp_uri_get_host(uri), text, error) &&

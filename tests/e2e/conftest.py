@@ -15,7 +15,7 @@ from harness.namespace import Unavailable
 from harness.network import Network
 from harness.nginx import Nginx
 from harness.node import NodeServer
-from harness.proxies import Microsocks, NamingProxy, Tinyproxy
+from harness.proxies import HttpsProxy, Microsocks, NamingProxy, Tinyproxy, TlsFront
 from harness.server import WsServer
 
 
@@ -134,6 +134,31 @@ def make_nginx(tmp_path):
 def make_tinyproxy(tmp_path):
     """An HTTP proxy."""
     yield from making(lambda **options: Tinyproxy(tmp_path / "tinyproxy", **options))
+
+
+@pytest.fixture(scope="session")
+def proxy_authority(tmp_path_factory):
+    """Of the certificates of proxies: another one than that of servers."""
+    return Authority(tmp_path_factory.mktemp("proxy-ca"), "wsgated test CA of proxies")
+
+
+@pytest.fixture(scope="session")
+def proxy_certificate(proxy_authority):
+    return proxy_authority.issue("proxy", "DNS:localhost", "DNS:proxy.test", "IP:127.0.0.1")
+
+
+@pytest.fixture
+def make_tls_front(tmp_path, proxy_certificate):
+    """TLS in front of a proxy, which makes it an HTTPS proxy."""
+    yield from making(lambda behind: TlsFront(tmp_path / "front", behind, proxy_certificate))
+
+
+@pytest.fixture
+def make_https_proxy(proxy_certificate):
+    """An HTTPS proxy that misbehaves as it is told."""
+    yield from making(
+        lambda certificate=proxy_certificate, **options: HttpsProxy(certificate, **options)
+    )
 
 
 @pytest.fixture

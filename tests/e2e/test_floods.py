@@ -58,7 +58,7 @@ def test_a_server_that_sends_nothing_but_tls_messages_is_left(start_flooded, mak
     daemon, quiet = start_flooded(make_flood().url(path))
     status = wait_until(lambda: (now := daemon.status("flood"))["stats"]["closes"] and now)
     assert status["last_error"]["err"] == "SOCKET-SSL-ERROR"
-    assert status["last_error"]["desc"] == "the server sent more than 1000 TLS messages in a row without data"
+    assert status["last_error"]["desc"] == "the peer sent more than 1000 TLS messages in a row without data"
     assert_served(daemon, quiet)
 
 

@@ -13,6 +13,7 @@ unit_net_SOURCES = \
 	tests/unit/test_net_tls_server.c \
 	tests/unit/test_net_trust.c \
 	tests/unit/test_net_tunnel.c \
+	tests/unit/test_net_tunnel_tls.c \
 	tests/unit/test_net_url.c
 unit_net_CFLAGS = $(UNIT_CFLAGS)
 unit_net_LDADD = $(NET_LIBS) $(CHECK_LIBS)

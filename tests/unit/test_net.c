@@ -216,6 +216,7 @@ int main(void)
 	suite_add_tcase(suite, test_net_dial());
 	suite_add_tcase(suite, test_net_failures());
 	suite_add_tcase(suite, test_net_tunnel());
+	suite_add_tcase(suite, test_net_tunnel_tls());
 	suite_add_tcase(suite, test_net_tls());
 	suite_add_tcase(suite, test_net_session());
 	suite_add_tcase(suite, test_net_trust());

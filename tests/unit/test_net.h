@@ -18,6 +18,7 @@ TCase *test_net_dns(void);
 TCase *test_net_dial(void);
 TCase *test_net_failures(void);
 TCase *test_net_tunnel(void);
+TCase *test_net_tunnel_tls(void);
 TCase *test_net_tls(void);
 TCase *test_net_session(void);
 TCase *test_net_trust(void);

@@ -25,6 +25,10 @@ static const struct good_proxy good_proxies[] = {
 		"http://proxy.example:8080"},
 	{"ann:s%40crt@proxy.example:8080", PROXY_HTTP, "proxy.example", 8080, "ann", "s@crt",
 		"http://***@proxy.example:8080"},
+	{"https://ann:x@proxy.example", PROXY_HTTP, "proxy.example", 443, "ann", "x",
+		"https://***@proxy.example"},
+	{"HTTPS://proxy.example:3129/", PROXY_HTTP, "proxy.example", 3129, NULL, NULL,
+		"https://proxy.example:3129"},
 	{"socks5://[::1]", PROXY_SOCKS5, "::1", 1080, NULL, NULL, "socks5://[::1]"},
 	{"SOCKS5H://ann:x@127.0.0.1:9050/", PROXY_SOCKS5, "127.0.0.1", 9050, "ann", "x",
 		"socks5h://***@127.0.0.1:9050"},
@@ -60,10 +64,11 @@ struct bad_proxy {
 };
 
 static const struct bad_proxy bad_proxies[] = {
-	{"https://h:1", "URL 'https://h:1': the scheme must be http, socks5 or socks5h"},
+	{"wss://h:1", "URL 'wss://h:1': the scheme must be http, https, socks5 or socks5h"},
 	{"socks4://u:pw@h:1",
-		"URL 'socks4://***@h:1': the scheme must be http, socks5 or "
-		"socks5h"},
+		"URL 'socks4://***@h:1': the scheme must be http, https, socks5 or socks5h"},
+	{"socks4a://h", "URL 'socks4a://h': the scheme must be http, https, socks5 or socks5h"},
+	{"http://ann#w@h:1", "URL 'http://***#…': it must not have a fragment ('#'); write %23"},
 	{"", "URL 'http://': it has no host"},
 	{"h:0", "URL 'http://h:0': the port must be 1 to 65535"},
 	{"http://u:pw@h:1/x", "URL 'http://***@h:1/x': it has a path"},
@@ -96,6 +101,7 @@ static const struct environment_case environment_cases[] = {
 	{{{"http_proxy", "p:1"}}, "wss://h/", NULL},
 	{{{"HTTP_PROXY", "p:1"}}, "ws://h/", NULL},
 	{{{"https_proxy", "p:1"}}, "wss://h/", "p:1"},
+	{{{"https_proxy", "https://p:1"}}, "wss://h/", "https://p:1"},
 	{{{"HTTPS_PROXY", "p:1"}}, "wss://h/", "p:1"},
 	{{{"HTTPS_PROXY", "p:1"}, {"https_proxy", "p:2"}}, "wss://h/", "p:2"},
 	{{{"HTTPS_PROXY", "p:1"}, {"https_proxy", ""}}, "wss://h/", "p:1"},

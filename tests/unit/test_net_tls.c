@@ -137,8 +137,8 @@ struct failure_case {
 
 static const struct failure_case failure_cases[] = {
 	{SCRIPT_NOT_TLS, {0}, ERROR_SOCKET_SSL,
-		"TLS handshake with 127.0.0.1:%P failed: the response is not TLS: is this a ws:// "
-		"port?"},
+		"TLS handshake with 127.0.0.1:%P failed: the response is not TLS: is this a port "
+		"without TLS?"},
 	{SCRIPT_CLOSE_AT_ONCE, {0}, ERROR_SOCKET_SSL,
 		"TLS handshake with 127.0.0.1:%P failed: connection closed by peer"},
 	{SCRIPT_ECHO, {.min_version = TLS_VERSION_1_3}, ERROR_SOCKET_SSL,

@@ -188,12 +188,26 @@ static const struct failure_case failure_cases[] = {
 		"it refused the tunnel to t.test:81: 503 Busy: Try lat"},
 	{"http", TURN(0, "HTTP/1.1 407 Auth\r\nContent-Length: 0\r\n\r\n"), END_HANG,
 		ERROR_SOCKET_CONNECT, "it wants a user name and password: 407 Auth"},
+	{"http",
+		TURN(0,
+			"HTTP/1.1 407 Auth\r\nContent-Length: 0\r\n"
+			"Proxy-Authenticate: Digest realm=\"a, b\", qop = \"auth\", NTLM\r\n"
+			"Proxy-Authenticate: Negotiate abc==\r\n\r\n"),
+		END_HANG, ERROR_SOCKET_CONNECT,
+		"it wants Digest or NTLM or Negotiate authentication, and only Basic is "
+		"supported: 407 Auth"},
+	{"http",
+		TURN(0,
+			"HTTP/1.1 407 Auth\r\nContent-Length: 0\r\n"
+			"Proxy-Authenticate: Digest realm=\"x\", bASIC realm=\"y\"\r\n\r\n"),
+		END_HANG, ERROR_SOCKET_CONNECT,
+		"it wants a user name and password: 407 Auth (Proxy-Authenticate: "
+		"Digest realm=\"x\", bASIC realm=\"y\")"},
 	{"http", TURN(0, "\5\0"), END_HANG, ERROR_SOCKET_CONNECT,
 		"its response is not HTTP/1.1: \"?"},
 	{"http", TURN(0, "HTTP/1.1 200"), END_CLOSE, ERROR_SOCKET_CONNECT,
 		"it closed the connection before the tunnel to t.test:81 was open"},
-	{"http", TURN(0, ""), END_RESET, ERROR_SOCKET_CONNECT,
-		"connection lost: Connection reset by peer"},
+	{"http", TURN(0, ""), END_RESET, ERROR_SOCKET_CONNECT, "connection reset by peer"},
 	{"http", TURN(0, "HTTP/1.1 200"), END_HANG, ERROR_SOCKET_TIMEOUT,
 		"timed out after 300ms waiting for the tunnel to t.test:81"},
 	{"socks5", TURN(3, "\5\xff"), END_HANG, ERROR_SOCKET_CONNECT,

@@ -94,8 +94,8 @@ static const struct bad_url bad_urls[] = {
 	{"ws://", "URL 'ws://': it has no host"},
 	{"ws:///path", "URL 'ws:///path': it has no host"},
 	{"ws://:80/", "URL 'ws://:80/': it has no host"},
-	{"ws://h/#", "URL 'ws://h/#…': a WebSocket URL has no fragment ('#'); write %23"},
-	{"ws://h/a#secret", "URL 'ws://h/a#…': a WebSocket URL has no fragment ('#'); write %23"},
+	{"ws://h/#", "URL 'ws://h/#…': it must not have a fragment ('#'); write %23"},
+	{"ws://h/a#secret", "URL 'ws://h/a#…': it must not have a fragment ('#'); write %23"},
 	{"ws://h:0/", "URL 'ws://h:0/': the port must be 1 to 65535"},
 	{"ws://h:65536/", "URL 'ws://h:65536/': it is not a well-formed URL"},
 	{"ws://h:8o/", "URL 'ws://h:8o/': it is not a well-formed URL"},
@@ -143,21 +143,20 @@ static const struct bad_url bad_urls[] = {
 	{"ws+unix:///a%00b.sock:/",
 		"URL 'ws+unix:///a%00b.sock:/': the socket's path has a control character"},
 	{"ws+unix:///a.sock:/#f",
-		"in 'ws+unix:///a.sock:/#…': URL 'ws://localhost/#…': a WebSocket URL has no "
+		"in 'ws+unix:///a.sock:/#…': URL 'ws://localhost/#…': it must not have a "
 		"fragment ('#'); write %23"},
 	{"ws://u:p w@h/", "URL 'ws://***@h/': it has a space or control character"},
 	{"ws://h:0/?token=secret", "URL 'ws://h:0/?…': the port must be 1 to 65535"},
 	{"ws://h/#token=a@secret",
-		"URL 'ws://***#…': a WebSocket URL has no fragment ('#'); write %23"},
-	{"ws://h:0/#secret?x",
-		"URL 'ws://h:0/#…': a WebSocket URL has no fragment ('#'); write %23"},
+		"URL 'ws://***#…': it must not have a fragment ('#'); write %23"},
+	{"ws://h:0/#secret?x", "URL 'ws://h:0/#…': it must not have a fragment ('#'); write %23"},
 	{"ws://h:0/?token=a@secret", "URL 'ws://***?…': the port must be 1 to 65535"},
 	{"ws://u:p?w@h:0/", "URL 'ws://***?…': it is not a well-formed URL"},
 	{"ws://u:pw@h:0/?to=ws://secret", "URL 'ws://***@h:0/?…': the port must be 1 to 65535"},
 	{"ws+unix:///a%00b.sock:/?secret",
 		"URL 'ws+unix:///a%00b.sock:/?…': the socket's path has a control character"},
 	{"ws+unix:///a.sock:/?secret#f",
-		"in 'ws+unix:///a.sock:/?…': URL 'ws://localhost/?…': a WebSocket URL has no "
+		"in 'ws+unix:///a.sock:/?…': URL 'ws://localhost/?…': it must not have a "
 		"fragment ('#'); write %23"},
 };
 

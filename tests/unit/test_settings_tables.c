@@ -79,6 +79,7 @@ START_TEST(each_member_has_a_row)
 		OTHER(struct connection_config, line), OTHER(struct connection_config, untrusted));
 	ASSERT_COVERS(connection_settings_table, struct connection_settings,
 		OTHER(struct connection_settings, users),
+		OTHER(struct connection_settings, tls.group),
 		OTHER(struct connection_settings, tls.key_passphrase));
 	ASSERT_COVERS(outlet_config_table, struct outlet_config,
 		OTHER(struct outlet_config, outlet.uid), OTHER(struct outlet_config, outlet.gid),

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import pathlib
+import select
 import socket
+import ssl
 import subprocess
 import threading
 
@@ -135,4 +137,102 @@ class NamingProxy:
         for each in self.sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+
+class TlsFront:
+    """socat(1), which ends TLS in front of a proxy. `certificate` is (certificate file, key file)."""
+
+    def __init__(self, folder, behind, certificate):
+        self.folder, self.behind = pathlib.Path(folder), behind
+        self.folder.mkdir(parents=True, exist_ok=True)
+        options = "bind=127.0.0.1,reuseaddr,fork,verify=0,cert={},key={}".format(*certificate)
+        self.process, (self.port,) = start_listening(
+            1, lambda port: ["socat", f"OPENSSL-LISTEN:{port},{options}", f"TCP:127.0.0.1:{behind.port}"],
+            stderr=subprocess.DEVNULL, env=dict(os.environ),
+        )
+
+    def url(self, login="", host="127.0.0.1"):
+        return f"https://{login}{host}:{self.port}"
+
+    def wait_target(self, target):
+        self.behind.wait_target(target)
+
+    def stop(self):
+        process.end(self.process)
+
+
+class HttpsProxy:
+    """
+    One that speaks TLS and then does as it is told: `reply` to CONNECT; b"" is never to answer. With
+    `piece`, it relays to the target in TLS records of so many bytes. `heads` is what clients sent.
+    """
+
+    def __init__(self, certificate, reply=b"HTTP/1.1 200 OK\r\n\r\n", handshake=True, piece=1 << 14):
+        self.reply, self.handshake, self.piece = reply, handshake, piece
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*certificate)
+        self.heads, self.sockets, self.threads = [], [], []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self._start(self._accept)
+
+    def url(self, login="", host="127.0.0.1"):
+        return f"https://{login}{host}:{self.port}"
+
+    def _start(self, target, *arguments):
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                self.sockets.append(client)
+                self._start(self._serve, client)
+
+    def _serve(self, client):
+        with contextlib.suppress(OSError, ValueError):
+            if not self.handshake:
+                client.recv(1)
+                client.shutdown(socket.SHUT_RDWR)
+                return
+            secure = self.context.wrap_socket(client, server_side=True)
+            self.sockets.append(secure)
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                piece = secure.recv(1)
+                if not piece:
+                    return
+                head += piece
+            self.heads.append(head.decode())
+            secure.sendall(self.reply)
+            if b" 200 " in self.reply:
+                self._relay(secure, int(head.split(b" ")[1].rsplit(b":", 1)[1]))
+
+    def _relay(self, secure, port):
+        """In one thread: an SSLSocket is not for two at a time."""
+        with socket.create_connection(("127.0.0.1", port)) as target:
+            while True:
+                ready = secure.pending() and [secure] or select.select([secure, target], [], [])[0]
+                if secure in ready:
+                    data = secure.recv(1 << 14)
+                    target.sendall(data)
+                else:
+                    data = target.recv(1 << 14)
+                    for at in range(0, len(data), self.piece):
+                        secure.sendall(data[at:at + self.piece])
+                if not data:
+                    return
+
+    def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for each in self.sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join()
+        for each in self.sockets:
             each.close()
