@@ -81,16 +81,17 @@ static void connection_left(struct connection *connection)
 
 static void connection_lost(struct connection *connection, unsigned code)
 {
-	const struct connection_failure failure = {.code = code};
+	bool unusable = connection->opening_failed;
+	const struct connection_failure failure = {.code = unusable ? 0 : code};
 	uint64_t stable = connection->config->settings->reconnect.stable;
 	bool closed = connection->closing; /* as decided, so nothing has failed */
 
 	connection->session = NULL;
-	connection->closing = false;
+	connection->closing = connection->opening_failed = false;
 	timer_clear(&connection->renewal);
 	connection_end_sending(connection);
 	connection_settle_waiting(connection);
-	if (clock_monotonic() - connection->opened >= stable)
+	if (!unusable && clock_monotonic() - connection->opened >= stable)
 		dialer_reset_backoff(&connection->dialer);
 	if (connection->goal == GOAL_RENEW && !closed)
 		connection->goal = GOAL_OPEN; /* there is nothing left to renew */
@@ -144,6 +145,18 @@ static void connection_let_leave(struct connection *connection)
 	session_close(connection->leaving, WS_CLOSE_GOING_AWAY, "");
 }
 
+/* One that could not send its first messages is already closing. */
+static void connection_answer_opened(struct connection *connection)
+{
+	const struct connection_last *last = connection->last;
+	struct error error;
+
+	if (connection->opening_failed)
+		error_set(&error, last->error, "%s", last->error_text);
+	connection_answer(connection, CONNECTION_FOR_OPEN, &connection->dialer.report,
+		connection->opening_failed ? &error : NULL);
+}
+
 static void connection_on_opened(struct call_result *result, void *context)
 {
 	static const struct session_callbacks callbacks = {
@@ -170,7 +183,7 @@ static void connection_on_opened(struct call_result *result, void *context)
 	connection_await_age(connection);
 	connection_begin_sending(connection);
 	connection_decide(connection, NULL);
-	connection_answer(connection, CONNECTION_FOR_OPEN, report, NULL);
+	connection_answer_opened(connection);
 }
 
 static void connection_on_failed(const struct error *error, void *context)
@@ -184,7 +197,7 @@ static void connection_on_failed(const struct error *error, void *context)
 
 	connection_judge_call(connection);
 	connection->stats.failures++;
-	connection_report_failure(connection, error);
+	connection_report_failure(connection, EVENT_TYPE_ERROR, error);
 	if (connection->goal == GOAL_RENEW && !connection->session)
 		connection->goal = GOAL_OPEN; /* what the next call opens renews nothing */
 	connection_decide(connection, &failure);

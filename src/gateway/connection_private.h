@@ -45,8 +45,9 @@ struct connection {
 	enum connection_goal goal : 8;
 	enum connection_state state : 8; /* see connection_note_state() */
 	bool closing;                    /* the session, because the connection decided so */
-	bool demanded;                   /* WHEN_SUBSCRIBED: there are subscribers */
-	uint64_t since;                  /* of `state`, ns since 1970 */
+	bool opening_failed; /* so the session is closing: not all of on_open was sent */
+	bool demanded;       /* WHEN_SUBSCRIBED: there are subscribers */
+	uint64_t since;      /* of `state`, ns since 1970 */
 
 	struct session *session;
 	struct session *leaving; /* the one before, until its closing handshake has ended */
@@ -90,12 +91,10 @@ bool connection_gave_up(const struct connection *connection);
 void connection_emit(struct connection *connection, enum event_type type,
 	const struct event_members *members);
 
-/* An event with the error's name and text. */
-void connection_emit_error(struct connection *connection, enum event_type type,
+/* To the log, as events, and into the outlets. `type`: EVENT_TYPE_ERROR or EVENT_TYPE_ON_OPEN_ERROR;
+ * `renewed`: only because of the session's age. */
+void connection_report_failure(struct connection *connection, enum event_type type,
 	const struct error *error);
-
-/* To the log, as events, and into the outlets. `renewed`: only because of the session's age. */
-void connection_report_failure(struct connection *connection, const struct error *error);
 void connection_report_open(struct connection *connection, bool renewed);
 void connection_report_close(struct connection *connection, const struct session *session,
 	const struct session_end *end, bool renewed);

@@ -74,15 +74,6 @@ static void connection_add_error(struct event_members *members, const struct err
 	event_add_text(members, "desc", error->text);
 }
 
-void connection_emit_error(struct connection *connection, enum event_type type,
-	const struct error *error)
-{
-	struct event_members members = {0};
-
-	connection_add_error(&members, error);
-	connection_emit(connection, type, &members);
-}
-
 /* Records of openings and closings are among the messages of the outlets. */
 static void connection_publish_record(struct connection *connection, enum outlet_message_type type,
 	const struct event_members *members)
@@ -155,11 +146,15 @@ static void connection_log_failure(struct connection *connection, const struct e
 		attempt);
 }
 
-void connection_report_failure(struct connection *connection, const struct error *error)
+void connection_report_failure(struct connection *connection, enum event_type type,
+	const struct error *error)
 {
+	struct event_members members = {0};
+
 	connection_log_failure(connection, error);
 	connection_note_error(connection, error);
-	connection_emit_error(connection, EVENT_TYPE_ERROR, error);
+	connection_add_error(&members, error);
+	connection_emit(connection, type, &members);
 }
 
 /* --- openings and closings ------------------------------------------------------------------- */

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "gateway/connection_private.h"
-#include "ws/utf8.h"
 
 /* Messages to the server: sent at once, each time it opens, or held until then. */
 
@@ -70,16 +69,34 @@ static bool connection_expect_open(const struct connection *connection, struct e
 		connection_name(connection), connection_state_name(connection_state(connection)));
 }
 
+/* A queue that is empty would take any message, but who sends it cannot know when. */
+static bool connection_check_size(const struct connection *connection, size_t length,
+	struct error *error)
+{
+	uint64_t limit = connection->config->settings->endpoint.send_queue;
+
+	return length <= limit ||
+		error_set(error, ERROR_WEBSOCKET,
+			"a message of %zu bytes is larger than send_queue (%llu bytes)", length,
+			(unsigned long long)limit);
+}
+
+static bool connection_hand_over(struct connection *connection, struct ws_outgoing *message,
+	struct error *error)
+{
+	if (!connection_check_size(connection, message->length, error))
+		return false;
+	if (connection_holds(connection))
+		return hold_take(connection->hold, message, error);
+	return connection_expect_open(connection, error) &&
+		session_send(connection->session, message, error);
+}
+
 bool connection_send(struct connection *connection, struct ws_outgoing *message,
 	struct error *error)
 {
-	bool sent;
+	bool sent = connection_hand_over(connection, message, error);
 
-	if (connection_holds(connection))
-		sent = hold_take(connection->hold, message, error);
-	else
-		sent = connection_expect_open(connection, error) &&
-			session_send(connection->session, message, error);
 	connection->stats.send_refused += !sent;
 	return sent;
 }
@@ -135,12 +152,8 @@ static bool connection_send_on_open_message(const char *text, size_t length, str
 {
 	struct ws_outgoing message = {.opcode = WS_TEXT, .data = text, .length = length};
 	struct connection *connection = context;
-	bool sent;
+	bool sent = session_send(connection->session, &message, error);
 
-	if (!ws_utf8_valid(text, length))
-		return error_set(error, ERROR_WEBSOCKET, "the text is not valid UTF-8");
-	sent = connection_expect_open(connection, error) &&
-		session_send(connection->session, &message, error);
 	ws_outgoing_release(&message);
 	return sent;
 }
@@ -166,15 +179,6 @@ static void connection_warn_on_open(const char *text, void *context)
 	connection_log(connection, LOG_WARNING, "%s", text);
 }
 
-static void connection_on_open_failed(const struct error *error, void *context)
-{
-	struct connection *connection = context;
-
-	connection->stats.send_refused++;
-	connection_log(connection, LOG_ERR, "%s", error->text);
-	connection_emit_error(connection, EVENT_TYPE_ON_OPEN_ERROR, error);
-}
-
 static struct on_open_sender connection_on_open_sender(struct connection *connection)
 {
 	return (struct on_open_sender){
@@ -184,7 +188,6 @@ static struct on_open_sender connection_on_open_sender(struct connection *connec
 		.ask = connection_ask_for_on_open,
 		.send = connection_send_on_open_message,
 		.warn = connection_warn_on_open,
-		.failed = connection_on_open_failed,
 	};
 }
 
@@ -194,27 +197,62 @@ static void connection_forget_opening(struct connection *connection)
 	connection->opening = NULL;
 }
 
+static void connection_end_opening(struct connection *connection)
+{
+	connection_forget_opening(connection);
+	session_set_opening(connection->session, false);
+	dialer_forget_attempts(&connection->dialer);
+}
+
+/* What it would send after the rest of on_open could be wrong without it: the server gets nothing
+ * else, and the next session tries all of it again. */
+static void connection_fail_opening(struct connection *connection, const struct error *error)
+{
+	connection_forget_opening(connection);
+	connection->opening_failed = true;
+	connection_report_failure(connection, EVENT_TYPE_ON_OPEN_ERROR, error);
+	session_close(connection->session, WS_CLOSE_INTERNAL_ERROR, "");
+}
+
 /* False: others must still wait. */
 static bool connection_send_first(struct connection *connection)
 {
 	const struct on_open_sender sender = connection_on_open_sender(connection);
+	struct error error;
 
 	if (!connection->opening || !connection_is_open(connection))
 		return true;
-	if (!on_open_go_on(connection->opening, &sender, &connection->on_open))
+	switch (on_open_go_on(connection->opening, &sender, &connection->on_open, &error)) {
+	case ON_OPEN_COMPLETE:
+		connection_end_opening(connection);
+		break;
+	case ON_OPEN_LATER:
 		return false;
-	connection_forget_opening(connection);
+	case ON_OPEN_FAILED:
+		connection_fail_opening(connection, &error);
+		break;
+	}
 	return true;
+}
+
+/* Takes over the run; NULL: nothing to send. */
+static void connection_begin_opening(struct connection *connection, struct on_open_run *run)
+{
+	connection->opening = run;
+	session_set_opening(connection->session, run != NULL);
+	if (!run)
+		dialer_forget_attempts(&connection->dialer);
+	if (connection_send_first(connection))
+		connection_send_held(connection);
+	connection_configure_hold(connection);
 }
 
 /* Subscribers that waited for room in the session before have to be told. */
 void connection_begin_sending(struct connection *connection)
 {
 	connection_forget_opening(connection); /* of the session that this one renews */
-	connection->opening = on_open_begin(connection->config->settings, &connection->on_open);
-	if (connection_send_first(connection))
-		connection_send_held(connection);
-	connection_configure_hold(connection);
+	connection_begin_opening(connection,
+		on_open_begin(connection->config->settings, &connection->on_open));
 	routes_resume_input(&connection->routes);
 }
 
@@ -222,6 +260,8 @@ void connection_begin_sending(struct connection *connection)
  * all that it has not sent. */
 void connection_end_sending(struct connection *connection)
 {
+	if (connection->opening)
+		dialer_forget_attempts(&connection->dialer); /* the last was not to blame */
 	connection_forget_opening(connection);
 	if (connection->config->settings->hold.bytes == 0)
 		connection_drop_held(connection);
@@ -238,17 +278,17 @@ void connection_go_on_sending(struct connection *connection)
 
 bool connection_add_on_open(struct connection *connection, const char *message, struct error *error)
 {
-	const struct on_open_sender sender = connection_on_open_sender(connection);
+	struct on_open_added *added = &connection->on_open;
 
-	if (on_open_has(&connection->on_open, message))
+	if (on_open_has(added, message))
 		return true;
-	if (!on_open_add(&connection->on_open, message, error))
+	if (!on_open_add(added, message, connection_name(connection), error))
 		return false;
-	if (!connection_is_open(connection) || connection->opening || /* which comes to it */
-		on_open_send(&sender, message, error))
-		return true;
-	on_open_remove(&connection->on_open, message, &(size_t){0}, &(struct error){0});
-	return false;
+	if (connection_is_open(connection) && !connection->opening) /* else it comes to this one */
+		connection_begin_opening(connection,
+			on_open_begin_added(connection->config->settings,
+				added->messages.count - 1));
+	return true;
 }
 
 bool connection_remove_on_open(struct connection *connection, const char *message,

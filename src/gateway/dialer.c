@@ -96,7 +96,6 @@ static void dialer_on_done(struct call_result *result, struct call_report *repor
 		dialer->callbacks->failed(error, dialer->context);
 		return;
 	}
-	dialer->attempt = 0;
 	dialer->callbacks->opened(result, dialer->context);
 }
 
@@ -208,6 +207,11 @@ char *dialer_reason(const struct dialer *dialer, unsigned code)
 		code);
 }
 
+void dialer_forget_attempts(struct dialer *dialer)
+{
+	dialer->attempt = 0;
+}
+
 void dialer_reset_backoff(struct dialer *dialer)
 {
 	backoff_reset(&dialer->backoff);
@@ -216,5 +220,5 @@ void dialer_reset_backoff(struct dialer *dialer)
 void dialer_reset(struct dialer *dialer)
 {
 	dialer_reset_backoff(dialer);
-	dialer->attempt = 0;
+	dialer_forget_attempts(dialer);
 }

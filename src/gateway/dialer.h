@@ -56,7 +56,7 @@ struct dialer {
 	struct failures failures;
 	struct timer retry;
 	struct backoff backoff;
-	unsigned attempt;          /* to be read: calls since the last that succeeded */
+	unsigned attempt;          /* to be read: calls, since they were last forgotten */
 	struct call_report report; /* to be read: of the last call */
 };
 
@@ -106,10 +106,13 @@ uint64_t dialer_retry(struct dialer *dialer, uint64_t retry_after);
 bool dialer_gives_up(const struct dialer *dialer, unsigned code);
 char *dialer_reason(const struct dialer *dialer, unsigned code);
 
-/* Forgets the failures so far: the next wait is the shortest again, */
+/* The next attempt is the first: the last one has opened a WebSocket that can be used. */
+void dialer_forget_attempts(struct dialer *dialer);
+
+/* The next wait is the shortest again. */
 void dialer_reset_backoff(struct dialer *dialer);
 
-/* and the next attempt is the first. */
+/* Both. */
 void dialer_reset(struct dialer *dialer);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "gateway/placeholders.h"
+#include "ws/utf8.h"
 
 /* --- added messages -------------------------------------------------------------------------- */
 
@@ -23,13 +24,34 @@ static size_t on_open_bytes(const struct on_open_added *added)
 	return bytes;
 }
 
-bool on_open_add(struct on_open_added *added, const char *message, struct error *error)
+/* What it stands for, which may be secret, must be text. */
+static bool on_open_check_text(const struct buffer *text, struct error *error)
+{
+	return !text->length || ws_utf8_valid(buffer_data(text), text->length) ||
+		error_set(error, ERROR_WEBSOCKET, "the text is not valid UTF-8");
+}
+
+static bool on_open_check(const char *message, const char *name, struct error *error)
+{
+	struct buffer text = {.secret = true};
+	bool valid;
+
+	if (!placeholders_check(message, error))
+		return error_prefix(error, "the message ");
+	free(placeholders_expand(&text, message, name));
+	valid = on_open_check_text(&text, error);
+	buffer_release(&text);
+	return valid;
+}
+
+bool on_open_add(struct on_open_added *added, const char *message, const char *name,
+	struct error *error)
 {
 	struct string_list *messages = &added->messages;
 	size_t bytes = on_open_bytes(added);
 
-	if (!placeholders_check(message, error))
-		return error_prefix(error, "the message ");
+	if (!on_open_check(message, name, error))
+		return false;
 	if (messages->count >= ON_OPEN_ADDED_MAX || bytes + strlen(message) > ON_OPEN_ADDED_BYTES)
 		return error_set(error, ERROR_WEBSOCKET,
 			"%zu messages (%zu bytes) have been added already; the limits are %d "
@@ -59,25 +81,20 @@ void on_open_release(struct on_open_added *added)
 
 /* --- sending one ----------------------------------------------------------------------------- */
 
-enum on_open_outcome { ON_OPEN_SENT, ON_OPEN_FAILED, ON_OPEN_LATER };
-
-/* The origin of a message: a list, a file, or, with neither, a command. */
+/* The origin of a message: a list or a file. */
 struct on_open_place {
 	const char *list;
-	const char *file;
-	size_t number; /* index in the list, or line of the file */
+	const char *file; /* NULL: the list */
+	size_t number;    /* line of the file, or index in the list */
 };
 
 static char *on_open_where(const struct on_open_place *place)
 {
-	if (place->file)
-		return alloc_format("on_open_file %s:%zu", place->file, place->number);
-	if (place->list)
-		return alloc_format("%s[%zu]", place->list, place->number);
-	return alloc_string("the message");
+	return place->file ? alloc_format("on_open_file %s:%zu", place->file, place->number)
+			   : alloc_format("%s[%zu]", place->list, place->number);
 }
 
-static enum on_open_outcome on_open_fail(struct error *error, const struct on_open_place *place,
+static enum on_open_progress on_open_fail(struct error *error, const struct on_open_place *place,
 	const char *what)
 {
 	char *where = on_open_where(place);
@@ -99,13 +116,13 @@ static void on_open_warn_unset(const struct on_open_sender *sender,
 }
 
 /* Warns of an unset variable only once if `warned` is not NULL: a file can have many lines. */
-static enum on_open_outcome on_open_send_expanded(const struct on_open_sender *sender,
+static enum on_open_progress on_open_send_expanded(const struct on_open_sender *sender,
 	const struct on_open_place *place, const struct buffer *text, const char *unset,
 	bool *warned, struct error *error)
 {
-	bool alone = !place->list && !place->file;
-
-	if (!alone && !sender->has_turn(text->length, sender->context))
+	if (!on_open_check_text(text, error))
+		return on_open_fail(error, place, " cannot be sent: ");
+	if (!sender->has_turn(text->length, sender->context))
 		return ON_OPEN_LATER;
 	if (unset && !(warned && *warned))
 		on_open_warn_unset(sender, place, unset);
@@ -113,31 +130,24 @@ static enum on_open_outcome on_open_send_expanded(const struct on_open_sender *s
 		*warned = true;
 	if (sender->send(text->length ? (const char *)buffer_data(text) : "", text->length, error,
 		    sender->context))
-		return ON_OPEN_SENT;
-	return on_open_fail(error, place, " was not sent: ");
+		return ON_OPEN_COMPLETE;
+	return on_open_fail(error, place, " cannot be sent: ");
 }
 
-static enum on_open_outcome on_open_send_from(const struct on_open_sender *sender,
+static enum on_open_progress on_open_send(const struct on_open_sender *sender,
 	const struct on_open_place *place, const char *message, bool *warned, struct error *error)
 {
 	struct buffer text = {.secret = true};
-	enum on_open_outcome outcome;
+	enum on_open_progress progress;
 	char *unset;
 
 	if (!placeholders_check(message, error))
 		return on_open_fail(error, place, ": the message ");
 	unset = placeholders_expand(&text, message, sender->name);
-	outcome = on_open_send_expanded(sender, place, &text, unset, warned, error);
+	progress = on_open_send_expanded(sender, place, &text, unset, warned, error);
 	free(unset);
 	buffer_release(&text);
-	return outcome;
-}
-
-bool on_open_send(const struct on_open_sender *sender, const char *message, struct error *error)
-{
-	const struct on_open_place alone = {0};
-
-	return on_open_send_from(sender, &alone, message, NULL, error) == ON_OPEN_SENT;
+	return progress;
 }
 
 /* --- sending all ----------------------------------------------------------------------------- */
@@ -156,17 +166,29 @@ struct on_open_run {
 	bool warned;
 };
 
+static struct on_open_run *on_open_run_new(struct connection_settings *settings,
+	enum on_open_part part, size_t next)
+{
+	struct on_open_run *run = alloc_zero(1, sizeof(*run));
+
+	run->settings = settings;
+	run->part = part;
+	run->next = next;
+	settings->users++;
+	return run;
+}
+
 struct on_open_run *on_open_begin(struct connection_settings *settings,
 	const struct on_open_added *added)
 {
-	struct on_open_run *run;
-
 	if (!settings->on_open.count && !settings->on_open_file && !added->messages.count)
 		return NULL;
-	run = alloc_zero(1, sizeof(*run));
-	run->settings = settings;
-	settings->users++;
-	return run;
+	return on_open_run_new(settings, ON_OPEN_LIST, 0);
+}
+
+struct on_open_run *on_open_begin_added(struct connection_settings *settings, size_t index)
+{
+	return on_open_run_new(settings, ON_OPEN_ADDED, index);
 }
 
 void on_open_end(struct on_open_run *run)
@@ -190,25 +212,21 @@ static void on_open_next_part(struct on_open_run *run)
 	run->next = 0;
 }
 
-/* False: later. */
-static bool on_open_send_list(struct on_open_run *run, const struct on_open_sender *sender,
-	const char *what, const struct string_list *messages)
+static enum on_open_progress on_open_send_list(struct on_open_run *run,
+	const struct on_open_sender *sender, const char *what, const struct string_list *messages,
+	struct error *error)
 {
-	enum on_open_outcome outcome;
-	struct error error;
+	enum on_open_progress progress;
 
 	for (; run->next < messages->count; run->next++) {
 		const struct on_open_place place = {.list = what, .number = run->next};
 
-		outcome =
-			on_open_send_from(sender, &place, messages->items[run->next], NULL, &error);
-		if (outcome == ON_OPEN_LATER)
-			return false;
-		if (outcome == ON_OPEN_FAILED)
-			sender->failed(&error, sender->context);
+		progress = on_open_send(sender, &place, messages->items[run->next], NULL, error);
+		if (progress != ON_OPEN_COMPLETE)
+			return progress;
 	}
 	on_open_next_part(run);
-	return true;
+	return ON_OPEN_COMPLETE;
 }
 
 static bool on_open_read(struct on_open_run *run, const char *path, struct error *error)
@@ -225,7 +243,7 @@ static bool on_open_read(struct on_open_run *run, const char *path, struct error
 }
 
 /* A NUL has replaced the newline. */
-static enum on_open_outcome on_open_send_line(struct on_open_run *run,
+static enum on_open_progress on_open_send_line(struct on_open_run *run,
 	const struct on_open_sender *sender, const char *line, size_t length, struct error *error)
 {
 	const struct on_open_place place = {
@@ -234,64 +252,74 @@ static enum on_open_outcome on_open_send_line(struct on_open_run *run,
 	};
 
 	if (length == 0)
-		return ON_OPEN_SENT;
+		return ON_OPEN_COMPLETE;
 	if (strlen(line) == length)
-		return on_open_send_from(sender, &place, line, &run->warned, error);
+		return on_open_send(sender, &place, line, &run->warned, error);
 	error_set(error, ERROR_SETTINGS, "the message has a NUL byte");
 	return on_open_fail(error, &place, ": ");
 }
 
-static enum on_open_outcome on_open_send_next_line(struct on_open_run *run,
+static enum on_open_progress on_open_send_next_line(struct on_open_run *run,
 	const struct on_open_sender *sender, struct error *error)
 {
 	char *line = (char *)run->file.memory + run->file.start;
 	char *end = memchr(line, '\n', run->file.length);
 	size_t length = (size_t)(end - line);
-	enum on_open_outcome outcome;
+	enum on_open_progress progress;
 
 	*end = '\0';
-	outcome = on_open_send_line(run, sender, line, length, error);
-	if (outcome == ON_OPEN_LATER) {
+	progress = on_open_send_line(run, sender, line, length, error);
+	if (progress != ON_OPEN_COMPLETE) {
 		*end = '\n';
-		return outcome;
+		return progress;
 	}
 	buffer_consume(&run->file, length + 1);
 	run->line++;
-	return outcome;
+	return ON_OPEN_COMPLETE;
 }
 
-static bool on_open_send_file(struct on_open_run *run, const struct on_open_sender *sender)
+static enum on_open_progress on_open_send_file(struct on_open_run *run,
+	const struct on_open_sender *sender, struct error *error)
 {
 	const char *path = run->settings->on_open_file;
-	enum on_open_outcome outcome = ON_OPEN_SENT;
-	struct error error;
+	enum on_open_progress progress = ON_OPEN_COMPLETE;
 
-	if (path && !run->file_read && !on_open_read(run, path, &error))
-		outcome = ON_OPEN_FAILED;
-	for (int i = 0; outcome == ON_OPEN_SENT && run->file.length; i++) {
+	if (path && !run->file_read && !on_open_read(run, path, error))
+		return ON_OPEN_FAILED;
+	for (int i = 0; progress == ON_OPEN_COMPLETE && run->file.length; i++) {
 		if (i == ON_OPEN_LINES) {
 			sender->ask(sender->context);
-			return false;
+			return ON_OPEN_LATER;
 		}
-		outcome = on_open_send_next_line(run, sender, &error);
+		progress = on_open_send_next_line(run, sender, error);
 	}
-	if (outcome == ON_OPEN_LATER)
-		return false;
-	if (outcome == ON_OPEN_FAILED)
-		sender->failed(&error, sender->context);
-	buffer_release(&run->file);
-	on_open_next_part(run);
-	return true;
+	if (progress == ON_OPEN_COMPLETE)
+		on_open_next_part(run);
+	return progress;
 }
 
-bool on_open_go_on(struct on_open_run *run, const struct on_open_sender *sender,
-	const struct on_open_added *added)
+static enum on_open_progress on_open_send_part(struct on_open_run *run,
+	const struct on_open_sender *sender, const struct on_open_added *added, struct error *error)
 {
-	if (run->part == ON_OPEN_LIST &&
-		!on_open_send_list(run, sender, "on_open", &run->settings->on_open))
-		return false;
-	if (run->part == ON_OPEN_FILE && !on_open_send_file(run, sender))
-		return false;
-	return run->part == ON_OPEN_DONE ||
-		on_open_send_list(run, sender, "added on_open", &added->messages);
+	switch (run->part) {
+	case ON_OPEN_LIST:
+		return on_open_send_list(run, sender, "on_open", &run->settings->on_open, error);
+	case ON_OPEN_FILE:
+		return on_open_send_file(run, sender, error);
+	case ON_OPEN_ADDED:
+		return on_open_send_list(run, sender, "added on_open", &added->messages, error);
+	case ON_OPEN_DONE:
+		break;
+	}
+	return ON_OPEN_COMPLETE;
+}
+
+enum on_open_progress on_open_go_on(struct on_open_run *run, const struct on_open_sender *sender,
+	const struct on_open_added *added, struct error *error)
+{
+	enum on_open_progress progress = ON_OPEN_COMPLETE;
+
+	while (progress == ON_OPEN_COMPLETE && run->part != ON_OPEN_DONE)
+		progress = on_open_send_part(run, sender, added, error);
+	return progress;
 }

@@ -26,8 +26,10 @@ struct on_open_added {
 
 bool on_open_has(const struct on_open_added *added, const char *message);
 
-/* Fails if there are too many, or a placeholder in the message is invalid. */
-bool on_open_add(struct on_open_added *added, const char *message, struct error *error);
+/* Appends it. Fails if there are too many, or if it can never be sent: a placeholder is invalid, or
+ * the text for a connection of that name is not UTF-8. */
+bool on_open_add(struct on_open_added *added, const char *message, const char *name,
+	struct error *error);
 /* `index` is set to its former place. */
 bool on_open_remove(struct on_open_added *added, const char *message, size_t *index,
 	struct error *error);
@@ -44,28 +46,28 @@ struct on_open_sender {
 	void (*ask)(void *context);
 	bool (*send)(const char *text, size_t length, struct error *error, void *context);
 	void (*warn)(const char *text, void *context);
-
-	/* A message was not sent. */
-	void (*failed)(const struct error *error, void *context);
 };
 
-/*
- * A run sends all of them in order, in steps, as there can be millions. A line of the file that
- * cannot be sent ends the file. NULL: nothing to send.
- */
+/* A run sends all of them in order, in steps, as there can be millions. NULL: nothing to send. */
 struct on_open_run;
 struct on_open_run *on_open_begin(struct connection_settings *settings,
 	const struct on_open_added *added);
 
-/* True: the run is complete. False: call it again. */
-bool on_open_go_on(struct on_open_run *run, const struct on_open_sender *sender,
-	const struct on_open_added *added);
+/* Sends only the added message with that index, and those that are added meanwhile. */
+struct on_open_run *on_open_begin_added(struct connection_settings *settings, size_t index);
+
+enum on_open_progress {
+	ON_OPEN_COMPLETE,
+	ON_OPEN_LATER,  /* call on_open_go_on() again, once there is room */
+	ON_OPEN_FAILED, /* a message cannot be sent, which ends the run */
+};
+
+/* `error` is set if it fails. */
+enum on_open_progress on_open_go_on(struct on_open_run *run, const struct on_open_sender *sender,
+	const struct on_open_added *added, struct error *error);
 
 /* The added message at that index has been removed during the run. */
 void on_open_removed(struct on_open_run *run, size_t index);
 void on_open_end(struct on_open_run *run);
-
-/* Sends one message, with its placeholders replaced; fails if it cannot be sent now. */
-bool on_open_send(const struct on_open_sender *sender, const char *message, struct error *error);
 
 #endif

@@ -187,6 +187,11 @@ void session_ask(struct session *session)
 	session_schedule_write(session);
 }
 
+void session_set_opening(struct session *session, bool opening)
+{
+	session->endpoint.opening = opening;
+}
+
 bool session_ping(struct session *session, struct error *error)
 {
 	if (!ws_endpoint_ping(&session->endpoint, clock_monotonic(), error))

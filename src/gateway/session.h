@@ -93,6 +93,9 @@ bool session_has_turn(struct session *session, size_t length);
 /* Has `writable` called, in a later turn. */
 void session_ask(struct session *session);
 
+/* No heartbeat is sent while the owner's first messages are. */
+void session_set_opening(struct session *session, bool opening);
+
 bool session_ping(struct session *session, struct error *error);
 
 /*

@@ -74,7 +74,8 @@ struct ws_endpoint {
 	const struct ws_endpoint_settings *settings;
 	struct ws_endpoint_counts *counts;
 	enum ws_endpoint_state state;
-	bool paused; /* by the owner */
+	bool paused;  /* by the owner */
+	bool opening; /* by the owner: its messages come first, so no heartbeat is sent */
 	/* private from here on */
 	bool close_waits;    /* the close frame, behind all messages that wait */
 	bool close_remote;   /* the server began to close */
@@ -175,7 +176,7 @@ void ws_endpoint_lose_input(struct ws_endpoint *endpoint, const struct error *er
 /* --- output ----------------------------------------------------------------------------------- */
 
 /* Queues a message: encodes it, or keeps it to be encoded later. Fails when the endpoint is closing
- * or has no room. */
+ * or has no room: see ws_endpoint_has_room(). */
 bool ws_endpoint_send(struct ws_endpoint *endpoint, struct ws_outgoing *message, uint64_t now,
 	struct error *error);
 

@@ -113,7 +113,8 @@ static void endpoint_beat(struct ws_endpoint *endpoint, uint64_t now)
 		return;
 	}
 	endpoint->next_heartbeat = now + every;
-	if (endpoint_waiting(endpoint) == 0 && endpoint_send_heartbeat(endpoint, now))
+	if (!endpoint->opening && endpoint_waiting(endpoint) == 0 &&
+		endpoint_send_heartbeat(endpoint, now))
 		endpoint->counts->heartbeats_sent++;
 }
 

@@ -206,18 +206,14 @@ bool ws_endpoint_send(struct ws_endpoint *endpoint, struct ws_outgoing *message,
 	struct error *error)
 {
 	bool at_once = endpoint_encodes_at_once(endpoint);
-	uint64_t limit = endpoint->settings->send_queue;
 
 	if (endpoint->state != WS_ENDPOINT_OPEN)
 		return error_set(error, ERROR_SOCKET_NOT_OPEN, "the connection is closing");
-	if (message->length > limit)
-		return error_set(error, ERROR_WEBSOCKET,
-			"a message of %zu bytes is larger than send_queue (%llu bytes)",
-			message->length, (unsigned long long)limit);
 	if (!ws_endpoint_has_room(endpoint, message->length))
 		return error_set(error, ERROR_WEBSOCKET,
 			"the queue to the server is full: %zu of %llu bytes wait to be sent",
-			ws_endpoint_queued(endpoint), (unsigned long long)limit);
+			ws_endpoint_queued(endpoint),
+			(unsigned long long)endpoint->settings->send_queue);
 	endpoint->shared->encoded += endpoint_cost(endpoint, message->length);
 	if (at_once)
 		endpoint_queue(endpoint, message->opcode, message->data, message->length, now);

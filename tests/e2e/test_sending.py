@@ -1,6 +1,7 @@
 """Messages to the server: at what rate, while the connection is not open, and after it has opened."""
 
 import json
+import random
 import re
 import time
 
@@ -318,21 +319,144 @@ def test_the_file_is_read_at_each_open(start_daemon, server, tmp_path):
     assert receive(server.accept(), 2) == ["zero", "three"]
 
 
-def test_a_file_that_cannot_be_read_leaves_the_connection_open(start_daemon, server, tmp_path):
-    file = tmp_path / "missing"
-    file.touch()
-    daemon = start_daemon(feed(server, when="manual", on_open=["zero"], on_open_file=str(file)))
-    file.unlink()
+def broken_file(tmp_path, content):
+    """The path of a file with that content; None: of one that is not there any more."""
+    file = tmp_path / "subscriptions"
+    file.write_bytes(content or b"")
+    return file
+
+
+@pytest.mark.parametrize("content, why", [
+    (None, " cannot be read: No such file or directory"),
+    (b"one\n\xff\nthree\n", ":2 cannot be sent: the text is not valid UTF-8"),
+    (b"one\n50%\nthree\n", ":2: the message has a '%' that does not begin %n, %{VARIABLE} or %%"),
+    (b"one\na\0b\nthree\n", ":2: the message has a NUL byte"),
+])
+def test_an_on_open_that_cannot_be_sent_is_a_failed_attempt(start_daemon, bad_server, tmp_path, content, why):
+    """What comes after it is not sent; the connection closes and tries again, until the file is mended."""
+    file = broken_file(tmp_path, content)
+    daemon = start_daemon({"connections": [{
+        "name": "feed", "url": bad_server.url("/hold"), "when": "manual", "on_open": ["zero"], "on_open_file": str(file),
+        "reconnect": {"min": "50ms", "max": "50ms"}, "hold": {"bytes": "1K"},
+    }]})
+    if content is None:
+        file.unlink()
+    daemon.call("send", name="feed", text="held")
     rpc = daemon.rpc()
     rpc.call("events")
-    rpc.call("connect", name="feed")
+    with pytest.raises(RpcError) as failed:
+        rpc.call("connect", name="feed")
+    assert failed.value.message == f"on_open_file {file}{why}"
     event = rpc.event("on-open-error")
-    assert event["connection"] == "feed" and event["err"] == "SYSTEM-ERROR"
-    assert event["desc"] == f"on_open_file {file} cannot be read: No such file or directory"
+    assert (event["connection"], event["desc"]) == ("feed", failed.value.message)
+    closed = rpc.event("close")
+    assert (closed["code"], closed["remote"]) == (1011, False)
+    assert rpc.event("retry")["attempt"] == 2
+    assert daemon.status("feed")["last_error"]["desc"] == event["desc"]
     daemon.wait_log(event["desc"])
+    for _ in range(2):
+        exchange = bad_server.accept()
+        assert exchange.wait_ended() == 1011
+        assert [frame.payload for frame in exchange.frames[:-1]] == [b"zero", b"one"][:1 if content is None else 2]
+    file.write_text("mended\n")
+    wait_until(lambda: has(bad_server.exchanges[-1], b"held"))
+    assert [frame.payload for frame in bad_server.exchanges[-1].frames] == [b"zero", b"mended", b"held"]
+    wait_until(lambda: daemon.status("feed")["attempt"] == 0)
+
+
+def test_waits_grow_while_on_open_fails(start_daemon, bad_server, tmp_path):
+    """However long the connection was open, and until the attempts are used up."""
+    file = broken_file(tmp_path, b"\xff")
+    daemon = start_daemon({"connections": [{
+        "name": "feed", "url": bad_server.url("/hold"), "when": "manual", "on_open_file": str(file),
+        "reconnect": {"min": "10ms", "factor": 2, "jitter": "none", "stable": "0", "attempts": 4, "give_up": [1011]},
+    }]})
+    rpc = daemon.rpc()
+    rpc.call("events")
+    with pytest.raises(RpcError, match="not valid UTF-8"):
+        rpc.call("connect", name="feed")
+    waits = [rpc.event("retry") for _ in range(3)]
+    assert [(wait["attempt"], wait["in_ms"]) for wait in waits] == [(2, 10), (3, 20), (4, 40)]
+    assert rpc.event("gave-up")["reason"] == "4 attempts in a row failed"
+    assert len(bad_server.exchanges) == 4
+
+
+# Eight megabytes, which hardly get smaller.
+SUBSCRIPTIONS = [f"{number:04} {random.Random(number).randbytes(1000).hex()}" for number in range(4000)]
+
+
+def read_all(exchange, count):
+    """The payloads of the first frames."""
+    wait_until(lambda: len(exchange.frames) >= count)
+    return [frame.payload.decode() for frame in exchange.frames[:count]]
+
+
+@pytest.mark.parametrize("settings", [
+    {},
+    {"send_queue": "1K"},
+    {"send_rate": {"messages": 100_000, "burst": 10}},
+    {"heartbeat": {"every": "10ms", "message": "beat"}},
+    {"compression": {"enabled": True}},
+])
+def test_all_of_on_open_is_sent_however_slow_the_server_reads(start_daemon, full_server, settings):
+    """Far more than send_queue; nothing else comes before the last of them."""
+    daemon = start_daemon({
+        "connections": [{"name": "feed", "url": full_server.url("/slow-reader"), "on_open": SUBSCRIPTIONS, **settings}],
+        "outlets": [{"name": "out", "from": ["feed"], "writable": True}],
+    })
+    exchange = full_server.accept()
+    daemon.wait_state("feed", "open")
+    daemon.call("on-open", name="feed", add="added")
+    daemon.call("send", name="feed", text="sent")
+    with Subscriber(daemon.path("out.sock")) as subscriber:
+        subscriber.send(b"line\n")
+        wait_until(lambda: daemon.status("feed")["send_queued"] > 0)
+        exchange.go.set()
+        wait_until(lambda: has(exchange, b"line"))
+    payloads = [frame.payload.decode() for frame in exchange.frames]
+    assert payloads[:4001] == [*SUBSCRIPTIONS, "added"]
+    rest = [payload for payload in payloads[4001:] if payload != "beat"]
+    assert sorted(rest) == ["line", "sent"]
+    assert daemon.call("stats", name="feed")["send_refused"] == 0
+
+
+def test_a_message_of_on_open_may_be_larger_than_the_queue(start_daemon, server):
+    messages = ["small", "x" * 100_000, "y" * 5000, "last"]
+    daemon = start_daemon(feed(server, on_open=messages, send_queue="1K", send_rate={"messages": 1000}))
     peer = server.accept()
-    rpc.call("send", name="feed", text="still open")
-    assert receive(peer, 2) == ["zero", "still open"]
+    assert receive(peer, 4) == messages
+    daemon.call("on-open", name="feed", add="z" * 3000)
+    assert peer.receive() == "z" * 3000
+    with pytest.raises(RpcError, match=r"a message of 1025 bytes is larger than send_queue \(1024 bytes\)"):
+        daemon.call("send", name="feed", text="x" * 1025)
+
+
+def test_a_held_message_is_sent_though_the_queue_has_become_smaller(start_daemon, server):
+    daemon = start_daemon(feed(server, when="manual", hold={"bytes": "10K"}))
+    daemon.call("send", name="feed", text="x" * 5000)
+    daemon.call("send", name="feed", text="after")
+    daemon.configure(feed(server, when="manual", hold={"bytes": "10K"}, send_queue="1K"))
+    daemon.call("reload")
+    daemon.call("connect", name="feed")
+    assert receive(server.accept(), 2) == ["x" * 5000, "after"]
+    with pytest.raises(RpcError, match="larger than send_queue"):
+        daemon.call("send", name="feed", text="x" * 2000)
+
+
+def test_a_reload_in_the_middle_of_on_open(start_daemon, full_server):
+    """Those that the connection opened with are all sent; it keeps open."""
+    daemon = start_daemon(one := {"connections": [{
+        "name": "feed", "url": full_server.url("/slow-reader"), "on_open": SUBSCRIPTIONS,
+    }]})
+    exchange = full_server.accept()
+    daemon.wait_state("feed", "open")
+    wait_until(lambda: daemon.status("feed")["send_queued"] > 500_000)
+    one["connections"][0].update(on_open=["other"], send_queue="64K", send_rate={"messages": 1_000_000, "burst": 100})
+    daemon.configure(one)
+    assert daemon.call("reload")["changed"] == 1
+    daemon.call("send", name="feed", text="sent")
+    exchange.go.set()
+    assert read_all(exchange, 4001) == [*SUBSCRIPTIONS, "sent"]
 
 
 # --- on-open at run time
@@ -384,12 +508,12 @@ def test_what_is_added_survives_a_reload_that_leaves_the_connection_open(start_d
 
 
 def test_on_open_refuses_what_cannot_be(start_daemon, server):
-    daemon = start_daemon(feed(server, send_queue="1K"))
+    daemon = start_daemon(feed(server), environment={"FEED_BROKEN": b"\xff"})
     server.accept()
     daemon.wait_state("feed", "open")
     for params, wanted in (
         ({"add": "50%"}, "SETTINGS-ERROR: the message has a '%' that does not begin"),
-        ({"add": "x" * 2000}, "WEBSOCKET-ERROR: the message was not sent: .* larger than send_queue"),
+        ({"add": "%{FEED_BROKEN}"}, "WEBSOCKET-ERROR: the text is not valid UTF-8"),
         ({"remove": "nope"}, "NOT-FOUND: no such message has been added"),
         ({"add": "a", "remove": "b"}, "None: on-open: 'add' and 'remove' exclude each other"),
     ):

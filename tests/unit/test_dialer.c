@@ -277,6 +277,8 @@ START_TEST(opens)
 	ck_assert_uint_eq(fixture.started, 1);
 	ck_assert_uint_eq(fixture.dialer.attempt, 1);
 	until(fixture.opened == 1);
+	ck_assert_uint_eq(fixture.dialer.attempt, 1);
+	dialer_forget_attempts(&fixture.dialer);
 	ck_assert_uint_eq(fixture.dialer.attempt, 0);
 	ck_assert_uint_eq(fixture.dialer.report.response.status, 101);
 	ck_assert_uint_eq(fixture.failed, 0);

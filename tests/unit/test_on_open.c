@@ -46,12 +46,6 @@ static void on_warn(const char *text, void *context)
 	buffer_append_format(&warned, "%s\n", text);
 }
 
-static void on_failed(const struct error *error, void *context)
-{
-	(void)context;
-	buffer_append_format(&failed, "%s: %s\n", error->name, error->text);
-}
-
 static const struct on_open_sender sender = {
 	.context = &sent,
 	.name = "feed",
@@ -59,7 +53,6 @@ static const struct on_open_sender sender = {
 	.ask = on_ask,
 	.send = on_send,
 	.warn = on_warn,
-	.failed = on_failed,
 };
 
 static void setup(void)
@@ -97,16 +90,21 @@ static void send_all(char **messages, size_t count, char *file, const struct on_
 		.on_open_file = file,
 	};
 	const struct on_open_added none = {0};
-
+	enum on_open_progress progress;
 	struct on_open_run *run;
+	struct error error;
 
 	if (!added)
 		added = &none;
 	run = on_open_begin(&settings, added);
-	for (steps = 1; run && !on_open_go_on(run, &sender, added); steps++) {
+	ck_assert_ptr_nonnull(run);
+	for (steps = 1; (progress = on_open_go_on(run, &sender, added, &error)) == ON_OPEN_LATER;
+		steps++) {
 		if (turn == 0)
 			turn = turns;
 	}
+	if (progress == ON_OPEN_FAILED)
+		buffer_append_format(&failed, "%s: %s\n", error.name, error.text);
 	on_open_end(run);
 	ck_assert_uint_eq(settings.users, 1);
 }
@@ -159,7 +157,7 @@ START_TEST(sends_those_of_the_settings_then_the_added)
 	struct on_open_added added = {0};
 	struct error error;
 
-	ck_assert(on_open_add(&added, "%{ON_OPEN_TOKEN}", &error));
+	ck_assert(on_open_add(&added, "%{ON_OPEN_TOKEN}", "feed", &error));
 	send_all(messages, 3, NULL, &added);
 	expect(&sent, "one feed\n\nthree\nt-1\n");
 	expect(&warned, "on_open[1]: the environment variable ON_OPEN_UNSET is not set\n");
@@ -168,14 +166,31 @@ START_TEST(sends_those_of_the_settings_then_the_added)
 }
 END_TEST
 
-START_TEST(tells_which_message_was_not_sent)
+START_TEST(ends_with_a_message_that_cannot_be_sent)
 {
-	char *messages[] = {"one", "two"};
+	static const struct {
+		char *messages[3];
+		const char *error;
+	} table[] = {
+		{{"one", "two", "three"}, "WEBSOCKET-ERROR: on_open[1] cannot be sent: full\n"},
+		{{"one", "\xff", "three"},
+			"WEBSOCKET-ERROR: on_open[1] cannot be sent: the text is not valid UTF-8\n"},
+		{{"one", "%{ON_OPEN_BROKEN}", "three"},
+			"WEBSOCKET-ERROR: on_open[1] cannot be sent: the text is not valid UTF-8\n"},
+		{{"one", "50%", "three"},
+			"SETTINGS-ERROR: on_open[1]: the message has a '%' that does not begin "
+			"%n, %{VARIABLE} or %%\n"},
+	};
 
-	room = 1;
-	send_all(messages, 2, NULL, NULL);
-	expect(&sent, "one\n");
-	expect(&failed, "WEBSOCKET-ERROR: on_open[1] was not sent: full\n");
+	setenv("ON_OPEN_BROKEN", "\xc3", 1);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		room = i == 0 ? 1 : 1000;
+		send_all((char **)table[i].messages, 3, NULL, NULL);
+		expect(&sent, "one\n");
+		expect(&failed, table[i].error);
+		buffer_release(&sent);
+		buffer_release(&failed);
+	}
 }
 END_TEST
 
@@ -198,12 +213,12 @@ END_TEST
 /* Wherever a step ends, the next one goes on behind it. */
 START_TEST(goes_on_where_it_has_stopped)
 {
-	char *messages[] = {"one", "100%", "two"};
+	char *messages[] = {"one", "two"};
 	struct on_open_added added = {0};
 	struct error error;
 
-	ck_assert(on_open_add(&added, "five", &error));
-	ck_assert(on_open_add(&added, "six", &error));
+	ck_assert(on_open_add(&added, "five", "feed", &error));
+	ck_assert(on_open_add(&added, "six", "feed", &error));
 	for (turns = 1; turns <= 6; turns++) {
 		char *path = alloc_format("%s/file", folder);
 		FILE *file = fopen(path, "w");
@@ -211,16 +226,14 @@ START_TEST(goes_on_where_it_has_stopped)
 		fputs("three\n\n%{ON_OPEN_UNSET}four\n", file);
 		ck_assert_int_eq(fclose(file), 0);
 		turn = turns;
-		send_all(messages, 3, path, &added);
+		send_all(messages, 2, path, &added);
+		expect(&failed, "");
 		expect(&sent, "one\ntwo\nthree\nfour\nfive\nsix\n");
 		ck_assert_uint_eq(steps, (6 + turns - 1) / turns);
-		ck_assert_ptr_nonnull(memmem(buffer_data(&failed), failed.length,
-			"on_open[1]: ", 12));
 		ck_assert_ptr_eq(memchr(buffer_data(&warned), '\n', warned.length),
 			buffer_data(&warned) + warned.length - 1);
 		buffer_release(&sent);
 		buffer_release(&warned);
-		buffer_release(&failed);
 		ck_assert_int_eq(unlink(path), 0);
 		free(path);
 	}
@@ -254,19 +267,26 @@ START_TEST(sends_those_that_are_added_meanwhile)
 
 	ck_assert_ptr_null(on_open_begin(&settings, &added));
 	for (const char *name = "abcd"; *name; name++)
-		ck_assert(on_open_add(&added, (char[]){*name, '\0'}, &error));
+		ck_assert(on_open_add(&added, (char[]){*name, '\0'}, "feed", &error));
 	run = on_open_begin(&settings, &added);
 	turn = 2;
-	ck_assert(!on_open_go_on(run, &sender, &added));
+	ck_assert_int_eq(on_open_go_on(run, &sender, &added, &error), ON_OPEN_LATER);
 	ck_assert(on_open_remove(&added, "a", &index, &error));
 	on_open_removed(run, index);
 	ck_assert(on_open_remove(&added, "c", &index, &error));
 	on_open_removed(run, index);
-	ck_assert(on_open_add(&added, "e", &error));
+	ck_assert(on_open_add(&added, "e", "feed", &error));
 	turn = 10;
-	ck_assert(on_open_go_on(run, &sender, &added));
+	ck_assert_int_eq(on_open_go_on(run, &sender, &added, &error), ON_OPEN_COMPLETE);
 	expect(&sent, "a\nb\nd\ne\n");
 	on_open_end(run);
+
+	buffer_release(&sent);
+	run = on_open_begin_added(&settings, 1);
+	ck_assert_int_eq(on_open_go_on(run, &sender, &added, &error), ON_OPEN_COMPLETE);
+	expect(&sent, "d\ne\n");
+	on_open_end(run);
+	ck_assert_uint_eq(settings.users, 1);
 	on_open_removed(NULL, 0);
 	on_open_release(&added);
 }
@@ -290,10 +310,12 @@ START_TEST(stops_at_a_line_that_cannot_be_sent)
 	} table[] = {
 		{"one\n100%\nthree\n", 15, 9,
 			"SETTINGS-ERROR: on_open_file %s/file:2: the message has a"},
+		{"one\nt\xffo\nthree\n", 14, 9,
+			"WEBSOCKET-ERROR: on_open_file %s/file:2 cannot be sent: the text is not"},
 		{"one\nt\0o\nthree\n", 14, 9,
 			"SETTINGS-ERROR: on_open_file %s/file:2: the message has a NUL"},
 		{"one\ntwo\nthree\n", 14, 1,
-			"WEBSOCKET-ERROR: on_open_file %s/file:2 was not sent: full"},
+			"WEBSOCKET-ERROR: on_open_file %s/file:2 cannot be sent: full"},
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -359,19 +381,22 @@ START_TEST(keeps_those_that_were_added_in_order)
 	struct error error;
 	size_t index;
 
-	ck_assert(on_open_add(&added, "one", &error));
-	ck_assert(on_open_add(&added, "two", &error));
-	ck_assert(on_open_add(&added, "three", &error));
+	ck_assert(on_open_add(&added, "one", "feed", &error));
+	ck_assert(on_open_add(&added, "two", "feed", &error));
+	ck_assert(on_open_add(&added, "three", "feed", &error));
 	ck_assert(on_open_has(&added, "two"));
 	ck_assert(!on_open_has(&added, "tw"));
 	ck_assert(on_open_remove(&added, "two", &index, &error));
 	ck_assert_uint_eq(index, 1);
 	ck_assert(!on_open_remove(&added, "two", &index, &error));
 	ck_assert_str_eq(error.name, ERROR_NOT_FOUND);
-	ck_assert(!on_open_add(&added, "50%", &error));
+	ck_assert(!on_open_add(&added, "50%", "feed", &error));
 	ck_assert_str_eq(error.text,
 		"the message has a '%' that does not begin %n, %{VARIABLE} "
 		"or %%");
+	setenv("ON_OPEN_BROKEN", "\xc3", 1);
+	ck_assert(!on_open_add(&added, "%{ON_OPEN_BROKEN}", "feed", &error));
+	ck_assert_str_eq(error.text, "the text is not valid UTF-8");
 	ck_assert_uint_eq(added.messages.count, 2);
 	ck_assert_str_eq(added.messages.items[0], "one");
 	ck_assert_str_eq(added.messages.items[1], "three");
@@ -388,11 +413,11 @@ START_TEST(adds_only_so_many)
 
 	for (int i = 0; i < ON_OPEN_ADDED_MAX; i++) {
 		snprintf(text, sizeof(text), "%d", i);
-		ck_assert(on_open_add(&added, text, &error));
+		ck_assert(on_open_add(&added, text, "feed", &error));
 	}
-	ck_assert(!on_open_add(&added, "more", &error));
+	ck_assert(!on_open_add(&added, "more", "feed", &error));
 	ck_assert(on_open_remove(&added, "500", &index, &error));
-	ck_assert(on_open_add(&added, "more", &error));
+	ck_assert(on_open_add(&added, "more", "feed", &error));
 	on_open_release(&added);
 }
 END_TEST
@@ -404,12 +429,12 @@ START_TEST(adds_only_so_many_bytes)
 	char *half = alloc_format("%0*d", ON_OPEN_ADDED_BYTES / 2, 1);
 	size_t index;
 
-	ck_assert(on_open_add(&added, half, &error));
+	ck_assert(on_open_add(&added, half, "feed", &error));
 	half[0] = '1';
-	ck_assert(on_open_add(&added, half, &error));
-	ck_assert(!on_open_add(&added, "x", &error));
+	ck_assert(on_open_add(&added, half, "feed", &error));
+	ck_assert(!on_open_add(&added, "x", "feed", &error));
 	ck_assert(on_open_remove(&added, half, &index, &error));
-	ck_assert(on_open_add(&added, "x", &error));
+	ck_assert(on_open_add(&added, "x", "feed", &error));
 	on_open_release(&added);
 	free(half);
 }
@@ -423,7 +448,7 @@ Suite *on_open_suite(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, replaces_placeholders);
 	tcase_add_test(tests, sends_those_of_the_settings_then_the_added);
-	tcase_add_test(tests, tells_which_message_was_not_sent);
+	tcase_add_test(tests, ends_with_a_message_that_cannot_be_sent);
 	tcase_add_test(tests, sends_the_lines_of_a_file);
 	tcase_add_test(tests, goes_on_where_it_has_stopped);
 	tcase_add_test(tests, looks_at_so_many_lines_at_a_time);

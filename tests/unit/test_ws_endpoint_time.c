@@ -305,6 +305,22 @@ START_TEST(does_not_beat_behind_messages)
 }
 END_TEST
 
+/* The owner's first messages come before. */
+START_TEST(does_not_beat_while_the_owner_opens)
+{
+	settings.heartbeat.every = 10 * SECOND;
+	settings.heartbeat.message = (char[]){"beat"};
+	configure();
+	endpoint.opening = true;
+	ck_assert(expire_at((START + 10) * SECOND));
+	expect_output("");
+	endpoint.opening = false;
+	ck_assert(expire_at((START + 20) * SECOND));
+	expect_output("text beat");
+	ck_assert_uint_eq(counts.heartbeats_sent, 1);
+}
+END_TEST
+
 START_TEST(has_no_room_to_beat)
 {
 	settings.heartbeat.every = 10 * SECOND;
@@ -340,6 +356,7 @@ TCase *endpoint_time_tests(void)
 	tcase_add_test(tests, beats);
 	tcase_add_test(tests, beats_only_when_idle);
 	tcase_add_test(tests, does_not_beat_behind_messages);
+	tcase_add_test(tests, does_not_beat_while_the_owner_opens);
 	tcase_add_test(tests, has_no_room_to_beat);
 	return tests;
 }
