@@ -22,9 +22,10 @@ static bool http_fail(const struct http_rules *rules, const char *fault, const c
 	return error_set(error, rules->error, "%s %s: \"%s\"", rules->subject, fault, quote);
 }
 
+/* A bare CR counts as a space: RFC 9112, section 2.2. */
 static bool http_is_blank(char c)
 {
-	return c == ' ' || c == '\t';
+	return c == ' ' || c == '\t' || c == '\r';
 }
 
 static bool http_has_control(const char *text)
@@ -58,8 +59,7 @@ static bool http_parse_status_line(struct http_head *head, const struct http_rul
 	const char *reason = line + strlen("HTTP/1.1 200");
 
 	if (strspn(minor, http_digits) != 1 || minor[1] != ' ' ||
-		strspn(status, http_digits) != 3 || *status == '0' || (*reason && *reason != ' ') ||
-		(!rules->lenient && (*minor > '1' || http_has_control(line))))
+		strspn(status, http_digits) != 3 || *status == '0' || (*reason && *reason != ' '))
 		return http_fail(rules, "has an invalid status line", line, strlen(line), error);
 	head->minor = (uint8_t)(*minor - '0');
 	head->status = (uint16_t)strtoul(status, NULL, 10);
@@ -97,26 +97,47 @@ static bool http_parse_request_line(struct http_head *head, const struct http_ru
 	return true;
 }
 
-/* Section 5. A folded line begins with a space, and so has no name. */
-static bool http_parse_field(const struct http_rules *rules, const char *line, char **out,
-	struct error *error)
+/* Moves both ends to what is not blank. */
+static void http_trim(const char **start, const char **end)
+{
+	while (*start < *end && http_is_blank(**start))
+		++*start;
+	while (*end > *start && http_is_blank((*end)[-1]))
+		--*end;
+}
+
+/* Section 5. NULL: the line is not a field. Otherwise the end of the value. */
+static char *http_parse_field(const char *line, char **out)
 {
 	const char *colon = strchr(line, ':');
-	const char *value, *end;
+	const char *name_end = colon, *value, *end;
+	char *kept;
 
-	if (!colon || !token_is_valid(line, (size_t)(colon - line)) ||
-		(!rules->lenient && http_has_control(line)))
-		return rules->lenient ||
-			http_fail(rules, "has an invalid header line", line, strlen(line), error);
+	if (!colon)
+		return NULL;
+	while (name_end > line && http_is_blank(name_end[-1]))
+		name_end--;
+	if (!token_is_valid(line, (size_t)(name_end - line)))
+		return NULL;
 	value = colon + 1;
 	end = value + strlen(value);
-	while (http_is_blank(*value))
-		value++;
-	while (end > value && http_is_blank(end[-1]))
-		end--;
-	*out = http_keep(*out, line, (size_t)(colon - line));
-	*out = http_keep(*out, value, (size_t)(end - value));
-	return true;
+	http_trim(&value, &end);
+	kept = http_keep(*out, line, (size_t)(name_end - line));
+	if (name_end < colon)
+		*kept++ = '\n';
+	*out = http_keep(kept, value, (size_t)(end - value));
+	return *out - 1;
+}
+
+/* Section 5.2. Returns the new end of the value. */
+static char *http_unfold(char *value_end, const char *line, char **out)
+{
+	const char *end = line + strlen(line);
+
+	http_trim(&line, &end);
+	*value_end = '\n';
+	*out = http_keep(value_end + 1, line, (size_t)(end - line));
+	return *out - 1;
 }
 
 /* Cuts a line off; there is one. */
@@ -132,18 +153,29 @@ static char *http_next_line(char **rest)
 	return line;
 }
 
+static bool http_is_exact(const char *line)
+{
+	const char *colon = strchr(line, ':');
+
+	return colon && token_is_valid(line, (size_t)(colon - line)) && !http_has_control(line);
+}
+
+/* Every line of a request must be a field. In a response, the others are ignored, with the lines that
+ * they are folded over. */
 static bool http_parse_fields(const struct http_rules *rules, char *rest, char **out,
 	struct error *error)
 {
-	unsigned count = 0;
+	char *value_end = NULL; /* of the field that a folded line would continue */
 	const char *line;
 
 	while (*(line = http_next_line(&rest))) {
-		if (count++ == rules->fields_max)
-			return error_set(error, rules->error, "%s has more than %u headers",
-				rules->subject, (unsigned)rules->fields_max);
-		if (!http_parse_field(rules, line, out, error))
-			return false;
+		if (rules->kind == HTTP_REQUEST && !http_is_exact(line))
+			return http_fail(rules, "has an invalid header line", line, strlen(line),
+				error);
+		if (!http_is_blank(*line))
+			value_end = http_parse_field(line, out);
+		else if (value_end)
+			value_end = http_unfold(value_end, line, out);
 	}
 	return true;
 }
@@ -201,7 +233,7 @@ static bool http_find_end(const struct http_head *head, const struct http_rules 
 			continue;
 		if (line && text[line - 1] == '\r')
 			line--;
-		else if (!rules->lenient)
+		else if (rules->kind == HTTP_REQUEST)
 			return http_fail(rules, "has a line that does not end with CR LF", text, i,
 				error);
 		if (line && text[line - 1] == '\n')
@@ -216,7 +248,8 @@ static enum http_head_state http_invalid(struct http_head *head)
 	return HTTP_HEAD_INVALID;
 }
 
-enum http_head_state http_head_parse(struct http_head *head, const struct http_rules *rules,
+/* Takes bytes of one head, which may be an interim one. */
+static enum http_head_state http_take(struct http_head *head, const struct http_rules *rules,
 	const void *data, size_t length, size_t *used, struct error *error)
 {
 	size_t before = head->length, end;
@@ -236,15 +269,49 @@ enum http_head_state http_head_parse(struct http_head *head, const struct http_r
 	if (end) {
 		*used = end - before;
 		head->length = (uint16_t)end;
-		if (http_parse(head, rules, error))
-			return HTTP_HEAD_DONE;
-		return head->fields ? HTTP_HEAD_INVALID : http_invalid(head);
+		return http_parse(head, rules, error) ? HTTP_HEAD_DONE : http_invalid(head);
 	}
 	if (head->length < rules->bytes_max)
 		return HTTP_HEAD_MORE;
 	error_set(error, rules->error, "%s has a head longer than %u bytes", rules->subject,
 		(unsigned)rules->bytes_max);
 	return http_invalid(head);
+}
+
+static bool http_is_interim(const struct http_head *head)
+{
+	return head->status >= 100 && head->status < 200 && head->status != 101;
+}
+
+/* Makes room for the next head. False: there have been too many. */
+static bool http_skip_interim(struct http_head *head, const struct http_rules *rules,
+	struct error *error)
+{
+	uint8_t interim = head->interim;
+
+	http_head_release(head);
+	if (interim == HTTP_INTERIM_MAX)
+		return error_set(error, rules->error, "%s follows more than %d interim responses",
+			rules->subject, HTTP_INTERIM_MAX);
+	head->interim = interim + 1;
+	return true;
+}
+
+enum http_head_state http_head_parse(struct http_head *head, const struct http_rules *rules,
+	const void *data, size_t length, size_t *used, struct error *error)
+{
+	const uint8_t *bytes = data;
+	enum http_head_state state;
+	size_t taken;
+
+	*used = 0;
+	do {
+		state = http_take(head, rules, bytes + *used, length - *used, &taken, error);
+		*used += taken;
+		if (state != HTTP_HEAD_DONE || !http_is_interim(head))
+			return state;
+	} while (http_skip_interim(head, rules, error));
+	return HTTP_HEAD_INVALID;
 }
 
 void http_head_release(struct http_head *head)
@@ -283,6 +350,16 @@ bool http_head_next(const struct http_head *head, struct http_field *field)
 	return true;
 }
 
+size_t http_head_count(const struct http_head *head)
+{
+	struct http_field field = {0};
+	size_t count = 0;
+
+	while (http_head_next(head, &field))
+		count++;
+	return count;
+}
+
 const char *http_head_find(const struct http_head *head, const char *name)
 {
 	struct http_field field = {0};
@@ -292,4 +369,16 @@ const char *http_head_find(const struct http_head *head, const char *name)
 			return field.value;
 	}
 	return NULL;
+}
+
+const char *http_head_find_single(const struct http_head *head, const char *name)
+{
+	const char *value = http_head_find(head, name);
+	struct http_field field = {0};
+
+	while (http_head_next(head, &field)) {
+		if (strcasecmp(field.name, name) == 0 && strcmp(field.value, value) != 0)
+			return NULL;
+	}
+	return value;
 }

@@ -2,8 +2,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "control/report_value.h"
 
@@ -12,54 +14,65 @@ static bool report_hides_header(const char *name, enum report_view view)
 	return view != REPORT_ALL && strcasecmp(name, "Sec-WebSocket-Protocol") == 0;
 }
 
-/* Steps to the next field of exactly that name. */
-static bool report_next_header(const struct http_head *response, const char *name,
-	struct http_field *field)
+/* A header of the response, in a list of those of exactly the same name. */
+struct report_header {
+	struct http_field field;
+	struct report_header *first, *next;
+	struct report_header *last; /* of the first */
+};
+
+/* Links headers of the same name: a response may have thousands. Returns their number. */
+static size_t report_link_headers(struct report_header *headers, const struct http_head *response)
 {
-	while (http_head_next(response, field)) {
-		if (strcmp(field->name, name) == 0)
-			return true;
+	struct names names = {0};
+	struct http_field field = {0};
+	size_t count = 0;
+
+	while (http_head_next(response, &field)) {
+		struct report_header *header = &headers[count++];
+		struct report_header *first = names_find(&names, field.name);
+
+		*header = (struct report_header){field, first ? first : header, NULL, header};
+		if (first) {
+			first->last->next = header;
+			first->last = header;
+		} else {
+			names_add(&names, field.name, header);
+		}
 	}
-	return false;
-}
-
-static bool report_repeats_header(const struct http_head *response, const struct http_field *field)
-{
-	struct http_field first = {0};
-
-	return report_next_header(response, field->name, &first) && first.name != field->name;
+	names_release(&names);
+	return count;
 }
 
 /* A header that occurs more than once has an array of its values. */
-static void report_header(struct json_writer *json, const struct http_head *response,
-	const struct http_field *field)
+static void report_header(struct json_writer *json, const struct report_header *header)
 {
-	struct http_field next = *field;
+	const char *name = header->field.name;
 
-	if (!report_next_header(response, field->name, &next)) {
-		json_put_text(json, field->name, field->value);
+	if (!header->next) {
+		json_put_text(json, name, header->field.value);
 		return;
 	}
-	json_put_array(json, field->name);
-	json_put_text(json, NULL, field->value);
-	do {
-		json_put_text(json, NULL, next.value);
-	} while (report_next_header(response, field->name, &next));
+	json_put_array(json, name);
+	for (; header; header = header->next)
+		json_put_text(json, NULL, header->field.value);
 	json_put_array_end(json);
 }
 
 static void report_headers(struct json_writer *json, const struct http_head *response,
 	enum report_view view)
 {
-	struct http_field field = {0};
+	struct report_header *headers = alloc_zero(http_head_count(response), sizeof(*headers));
+	size_t count = report_link_headers(headers, response);
 
 	json_put_object(json, "headers");
-	while (http_head_next(response, &field)) {
-		if (!report_hides_header(field.name, view) &&
-			!report_repeats_header(response, &field))
-			report_header(json, response, &field);
+	for (size_t i = 0; i < count; i++) {
+		if (headers[i].first == &headers[i] &&
+			!report_hides_header(headers[i].field.name, view))
+			report_header(json, &headers[i]);
 	}
 	json_put_object_end(json);
+	free(headers);
 }
 
 /* Beginning of a refusal's body: only its line breaks and tabs stay as they are. */

@@ -107,7 +107,7 @@ static bool call_redirect_target(struct call *call, struct url *to)
 		.from_public = call_is_public(call),
 	};
 	char *target = redirect_target(&call->url,
-		http_head_find(&call->report.response, "Location"), &call->error);
+		http_head_find_single(&call->report.response, "Location"), &call->error);
 	bool valid = target && url_parse(to, target, &call->error);
 
 	free(target);
@@ -149,7 +149,7 @@ static bool call_redirect(struct call *call)
 
 static bool call_body_is_chunked(const struct http_head *response)
 {
-	const char *coding = http_head_find(response, "Transfer-Encoding");
+	const char *coding = http_head_find_single(response, "Transfer-Encoding");
 
 	return coding && strcasecmp(coding, "chunked") == 0;
 }
@@ -157,7 +157,7 @@ static bool call_body_is_chunked(const struct http_head *response)
 /* Number of bytes of a refusal's body to wait for. */
 static size_t call_body_length(const struct http_head *response)
 {
-	const char *length = http_head_find(response, "Content-Length");
+	const char *length = http_head_find_single(response, "Content-Length");
 	unsigned long long announced = length ? strtoull(length, NULL, 10) : CALL_BODY_MAX;
 
 	return announced < CALL_BODY_MAX ? (size_t)announced : CALL_BODY_MAX;

@@ -23,7 +23,7 @@ bool redirect_is(const struct http_head *response)
 	case 303:
 	case 307:
 	case 308:
-		return http_head_find(response, "Location") != NULL;
+		return http_head_find_single(response, "Location") != NULL;
 	default:
 		return false;
 	}
@@ -262,7 +262,7 @@ bool redirect_stays(const struct url *from, const struct url *to)
 
 uint64_t redirect_retry_after(const struct http_head *response, uint64_t now)
 {
-	const char *value = http_head_find(response, "Retry-After");
+	const char *value = http_head_find_single(response, "Retry-After");
 	struct tm date = {0};
 	uint64_t seconds, at;
 	char *end;

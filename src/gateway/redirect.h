@@ -11,7 +11,7 @@
 
 /* Redirects: responses that send the caller elsewhere instead of opening a WebSocket. */
 
-/* True for 301, 302, 303, 307 or 308 with a Location. */
+/* True for 301, 302, 303, 307 or 308 with one Location. */
 bool redirect_is(const struct http_head *response);
 
 /*

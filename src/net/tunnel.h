@@ -28,7 +28,6 @@ struct tunnel {
 	struct buffer in;
 	int step;                  /* SOCKS5: what comes next */
 	struct http_head response; /* HTTP: once complete, a refusal whose body is incomplete */
-	unsigned interim;          /* HTTP: responses with a status of 1xx */
 };
 
 /* Begins the conversation. Fails when the proxy cannot be told of such a login or target. Borrows

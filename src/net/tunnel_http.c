@@ -13,9 +13,7 @@
 
 enum {
 	HTTP_HEAD_MAX = 8192,
-	HTTP_FIELDS_MAX = HTTP_HEAD_MAX, /* as many as fit */
-	HTTP_BODY_MAX = 2048,            /* of a refusal: enough for the text of a page */
-	HTTP_INTERIM_MAX = 8,
+	HTTP_BODY_MAX = 2048, /* of a refusal: enough for the text of a page */
 	HTTP_TEXT_SIZE = 200, /* of the text of a refusal, in the error */
 	HTTP_STATUS_SIZE = 80,
 };
@@ -51,7 +49,7 @@ bool tunnel_http_start(struct tunnel *tunnel, struct error *error)
 /* Number of bytes of a refusal's body to wait for. */
 static size_t tunnel_http_body_length(const struct tunnel *tunnel)
 {
-	const char *length = http_head_find(&tunnel->response, "Content-Length");
+	const char *length = http_head_find_single(&tunnel->response, "Content-Length");
 	size_t announced;
 
 	if (!length || !isdigit((unsigned char)*length))
@@ -205,7 +203,6 @@ void tunnel_http_refusal(const struct tunnel *tunnel, struct error *error)
 		text_cut(target, 128), target, status_text, text[0] ? ": " : "", text);
 }
 
-/* Proxies are old and odd: they are taken as leniently as is safe. */
 static enum http_head_state tunnel_http_parse(struct tunnel *tunnel, struct error *error)
 {
 	static const struct http_rules rules = {
@@ -213,8 +210,6 @@ static enum http_head_state tunnel_http_parse(struct tunnel *tunnel, struct erro
 		.subject = "its response",
 		.error = ERROR_SOCKET_CONNECT,
 		.bytes_max = HTTP_HEAD_MAX,
-		.fields_max = HTTP_FIELDS_MAX,
-		.lenient = true,
 	};
 	enum http_head_state state;
 	size_t used;
@@ -225,27 +220,10 @@ static enum http_head_state tunnel_http_parse(struct tunnel *tunnel, struct erro
 	return state;
 }
 
-/* Interim responses (1xx) precede the final one. */
-static enum http_head_state tunnel_http_parse_final(struct tunnel *tunnel, struct error *error)
-{
-	enum http_head_state state = tunnel_http_parse(tunnel, error);
-
-	while (state == HTTP_HEAD_DONE && tunnel->response.status < 200) {
-		http_head_release(&tunnel->response);
-		if (++tunnel->interim > HTTP_INTERIM_MAX) {
-			error_set(error, ERROR_SOCKET_CONNECT,
-				"it sent more than %d interim responses", HTTP_INTERIM_MAX);
-			return HTTP_HEAD_INVALID;
-		}
-		state = tunnel_http_parse(tunnel, error);
-	}
-	return state;
-}
-
 enum tunnel_status tunnel_http_advance(struct tunnel *tunnel, struct error *error)
 {
 	if (!tunnel->response.status) {
-		switch (tunnel_http_parse_final(tunnel, error)) {
+		switch (tunnel_http_parse(tunnel, error)) {
 		case HTTP_HEAD_MORE:
 			return TUNNEL_MORE;
 		case HTTP_HEAD_INVALID:
@@ -254,7 +232,7 @@ enum tunnel_status tunnel_http_advance(struct tunnel *tunnel, struct error *erro
 			break;
 		}
 	}
-	if (tunnel->response.status < 300)
+	if (tunnel->response.status >= 200 && tunnel->response.status < 300)
 		return TUNNEL_OPEN;
 	if (tunnel->in.length < tunnel_http_body_length(tunnel))
 		return TUNNEL_MORE;

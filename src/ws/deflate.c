@@ -12,6 +12,8 @@ enum {
 	DEFLATE_ROOM_MIN = 1024,     /* zlib's fast loops want a few hundred bytes free */
 	DEFLATE_MEMORY_LEVEL = 8,
 	DEFLATE_TAIL = 4,
+	/* zlib's least for raw DEFLATE. Node.js and older zlibs quietly take it for 8. */
+	ZLIB_WINDOW_BITS_MIN = 9,
 	/* A message is compressed in one call, which must not take long. Above level 6 zlib
 	 * searches up to 32 times as far, and some messages make it do so at every byte. */
 	DEFLATE_LEVEL_QUICK = 6,
@@ -92,7 +94,7 @@ void ws_deflater_free(struct ws_deflater *deflater)
 bool ws_deflater_wants(const struct ws_deflater *deflater, size_t length)
 {
 	return length > 0 && length >= deflater->threshold && length <= deflater->most &&
-		deflater->window_bits > 8;
+		deflater->window_bits >= ZLIB_WINDOW_BITS_MIN;
 }
 
 /* The parameters were checked and allocation does not fail: only another version of zlib could. */
@@ -164,6 +166,8 @@ struct ws_inflater *ws_inflater_new(const struct ws_deflate_parameters *agreed)
 	inflater->at_boundary = true;
 	inflater->takes_over = !agreed->server_no_context_takeover;
 	inflater->window_bits = agreed->server_max_window_bits;
+	if (inflater->window_bits < ZLIB_WINDOW_BITS_MIN)
+		inflater->window_bits = ZLIB_WINDOW_BITS_MIN;
 	return inflater;
 }
 

@@ -7,6 +7,9 @@
 
 #include "base/buffer.h"
 
+/* Of a window, as a power of two: RFC 7692, section 7.1.2. */
+enum { WS_WINDOW_BITS_MIN = 8, WS_WINDOW_BITS_MAX = 15 };
+
 /*
  * permessage-deflate as offered, and then as agreed on: RFC 7692, section 7. In an offer,
  * client_max_window_bits may be 0: the server may not limit the client's window.

@@ -8,11 +8,7 @@
 
 static const char extension_name[] = "permessage-deflate";
 
-enum {
-	EXTENSION_BITS_MIN = 8,
-	EXTENSION_BITS_MAX = 15,
-	EXTENSION_QUOTE_SIZE = 128, /* of what the server sent, in an error */
-};
+enum { EXTENSION_QUOTE_SIZE = 128 }; /* of what the server sent, in an error */
 
 /* The parameters of the response; 0 and false where absent. */
 struct extension_reply {
@@ -29,12 +25,12 @@ void ws_extension_offer(struct buffer *out, const struct ws_deflate_parameters *
 		buffer_append_text(out, "; server_no_context_takeover");
 	if (offer->client_no_context_takeover)
 		buffer_append_text(out, "; client_no_context_takeover");
-	if (offer->server_max_window_bits < EXTENSION_BITS_MAX)
+	if (offer->server_max_window_bits < WS_WINDOW_BITS_MAX)
 		buffer_append_format(out, "; server_max_window_bits=%d",
 			offer->server_max_window_bits);
 	if (offer->client_max_window_bits)
 		buffer_append_text(out, "; client_max_window_bits");
-	if (offer->client_max_window_bits && offer->client_max_window_bits < EXTENSION_BITS_MAX)
+	if (offer->client_max_window_bits && offer->client_max_window_bits < WS_WINDOW_BITS_MAX)
 		buffer_append_format(out, "=%d", offer->client_max_window_bits);
 }
 
@@ -59,7 +55,7 @@ static int extension_bits(struct token value)
 	if (strspn(digits, "0123456789") != value.length || digits[0] == '0')
 		return 0;
 	bits = atoi(digits);
-	return bits >= EXTENSION_BITS_MIN && bits <= EXTENSION_BITS_MAX ? bits : 0;
+	return bits >= WS_WINDOW_BITS_MIN && bits <= WS_WINDOW_BITS_MAX ? bits : 0;
 }
 
 static bool extension_take_flag(bool *flag, bool has_value)
@@ -81,6 +77,7 @@ static bool extension_take_bits(int *bits, struct token value)
 /* Takes one parameter. False if it is unknown, repeated, or has an invalid value. */
 static bool extension_take_parameter(struct extension_reply *reply, const char **text)
 {
+	static const struct token unlimited = {"15", 2};
 	struct token name, value = {0};
 	bool has_value;
 
@@ -97,7 +94,7 @@ static bool extension_take_parameter(struct extension_reply *reply, const char *
 	if (token_is(name, "server_max_window_bits"))
 		return extension_take_bits(&reply->server_bits, value);
 	if (token_is(name, "client_max_window_bits"))
-		return extension_take_bits(&reply->client_bits, value);
+		return extension_take_bits(&reply->client_bits, has_value ? value : unlimited);
 	return false;
 }
 
@@ -105,58 +102,72 @@ static bool extension_take_parameter(struct extension_reply *reply, const char *
 static const char *extension_objection(const struct extension_reply *reply,
 	const struct ws_deflate_parameters *offer)
 {
-	if (reply->client_bits && !offer->client_max_window_bits)
-		return "but client_max_window_bits was not offered";
-	if (reply->client_bits > offer->client_max_window_bits)
-		return "but a smaller client_max_window_bits was offered";
 	if (reply->server_bits > offer->server_max_window_bits)
 		return "but a smaller server_max_window_bits was asked for";
-	if (!reply->server_bits && offer->server_max_window_bits < EXTENSION_BITS_MAX)
+	if (!reply->server_bits && offer->server_max_window_bits < WS_WINDOW_BITS_MAX)
 		return "but server_max_window_bits was asked for";
 	if (!reply->server_no_context_takeover && offer->server_no_context_takeover)
 		return "but server_no_context_takeover was asked for";
 	return NULL;
 }
 
-/* The first of the two that is present, or the default of RFC 7692, section 7.1.2. */
-static int extension_window_bits(int first, int second)
+/* Without one, the default of RFC 7692, section 7.1.2. */
+static int extension_window_bits(int bits)
 {
-	return first ? first : second ? second : EXTENSION_BITS_MAX;
+	return bits ? bits : WS_WINDOW_BITS_MAX;
 }
 
 static void extension_agree(struct ws_deflate_parameters *agreed,
 	const struct extension_reply *reply, const struct ws_deflate_parameters *offer)
 {
-	agreed->client_max_window_bits =
-		extension_window_bits(reply->client_bits, offer->client_max_window_bits);
-	agreed->server_max_window_bits = extension_window_bits(reply->server_bits, 0);
+	int granted = extension_window_bits(reply->client_bits);
+	int wanted = extension_window_bits(offer->client_max_window_bits);
+
+	agreed->client_max_window_bits = granted < wanted ? granted : wanted;
+	agreed->server_max_window_bits = extension_window_bits(reply->server_bits);
 	agreed->client_no_context_takeover =
 		reply->client_no_context_takeover || offer->client_no_context_takeover;
 	agreed->server_no_context_takeover = reply->server_no_context_takeover;
 }
 
+/* Takes the parameters of the extension, which was offered. Returns why they are not accepted; NULL
+ * if they are. */
+static const char *extension_take(const char **text, const struct ws_deflate_parameters *offer,
+	struct ws_deflate_parameters *agreed)
+{
+	struct extension_reply reply = {0};
+	const char *objection;
+
+	while (token_take_mark(text, ';')) {
+		if (!extension_take_parameter(&reply, text))
+			return "which has an invalid parameter";
+	}
+	objection = extension_objection(&reply, offer);
+	if (!objection)
+		extension_agree(agreed, &reply, offer);
+	return objection;
+}
+
 bool ws_extension_accept(const char *response, const struct ws_deflate_parameters *offer,
 	bool *accepted, struct ws_deflate_parameters *agreed, struct error *error)
 {
-	struct extension_reply parameters = {0};
 	const char *text = response;
 	const char *objection;
 	struct token name;
 
-	if (!token_take(&text, &name))
-		return extension_fail(error, response, "which is not an extension");
-	if (!offer || !token_is(name, extension_name))
-		return extension_fail(error, response, "which was not offered");
-	while (token_take_mark(&text, ';')) {
-		if (!extension_take_parameter(&parameters, &text))
-			return extension_fail(error, response, "which has an invalid parameter");
-	}
-	if (!token_at_end(text) || *accepted)
-		return extension_fail(error, response, "but one extension was offered, and once");
-	objection = extension_objection(&parameters, offer);
-	if (objection)
-		return extension_fail(error, response, objection);
-	*accepted = true;
-	extension_agree(agreed, &parameters, offer);
-	return true;
+	do {
+		if (!token_take(&text, &name))
+			continue; /* an empty element */
+		if (!offer || !token_is(name, extension_name))
+			return extension_fail(error, response, "which was not offered");
+		if (*accepted)
+			return extension_fail(error, response,
+				"but one extension was offered, and once");
+		objection = extension_take(&text, offer, agreed);
+		if (objection)
+			return extension_fail(error, response, objection);
+		*accepted = true;
+	} while (token_take_mark(&text, ','));
+	return token_at_end(text) ||
+		extension_fail(error, response, "which is not a list of extensions");
 }

@@ -227,14 +227,13 @@ enum http_head_state ws_handshake_parse(struct http_head *response, const void *
 		.subject = "the server's HTTP response",
 		.error = ERROR_WEBSOCKET,
 		.bytes_max = WS_RESPONSE_BYTES_MAX,
-		.fields_max = WS_RESPONSE_HEADERS_MAX,
 	};
 
 	return http_head_parse(response, &rules, data, length, used, error);
 }
 
-/* Gets the value of a header that may occur once; NULL if it is absent. */
-static bool response_single(const struct http_head *response, const char *name, const char **value,
+/* Gets the value of a header that must occur exactly once. */
+static bool response_demand(const struct http_head *response, const char *name, const char **value,
 	struct error *error)
 {
 	struct http_field field = {0};
@@ -248,19 +247,9 @@ static bool response_single(const struct http_head *response, const char *name, 
 				"the server answered with the header %s twice", name);
 		*value = field.value;
 	}
-	return true;
-}
-
-/* Gets the value of a header that must occur exactly once. */
-static bool response_demand(const struct http_head *response, const char *name, const char **value,
-	struct error *error)
-{
-	if (!response_single(response, name, value, error))
-		return false;
-	if (!*value)
+	return *value ||
 		error_set(error, ERROR_WEBSOCKET, "the server answered without the header %s",
 			name);
-	return *value;
 }
 
 static bool response_fail(struct error *error, const char *name, const char *value,
@@ -273,7 +262,16 @@ static bool response_fail(struct error *error, const char *name, const char *val
 		quote, wanted);
 }
 
-static bool response_check_status(const struct http_head *response, struct error *error)
+/* zlib has no window of 8 bits for raw DEFLATE, and servers that have not thought of that refuse. */
+static bool request_offers_smallest_window(const struct ws_request *request)
+{
+	return request->deflate &&
+		(request->deflate->client_max_window_bits == WS_WINDOW_BITS_MIN ||
+			request->deflate->server_max_window_bits == WS_WINDOW_BITS_MIN);
+}
+
+static bool response_check_status(const struct http_head *response,
+	const struct ws_request *request, struct error *error)
 {
 	const char *reason = http_head_reason(response);
 	char quote[HANDSHAKE_QUOTE_SIZE];
@@ -285,8 +283,11 @@ static bool response_check_status(const struct http_head *response, struct error
 		return true;
 	text_printable(quote, sizeof(quote), reason, strlen(reason));
 	return error_set(error, ERROR_HTTP_RESPONSE,
-		"the server answered %u%s%s instead of 101 Switching Protocols", response->status,
-		*quote ? " " : "", quote);
+		"the server answered %u%s%s instead of 101 Switching Protocols%s", response->status,
+		*quote ? " " : "", quote,
+		response->status == 400 && request_offers_smallest_window(request)
+			? " (maybe because it was offered window bits of 8)"
+			: "");
 }
 
 static bool response_check_upgrade(const struct http_head *response, struct error *error)
@@ -341,24 +342,54 @@ static bool response_check_accept(const struct http_head *response, const char *
 			", which does not match the key that it was sent");
 }
 
-static bool response_check_protocol(const struct http_head *response,
-	const struct ws_request *request, struct ws_agreement *agreement, struct error *error)
+/* False: it was not offered. */
+static bool response_choose_protocol(const struct ws_request *request, struct token token,
+	struct ws_agreement *agreement)
 {
-	const char *value;
-
-	if (!response_single(response, "Sec-WebSocket-Protocol", &value, error))
-		return false;
-	if (!value)
-		return true;
 	for (size_t i = 0; i < request->protocol_count; i++) {
-		if (strcmp(value, request->protocols[i]) == 0) {
-			agreement->protocol = request->protocols[i];
+		const char *offered = request->protocols[i];
+
+		if (strlen(offered) == token.length &&
+			memcmp(offered, token.text, token.length) == 0) {
+			agreement->protocol = offered;
 			agreement->protocol_number = i + 1;
 			return true;
 		}
 	}
-	return error_set(error, ERROR_WEBSOCKET, /* without it: it may be made of one of ours */
-		"the server answered with a subprotocol that was not offered");
+	return false;
+}
+
+/* The errors do not show the value: it may be made of one of ours, and that a secret. */
+static bool response_take_protocols(const char *list, const struct ws_request *request,
+	struct ws_agreement *agreement, struct error *error)
+{
+	bool offered = true;
+	struct token token;
+
+	do {
+		if (!token_take(&list, &token))
+			continue;
+		if (agreement->protocol)
+			return error_set(error, ERROR_WEBSOCKET,
+				"the server answered with more than one subprotocol");
+		offered = response_choose_protocol(request, token, agreement);
+	} while (offered && token_take_mark(&list, ','));
+	return (offered && token_at_end(list)) ||
+		error_set(error, ERROR_WEBSOCKET,
+			"the server answered with a subprotocol that was not offered");
+}
+
+static bool response_check_protocol(const struct http_head *response,
+	const struct ws_request *request, struct ws_agreement *agreement, struct error *error)
+{
+	struct http_field field = {0};
+
+	while (http_head_next(response, &field)) {
+		if (strcasecmp(field.name, "Sec-WebSocket-Protocol") == 0 &&
+			!response_take_protocols(field.value, request, agreement, error))
+			return false;
+	}
+	return true;
 }
 
 static bool response_check_extensions(const struct http_head *response,
@@ -379,7 +410,8 @@ bool ws_handshake_check(const struct http_head *response, const struct ws_reques
 	const char *key, struct ws_agreement *agreement, struct error *error)
 {
 	*agreement = (struct ws_agreement){0};
-	return response_check_status(response, error) && response_check_upgrade(response, error) &&
+	return response_check_status(response, request, error) &&
+		response_check_upgrade(response, error) &&
 		response_check_connection(response, error) &&
 		response_check_accept(response, key, error) &&
 		response_check_protocol(response, request, agreement, error) &&

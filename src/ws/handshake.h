@@ -62,10 +62,7 @@ struct ws_agreement {
 	struct ws_deflate_parameters deflate_parameters;
 };
 
-enum {
-	WS_RESPONSE_BYTES_MAX = 32 * 1024, /* of status line and headers together */
-	WS_RESPONSE_HEADERS_MAX = 128,
-};
+enum { WS_RESPONSE_BYTES_MAX = 32 * 1024 }; /* of status line and headers together */
 
 /* Takes the next bytes of the server's response: http_head_parse(). HTTP/1.0 is accepted with any
  * status but 101, since proxies refuse with it. */
@@ -74,7 +71,8 @@ enum http_head_state ws_handshake_parse(struct http_head *response, const void *
 
 /*
  * Checks the response against the request as RFC 6455, section 4.1, demands: status 101, Upgrade,
- * Connection, Sec-WebSocket-Accept, a subprotocol and extensions only from those offered. The text
+ * Connection, Sec-WebSocket-Accept, a subprotocol and extensions only from those offered. Lists may
+ * have empty elements, and headers of only those are as good as absent: RFC 9110, section 5.6.1. The text
  * of the error quotes what the server sent, except a subprotocol, which may carry a secret; its name
  * is ERROR_HTTP_RESPONSE for a status other than 101, and ERROR_WEBSOCKET for anything else.
  */

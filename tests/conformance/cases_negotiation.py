@@ -20,12 +20,16 @@ TAKEN = {
     "both-afresh": f"{NAME}; client_no_context_takeover; server_no_context_takeover",
     **{f"client-{bits}": f"{NAME}; client_max_window_bits={bits}" for bits in range(8, 16)},
     **{f"server-{bits}": f"{NAME}; server_max_window_bits={bits}" for bits in range(8, 16)},
+    "client-unlimited": f"{NAME}; client_max_window_bits",
+    "empty-elements": f", {NAME} ,, ",
     "all": f"{NAME}; client_max_window_bits=9; server_max_window_bits=9; client_no_context_takeover; "
            "server_no_context_takeover",
 }
 
+# Answers that say nothing, whatever the offer.
+EMPTY = {"empty": "", "blank": " \t ", "commas": " , ,"}
+
 WRONG = {
-    "empty": "",
     "unknown": "permessage-snappy",
     "webkit": "x-webkit-deflate-frame",
     "prefix": "permessage-deflat",
@@ -43,7 +47,8 @@ WRONG = {
        for side in ("client", "server")
        for name, value in {"missing": "", "empty": "=", "7": "=7", "16": "=16", "0": "=0", "08": "=08",
                            "negative": "=-9", "plus": "=+9", "hex": "=0x9", "text": "=nine", "100": "=100",
-                           "fraction": "=9.0", "quoted-7": '="7"', "open-quote": '="9'}.items()},
+                           "fraction": "=9.0", "quoted-7": '="7"', "open-quote": '="9'}.items()
+       if (side, name) != ("client", "missing")},
 }
 
 
@@ -62,9 +67,11 @@ def offer_cases():
             yield refused(f"without-server-afresh-to-{agreement.label}", agreement,
                           f"{NAME}; server_max_window_bits={server}")
         if client < 15:
-            yield refused(f"more-client-bits-to-{agreement.label}", agreement,
-                          agreement.answer.replace(f"client_max_window_bits={client}",
-                                                   f"client_max_window_bits={client + 1}"))
+            more = agreement.answer.replace(f"client_max_window_bits={client}",
+                                            f"client_max_window_bits={client + 1}")
+            yield good(f"more-client-bits-to-{agreement.label}", (frame(TEXT, b"plain"),),
+                       [(TEXT, b"plain")], settings=agreement.settings, offer=agreement.offer,
+                       extension=more)
 
 
 def refused(name, agreement, answer):
@@ -78,5 +85,10 @@ def cases():
                    offer=DEFAULT.offer, extension=answer)
         if answer is not None:
             yield Case(f"not-offered-{name}", (), close=REFUSED, extension=answer)
+    for name, answer in EMPTY.items():
+        for offered, agreement in {"offered": DEFAULT, "not-offered": None}.items():
+            settings = {"settings": agreement.settings} if agreement else {}
+            yield good(f"{offered}-{name}", (frame(TEXT, b"plain"),), [(TEXT, b"plain")],
+                       extension=answer, **settings)
     for name, answer in WRONG.items():
         yield refused(f"refused-{name}", DEFAULT, answer)

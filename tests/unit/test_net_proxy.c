@@ -246,6 +246,12 @@ static const struct tunnel_case tunnel_cases[] = {
 	{"http://p", "wss://t/", BYTES(CONNECT),
 		BYTES("HTTP/1.1 503 Busy\r\nContent-Length: 99\r\n\r\nTry lat"),
 		"it refused the tunnel to t:443: 503 Busy: Try lat", true},
+	{"http://p", "wss://t/", BYTES(CONNECT),
+		BYTES("HTTP/1.1 102 Processing\n\nHTTP/1.1 502 No\nContent-Length: 0\n\n"),
+		"it refused the tunnel to t:443: 502 No", false},
+	{"http://p", "wss://t/", BYTES(CONNECT),
+		BYTES("HTTP/1.1 101 Switching Protocols\r\nContent-Length: 0\r\n\r\n"),
+		"it refused the tunnel to t:443: 101 Switching Protocols", false},
 	{"http://p", "wss://t/", BYTES(CONNECT), BYTES("HTTP/1.1 301 Moved\r\n\r\n"),
 		"it refused the tunnel to t:443: 301 Moved", true},
 	{"http://p", "wss://t/", BYTES(CONNECT),
@@ -389,7 +395,7 @@ START_TEST(endless)
 	static const char *const errors[] = {
 		"its response has a head longer than 8192 bytes",
 		"it refused the tunnel to t:443: 403 No: ",
-		"it sent more than 8 interim responses",
+		"its response follows more than 16 interim responses",
 	};
 	enum tunnel_status status;
 	struct conversation talk;
