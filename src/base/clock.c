@@ -17,6 +17,11 @@ uint64_t clock_monotonic(void)
 	return clock_read(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_boottime(void)
+{
+	return clock_read(CLOCK_BOOTTIME);
+}
+
 uint64_t clock_realtime(void)
 {
 	return clock_read(CLOCK_REALTIME);

@@ -9,8 +9,13 @@
 #define CLOCK_NS_PER_MS     UINT64_C(1000000)
 #define CLOCK_NS_PER_US     UINT64_C(1000)
 
-/* Nanoseconds of CLOCK_MONOTONIC: for durations and deadlines. */
+/* Nanoseconds of CLOCK_MONOTONIC, which stops while the host is suspended: for the time that work
+ * takes, and for what goes on within this host. */
 uint64_t clock_monotonic(void);
+
+/* Nanoseconds of CLOCK_BOOTTIME, which does not stop: timers_now() (base/timers.h) is this clock, or
+ * that of a test. */
+uint64_t clock_boottime(void);
 
 /* Nanoseconds since 1970 of CLOCK_REALTIME: for what a person or another host sees. */
 uint64_t clock_realtime(void);

@@ -36,7 +36,7 @@ static void turns_on_event(evutil_socket_t fd, short what, void *context)
 {
 	static const struct timeval next = {0};
 	struct turns *turns = context;
-	uint64_t now = clock_monotonic(), end = now + TURNS_TIME;
+	uint64_t end = clock_monotonic() + TURNS_TIME;
 	struct turn *turn;
 	bool more = true;
 
@@ -44,10 +44,9 @@ static void turns_on_event(evutil_socket_t fd, short what, void *context)
 	turns->round++;
 	turns_reset(turns);
 	while (more && (turn = TAILQ_FIRST(&turns->waiting)) && turn->round != turns->round &&
-		now < end) {
+		clock_monotonic() < end) {
 		turns_forget(turns, turn);
-		more = turns->callbacks->take(turn, now, turns->context);
-		now = clock_monotonic();
+		more = turns->callbacks->take(turn, turns->context);
 	}
 	turns_reset(turns);
 	if (!TAILQ_EMPTY(&turns->waiting))

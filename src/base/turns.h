@@ -3,7 +3,6 @@
 
 #include <event2/event_struct.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/queue.h>
 
 /*
@@ -23,9 +22,8 @@ struct turns_callbacks {
 	/* Before and after each round. May be NULL. */
 	void (*reset)(void *context);
 
-	/* Its turn has come, and it waits no more; `now` is monotonic, in ns. False: enough for this
-	 * round. */
-	bool (*take)(struct turn *turn, uint64_t now, void *context);
+	/* Its turn has come, and it waits no more. False: enough for this round. */
+	bool (*take)(struct turn *turn, void *context);
 };
 
 /* All private. */

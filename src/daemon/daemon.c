@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/timers.h"
 #include "control/control.h"
 #include "daemon/process.h"
 #include "daemon/service.h"
@@ -26,6 +27,7 @@
 struct daemon {
 	const char *file;
 	struct event_base *base;
+	struct timers *timers;
 	struct log *log;
 	struct service *service;
 	struct gateway *gateway; /* NULL: could not be opened */
@@ -34,7 +36,8 @@ struct daemon {
 	struct event *terminate;
 	struct event *interrupt;
 	struct event *hangup;
-	uint64_t end; /* when it must have stopped, monotonic ns; 0: it has not been told to */
+	uint64_t
+		end; /* when it must have stopped, of clock_boottime(); 0: it has not been told to */
 };
 
 /* --- reloading ------------------------------------------------------------------------------- */
@@ -135,12 +138,12 @@ static void daemon_on_terminate(evutil_socket_t number, short what, void *contex
 
 	(void)what;
 	if (daemon->end) { /* a second signal: whoever sends it does not want to wait */
-		daemon->end = clock_monotonic();
+		daemon->end = clock_boottime();
 		gateway_stop_now(daemon->gateway);
 		return;
 	}
 	drain_timeout = gateway_settings(daemon->gateway)->gateway.drain_timeout;
-	daemon->end = clock_monotonic() + drain_timeout;
+	daemon->end = clock_boottime() + drain_timeout;
 	log_write(daemon->log, LOG_NOTICE, NULL, "stopping on SIG%s", sigabbrev_np(number));
 	service_stopping(daemon->service, drain_timeout);
 	reload_stop(daemon->reload);
@@ -200,7 +203,7 @@ static void daemon_open_log(struct daemon *daemon, const struct gateway_settings
 /* Time for the reader of the log: within drain_timeout, like everything at the end. */
 static uint64_t daemon_log_patience(const struct daemon *daemon)
 {
-	uint64_t now = clock_monotonic();
+	uint64_t now = clock_boottime();
 	uint64_t left = daemon->end > now ? daemon->end - now : 0;
 
 	if (!daemon->end || left > LOG_PATIENCE)
@@ -227,6 +230,18 @@ static bool daemon_make_directory(const char *path, struct error *error)
 		strerror(errno));
 }
 
+/* With no descriptor or memory for these there is no daemon, nor a way to end in order. */
+static void daemon_make_loop(struct daemon *daemon)
+{
+	daemon->base = loop_new();
+	daemon->timers = daemon->base ? timers_new(daemon->base, NULL, NULL) : NULL;
+	if (daemon->timers)
+		return;
+	log_write(daemon->log, LOG_ERR, NULL, "cannot create the event loop: %s", strerror(errno));
+	log_flush(daemon->log);
+	exit(EXIT_FAILURE);
+}
+
 static bool daemon_open(struct daemon *daemon, struct settings *settings,
 	struct settings_problems *problems)
 {
@@ -247,7 +262,8 @@ static bool daemon_open(struct daemon *daemon, struct settings *settings,
 		settings_free(settings);
 		return false;
 	}
-	daemon->gateway = gateway_new(daemon->base, daemon->log, settings, problems);
+	daemon->gateway =
+		gateway_new(daemon->base, daemon->timers, daemon->log, settings, problems);
 	if (!daemon->gateway) {
 		settings_free(settings);
 		return false;
@@ -283,6 +299,7 @@ static void daemon_close(struct daemon *daemon)
 	service_free(daemon->service);
 	if (daemon->gateway)
 		gateway_free(daemon->gateway);
+	timers_free(daemon->timers);
 	event_base_free(daemon->base);
 	daemon_close_log(daemon);
 }
@@ -294,7 +311,7 @@ bool daemon_run(const char *file, struct settings *settings, struct settings_pro
 
 	process_raise_descriptor_limit();
 	daemon_open_log(&daemon, &settings->gateway);
-	daemon.base = loop_new();
+	daemon_make_loop(&daemon);
 	daemon.service = service_new(daemon.base);
 	opened = daemon_open(&daemon, settings, problems);
 	daemon_log_problems(&daemon, problems);

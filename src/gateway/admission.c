@@ -27,13 +27,15 @@ enum {
 TAILQ_HEAD(admission_queue, admission_ticket);
 
 struct admission {
-	struct event timer; /* for the queues: a place may be free, or the rate allow a call */
-	struct event hold;  /* for the place that has been held longest */
+	struct timers *timers;
+	struct event look;  /* at the queues: a place may be free, or the limits others */
+	struct timer rated; /* until the rate allows a call */
+	struct timer hold;  /* for the place that has been held longest */
 	struct rate rate;
 	unsigned at_once;               /* 0: no limit */
 	unsigned held;                  /* places */
 	unsigned doubtful;              /* of these */
-	unsigned turn;                  /* let in since the last turn of the timer */
+	unsigned turn;                  /* let in since the last look */
 	unsigned overtaken;             /* times in a row, the first of the doubtful ones */
 	struct admission_queue holders; /* the longest first */
 	struct admission_queue queues[ADMISSION_RANKS];
@@ -68,20 +70,21 @@ static struct admission_ticket *admission_next(const struct admission *admission
 	return hopeful ? hopeful : doubtful;
 }
 
+static void admission_on_hold(void *context);
+
 static void admission_set_hold_timer(struct admission *admission)
 {
 	const struct admission_ticket *first = TAILQ_FIRST(&admission->holders);
-	uint64_t end = first ? first->entered + ADMISSION_HOLD : 0, now = clock_monotonic();
-	struct timeval left = clock_timeval(end > now ? end - now : 0);
 
 	if (first)
-		event_add(&admission->hold, &left);
+		timer_set_at(&admission->hold, admission->timers, first->entered + ADMISSION_HOLD,
+			admission_on_hold, admission);
 }
 
 static void admission_hold_place(struct admission *admission, struct admission_ticket *ticket)
 {
 	ticket->holds = true;
-	ticket->entered = clock_monotonic();
+	ticket->entered = timers_now(admission->timers);
 	admission->held++;
 	admission->doubtful += ticket->rank == ADMISSION_DOUBTFUL;
 	TAILQ_INSERT_TAIL(&admission->holders, ticket, entry);
@@ -97,14 +100,15 @@ static void admission_release_place(struct admission *admission, struct admissio
 	TAILQ_REMOVE(&admission->holders, ticket, entry);
 }
 
+static void admission_let_in(void *context);
+
 /* Takes the ticket out of its queue, unless the rate holds it up. */
 static bool admission_take_in(struct admission *admission, struct admission_ticket *ticket)
 {
-	uint64_t delay = rate_delay(&admission->rate, clock_monotonic());
-	struct timeval left = clock_timeval(delay + CLOCK_NS_PER_US); /* it must not fire early */
+	uint64_t delay = rate_delay(&admission->rate, timers_now(admission->timers));
 
 	if (delay) {
-		event_add(&admission->timer, &left);
+		timer_set(&admission->rated, admission->timers, delay, admission_let_in, admission);
 		return false;
 	}
 	TAILQ_REMOVE(&admission->queues[ticket->rank], ticket, entry);
@@ -122,15 +126,14 @@ static bool admission_take_in(struct admission *admission, struct admission_tick
 static void admission_look_again(struct admission *admission)
 {
 	if (admission_next(admission))
-		event_active(&admission->timer, EV_TIMEOUT, 0);
+		event_active(&admission->look, EV_TIMEOUT, 0);
 }
 
-static void admission_on_timer(evutil_socket_t fd, short what, void *context)
+static void admission_let_in(void *context)
 {
 	struct admission *admission = context;
 	struct admission_ticket *ticket;
 
-	(void)fd, (void)what;
 	for (admission->turn = 0; admission->turn < ADMISSION_TURN; admission->turn++) {
 		ticket = admission_next(admission);
 		if (!ticket || !admission_take_in(admission, ticket))
@@ -140,13 +143,18 @@ static void admission_on_timer(evutil_socket_t fd, short what, void *context)
 	admission_look_again(admission);
 }
 
-static void admission_on_hold(evutil_socket_t fd, short what, void *context)
+static void admission_on_look(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	admission_let_in(context);
+}
+
+static void admission_on_hold(void *context)
 {
 	struct admission *admission = context;
-	uint64_t now = clock_monotonic();
+	uint64_t now = timers_now(admission->timers);
 	struct admission_ticket *ticket;
 
-	(void)fd, (void)what;
 	while ((ticket = TAILQ_FIRST(&admission->holders)) &&
 		ticket->entered + ADMISSION_HOLD <= now)
 		admission_release_place(admission, ticket);
@@ -154,16 +162,16 @@ static void admission_on_hold(evutil_socket_t fd, short what, void *context)
 	admission_look_again(admission);
 }
 
-struct admission *admission_new(struct event_base *base)
+struct admission *admission_new(struct event_base *base, struct timers *timers)
 {
 	struct admission *admission = alloc_zero(1, sizeof(*admission));
 
+	admission->timers = timers;
 	admission->rate.burst = 1;
 	TAILQ_INIT(&admission->holders);
 	for (int rank = 0; rank < ADMISSION_RANKS; rank++)
 		TAILQ_INIT(&admission->queues[rank]);
-	evtimer_assign(&admission->timer, base, admission_on_timer, admission);
-	evtimer_assign(&admission->hold, base, admission_on_hold, admission);
+	evtimer_assign(&admission->look, base, admission_on_look, admission);
 	return admission;
 }
 
@@ -171,8 +179,9 @@ void admission_free(struct admission *admission)
 {
 	if (!admission)
 		return;
-	event_del(&admission->timer);
-	event_del(&admission->hold);
+	event_del(&admission->look);
+	timer_clear(&admission->rated);
+	timer_clear(&admission->hold);
 	free(admission);
 }
 

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/timers.h"
+
 /*
  * Limits the calls of all connections: how many are under way at once, and how many begin in a
  * second. Others wait in a queue.
@@ -37,11 +39,11 @@ struct admission_ticket {
 	enum admission_place place : 8;      /* to be read */
 	enum admission_rank rank : 8;        /* private, like the rest */
 	bool holds;                          /* a place */
-	uint64_t entered;                    /* monotonic ns */
+	uint64_t entered;                    /* of timers_now() */
 	TAILQ_ENTRY(admission_ticket) entry; /* in a queue, or among the holders of places */
 };
 
-struct admission *admission_new(struct event_base *base);
+struct admission *admission_new(struct event_base *base, struct timers *timers);
 
 /* All tickets must be outside. */
 void admission_free(struct admission *admission);

@@ -34,6 +34,7 @@ static void call_free(struct call *call)
 {
 	if (call->event_assigned)
 		event_del(&call->event);
+	timer_clear(&call->deadline);
 	stream_close(call->stream);
 	call_unprepare(call);
 	url_release(&call->url);
@@ -50,7 +51,7 @@ static void call_note_failure(const struct call *call)
 	const struct address *address = &call->report.dial.address;
 
 	if (call->stream && address->generic.sa_family)
-		failures_note(call->failures, address);
+		failures_note(call->failures, address, timers_now(call->host->timers));
 }
 
 static void call_fail(struct call *call)
@@ -125,6 +126,7 @@ static void call_leave_server(struct call *call)
 	string_list_add(&call->report.redirects, call->url.shown);
 	if (call->event_assigned)
 		event_del(&call->event);
+	timer_clear(&call->deadline);
 	stream_close(call->stream);
 	call->stream = NULL;
 	buffer_release(&call->rest);
@@ -231,7 +233,8 @@ static bool call_take_answer(struct call *call, const uint8_t *data, size_t leng
 	case HTTP_HEAD_DONE:
 		break;
 	}
-	call->report.upgrade_us = (clock_monotonic() - call->upgrade_start) / CLOCK_NS_PER_US;
+	call->report.upgrade_us =
+		(timers_now(call->host->timers) - call->upgrade_start) / CLOCK_NS_PER_US;
 	buffer_append(&call->rest, data + used, length - used);
 	return call_judge_answer(call);
 }
@@ -239,32 +242,34 @@ static bool call_take_answer(struct call *call, const uint8_t *data, size_t leng
 /* --- the upgrade --------------------------------------------------------------------------- */
 
 static void call_on_event(evutil_socket_t fd, short what, void *context);
-static void call_on_more(evutil_socket_t fd, short what, void *context);
+static void call_time_out(void *context);
 
-/* ns that the server still has. */
-static uint64_t call_time_left(const struct call *call)
+/* For each part of the response, up to its deadline; the body of a refusal is waited for less
+ * patiently. */
+static void call_set_deadline(struct call *call)
 {
-	uint64_t elapsed = clock_monotonic() - call->upgrade_start;
-	uint64_t timeout = call->settings->upgrade_timeout;
-	uint64_t left = timeout > elapsed ? timeout - elapsed : 1;
+	uint64_t deadline = call->upgrade_start + call->settings->upgrade_timeout;
+	uint64_t soon = timers_now(call->host->timers) + CALL_BODY_WAIT;
 
-	return call->body_wanted && left > CALL_BODY_WAIT ? CALL_BODY_WAIT : left;
+	if (call->body_wanted && soon < deadline)
+		deadline = soon;
+	timer_set_at(&call->deadline, call->host->timers, deadline, call_time_out, call);
 }
 
-static void call_set_event(struct call *call, short what, event_callback_fn callback, uint64_t ns)
+static void call_set_event(struct call *call, short what, event_callback_fn callback,
+	const struct timeval *time)
 {
-	struct timeval time = clock_timeval(ns);
-
 	if (call->event_assigned)
 		event_del(&call->event);
 	event_assign(&call->event, call->host->base, call->stream->fd, what, callback, call);
 	call->event_assigned = true;
-	event_add(&call->event, &time);
+	event_add(&call->event, time);
 }
 
 static void call_wait_for(struct call *call, short what)
 {
-	call_set_event(call, what, call_on_event, call_time_left(call));
+	call_set_deadline(call);
+	call_set_event(call, what, call_on_event, NULL);
 }
 
 /* STREAM_OK: the whole request has been written. */
@@ -301,6 +306,7 @@ static void call_lose_stream(struct call *call, enum stream_status status,
 /* Reads once; if there is more, again after the loop has polled. */
 static void call_upgrade(struct call *call)
 {
+	static const struct timeval next = {0};
 	struct error error;
 	enum stream_status status = call_write_request(call, &error);
 	uint8_t data[CALL_READ_SIZE];
@@ -314,19 +320,20 @@ static void call_upgrade(struct call *call)
 	if (status == STREAM_END || status == STREAM_ERROR)
 		call_lose_stream(call, status, &error);
 	else if (status != STREAM_WANT_WRITE && stream_pending(call->stream))
-		call_set_event(call, 0, call_on_more, 0); /* in memory: no event would come */
+		call_set_event(call, 0, call_on_event, &next); /* in memory: no event would come */
 	else
 		call_wait_for(call, status == STREAM_WANT_WRITE ? EV_WRITE : EV_READ);
 }
 
-static void call_time_out(struct call *call)
+static void call_time_out(void *context)
 {
+	struct call *call = context;
 	char timeout[TEXT_DURATION_SIZE];
 
 	if (!call->body_wanted) {
 		text_format_duration(timeout, call->settings->upgrade_timeout);
 		call->report.upgrade_us =
-			(clock_monotonic() - call->upgrade_start) / CLOCK_NS_PER_US;
+			(timers_now(call->host->timers) - call->upgrade_start) / CLOCK_NS_PER_US;
 		error_set(&call->error, ERROR_SOCKET_TIMEOUT,
 			"the server did not answer the upgrade within %s", timeout);
 	}
@@ -335,22 +342,8 @@ static void call_time_out(struct call *call)
 
 static void call_on_event(evutil_socket_t fd, short what, void *context)
 {
-	(void)fd;
-	if (what & EV_TIMEOUT)
-		call_time_out(context);
-	else
-		call_upgrade(context);
-}
-
-static void call_on_more(evutil_socket_t fd, short what, void *context)
-{
-	struct call *call = context;
-
 	(void)fd, (void)what;
-	if (clock_monotonic() - call->upgrade_start < call->settings->upgrade_timeout)
-		call_upgrade(call);
-	else
-		call_time_out(call);
+	call_upgrade(context);
 }
 
 /* --- the call ------------------------------------------------------------------------------ */
@@ -373,7 +366,8 @@ static void call_on_dialed(struct stream *stream, const struct dial_report *repo
 		call_fail(call);
 		return;
 	}
-	call->upgrade_start = clock_monotonic();
+	call->upgrade_start = timers_now(call->host->timers);
+	call_set_deadline(call);
 	if (call_write_head(call))
 		call_upgrade(call);
 	else

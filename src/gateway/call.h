@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/timers.h"
 #include "gateway/settings.h"
 #include "net/dial.h"
 #include "net/net.h"
@@ -61,6 +62,7 @@ struct call_callbacks {
 /* Shared by all calls of the daemon; borrowed until the call has ended. */
 struct call_host {
 	struct event_base *base;
+	struct timers *timers;
 	struct net *net;
 	struct log *log;
 };

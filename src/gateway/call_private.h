@@ -32,12 +32,13 @@ struct call {
 
 	struct dial *dial;
 	struct stream *stream;
-	struct event event; /* on the stream, or for a failure before there is one */
+	struct event event;    /* on the stream, or for a failure before there is one */
+	struct timer deadline; /* of the response */
 	bool event_assigned;
 	struct buffer unsent;   /* rest of the request */
 	struct buffer rest;     /* bytes after the head of the response: frames, or its body */
 	size_t body_wanted;     /* 0: no body is awaited */
-	uint64_t upgrade_start; /* monotonic ns */
+	uint64_t upgrade_start; /* of timers_now() */
 	struct call_report report;
 	struct error error;
 };

@@ -7,7 +7,7 @@ static void connection_on_lingered(void *context);
 
 static void connection_linger(struct connection *connection)
 {
-	timer_set(&connection->linger, connection->host->shared->base,
+	timer_set(&connection->linger, connection->host->shared->timers,
 		connection->config->settings->linger, connection_on_lingered, connection);
 }
 

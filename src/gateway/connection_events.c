@@ -91,7 +91,8 @@ static void connection_lost(struct connection *connection, unsigned code)
 	timer_clear(&connection->renewal);
 	connection_end_sending(connection);
 	connection_settle_waiting(connection);
-	if (!unusable && clock_monotonic() - connection->opened >= stable)
+	if (!unusable &&
+		timers_now(connection->host->shared->timers) - connection->opened >= stable)
 		dialer_reset_backoff(&connection->dialer);
 	if (connection->goal == GOAL_RENEW && !closed)
 		connection->goal = GOAL_OPEN; /* there is nothing left to renew */
@@ -176,7 +177,7 @@ static void connection_on_opened(struct call_result *result, void *context)
 	connection->session = session_new(connection->host->shared, connection->config->settings,
 		&connection->stats.wire, result, report->deflate, &callbacks, connection);
 	connection->goal = GOAL_OPEN;
-	connection->opened = clock_monotonic();
+	connection->opened = timers_now(connection->host->shared->timers);
 	connection->since = clock_realtime();
 	connection->stats.opens++;
 	connection_report_open(connection, renewed);

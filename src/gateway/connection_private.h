@@ -2,13 +2,13 @@
 #define GATEWAY_CONNECTION_PRIVATE_H
 
 #include "base/buffer.h"
+#include "base/timers.h"
 #include "gateway/connection.h"
 #include "gateway/connection_plan.h"
 #include "gateway/dialer.h"
 #include "gateway/hold.h"
 #include "gateway/on_open.h"
 #include "gateway/routes.h"
-#include "gateway/timer.h"
 
 /*
  * The inside of a connection. Its files, each of which uses only those above it:
@@ -51,7 +51,7 @@ struct connection {
 
 	struct session *session;
 	struct session *leaving; /* the one before, until its closing handshake has ended */
-	uint64_t opened;         /* monotonic ns */
+	uint64_t opened;         /* of timers_now() */
 	struct timer renewal;    /* until the session is of age, or can be renewed */
 	struct timer linger;     /* WHEN_SUBSCRIBED: since the last subscriber has left */
 	struct dialer dialer;    /* while there is a session: calls for one to replace it */

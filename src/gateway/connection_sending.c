@@ -47,7 +47,7 @@ void connection_configure_hold(struct connection *connection)
 
 	if (!connection->hold && (settings->hold.bytes || queues)) {
 		connection->hold = alloc_zero(1, sizeof(*connection->hold));
-		hold_init(connection->hold, connection->host->shared->base, connection_on_expired,
+		hold_init(connection->hold, connection->host->shared->timers, connection_on_expired,
 			connection);
 	}
 	if (!connection->hold)

@@ -56,14 +56,14 @@ static void connection_on_age(void *context)
 
 static void connection_renew_after(struct connection *connection, uint64_t ns)
 {
-	timer_set(&connection->renewal, connection->host->shared->base, ns, connection_on_age,
+	timer_set(&connection->renewal, connection->host->shared->timers, ns, connection_on_age,
 		connection);
 }
 
 void connection_await_age(struct connection *connection)
 {
 	const struct connection_settings *settings = connection->config->settings;
-	uint64_t age = clock_monotonic() - connection->opened;
+	uint64_t age = timers_now(connection->host->shared->timers) - connection->opened;
 	uint64_t after = settings->max_age.after;
 	uint32_t random;
 

@@ -50,7 +50,7 @@ bool dialer_upgrading(const struct dialer *dialer)
 
 uint64_t dialer_wait(const struct dialer *dialer)
 {
-	uint64_t due = timer_due(&dialer->retry), now = clock_monotonic();
+	uint64_t due = timer_due(&dialer->retry), now = timers_now(dialer->host->call.timers);
 
 	return due != UINT64_MAX && due > now ? due - now : 0;
 }
@@ -175,7 +175,7 @@ uint64_t dialer_retry(struct dialer *dialer, uint64_t retry_after)
 {
 	uint64_t ns = dialer_delay(dialer, retry_after);
 
-	timer_set(&dialer->retry, dialer->host->call.base, ns, dialer_on_retry, dialer);
+	timer_set(&dialer->retry, dialer->host->call.timers, ns, dialer_on_retry, dialer);
 	return ns;
 }
 

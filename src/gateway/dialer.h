@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/timers.h"
 #include "gateway/admission.h"
 #include "gateway/backoff.h"
 #include "gateway/call.h"
-#include "gateway/timer.h"
 
 /*
  * Opens WebSockets for one connection, one call at a time: waits for its turn, calls, and knows

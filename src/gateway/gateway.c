@@ -83,13 +83,15 @@ static void gateway_make_shared(struct gateway *gateway, const struct string_lis
 	struct event_base *base = gateway->base;
 	struct log *log = gateway->log;
 
-	gateway->net = net_new(base, log, (const char *const *)dns->items, dns->count);
-	gateway->admission = admission_new(base);
-	session_shared_init(&gateway->shared, base);
+	gateway->net =
+		net_new(base, gateway->timers, log, (const char *const *)dns->items, dns->count);
+	gateway->admission = admission_new(base, gateway->timers);
+	session_shared_init(&gateway->shared, base, gateway->timers);
 	gateway->host = (struct connection_host){
 		.context = gateway,
 		.log = log,
-		.dialer = {.call = {base, gateway->net, log}, .admission = gateway->admission},
+		.dialer = {.call = {base, gateway->timers, gateway->net, log},
+			.admission = gateway->admission},
 		.shared = &gateway->shared,
 		.event = gateway_on_connection_event,
 		.retired = gateway_on_retired,
@@ -105,14 +107,15 @@ static void gateway_make_shared(struct gateway *gateway, const struct string_lis
 }
 
 /* Starting is a change from nothing to the settings. */
-struct gateway *gateway_new(struct event_base *base, struct log *log, struct settings *settings,
-	struct settings_problems *problems)
+struct gateway *gateway_new(struct event_base *base, struct timers *timers, struct log *log,
+	struct settings *settings, struct settings_problems *problems)
 {
 	static const struct gateway_change_callbacks callbacks = {.ended = gateway_on_started};
 	struct gateway *gateway = alloc_zero(1, sizeof(*gateway));
 	bool started = false;
 
 	gateway->base = base;
+	gateway->timers = timers;
 	gateway->log = log;
 	TAILQ_INIT(&gateway->watchers);
 	evtimer_assign(&gateway->poll, base, gateway_on_poll, gateway);

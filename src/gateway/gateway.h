@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/event_type.h"
 #include "base/log.h"
+#include "base/timers.h"
 #include "gateway/connection.h"
 #include "gateway/settings.h"
 #include "gateway/settings_effective.h"
@@ -40,9 +41,10 @@ struct gateway_watcher {
 void gateway_watch(struct gateway *gateway, struct gateway_watcher *watcher);
 void gateway_unwatch(struct gateway *gateway, struct gateway_watcher *watcher);
 
-/* Creates everything that the settings name; takes them over on success. Borrows base and log. */
-struct gateway *gateway_new(struct event_base *base, struct log *log, struct settings *settings,
-	struct settings_problems *problems);
+/* Creates everything that the settings name; takes them over on success. Borrows the
+ * rest. */
+struct gateway *gateway_new(struct event_base *base, struct timers *timers, struct log *log,
+	struct settings *settings, struct settings_problems *problems);
 void gateway_free(struct gateway *gateway);
 
 /* The effect of a reload, for the answer and the log. */

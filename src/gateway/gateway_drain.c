@@ -77,7 +77,7 @@ void gateway_drop_outlet(struct gateway *gateway, struct gateway_outlet *entry)
 		sizeof(*gateway->draining));
 	gateway->draining[gateway->draining_count++] = (struct draining_outlet){
 		.outlet = outlet,
-		.deadline = clock_monotonic() + gateway->settings->gateway.drain_timeout,
+		.deadline = timers_now(gateway->timers) + gateway->settings->gateway.drain_timeout,
 	};
 	gateway_poll_soon(gateway);
 }
@@ -101,7 +101,7 @@ static bool draining_free(const struct draining_outlet *draining, uint64_t end)
 
 static bool gateway_free_drained_outlets(struct gateway *gateway, uint64_t end)
 {
-	const uint64_t now = clock_monotonic();
+	const uint64_t now = timers_now(gateway->timers);
 	bool in_time = true;
 	size_t kept = 0;
 

@@ -25,13 +25,14 @@ struct gateway_outlet {
 /* A removed outlet: it delivers what it has, until the deadline. */
 struct draining_outlet {
 	struct outlet *outlet;
-	uint64_t deadline; /* monotonic ns */
+	uint64_t deadline; /* of timers_now() */
 };
 
 TAILQ_HEAD(gateway_watchers, gateway_watcher);
 
 struct gateway {
 	struct event_base *base;
+	struct timers *timers;
 	struct log *log;
 	struct net *net;
 	struct admission *admission;
@@ -56,7 +57,7 @@ struct gateway {
 	/* gateway_stop.c */
 	void (*stopped)(void *context); /* NULL: not stopping */
 	void *stopped_context;
-	uint64_t stop_deadline; /* monotonic ns */
+	uint64_t stop_deadline; /* of timers_now() */
 	size_t told;            /* of the roster's connections, from the first on: told to close */
 };
 

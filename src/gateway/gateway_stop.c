@@ -53,9 +53,9 @@ static bool stop_drop_outlets(struct gateway *gateway, uint64_t end)
 }
 
 /* False: at `end` there was more to do. */
-static bool gateway_go_on_stopping(struct gateway *gateway, uint64_t now, uint64_t end)
+static bool gateway_go_on_stopping(struct gateway *gateway, uint64_t end)
 {
-	bool late = now >= gateway->stop_deadline;
+	bool late = timers_now(gateway->timers) >= gateway->stop_deadline;
 
 	if (!stop_close_connections(gateway, late, end))
 		return false;
@@ -67,10 +67,10 @@ static bool gateway_go_on_stopping(struct gateway *gateway, uint64_t now, uint64
 void gateway_on_poll(evutil_socket_t fd, short what, void *context)
 {
 	struct gateway *gateway = context;
-	uint64_t now = clock_monotonic(), end = now + STOP_TURN;
+	uint64_t end = clock_monotonic() + STOP_TURN;
 	bool stops = gateway->stopped && !gateway->change;
 	bool in_time = gateway_free_drained(gateway, end) &&
-		(!stops || gateway_go_on_stopping(gateway, now, end));
+		(!stops || gateway_go_on_stopping(gateway, end));
 
 	(void)fd, (void)what;
 	if (!in_time)
@@ -85,7 +85,8 @@ void gateway_stop(struct gateway *gateway, void (*done)(void *context), void *co
 {
 	gateway->stopped = done;
 	gateway->stopped_context = context;
-	gateway->stop_deadline = clock_monotonic() + gateway->settings->gateway.drain_timeout;
+	gateway->stop_deadline =
+		timers_now(gateway->timers) + gateway->settings->gateway.drain_timeout;
 	gateway_abandon_change(gateway);
 	gateway_poll_now(gateway);
 }

@@ -1,27 +1,23 @@
 #include "gateway/hold.h"
 
-#include "base/clock.h"
-
 enum { HOLD_EXPIRED_MAX = 4096 }; /* dropped in one go: there can be millions */
 
 static void hold_on_timer(void *context);
 
 static void hold_arm_timer(struct hold *hold)
 {
-	uint64_t now = clock_monotonic(), end;
 	struct ws_outgoing oldest;
 
 	if (!ws_message_queue_first(&hold->messages, &oldest)) {
 		timer_clear(&hold->timer);
 		return;
 	}
-	end = oldest.time + hold->age_max;
-	timer_set(&hold->timer, hold->base, end > now ? end - now : 0, hold_on_timer, hold);
+	timer_set_at(&hold->timer, hold->timers, oldest.time + hold->age_max, hold_on_timer, hold);
 }
 
 bool hold_first(struct hold *hold, struct ws_outgoing *oldest)
 {
-	uint64_t now = clock_monotonic();
+	uint64_t now = timers_now(hold->timers);
 	size_t expired = 0;
 	bool fresh;
 
@@ -46,10 +42,10 @@ static void hold_on_timer(void *context)
 	hold_arm_timer(hold);
 }
 
-void hold_init(struct hold *hold, struct event_base *base,
+void hold_init(struct hold *hold, struct timers *timers,
 	void (*expired)(size_t messages, void *context), void *context)
 {
-	*hold = (struct hold){.base = base, .expired = expired, .context = context};
+	*hold = (struct hold){.timers = timers, .expired = expired, .context = context};
 }
 
 void hold_release(struct hold *hold)
@@ -82,7 +78,7 @@ bool hold_take(struct hold *hold, struct ws_outgoing *message, struct error *err
 			"take %zu of %llu bytes",
 			hold->messages.count, ws_message_queue_size(&hold->messages),
 			(unsigned long long)hold->bytes_max);
-	message->time = clock_monotonic();
+	message->time = timers_now(hold->timers);
 	ws_message_queue_append(&hold->messages, message);
 	if (hold->messages.count == 1)
 		hold_arm_timer(hold);

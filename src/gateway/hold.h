@@ -1,31 +1,30 @@
 #ifndef GATEWAY_HOLD_H
 #define GATEWAY_HOLD_H
 
-#include <event2/event.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
-#include "gateway/timer.h"
+#include "base/timers.h"
 #include "ws/message_queue.h"
 
 /* Holds messages for a server until it is connected, up to a number of bytes, and each up to an
  * age. */
 struct hold {
 	struct ws_message_queue messages;
-	uint64_t bytes_max;      /* overheads included */
-	const char *limit;       /* name of the setting with that number: static */
-	uint64_t age_max;        /* ns */
-	struct event_base *base; /* private */
-	struct timer timer;      /* private: until the oldest message expires */
+	uint64_t bytes_max;    /* overheads included */
+	const char *limit;     /* name of the setting with that number: static */
+	uint64_t age_max;      /* ns */
+	struct timers *timers; /* private */
+	struct timer timer;    /* private: until the oldest message expires */
 
 	/* Messages have expired and are dropped. May be called from within hold_first(). */
 	void (*expired)(size_t messages, void *context);
 	void *context;
 };
 
-void hold_init(struct hold *hold, struct event_base *base,
+void hold_init(struct hold *hold, struct timers *timers,
 	void (*expired)(size_t messages, void *context), void *context);
 void hold_release(struct hold *hold);
 

@@ -63,6 +63,5 @@ libgateway_a_SOURCES = \
 	src/gateway/settings_tables.c \
 	src/gateway/settings_trust.c \
 	src/gateway/stats.c src/gateway/stats.def src/gateway/stats.h \
-	src/gateway/timer.c src/gateway/timer.h \
 	src/gateway/warnings.c src/gateway/warnings.h
 GATEWAY_LIBS = libgateway.a $(OUTLET_LIBS) $(NET_LIBS) $(WS_LIBS) $(CONFIG_LIBS)

@@ -32,7 +32,7 @@ static void session_set_timer(struct session *session)
 	uint64_t deadline = ws_endpoint_deadline(&session->endpoint);
 
 	if (deadline < timer_due(&session->timer))
-		timer_set_at(&session->timer, session->shared->base, deadline, session_on_timer,
+		timer_set_at(&session->timer, session->shared->timers, deadline, session_on_timer,
 			session);
 }
 
@@ -48,7 +48,7 @@ static void session_on_timer(void *context)
 {
 	struct session *session = context;
 
-	if (ws_endpoint_expire(&session->endpoint, clock_monotonic())) {
+	if (ws_endpoint_expire(&session->endpoint, session_now(session))) {
 		session_settle(session);
 		return;
 	}
@@ -75,12 +75,12 @@ static void session_on_writes_reset(void *context)
 	shared->endpoints.encoded = 0;
 }
 
-static bool session_on_write_turn(struct turn *turn, uint64_t now, void *context)
+static bool session_on_write_turn(struct turn *turn, void *context)
 {
 	struct session *session = container_of(turn, struct session, write);
 	struct session_shared *shared = context;
 
-	ws_endpoint_encode(&session->endpoint, now);
+	ws_endpoint_encode(&session->endpoint, session_now(session));
 	session_write(session);
 	session_set_timer(session);
 	return ws_endpoint_has_turn(&shared->endpoints);
@@ -88,7 +88,8 @@ static bool session_on_write_turn(struct turn *turn, uint64_t now, void *context
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-void session_shared_init(struct session_shared *shared, struct event_base *base)
+void session_shared_init(struct session_shared *shared, struct event_base *base,
+	struct timers *timers)
 {
 	static const struct turns_callbacks callbacks = {
 		.reset = session_on_writes_reset,
@@ -96,6 +97,7 @@ void session_shared_init(struct session_shared *shared, struct event_base *base)
 	};
 
 	shared->base = base;
+	shared->timers = timers;
 	turns_init(&shared->writes, base, &callbacks, shared);
 }
 
@@ -119,7 +121,7 @@ struct session *session_new(struct session_shared *shared,
 	session->backlog = result->rest;
 	counts->bytes_recv += result->rest.length;
 	ws_endpoint_init(&session->endpoint, &shared->endpoints, &settings->endpoint, counts,
-		clock_monotonic());
+		session_now(session));
 	if (deflate)
 		ws_endpoint_compress(&session->endpoint, &result->deflate,
 			settings->compression.level, settings->compression.threshold);
@@ -149,7 +151,7 @@ void session_free(struct session *session)
 
 void session_set_settings(struct session *session, const struct connection_settings *settings)
 {
-	ws_endpoint_configure(&session->endpoint, &settings->endpoint, clock_monotonic());
+	ws_endpoint_configure(&session->endpoint, &settings->endpoint, session_now(session));
 	session_settle(session);
 }
 
@@ -157,7 +159,7 @@ void session_set_settings(struct session *session, const struct connection_setti
 
 bool session_send(struct session *session, struct ws_outgoing *message, struct error *error)
 {
-	if (!ws_endpoint_send(&session->endpoint, message, clock_monotonic(), error))
+	if (!ws_endpoint_send(&session->endpoint, message, session_now(session), error))
 		return false;
 	session_schedule_write(session);
 	return true;
@@ -194,7 +196,7 @@ void session_set_opening(struct session *session, bool opening)
 
 bool session_ping(struct session *session, struct error *error)
 {
-	if (!ws_endpoint_ping(&session->endpoint, clock_monotonic(), error))
+	if (!ws_endpoint_ping(&session->endpoint, session_now(session), error))
 		return false;
 	session_settle(session);
 	return true;
@@ -202,7 +204,7 @@ bool session_ping(struct session *session, struct error *error)
 
 void session_close(struct session *session, unsigned code, const char *reason)
 {
-	ws_endpoint_close(&session->endpoint, code, reason, clock_monotonic());
+	ws_endpoint_close(&session->endpoint, code, reason, session_now(session));
 	session_settle(session);
 }
 
@@ -218,7 +220,7 @@ bool session_resume(struct session *session)
 		return false;
 	session->held = (struct ws_message){0};
 	session->turn = true;
-	ws_endpoint_resume(&session->endpoint, clock_monotonic());
+	ws_endpoint_resume(&session->endpoint, session_now(session));
 	event_add(&session->io, NULL);
 	event_active(&session->io, EV_READ, 0);
 	session_settle(session);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/timers.h"
 #include "base/turns.h"
 #include "gateway/call.h"
 #include "gateway/settings.h"
@@ -25,6 +26,7 @@ struct session;
 enum { SESSION_READ_SIZE = 512 * 1024 };
 struct session_shared {
 	struct event_base *base;
+	struct timers *timers;
 	struct ws_endpoint_shared endpoints;
 	uint8_t *read_buffer; /* of SESSION_READ_SIZE; NULL until a session reads */
 	unsigned busy;        /* sessions that had no time to parse all that they have read */
@@ -32,7 +34,8 @@ struct session_shared {
 };
 
 /* Of a shared part that is zero. */
-void session_shared_init(struct session_shared *shared, struct event_base *base);
+void session_shared_init(struct session_shared *shared, struct event_base *base,
+	struct timers *timers);
 void session_shared_release(struct session_shared *shared);
 
 /* The end of a session. */

@@ -3,8 +3,8 @@
 
 #include <event2/event_struct.h>
 
+#include "base/timers.h"
 #include "gateway/session.h"
-#include "gateway/timer.h"
 #include "ws/endpoint.h"
 
 /* The inside of a session. Its files, each of which calls only those before it: session_sending.c,
@@ -35,9 +35,15 @@ struct session {
 	uint64_t held_us;
 	struct buffer backlog; /* input not parsed yet */
 	size_t backlog_messages;
-	uint64_t message_start; /* of the message under way; monotonic ns */
+	uint64_t message_start; /* of the message under way; of session_now() */
 	uint64_t received_at;   /* of the batch being parsed, ns since 1970; 0: none yet */
 };
+
+/* The time that the endpoint's deadlines refer to. */
+static inline uint64_t session_now(const struct session *session)
+{
+	return timers_now(session->shared->timers);
+}
 
 /* --- session_sending.c ----------------------------------------------------------------------- */
 

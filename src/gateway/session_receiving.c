@@ -137,7 +137,7 @@ static void session_parse_backlog(struct session *session)
 	if (!session->received_at)
 		session->received_at = clock_realtime(); /* after the opening, which it follows */
 	session->backlog_counted = false;
-	session_parse(session, &input, clock_monotonic());
+	session_parse(session, &input, session_now(session));
 	if (input.length == 0 && !shared->read_buffer && backlog->capacity == SESSION_READ_SIZE) {
 		shared->read_buffer = backlog->memory;
 		*backlog = (struct buffer){0};
@@ -197,7 +197,7 @@ static bool session_read(struct session *session)
 	}
 	session->endpoint.counts->bytes_recv += input.length;
 	session->received_at = clock_realtime();
-	session_parse(session, &input, clock_monotonic());
+	session_parse(session, &input, session_now(session));
 	if (input.length && ws_endpoint_takes_input(&session->endpoint))
 		session_keep_rest(session, &input);
 	session_expect_pending(session);

@@ -1,7 +1,5 @@
 #include "gateway/session_private.h"
 
-#include "base/clock.h"
-
 /* The sending half of a session: from its endpoint's output to its socket. */
 
 enum { SESSION_WRITE_MAX = 1 << 20 }; /* bytes written at a time, so that others have their turn */
@@ -77,7 +75,7 @@ void session_write(struct session *session)
 	struct ws_endpoint *endpoint = &session->endpoint;
 	struct error error;
 	enum stream_status status = session_write_some(session, &error);
-	uint64_t now = clock_monotonic();
+	uint64_t now = session_now(session);
 
 	session->write_wants_read = status == STREAM_WANT_READ;
 	switch (status) {

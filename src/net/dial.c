@@ -28,7 +28,7 @@ struct dial {
 	const struct url *server; /* to connect to: the URL's, or the proxy */
 	dial_done done;
 	void *context;
-	struct event deadline;
+	struct timer deadline;
 	struct event start;
 	uint64_t started; /* ns; of the phase */
 	struct resolve *resolve;
@@ -43,7 +43,7 @@ struct dial {
 
 static uint64_t dial_elapsed_us(const struct dial *dial)
 {
-	return (clock_monotonic() - dial->started) / CLOCK_NS_PER_US;
+	return (timers_now(dial->net->timers) - dial->started) / CLOCK_NS_PER_US;
 }
 
 void dial_report_release(struct dial_report *report)
@@ -67,7 +67,7 @@ static void dial_end(struct dial *dial, const struct error *error)
 	if (stream)
 		dial->stream = NULL;
 	else if (failures && report.address.generic.sa_family)
-		failures_note(failures, &report.address);
+		failures_note(failures, &report.address, timers_now(dial->net->timers));
 	dial->report = (struct dial_report){0};
 	dial_cancel(dial);
 	done(stream, &report, error, context);
@@ -85,11 +85,11 @@ static void dial_fail(struct dial *dial, struct error *error)
 	dial_end(dial, error);
 }
 
+static void dial_on_deadline(void *context);
+
 static void dial_set_deadline(struct dial *dial, uint64_t ns)
 {
-	struct timeval timeout = clock_timeval(ns);
-
-	event_add(&dial->deadline, &timeout);
+	timer_set(&dial->deadline, dial->net->timers, ns, dial_on_deadline, dial);
 }
 
 static void dial_on_secured(struct error *error, void *context)
@@ -112,7 +112,7 @@ static void dial_secure(struct dial *dial)
 	};
 
 	dial->phase = DIAL_SECURING;
-	dial->started = clock_monotonic();
+	dial->started = timers_now(dial->net->timers);
 	dial_set_deadline(dial, dial->settings.tls_timeout);
 	tls_io_start(&dial->tls, dial->net, &dial->stream, &server, dial_on_secured, dial);
 }
@@ -166,7 +166,7 @@ static void dial_start_tunnel(struct dial *dial)
 		.is_proxy = true,
 	};
 
-	dial->started = clock_monotonic();
+	dial->started = timers_now(dial->net->timers);
 	if (!proxy->url.secure) {
 		dial_open_tunnel(dial);
 		return;
@@ -327,12 +327,11 @@ static void dial_format_timeout(const struct dial *dial, struct error *error)
 			"timed out after %s waiting for the tunnel to %s", after, name);
 }
 
-static void dial_on_deadline(evutil_socket_t fd, short events, void *context)
+static void dial_on_deadline(void *context)
 {
 	struct dial *dial = context;
 	struct error error;
 
-	(void)fd, (void)events;
 	dial_format_timeout(dial, &error);
 	if (dial->phase == DIAL_SECURING)
 		dial->report.tls_us = dial_elapsed_us(dial);
@@ -378,7 +377,7 @@ static void dial_begin(evutil_socket_t fd, short events, void *context)
 	struct error error;
 
 	(void)fd, (void)events;
-	dial->started = clock_monotonic();
+	dial->started = timers_now(dial->net->timers);
 	if (dial->settings.url->socket_path) {
 		dial_connect_unix(dial);
 		return;
@@ -388,7 +387,8 @@ static void dial_begin(evutil_socket_t fd, short events, void *context)
 		return;
 	}
 	dial_set_deadline(dial, dial->settings.connect_timeout);
-	dial->race = race_new(dial->net->base, tcp, dial->settings.failures, dial_on_race, dial);
+	dial->race = race_new(dial->net->base, dial->net->timers, tcp, dial->settings.failures,
+		dial_on_race, dial);
 	dial->resolve = resolve_start(dial->net->resolver, dial->server->host, dial->server->port,
 		tcp_family(tcp), dial_on_resolve, dial);
 }
@@ -415,7 +415,6 @@ struct dial *dial_start(struct net *net, const struct dial_settings *settings, d
 	dial->done = done;
 	dial->context = context;
 	dial_use_proxy(dial);
-	event_assign(&dial->deadline, net->base, -1, 0, dial_on_deadline, dial);
 	event_assign(&dial->start, net->base, -1, 0, dial_begin, dial);
 	event_active(&dial->start, 0, 0);
 	return dial;
@@ -425,7 +424,7 @@ void dial_cancel(struct dial *dial)
 {
 	if (!dial)
 		return;
-	event_del(&dial->deadline);
+	timer_clear(&dial->deadline);
 	event_del(&dial->start);
 	resolve_free(dial->resolve);
 	race_free(dial->race);

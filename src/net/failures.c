@@ -13,7 +13,7 @@ enum { FAILURES_MAX = 64 };
 
 struct failure {
 	struct address address;
-	uint64_t time; /* monotonic ns */
+	uint64_t time; /* of timers_now() */
 };
 
 /* The number of items if it is not there. */
@@ -34,9 +34,9 @@ static void failures_remove(struct failures *failures, size_t index)
 	memmove(item, item + 1, (failures->count - index) * sizeof(*item));
 }
 
-static bool failure_is_old(const struct failure *failure)
+static bool failure_is_old(const struct failure *failure, uint64_t now)
 {
-	return clock_monotonic() - failure->time > FAILURES_FORGET;
+	return now - failure->time > FAILURES_FORGET;
 }
 
 void failures_forgive(struct failures *failures, const struct address *address)
@@ -47,23 +47,22 @@ void failures_forgive(struct failures *failures, const struct address *address)
 		failures_remove(failures, index);
 }
 
-void failures_note(struct failures *failures, const struct address *address)
+void failures_note(struct failures *failures, const struct address *address, uint64_t now)
 {
 	failures_forgive(failures, address);
 	while (failures->count &&
-		(failures->count == FAILURES_MAX || failure_is_old(&failures->items[0])))
+		(failures->count == FAILURES_MAX || failure_is_old(&failures->items[0], now)))
 		failures_remove(failures, 0);
 	failures->items =
 		alloc_one_more(failures->items, failures->count, sizeof(*failures->items));
-	failures->items[failures->count++] =
-		(struct failure){.address = *address, .time = clock_monotonic()};
+	failures->items[failures->count++] = (struct failure){.address = *address, .time = now};
 }
 
-size_t failures_rank(const struct failures *failures, const struct address *address)
+size_t failures_rank(const struct failures *failures, const struct address *address, uint64_t now)
 {
 	size_t index = failures_find(failures, address);
 
-	if (index == failures->count || failure_is_old(&failures->items[index]))
+	if (index == failures->count || failure_is_old(&failures->items[index], now))
 		return 0;
 	return index + 1;
 }

@@ -17,14 +17,14 @@ struct failures {
 	size_t count;
 };
 
-/* Records a failure now. */
-void failures_note(struct failures *failures, const struct address *address);
+/* Records a failure. `now`: of timers_now(), as below. */
+void failures_note(struct failures *failures, const struct address *address, uint64_t now);
 
 /* Forgets the failure: the address has worked. */
 void failures_forgive(struct failures *failures, const struct address *address);
 
 /* 0: no failure in the last ten minutes; otherwise higher for later failures. */
-size_t failures_rank(const struct failures *failures, const struct address *address);
+size_t failures_rank(const struct failures *failures, const struct address *address, uint64_t now);
 
 void failures_release(struct failures *failures);
 

@@ -19,8 +19,8 @@ bool net_check_server(const char *text, struct error *error)
 			text);
 }
 
-struct net *net_new(struct event_base *base, struct log *log, const char *const *servers,
-	size_t server_count)
+struct net *net_new(struct event_base *base, struct timers *timers, struct log *log,
+	const char *const *servers, size_t server_count)
 {
 	struct resolver_settings settings = {
 		.servers = servers,
@@ -31,6 +31,7 @@ struct net *net_new(struct event_base *base, struct log *log, const char *const 
 	struct net *net = alloc_zero(1, sizeof(*net));
 
 	net->base = base;
+	net->timers = timers;
 	net->resolver = resolver_new(base, log, &settings);
 	net->tls = tls_cache_new(base);
 	net->over_tls = stream_bio_method_new();

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/timers.h"
 #include "net/tls.h"
 
 /*
@@ -21,9 +22,9 @@ struct net;
 bool net_check_server(const char *text, struct error *error);
 
 /* `servers`: name servers as "ADDRESS[:PORT]", or none for those of /etc/resolv.conf, which is read
- * again when it has changed. Borrows base and log. */
-struct net *net_new(struct event_base *base, struct log *log, const char *const *servers,
-	size_t server_count);
+ * again when it has changed. Borrows base, timers and log. */
+struct net *net_new(struct event_base *base, struct timers *timers, struct log *log,
+	const char *const *servers, size_t server_count);
 
 /* Every dial and check must have ended or been cancelled, every stream been closed. Free it after whatever
  * else has events on the base: to let cancelled lookups end, it may run the event loop without

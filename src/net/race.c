@@ -39,6 +39,7 @@ enum { LANE_IPV6, LANE_IPV4, LANES };
 
 struct race {
 	struct event_base *base;
+	struct timers *timers;
 	const struct tcp_settings *tcp;
 	const struct failures *history; /* of earlier races */
 	race_ended ended;
@@ -148,7 +149,7 @@ static void attempt_start(struct race *race, const struct address *address)
 
 	attempt->race = race;
 	attempt->address = *address;
-	attempt->started = clock_monotonic();
+	attempt->started = timers_now(race->timers);
 	attempt->next = race->attempts;
 	race->attempts = attempt;
 	if (race->attempt_count++ == 0)
@@ -223,12 +224,14 @@ static void race_on_advance(evutil_socket_t fd, short events, void *context)
 	race_advance(context);
 }
 
-struct race *race_new(struct event_base *base, const struct tcp_settings *tcp,
-	const struct failures *history, race_ended ended, void *context)
+struct race *race_new(struct event_base *base, struct timers *timers,
+	const struct tcp_settings *tcp, const struct failures *history, race_ended ended,
+	void *context)
 {
 	struct race *race = alloc_zero(1, sizeof(*race));
 
 	race->base = base;
+	race->timers = timers;
 	race->tcp = tcp;
 	race->history = history;
 	race->ended = ended;
@@ -274,7 +277,9 @@ void race_add(struct race *race, const struct address *addresses, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		bool ipv6 = addresses[i].generic.sa_family == AF_INET6;
-		size_t rank = race->history ? failures_rank(race->history, &addresses[i]) : 0;
+		size_t rank = race->history
+			? failures_rank(race->history, &addresses[i], timers_now(race->timers))
+			: 0;
 
 		race_lane_add(&race->lanes[ipv6 ? LANE_IPV6 : LANE_IPV4], &addresses[i], rank);
 	}
@@ -300,7 +305,8 @@ void race_note_failures(const struct race *race, struct failures *failures)
 {
 	for (int i = 0; i < LANES; i++) {
 		for (size_t j = 0; j < race->lanes[i].next; j++)
-			failures_note(failures, &race->lanes[i].candidates[j].address);
+			failures_note(failures, &race->lanes[i].candidates[j].address,
+				timers_now(race->timers));
 	}
 }
 
@@ -311,7 +317,7 @@ unsigned race_attempts(const struct race *race)
 
 uint64_t race_us(const struct race *race)
 {
-	return race->started ? (clock_monotonic() - race->started) / CLOCK_NS_PER_US : 0;
+	return race->started ? (timers_now(race->timers) - race->started) / CLOCK_NS_PER_US : 0;
 }
 
 const char *race_failures(const struct race *race)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/timers.h"
 #include "net/address.h"
 #include "net/failures.h"
 #include "net/tcp.h"
@@ -21,8 +22,9 @@ typedef void (*race_ended)(struct race *race, void *context);
 
 /* Borrows the settings, and the failures of earlier races; both may be NULL. Addresses that have
  * failed come last, the latest failure at the very end, whatever their family. */
-struct race *race_new(struct event_base *base, const struct tcp_settings *tcp,
-	const struct failures *history, race_ended ended, void *context);
+struct race *race_new(struct event_base *base, struct timers *timers,
+	const struct tcp_settings *tcp, const struct failures *history, race_ended ended,
+	void *context);
 
 /* Closes all attempts. At any time, from within `ended` too. NULL is ignored. */
 void race_free(struct race *race);

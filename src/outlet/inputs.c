@@ -5,11 +5,11 @@
 #include "base/alloc.h"
 #include "base/container.h"
 
-static bool inputs_on_turn(struct turn *turn, uint64_t now, void *context)
+static bool inputs_on_turn(struct turn *turn, void *context)
 {
 	struct inputs_share *share = container_of(turn, struct inputs_share, turn);
 
-	(void)now, (void)context;
+	(void)context;
 	share->take(share);
 	return true;
 }

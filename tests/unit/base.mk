@@ -53,6 +53,12 @@ unit_strings_SOURCES = tests/unit/test_strings.c
 unit_strings_CFLAGS = $(UNIT_CFLAGS)
 unit_strings_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += unit_timers
+TESTS += unit_timers
+unit_timers_SOURCES = tests/unit/test_timers.c
+unit_timers_CFLAGS = $(UNIT_CFLAGS)
+unit_timers_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += unit_turns
 TESTS += unit_turns
 unit_turns_SOURCES = tests/unit/test_turns.c

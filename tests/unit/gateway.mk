@@ -26,7 +26,6 @@ unit_gateway_SOURCES = \
 	tests/unit/test_settings_problems.c \
 	tests/unit/test_settings_system.c \
 	tests/unit/test_settings_tables.c \
-	tests/unit/test_timer.c \
 	tests/unit/test_warnings.c
 unit_gateway_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_SRCDIR='"$(abs_top_srcdir)"'
 unit_gateway_CFLAGS = $(UNIT_CFLAGS)

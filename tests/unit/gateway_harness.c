@@ -30,6 +30,7 @@ void gateway_setup(void)
 {
 	memset(&fixture, 0, sizeof(fixture));
 	fixture.base = event_base_new();
+	fixture.timers = timers_new(fixture.base, NULL, NULL);
 	fixture.log = log_new(LOG_FORMAT_TEXT, LOG_CRIT);
 	watcher = (struct gateway_watcher){.event = on_event, .settled = on_settled};
 }
@@ -40,6 +41,7 @@ void gateway_teardown(void)
 		gateway_free(fixture.gateway);
 	settings_free(fixture.settings);
 	settings_problems_release(&fixture.problems);
+	timers_free(fixture.timers);
 	event_base_free(fixture.base);
 	log_free(fixture.log);
 }
@@ -88,7 +90,8 @@ void start_gateway(const char *more)
 {
 	struct settings *settings = prepare_settings(more);
 
-	fixture.gateway = gateway_new(fixture.base, fixture.log, settings, &fixture.problems);
+	fixture.gateway =
+		gateway_new(fixture.base, fixture.timers, fixture.log, settings, &fixture.problems);
 	ck_assert_ptr_nonnull(fixture.gateway);
 	gateway_watch(fixture.gateway, &watcher);
 }

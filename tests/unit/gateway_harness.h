@@ -13,6 +13,7 @@
  */
 struct gateway_fixture {
 	struct event_base *base;
+	struct timers *timers;
 	struct log *log;
 	struct gateway *gateway;
 	const char *drain_timeout; /* NULL: long enough */

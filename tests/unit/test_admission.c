@@ -9,6 +9,7 @@
 enum { CALLERS = 8 };
 
 static struct event_base *base;
+static struct timers *timers;
 static struct admission *admission;
 static struct caller {
 	struct admission_ticket ticket;
@@ -28,7 +29,8 @@ static void on_admitted(void *context)
 static void setup(void)
 {
 	base = event_base_new();
-	admission = admission_new(base);
+	timers = timers_new(base, NULL, NULL);
+	admission = admission_new(base, timers);
 	let_in = 0;
 	for (unsigned i = 0; i < CALLERS; i++)
 		callers[i] = (struct caller){
@@ -42,6 +44,7 @@ static void teardown(void)
 	for (unsigned i = 0; i < CALLERS; i++)
 		admission_leave(admission, &callers[i].ticket);
 	admission_free(admission);
+	timers_free(timers);
 	event_base_free(base);
 }
 

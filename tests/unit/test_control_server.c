@@ -23,6 +23,7 @@ enum { PATIENCE_SECONDS = 20 };
 
 static char folder[64];
 static struct event_base *base;
+static struct timers *timers;
 static struct log *log_;
 static struct gateway *gateway;
 static struct control *control;
@@ -128,8 +129,9 @@ static void setup(void)
 	free(path);
 
 	base = event_base_new();
+	timers = timers_new(base, NULL, NULL);
 	log_ = log_new(LOG_FORMAT_TEXT, LOG_CRIT);
-	gateway = gateway_new(base, log_, settings, &problems);
+	gateway = gateway_new(base, timers, log_, settings, &problems);
 	ck_assert_msg(gateway != NULL, "%s", problems.errors.count ? problems.errors.items[0] : "");
 	settings_problems_release(&problems);
 	control = control_new(gateway, &callbacks, NULL, &error);
@@ -143,6 +145,7 @@ static void teardown(void)
 {
 	control_free(control);
 	gateway_free(gateway);
+	timers_free(timers);
 	event_base_free(base);
 	log_free(log_);
 	close(silent);

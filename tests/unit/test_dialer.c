@@ -23,6 +23,7 @@
 
 static struct {
 	struct event_base *base;
+	struct timers *timers;
 	struct log *log;
 	struct net *net;
 	struct dialer_host host;
@@ -216,11 +217,12 @@ static void setup(void)
 {
 	memset(&fixture, 0, sizeof(fixture));
 	fixture.base = event_base_new();
+	fixture.timers = timers_new(fixture.base, NULL, NULL);
 	fixture.log = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
-	fixture.net = net_new(fixture.base, fixture.log, NULL, 0);
+	fixture.net = net_new(fixture.base, fixture.timers, fixture.log, NULL, 0);
 	fixture.host = (struct dialer_host){
-		.call = {fixture.base, fixture.net, fixture.log},
-		.admission = admission_new(fixture.base),
+		.call = {fixture.base, fixture.timers, fixture.net, fixture.log},
+		.admission = admission_new(fixture.base, fixture.timers),
 	};
 	start_server();
 }
@@ -233,6 +235,7 @@ static void teardown(void)
 	admission_free(fixture.host.admission);
 	net_free(fixture.net);
 	log_free(fixture.log);
+	timers_free(fixture.timers);
 	event_base_free(fixture.base);
 }
 

@@ -28,7 +28,6 @@ int main(void)
 	srunner_add_suite(runner, settings_problems_suite());
 	srunner_add_suite(runner, settings_system_suite());
 	srunner_add_suite(runner, settings_tables_suite());
-	srunner_add_suite(runner, timer_suite());
 	srunner_add_suite(runner, warnings_suite());
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

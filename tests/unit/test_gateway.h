@@ -26,7 +26,6 @@ Suite *settings_effective_suite(void);
 Suite *settings_problems_suite(void);
 Suite *settings_system_suite(void);
 Suite *settings_tables_suite(void);
-Suite *timer_suite(void);
 Suite *warnings_suite(void);
 
 #endif

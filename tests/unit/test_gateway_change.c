@@ -338,7 +338,7 @@ START_TEST(a_start_fails_whole)
 	int other = listen_at("taken.sock");
 
 	fixture.settings = prepare_settings(A OUTLETS(OUTLET("o", "") ", " OUTLET("taken", "")));
-	ck_assert_ptr_null(gateway_new(fixture.base, fixture.log, fixture.settings,
+	ck_assert_ptr_null(gateway_new(fixture.base, fixture.timers, fixture.log, fixture.settings,
 		&fixture.problems));
 	ck_assert_uint_eq(fixture.problems.errors.count, 1);
 	ck_assert_int_eq(subscribe("o.sock"), -1);

@@ -7,6 +7,7 @@
 #include "gateway/hold.h"
 
 static struct event_base *base;
+static struct timers *timers;
 static struct hold hold;
 static size_t expired;
 
@@ -19,14 +20,16 @@ static void on_expired(size_t messages, void *context)
 static void setup(void)
 {
 	base = event_base_new();
+	timers = timers_new(base, NULL, NULL);
 	expired = 0;
-	hold_init(&hold, base, on_expired, &expired);
+	hold_init(&hold, timers, on_expired, &expired);
 	hold_set_limits(&hold, "hold.bytes", 1000, 60 * CLOCK_NS_PER_SECOND);
 }
 
 static void teardown(void)
 {
 	hold_release(&hold);
+	timers_free(timers);
 	event_base_free(base);
 }
 

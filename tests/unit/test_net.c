@@ -19,9 +19,10 @@ void fixture_start(struct fixture *fixture, const struct zone *zone)
 	signal(SIGPIPE, SIG_IGN);
 	*fixture = (struct fixture){
 		.base = event_base_new(), .log = log_new(LOG_FORMAT_TEXT, LOG_ERR)};
+	fixture->timers = timers_new(fixture->base, NULL, NULL);
 	name_server_start(&fixture->names, fixture->base, zone);
 	servers[0] = fixture->names.address;
-	fixture->net = net_new(fixture->base, fixture->log, servers, 1);
+	fixture->net = net_new(fixture->base, fixture->timers, fixture->log, servers, 1);
 }
 
 void fixture_close(struct fixture *fixture)
@@ -49,6 +50,7 @@ void fixture_stop(struct fixture *fixture)
 	dial_report_release(&fixture->report);
 	net_free(fixture->net);
 	name_server_stop(&fixture->names);
+	timers_free(fixture->timers);
 	event_base_free(fixture->base);
 	log_free(fixture->log);
 }

@@ -37,6 +37,7 @@ struct zone {
 /* A name server on loopback that knows `zone`; another name does not exist. */
 struct name_server {
 	struct event_base *base;
+	struct timers *timers;
 	struct evdns_server_port *port;
 	char address[32]; /* "127.0.0.1:5353" */
 	const struct zone *zone;
@@ -50,6 +51,7 @@ void name_server_stop(struct name_server *server);
 /* A net that asks this name server, and the outcome of one dial. */
 struct fixture {
 	struct event_base *base;
+	struct timers *timers;
 	struct log *log;
 	struct name_server names;
 	struct net *net;

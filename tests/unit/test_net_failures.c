@@ -50,19 +50,21 @@ START_TEST(ranks)
 	struct address other_port = a, never = address_of("192.0.2.2");
 
 	address_set_port(&other_port, 444);
-	ck_assert_uint_eq(failures_rank(&failures, &a), 0);
-	failures_note(&failures, &a);
-	failures_note(&failures, &b);
-	failures_note(&failures, &other_port);
-	ck_assert_uint_lt(failures_rank(&failures, &a), failures_rank(&failures, &b));
-	failures_note(&failures, &a);
+	ck_assert_uint_eq(failures_rank(&failures, &a, 1), 0);
+	failures_note(&failures, &a, 1);
+	failures_note(&failures, &b, 1);
+	failures_note(&failures, &other_port, 1);
+	ck_assert_uint_lt(failures_rank(&failures, &a, 1), failures_rank(&failures, &b, 1));
+	failures_note(&failures, &a, 1);
 	ck_assert_uint_eq(failures.count, 3);
-	ck_assert_uint_lt(failures_rank(&failures, &b), failures_rank(&failures, &other_port));
-	ck_assert_uint_lt(failures_rank(&failures, &other_port), failures_rank(&failures, &a));
+	ck_assert_uint_lt(failures_rank(&failures, &b, 1),
+		failures_rank(&failures, &other_port, 1));
+	ck_assert_uint_lt(failures_rank(&failures, &other_port, 1),
+		failures_rank(&failures, &a, 1));
 	failures_forgive(&failures, &b);
 	failures_forgive(&failures, &never);
-	ck_assert_uint_eq(failures_rank(&failures, &b), 0);
-	ck_assert_uint_eq(failures_rank(&failures, &never), 0);
+	ck_assert_uint_eq(failures_rank(&failures, &b, 1), 0);
+	ck_assert_uint_eq(failures_rank(&failures, &never, 1), 0);
 	ck_assert_uint_eq(failures.count, 2);
 }
 END_TEST
@@ -74,13 +76,13 @@ START_TEST(their_number_is_bounded)
 
 	for (uint32_t i = 0; i < 1000; i++) {
 		address.ipv4.sin_addr.s_addr = htonl(0x0a000000 + i);
-		failures_note(&failures, &address);
+		failures_note(&failures, &address, 1);
 	}
 	ck_assert_uint_eq(failures.count, 64);
 	last = address;
-	ck_assert_uint_eq(failures_rank(&failures, &last), 64);
+	ck_assert_uint_eq(failures_rank(&failures, &last, 1), 64);
 	address.ipv4.sin_addr.s_addr = htonl(0x0a000000);
-	ck_assert_uint_eq(failures_rank(&failures, &address), 0);
+	ck_assert_uint_eq(failures_rank(&failures, &address, 1), 0);
 }
 END_TEST
 

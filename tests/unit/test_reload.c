@@ -44,6 +44,7 @@ static struct {
 	char folder[64];
 	char file[96];
 	struct event_base *base;
+	struct timers *timers;
 	struct log *log;
 	struct gateway *gateway;
 	struct reload *reload;
@@ -120,11 +121,13 @@ static void setup(void)
 	sem_init(&asked, 0, 0);
 	configure(NULL);
 	fixture.base = event_base_new();
+	fixture.timers = timers_new(fixture.base, NULL, NULL);
 	fixture.log = log_new(LOG_FORMAT_TEXT, LOG_CRIT);
 	settings = settings_prepare(fixture.file, NULL, &problems);
 	ck_assert_msg(settings != NULL, "%s",
 		problems.errors.count ? problems.errors.items[0] : "");
-	fixture.gateway = gateway_new(fixture.base, fixture.log, settings, &problems);
+	fixture.gateway =
+		gateway_new(fixture.base, fixture.timers, fixture.log, settings, &problems);
 	ck_assert_ptr_nonnull(fixture.gateway);
 	fixture.reload = reload_new(fixture.base, fixture.file, fixture.gateway, &callbacks, NULL);
 	settings_problems_release(&problems);
@@ -134,6 +137,7 @@ static void teardown(void)
 {
 	reload_free(fixture.reload);
 	gateway_free(fixture.gateway);
+	timers_free(fixture.timers);
 	event_base_free(fixture.base);
 	log_free(fixture.log);
 	unlink(fixture.file);
