@@ -122,10 +122,12 @@ void timers_run(struct timers *timers)
 
 	for (size_t left = timers->count; left && timers->count; left--) {
 		alarm = *timers->heap[0];
-		if (alarm.due > now || clock_monotonic() >= end)
+		if (alarm.due > now)
 			break;
 		timer_clear(alarm.timer);
 		alarm.callback(alarm.context); /* may free the timer, or set it again */
+		if (clock_monotonic() >= end)
+			break;
 	}
 	timers->wake = UINT64_MAX;
 	timers_arm(timers);

@@ -21,7 +21,8 @@ void timers_free(struct timers *timers);
 /* ns; the time that all deadlines refer to. */
 uint64_t timers_now(const struct timers *timers);
 
-/* Calls what is due. The event loop does it by itself; for a clock that jumps. */
+/* Calls what is due, as far as there is time; the event loop calls the rest. It does all of this by
+ * itself, unless an invented clock jumps. */
 void timers_run(struct timers *timers);
 
 /*

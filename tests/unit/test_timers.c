@@ -180,6 +180,17 @@ static void set_many(void)
 	}
 }
 
+/* On a slow machine it takes several runs. */
+static void run_all_due(void)
+{
+	unsigned before;
+
+	do {
+		before = calls;
+		timers_run(timers);
+	} while (calls != before);
+}
+
 START_TEST(come_in_the_order_of_their_time)
 {
 	unsigned cleared = 0;
@@ -191,7 +202,7 @@ START_TEST(come_in_the_order_of_their_time)
 		many[i].rings = false;
 	}
 	for (still = 1; still < 1000; still += 10) {
-		timers_run(timers);
+		run_all_due();
 		for (unsigned i = 0; i < MANY; i++)
 			ck_assert(!many[i].rings || timer_due(&many[i].timer) > still);
 	}
