@@ -156,7 +156,7 @@ int wsgate_fd(struct wsgate *gate);
 short wsgate_events(const struct wsgate *gate);
 
 /*
- * Sends a message of type WSGATE_TEXT (UTF-8) or WSGATE_BINARY, at most 1 MiB, to the connection
+ * Sends a message of type WSGATE_TEXT (UTF-8) or WSGATE_BINARY, at most 1 GiB, to the connection
  * with that index, or to all connections of the outlet (WSGATE_NO_CONNECTION). The outlet must be
  * writable. Never waits. WSGATE_OK: accepted; wsgate_flush(), wsgate_next() and further sends write
  * what is left of it. WSGATE_AGAIN: not accepted.

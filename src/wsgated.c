@@ -115,6 +115,7 @@ int main(int argc, char **argv)
 	process_ignore_signals();
 	process_hold_signals(true);
 	process_keep_memory_private();
+	process_return_memory();
 	parse_options(argc, argv, &options);
 	if (!options.test)
 		return run(options.file);

@@ -7,7 +7,10 @@
 
 #include "base/alloc.h"
 
-enum { BUFFER_SMALLEST = 256 };
+enum {
+	BUFFER_SMALLEST = 256,
+	BUFFER_TRIM = 64 << 10, /* bytes up to which memory is kept */
+};
 
 #define BUFFER_CAPACITY_MAX (UINT64_MAX >> 1)
 
@@ -98,6 +101,17 @@ void buffer_clear(struct buffer *buffer)
 {
 	buffer->start = 0;
 	buffer->length = 0;
+}
+
+void buffer_trim(struct buffer *buffer)
+{
+	struct buffer trimmed = {.secret = buffer->secret};
+
+	if (buffer->capacity <= BUFFER_TRIM || buffer->length > buffer->capacity / 4)
+		return;
+	buffer_append(&trimmed, buffer_data(buffer), buffer->length);
+	buffer_release(buffer);
+	*buffer = trimmed;
 }
 
 void buffer_release(struct buffer *buffer)

@@ -39,6 +39,9 @@ void buffer_consume(struct buffer *buffer, size_t length);
 /* Empties the buffer but keeps its memory for the next use. */
 void buffer_clear(struct buffer *buffer);
 
+/* Gives back most of the memory that the content does not need. */
+void buffer_trim(struct buffer *buffer);
+
 /* Empties the buffer and gives its memory back. */
 void buffer_release(struct buffer *buffer);
 

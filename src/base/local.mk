@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	src/base/alloc.c src/base/alloc.h \
+	src/base/budget.c src/base/budget.h \
 	src/base/buffer.c src/base/buffer.h \
 	src/base/choice.h \
 	src/base/clock.c src/base/clock.h \

@@ -12,7 +12,7 @@
 
 enum {
 	WSGATE_ERROR_SIZE = 512,
-	WSGATE_MESSAGE_MAX = 1 << 20, /* bytes of a message to the daemon */
+	WSGATE_MESSAGE_MAX = 1 << 30, /* bytes of a message to the daemon */
 };
 
 struct wsgate {

@@ -15,7 +15,7 @@ static enum wsgate_result send_check(struct wsgate *gate, int type, size_t lengt
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT, "invalid message type: %d", type);
 	if (length > WSGATE_MESSAGE_MAX)
 		return wsgate_fail(gate, WSGATE_ERROR_ARGUMENT,
-			"message of %zu bytes is larger than 1 MiB", length);
+			"message of %zu bytes is larger than 1 GiB", length);
 	return WSGATE_OK;
 }
 

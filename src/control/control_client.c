@@ -2,13 +2,13 @@
 
 #include <event2/buffer.h>
 #include <poll.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "control/methods.h"
 
 enum {
@@ -58,25 +58,66 @@ static void client_on_released(void *context)
 	client_await_turn(context);
 }
 
+/* --- memory for its input -------------------------------------------------------------------- */
+
+enum {
+	CONTROL_LINE_EXPANSION = 6,      /* bytes that a byte of a message may need: "\\u001b" */
+	CONTROL_LINE_MEMBERS = 64 << 10, /* bytes of a line besides the message */
+};
+
+/* For a message as large as any connection can send. */
+static size_t client_on_line_max(void *context)
+{
+	const struct control_client *client = context;
+
+	if (client->context.view == REPORT_OBSERVED)
+		return 0;
+	return CONTROL_LINE_EXPANSION * gateway_send_max(client->host->gateway) +
+		CONTROL_LINE_MEMBERS;
+}
+
+static struct budget *client_budget(const struct control_client *client)
+{
+	return gateway_input_budget(client->host->gateway);
+}
+
+static void client_on_give_up(struct budget_claim *claim)
+{
+	struct control_client *client = container_of(claim, struct control_client, claim);
+
+	rpc_channel_give_up(client->channel,
+		"unfinished input takes more memory than gateway.input_memory permits, and this is "
+		"given up");
+	client_await_turn(client);
+}
+
+/* After a step that may have taken input: `before` bytes were pending. */
+static void client_account(struct control_client *client, size_t before)
+{
+	size_t pending = rpc_channel_pending(client->channel);
+
+	if (pending < before)
+		budget_restart(&client->claim);
+	if (pending != before)
+		budget_hold(client_budget(client), &client->claim, pending, BUDGET_UNFINISHED);
+}
+
 static const struct rpc_callbacks client_callbacks = {
 	.write = client_on_write,
 	.unsent = client_on_unsent,
+	.line_max = client_on_line_max,
 	.busy = client_on_busy,
 	.released = client_on_released,
 };
 
 /* --- turns ----------------------------------------------------------------------------------- */
 
-/* A request, or a piece of input or of an answer. False: there is nothing to do until the client
- * sends or reads. */
-static bool client_work(struct control_client *client)
+static bool client_take_input(struct control_client *client)
 {
 	struct evbuffer *input = bufferevent_get_input(client->stream);
 	struct evbuffer_iovec piece;
 	size_t length;
 
-	if (rpc_channel_step(client->channel))
-		return true;
 	if (rpc_channel_full(client->channel) || rpc_channel_waits(client->channel))
 		return false;
 	if (evbuffer_peek(input, CONTROL_PIECE, NULL, &piece, 1) < 1)
@@ -86,6 +127,17 @@ static bool client_work(struct control_client *client)
 	explicit_bzero(piece.iov_base, length); /* a header of `connect` may be a secret */
 	evbuffer_drain(input, length);
 	return length > 0; /* an empty buffer may have a piece without bytes */
+}
+
+/* A request, or a piece of input or of an answer. False: there is nothing to do until the client
+ * sends or reads. */
+static bool client_work(struct control_client *client)
+{
+	size_t before = rpc_channel_pending(client->channel);
+	bool worked = rpc_channel_step(client->channel) || client_take_input(client);
+
+	client_account(client, before);
+	return worked;
 }
 
 static void client_tell_lost(struct control_client *client)
@@ -122,8 +174,7 @@ static void client_rest(struct control_client *client)
 
 bool control_client_step(struct control_turn *turn)
 {
-	struct control_client *client =
-		(struct control_client *)((char *)turn - offsetof(struct control_client, turn));
+	struct control_client *client = container_of(turn, struct control_client, turn);
 
 	if (client_work(client))
 		return true;
@@ -173,7 +224,7 @@ static void client_on_event(struct bufferevent *stream, short what, void *contex
 /* --- life ------------------------------------------------------------------------------------ */
 
 struct control_client *control_client_new(struct control_client_list *clients,
-	struct control_host *host, enum report_view view, int fd, uid_t uid)
+	struct control_host *host, enum report_view view, int fd, const struct ucred *peer)
 {
 	struct control_client *client = alloc_zero(1, sizeof(*client));
 	const struct rpc_service service = {
@@ -183,13 +234,16 @@ struct control_client *control_client_new(struct control_client_list *clients,
 	};
 
 	client->host = host;
-	client->uid = uid;
+	client->uid = peer->uid;
+	client->claim.pid = peer->pid;
+	client->claim.uid = peer->uid;
+	client->claim.give_up = client_on_give_up;
 	client->active = clock_monotonic();
 	client->context.gateway = host->gateway;
 	client->context.callbacks = host->callbacks;
 	client->context.callbacks_context = host->callbacks_context;
 	client->context.started = host->started;
-	client->context.trusted = control_trusts(uid);
+	client->context.trusted = control_trusts(peer->uid);
 	client->context.view =
 		view == REPORT_ALL && !client->context.trusted ? REPORT_CONTROL : view;
 	client->channel = rpc_channel_new(&service, &client_callbacks, client);
@@ -207,6 +261,7 @@ struct control_client *control_client_new(struct control_client_list *clients,
 void control_client_free(struct control_client *client)
 {
 	control_turns_forget(&client->host->turns, &client->turn);
+	budget_drop(client_budget(client), &client->claim);
 	LIST_REMOVE(client, entry);
 	rpc_channel_free(client->channel);
 	bufferevent_free(client->stream);

@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "base/budget.h"
 #include "control/control.h"
 #include "control/control_turns.h"
 #include "control/method_context.h"
@@ -31,9 +32,10 @@ struct control_client {
 	struct rpc_channel *channel;
 	struct method_context context;
 	struct control_turn turn;
-	uint64_t active; /* when it last sent something, monotonic ns */
-	uint64_t lost;   /* events dropped since it stopped reading */
-	bool finished;   /* it will send no more */
+	struct budget_claim claim; /* to memory for its input */
+	uint64_t active;           /* when it last sent something, monotonic ns */
+	uint64_t lost;             /* events dropped since it stopped reading */
+	bool finished;             /* it will send no more */
 };
 LIST_HEAD(control_client_list, control_client);
 
@@ -42,7 +44,7 @@ bool control_trusts(uid_t uid);
 
 /* Takes over the socket. The client is in the list until it leaves, or control_client_free(). */
 struct control_client *control_client_new(struct control_client_list *clients,
-	struct control_host *host, enum report_view view, int fd, uid_t uid);
+	struct control_host *host, enum report_view view, int fd, const struct ucred *peer);
 void control_client_free(struct control_client *client);
 
 /* The same, but what its socket takes at once is still sent: the last events before the end. */

@@ -96,7 +96,7 @@ static void socket_on_accept(int fd, void *context)
 	if (!socket_may_keep(socket, fd, peer.uid))
 		socket_turn_away(fd, "no descriptors are left for control clients");
 	else if (socket_make_room(socket, peer.uid))
-		control_client_new(&socket->clients, socket->host, socket->view, fd, peer.uid);
+		control_client_new(&socket->clients, socket->host, socket->view, fd, &peer);
 	else
 		socket_turn_away(fd, "too many control clients");
 }

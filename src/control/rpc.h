@@ -12,7 +12,7 @@
 /* JSON-RPC 2.0 as a method sees it: its entry in the table, and the calls that it answers. */
 
 enum {
-	RPC_LINE_MAX = 1024 * 1024,    /* bytes; a longer line ends the channel */
+	RPC_LINE_MAX = 1024 * 1024,    /* bytes, unless rpc_callbacks.line_max() permits more */
 	RPC_OUTPUT_MARK = 1024 * 1024, /* with this many bytes unread, no request is taken */
 	RPC_BATCH_MAX = 1000,          /* requests */
 	RPC_CALLS_MAX = 64,            /* unanswered, of one channel */

@@ -136,13 +136,36 @@ static void rpc_take_line(struct rpc_channel *channel, const char *line, size_t 
 	json_decref(json);
 }
 
-static void rpc_channel_end(struct rpc_channel *channel)
+static void rpc_channel_end(struct rpc_channel *channel, enum rpc_code code, const char *text)
 {
-	rpc_send_error(channel, NULL, NULL, RPC_INVALID_REQUEST,
-		"the line is longer than 1048576 bytes");
+	rpc_send_error(channel, NULL, NULL, code, text);
 	buffer_release(&channel->input);
 	channel->scanned = 0;
 	channel->ended = true;
+}
+
+static size_t rpc_line_max(const struct rpc_channel *channel)
+{
+	const struct rpc_callbacks *callbacks = channel->callbacks;
+	size_t more = callbacks->line_max ? callbacks->line_max(channel->context) : 0;
+
+	return more > RPC_LINE_MAX ? more : RPC_LINE_MAX;
+}
+
+/* True, and the end of the channel, if the line at the front is too long already. */
+static bool rpc_line_is_too_long(struct rpc_channel *channel)
+{
+	char text[64];
+	size_t most;
+
+	if (channel->scanned <= RPC_LINE_MAX)
+		return false;
+	most = rpc_line_max(channel);
+	if (channel->scanned <= most)
+		return false;
+	snprintf(text, sizeof(text), "the line is longer than %zu bytes", most);
+	rpc_channel_end(channel, RPC_INVALID_REQUEST, text);
+	return true;
 }
 
 /* Takes the next line, if it is complete. */
@@ -156,11 +179,10 @@ static bool rpc_line_step(struct rpc_channel *channel)
 		return false;
 	newline = memchr(line + channel->scanned, '\n', input->length - channel->scanned);
 	channel->scanned = newline ? (size_t)(newline - line) : input->length;
-	if (channel->scanned > RPC_LINE_MAX) {
-		rpc_channel_end(channel);
-	} else if (newline) {
+	if (!rpc_line_is_too_long(channel) && newline) {
 		rpc_take_line(channel, line, channel->scanned);
 		buffer_consume(input, channel->scanned + 1);
+		buffer_trim(input);
 		channel->scanned = 0;
 	}
 	return newline != NULL;
@@ -231,6 +253,16 @@ bool rpc_channel_waits(const struct rpc_channel *channel)
 bool rpc_channel_ended(const struct rpc_channel *channel)
 {
 	return channel->ended;
+}
+
+size_t rpc_channel_pending(const struct rpc_channel *channel)
+{
+	return channel->input.length;
+}
+
+void rpc_channel_give_up(struct rpc_channel *channel, const char *text)
+{
+	rpc_channel_end(channel, RPC_TOO_MANY, text);
 }
 
 bool rpc_channel_owes(const struct rpc_channel *channel)

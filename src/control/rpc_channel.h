@@ -22,6 +22,9 @@ struct rpc_callbacks {
 	void (*write)(const void *data, size_t length, void *context);
 	/* Bytes that the client has not taken yet. */
 	size_t (*unsent)(void *context);
+	/* The longest line, in bytes, if that is more than RPC_LINE_MAX: called for longer ones. A
+	 * line that is longer still ends the channel. NULL: no more. */
+	size_t (*line_max)(void *context);
 	/* True: methods that are RPC_WAITS cannot be called now. When that changes, the owner goes
 	 * on with the steps. */
 	bool (*busy)(void *context);
@@ -53,8 +56,14 @@ bool rpc_channel_full(const struct rpc_channel *channel);
  * until then. */
 bool rpc_channel_waits(const struct rpc_channel *channel);
 
-/* True after a line that was too long: no further input is taken. */
+/* True after a line that was too long, or rpc_channel_give_up(): no further input is taken. */
 bool rpc_channel_ended(const struct rpc_channel *channel);
+
+/* Bytes of lines that are not complete, or have not been taken yet. */
+size_t rpc_channel_pending(const struct rpc_channel *channel);
+
+/* Answers what is pending with an error, and takes no further input. */
+void rpc_channel_give_up(struct rpc_channel *channel, const char *text);
 
 /* True if the client waits for an answer. */
 bool rpc_channel_owes(const struct rpc_channel *channel);

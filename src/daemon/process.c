@@ -8,6 +8,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+enum {
+	PROCESS_LARGE = 256 << 10,   /* bytes of a block that is a mapping of its own */
+	PROCESS_LARGE_TOP = 1 << 20, /* free bytes at the end of the heap */
+};
+
 void process_ignore_signals(void)
 {
 	static const int ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,
@@ -40,6 +45,16 @@ void process_raise_descriptor_limit(void)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
+}
+
+/*
+ * The C library would learn from large blocks to keep even larger ones: one message of 30 MB, and it
+ * would keep as much for ever.
+ */
+void process_return_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, PROCESS_LARGE);
+	mallopt(M_TRIM_THRESHOLD, PROCESS_LARGE_TOP);
 }
 
 /* JSON from clients may hold secrets, such as the headers of `connect`. */

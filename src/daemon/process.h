@@ -18,6 +18,9 @@ void process_hold_signals(bool hold);
  * administrator's. */
 void process_raise_descriptor_limit(void);
 
+/* Large blocks of memory go back to the system when they are freed, whatever came before. */
+void process_return_memory(void);
+
 /*
  * The memory has keys, passwords and tokens: no core dump, no debugger of the daemon's own user. Only
  * the process itself can then use what is below /proc/self. JSON from clients is wiped when freed.

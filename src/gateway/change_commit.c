@@ -211,6 +211,7 @@ bool change_settle(struct gateway_change *change, size_t index)
 	settings_free(gateway->settings);
 	gateway->settings = settings;
 	gateway->shared.endpoints.drain_timeout = settings->gateway.drain_timeout;
+	budget_set_limit(&gateway->inputs->budget, settings->gateway.input_memory);
 	gateway_update_reserve(gateway);
 	gateway_check_descriptors(gateway);
 	change_emit(gateway, &change->plan.changes);

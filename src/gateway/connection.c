@@ -85,6 +85,7 @@ void connection_change(struct connection *connection, struct connection_config *
 		return;
 	}
 	connection_use(connection, config);
+	routes_forget_input_max(&connection->routes);
 	dialer_set_config(&connection->dialer, config);
 	if (connection_warn_differs(&before->warn, &settings->warn))
 		connection_configure_warnings(connection); /* else those of `warn` stay */

@@ -108,6 +108,9 @@ bool connection_send(struct connection *connection, struct ws_outgoing *message,
 
 bool connection_ping(struct connection *connection, struct error *error);
 
+/* The largest message that can be sent: bytes. */
+uint64_t connection_send_max(const struct connection *connection);
+
 /* True if a message of that size can be sent, or dropped, now. If not, input of the outlets is
  * resumed when it can. */
 bool connection_has_room(struct connection *connection, size_t length);

@@ -31,6 +31,11 @@ const char *connection_url(const struct connection *connection)
 	return connection->shown_url ? connection->shown_url : connection->config->url;
 }
 
+uint64_t connection_send_max(const struct connection *connection)
+{
+	return connection->config->settings->endpoint.send_queue;
+}
+
 const struct connection_config *connection_config(const struct connection *connection)
 {
 	return connection->config;

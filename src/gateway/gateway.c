@@ -57,6 +57,23 @@ const struct settings *gateway_settings(const struct gateway *gateway)
 	return gateway->settings;
 }
 
+struct budget *gateway_input_budget(const struct gateway *gateway)
+{
+	return &gateway->inputs->budget;
+}
+
+uint64_t gateway_send_max(const struct gateway *gateway)
+{
+	const struct connection_list *connections = &gateway->roster.connections;
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < connections->count; i++) {
+		if (connection_send_max(connections->items[i]) > most)
+			most = connection_send_max(connections->items[i]);
+	}
+	return most;
+}
+
 struct event_base *gateway_base(const struct gateway *gateway)
 {
 	return gateway->base;
@@ -78,13 +95,13 @@ static void gateway_on_started(bool done, const struct gateway_changes *changes,
 }
 
 /* Makes what connections and outlets share. */
-static void gateway_make_shared(struct gateway *gateway, const struct string_list *dns)
+static void gateway_make_shared(struct gateway *gateway, const struct gateway_settings *settings)
 {
 	struct event_base *base = gateway->base;
 	struct log *log = gateway->log;
 
-	gateway->net =
-		net_new(base, gateway->timers, log, (const char *const *)dns->items, dns->count);
+	gateway->net = net_new(base, gateway->timers, log, (const char *const *)settings->dns.items,
+		settings->dns.count);
 	gateway->admission = admission_new(base, gateway->timers);
 	session_shared_init(&gateway->shared, base, gateway->timers);
 	gateway->host = (struct connection_host){
@@ -97,10 +114,11 @@ static void gateway_make_shared(struct gateway *gateway, const struct string_lis
 		.retired = gateway_on_retired,
 	};
 	gateway->outlet_listeners = listeners_new(base, log);
-	gateway->inputs = inputs_new(base);
+	gateway->inputs = inputs_new(base, settings->input_memory);
 	gateway->outlet_callbacks = (struct outlet_callbacks){
 		.context = gateway,
 		.input = gateway_on_input,
+		.input_max = gateway_on_input_max,
 		.attended = gateway_on_attended,
 		.event = gateway_on_outlet_event,
 	};
@@ -119,7 +137,7 @@ struct gateway *gateway_new(struct event_base *base, struct timers *timers, stru
 	gateway->log = log;
 	TAILQ_INIT(&gateway->watchers);
 	evtimer_assign(&gateway->poll, base, gateway_on_poll, gateway);
-	gateway_make_shared(gateway, &settings->gateway.dns);
+	gateway_make_shared(gateway, &settings->gateway);
 	gateway_change(gateway, settings, problems, &callbacks, &started);
 	gateway_finish_change(gateway);
 	if (started)

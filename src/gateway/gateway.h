@@ -113,6 +113,12 @@ void gateway_stop_now(struct gateway *gateway);
 unsigned gateway_client_ceiling(const struct gateway *gateway);
 
 const struct settings *gateway_settings(const struct gateway *gateway);
+/* Memory for input of subscribers and control clients. */
+struct budget *gateway_input_budget(const struct gateway *gateway);
+
+/* The largest message that any connection can send: bytes. Looks at all. */
+uint64_t gateway_send_max(const struct gateway *gateway);
+
 struct event_base *gateway_base(const struct gateway *gateway);
 struct log *gateway_log(const struct gateway *gateway);
 

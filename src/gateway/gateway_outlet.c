@@ -153,8 +153,22 @@ static void gateway_log_unsent(const struct gateway *gateway, const struct outle
 {
 	const struct log_subject about = {.kind = "outlet", .name = outlet_settings(outlet)->name};
 
-	log_write(gateway->log, LOG_INFO, &about, "a subscriber's message was not sent: %s",
+	log_write(gateway->log, LOG_WARNING, &about, "a subscriber's message was not sent: %s",
 		error->text);
+}
+
+size_t gateway_on_input_max(struct outlet *outlet, void *context)
+{
+	uint64_t most = 0;
+
+	(void)context;
+	for (unsigned source = 0; source < outlet_source_count(outlet); source++) {
+		const struct connection *connection = outlet_source(outlet, source);
+
+		if (connection && connection_send_max(connection) > most)
+			most = connection_send_max(connection);
+	}
+	return most;
 }
 
 bool gateway_on_input(struct outlet *outlet, int source, bool binary, const void *data,

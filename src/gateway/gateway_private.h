@@ -102,6 +102,7 @@ void gateway_outlet_detach(const struct gateway_outlet *entry);
 /* Callbacks of outlets; the context is the gateway. */
 bool gateway_on_input(struct outlet *outlet, int source, bool binary, const void *data,
 	size_t length, void *context);
+size_t gateway_on_input_max(struct outlet *outlet, void *context);
 void gateway_on_attended(struct outlet *outlet, void *context);
 
 /* --- gateway_drain.c ------------------------------------------------------------------------- */

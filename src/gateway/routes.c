@@ -173,6 +173,12 @@ void routes_lose(const struct routes *routes, size_t messages)
 		outlet_lose(routes->items[i].outlet, routes->items[i].source, messages);
 }
 
+void routes_forget_input_max(const struct routes *routes)
+{
+	for (size_t i = 0; i < routes->count; i++)
+		outlet_forget_input_max(routes->items[i].outlet);
+}
+
 void routes_resume_input(const struct routes *routes)
 {
 	for (size_t i = 0; i < routes->count; i++)

@@ -87,6 +87,9 @@ void routes_stop_waiting(struct routes *routes);
 /* Messages will never be published. */
 void routes_lose(const struct routes *routes, size_t messages);
 
+/* The largest message that the source's server can be sent has changed. */
+void routes_forget_input_max(const struct routes *routes);
+
 /* There is room again for what the outlets' subscribers send. */
 void routes_resume_input(const struct routes *routes);
 

@@ -39,6 +39,7 @@ struct gateway_settings {
 		unsigned per_second; /* attempts that may be started; 0: any number */
 	} connecting;
 	uint64_t drain_timeout; /* for subscribers and closing handshakes at the end */
+	uint64_t input_memory; /* bytes for input of subscribers and clients that is not complete */
 };
 
 struct settings {

@@ -126,6 +126,8 @@ const struct setting gateway_settings_table[] = {
 	{"connecting", GROUP_INLINE(connecting_table)},
 	{"drain_timeout", DURATION(struct gateway_settings, drain_timeout), .standard = "5s",
 		RANGE("0", LONGEST)},
+	{"input_memory", SIZE(struct gateway_settings, input_memory), .standard = "64M",
+		RANGE("1M", "64G")},
 	{0},
 };
 

@@ -17,9 +17,8 @@
  */
 
 enum {
-	FORMAT_GAP_MAX = 128,       /* bytes of the notice of a gap */
-	FORMAT_PACKET_END = 1,      /* bytes at the end of a packet's record that are not sent */
-	FORMAT_INPUT_MAX = 1 << 20, /* bytes of a message from a subscriber */
+	FORMAT_GAP_MAX = 128,  /* bytes of the notice of a gap */
+	FORMAT_PACKET_END = 1, /* bytes at the end of a packet's record that are not sent */
 };
 
 /* A message that becomes a record of the ring. */
@@ -77,13 +76,21 @@ struct format_welcome {
 	uint64_t position;  /* of record `next` in the ring */
 };
 
+/* The largest message that a subscriber may send. */
+struct format_limit {
+	size_t bytes;
+	const char *setting; /* the name of the one that says so: static */
+};
+
 /* The front of a subscriber's input, and the message found there. */
 struct format_input {
 	const uint8_t *data; /* of a packet format: one packet */
 	size_t length;
 	size_t searched; /* bytes known not to hold the end of a message: the format's, kept for it */
 	const struct sources *sources;
-	bool maps; /* the subscriber reads the ring itself */
+	bool maps;  /* the subscriber reads the ring itself */
+	bool ended; /* it will send no more */
+	struct format_limit limit;
 
 	/* Set by the format. */
 	size_t taken; /* bytes of the data, unless the rest of them is still to come */
@@ -91,9 +98,10 @@ struct format_input {
 	bool binary;
 	const void *message; /* text is valid UTF-8 */
 	size_t message_length;
-	uint64_t awaited;      /* FORMAT_AWAIT: number of a record */
-	const char *fault;     /* FORMAT_WRONG, FORMAT_BROKEN: the reason, */
-	char fault_text[200];  /* which may stand here */
+	uint64_t awaited; /* FORMAT_AWAIT: number of a record */
+	char fault
+		[200]; /* FORMAT_WRONG, FORMAT_BROKEN: the reason, without anything from the input, */
+	char quote[200];       /* and more about it, which may quote the input; "": no more */
 	struct buffer decoded; /* for the message; the caller releases it */
 };
 
@@ -137,7 +145,8 @@ struct outlet_format {
 	/* Shareable formats: appends the notice that the awaited record is in the ring. */
 	void (*arrived)(struct buffer *out, uint64_t seq);
 
-	/* Takes the message at the front of the input. */
+	/* Takes the message at the front of the input. Never FORMAT_PARTIAL of an input that has ended
+	 * and is not empty. */
 	enum format_taken (*take)(struct format_input *input);
 
 	/* Appends the subscriber's mistake, before the end. NULL: it is not told. */

@@ -247,23 +247,31 @@ static enum format_taken frames_take_record(struct format_input *input,
 		: format_input_message(input, source, true, payload, length);
 }
 
+static enum format_taken frames_await(struct format_input *input)
+{
+	return input->ended ? format_input_broken(input, "the input ends in the middle of a record")
+			    : FORMAT_PARTIAL;
+}
+
 static enum format_taken frames_take(struct format_input *input)
 {
 	struct frames_header header;
 	size_t size, payload;
 
 	if (input->length < sizeof(header))
-		return FORMAT_PARTIAL;
+		return frames_await(input);
 	memcpy(&header, input->data, sizeof(header));
 	size = le32toh(header.size);
 	payload = le32toh(header.length);
-	if (payload > FORMAT_INPUT_MAX)
-		return format_input_broken(input, "a record is longer than 1 MiB");
+	if (payload > input->limit.bytes) {
+		format_input_too_large(input, "a record");
+		return FORMAT_BROKEN;
+	}
 	if (size % FRAMES_ALIGNMENT || size < sizeof(header) + payload ||
 		size - sizeof(header) - payload >= FRAMES_ALIGNMENT)
 		return format_input_broken(input, "size and length of a record do not match");
 	if (input->length < size)
-		return FORMAT_PARTIAL;
+		return frames_await(input);
 	input->taken = size;
 	return frames_take_record(input, &header);
 }

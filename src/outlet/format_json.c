@@ -29,6 +29,7 @@
 
 enum {
 	JSON_INPUT_VALUES_MAX = 100, /* of a line from a subscriber, which needs three */
+	JSON_INPUT_MEMBERS = 1024,   /* bytes of such a line besides the message */
 	JSON_BLOCK = 16,
 	JSON_TIME_LENGTH = CLOCK_TEXT_SIZE - 1,
 	JSON_MICROSECONDS = 20, /* where they begin in the text of a time */
@@ -392,6 +393,19 @@ static size_t json_write_gap(uint8_t *out, uint64_t from, uint64_t to)
 		(unsigned long long)to);
 }
 
+static enum format_taken json_take_decoded(struct format_input *input, int source, bool binary,
+	size_t length)
+{
+	if (length > input->limit.bytes) {
+		format_input_too_large(input, "a message");
+		return FORMAT_WRONG;
+	}
+	if (binary)
+		return format_input_message(input, source, true, buffer_data(&input->decoded),
+			length);
+	return format_input_text(input, source, buffer_data(&input->decoded), length);
+}
+
 static enum format_taken json_take_base64(struct format_input *input, int source,
 	const json_t *base64)
 {
@@ -403,7 +417,7 @@ static enum format_taken json_take_base64(struct format_input *input, int source
 		!text_base64_decode(buffer_reserve(&input->decoded, length + 1), &length, text))
 		return format_input_wrong(input, "\"base64\" does not hold base64");
 	buffer_commit(&input->decoded, length);
-	return format_input_message(input, source, true, buffer_data(&input->decoded), length);
+	return json_take_decoded(input, source, true, length);
 }
 
 /* Copied, as the object does not outlive the call. */
@@ -413,7 +427,7 @@ static enum format_taken json_take_data(struct format_input *input, int source, 
 
 	buffer_clear(&input->decoded);
 	buffer_append(&input->decoded, json_string_value(data), length + 1);
-	return format_input_text(input, source, buffer_data(&input->decoded), length);
+	return json_take_decoded(input, source, false, length);
 }
 
 static enum format_taken json_take_object(struct format_input *input, const json_t *object)
@@ -458,9 +472,8 @@ static enum format_taken json_take_line(struct format_input *input, const uint8_
 	object = json_loadb((const char *)line, length,
 		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &fault);
 	if (!object) {
-		snprintf(input->fault_text, sizeof(input->fault_text), "a line is not JSON: %s",
-			fault.text);
-		return format_input_wrong(input, input->fault_text);
+		snprintf(input->quote, sizeof(input->quote), "%s", fault.text);
+		return format_input_wrong(input, "a line is not JSON");
 	}
 	taken = json_take_object(input, object);
 	json_decref(object);
@@ -469,9 +482,9 @@ static enum format_taken json_take_line(struct format_input *input, const uint8_
 
 static enum format_taken json_take(struct format_input *input)
 {
+	size_t longest = (1 + JSON_LONG_EXTRA) * input->limit.bytes + JSON_INPUT_MEMBERS, length;
 	const uint8_t *line;
-	size_t length;
-	enum format_taken taken = format_input_line(input, &line, &length);
+	enum format_taken taken = format_input_line(input, longest, &line, &length);
 
 	return taken == FORMAT_MESSAGE ? json_take_line(input, line, length) : taken;
 }

@@ -25,7 +25,7 @@ static enum format_taken lines_take(struct format_input *input)
 {
 	const uint8_t *line;
 	size_t length;
-	enum format_taken taken = format_input_line(input, &line, &length);
+	enum format_taken taken = format_input_line(input, input->limit.bytes, &line, &length);
 
 	return taken == FORMAT_MESSAGE ? format_input_text(input, SOURCES_ALL, line, length)
 				       : taken;

@@ -14,12 +14,13 @@ static bool inputs_on_turn(struct turn *turn, void *context)
 	return true;
 }
 
-struct inputs *inputs_new(struct event_base *base)
+struct inputs *inputs_new(struct event_base *base, uint64_t memory)
 {
 	static const struct turns_callbacks callbacks = {.take = inputs_on_turn};
 	struct inputs *inputs = alloc_zero(1, sizeof(*inputs));
 
 	turns_init(&inputs->turns, base, &callbacks, inputs);
+	budget_init(&inputs->budget, memory);
 	return inputs;
 }
 
@@ -28,6 +29,7 @@ void inputs_free(struct inputs *inputs)
 	if (!inputs)
 		return;
 	turns_release(&inputs->turns);
+	budget_release(&inputs->budget);
 	free(inputs);
 }
 

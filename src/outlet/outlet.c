@@ -59,6 +59,13 @@ static bool outlet_on_input(struct subscribers *subscribers, int source, bool bi
 		outlet->callbacks->context);
 }
 
+static size_t outlet_on_input_max(struct subscribers *subscribers)
+{
+	struct outlet *outlet = container_of(subscribers, struct outlet, subscribers);
+
+	return outlet->callbacks->input_max(outlet, outlet->callbacks->context);
+}
+
 static void outlet_on_event(struct subscribers *subscribers, enum event_type type,
 	const struct event_members *members)
 {
@@ -90,6 +97,7 @@ static struct outlet *outlet_create(struct event_base *base, struct log *log, st
 {
 	static const struct subscriber_callbacks from_subscribers = {
 		.input = outlet_on_input,
+		.input_max = outlet_on_input_max,
 		.event = outlet_on_event,
 	};
 	struct outlet *outlet = alloc_zero(1, sizeof(*outlet));
@@ -285,6 +293,7 @@ unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing)
 
 	outlet->core.sources.items[number].announced = outlet->subscribers.count == 0;
 	outlet_core_record_names(&outlet->core, number, number + 1);
+	outlet_forget_input_max(outlet);
 	return number;
 }
 
@@ -292,6 +301,7 @@ void outlet_remove_source(struct outlet *outlet, unsigned source)
 {
 	sources_remove(&outlet->core.sources, source);
 	outlet_core_record_names(&outlet->core, source, source + 1);
+	outlet_forget_input_max(outlet);
 	if (outlet->draining)
 		flush_schedule(&outlet->core.flush);
 }
@@ -309,6 +319,11 @@ void *outlet_source(const struct outlet *outlet, unsigned source)
 void outlet_resume_input(struct outlet *outlet)
 {
 	subscribers_resume_input(&outlet->subscribers);
+}
+
+void outlet_forget_input_max(struct outlet *outlet)
+{
+	outlet->core.input_max = 0;
 }
 
 void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats)

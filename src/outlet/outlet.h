@@ -82,6 +82,10 @@ struct outlet_callbacks {
 	bool (*input)(struct outlet *outlet, int source, bool binary, const void *data,
 		size_t length, void *context);
 
+	/* The largest message that a source's server can be sent: bytes. The outlet remembers it until
+	 * its sources change, or outlet_forget_input_max(). */
+	size_t (*input_max)(struct outlet *outlet, void *context);
+
 	/* The first subscriber has come, or the last has left: see outlet_subscribers(). Not called
 	 * for a change that is undone within one turn of the event loop. May be NULL. */
 	void (*attended)(struct outlet *outlet, void *context);
@@ -197,6 +201,9 @@ bool outlet_give_up(struct outlet *outlet, uint64_t end);
 
 /* The owner can take input again after `input` has returned false. */
 void outlet_resume_input(struct outlet *outlet);
+
+/* Has `input_max` called again. */
+void outlet_forget_input_max(struct outlet *outlet);
 
 void outlet_stats(const struct outlet *outlet, struct outlet_stats *stats);
 

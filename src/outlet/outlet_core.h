@@ -24,6 +24,7 @@ struct outlet_core {
 	struct sources sources;
 	struct flush flush;
 	struct inputs *inputs;
+	size_t input_max;            /* bytes of a message from a subscriber; 0: to be asked for */
 	struct outlet_counts counts; /* except those that the readers keep */
 	uint64_t greeting_timeout;   /* ns */
 	bool ring_failed;            /* no memory for the ring, and it has been logged */

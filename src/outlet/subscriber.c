@@ -1,5 +1,6 @@
 #include "outlet/subscriber.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +27,8 @@ struct subscriber *subscriber_new(struct subscribers *subscribers, int fd,
 	subscriber->uid = peer.uid;
 	subscriber->since = clock_realtime();
 	subscriber->state = SUBSCRIBER_GREETING;
+	subscriber->share.claim.pid = peer.pid;
+	subscriber->share.claim.uid = peer.uid;
 	TAILQ_INSERT_TAIL(&subscribers->lists[SUBSCRIBER_GREETING], subscriber, link);
 	subscribers->count++;
 	event_assign(&subscriber->output_event, base, fd, EV_WRITE, on_output, subscriber);
@@ -39,6 +42,7 @@ void subscriber_free(struct subscriber *subscriber)
 	struct subscribers *subscribers = subscriber->all;
 
 	inputs_forget(subscribers->core->inputs, &subscriber->share);
+	budget_drop(&subscribers->core->inputs->budget, &subscriber->share.claim);
 	event_del(&subscriber->input_event);
 	event_del(&subscriber->output_event);
 	readers_forget(&subscribers->readers, &subscriber->reader);
@@ -118,7 +122,8 @@ static void subscriber_watch(struct subscriber *subscriber, bool reading)
 static bool subscriber_wants_reading(const struct subscriber *subscriber)
 {
 	return (subscriber->all->core->settings.writable || subscriber->maps) &&
-		!subscriber->paused && !subscriber->ended;
+		!subscriber->paused && !subscriber->drained && !subscriber->ended &&
+		!subscriber->share.claim.delayed;
 }
 
 void subscriber_begin_reading(struct subscriber *subscriber)
@@ -226,15 +231,18 @@ void subscriber_report_left(const struct subscriber *subscriber)
 	subscriber_report(subscriber, EVENT_TYPE_UNSUBSCRIBED, &members);
 }
 
-void subscriber_report_fault(struct subscriber *subscriber, const char *text)
+void subscriber_report_fault(struct subscriber *subscriber, const char *text, const char *quote)
 {
 	struct event_members members = subscriber_members(subscriber);
+	char whole[512];
 
 	subscriber->all->core->counts.input_errors++;
 	subscriber->input_errors++;
+	subscriber_log(subscriber, LOG_WARNING, "invalid input: %s", text);
 	if (subscriber->input_errors & (subscriber->input_errors - 1))
 		return;
-	event_add_text(&members, "error", text);
+	snprintf(whole, sizeof(whole), "%s%s%s", text, *quote ? ": " : "", quote);
+	event_add_text(&members, "error", whole);
 	event_add_number(&members, "errors", subscriber->input_errors);
 	subscriber_report(subscriber, EVENT_TYPE_INPUT_ERROR, &members);
 }

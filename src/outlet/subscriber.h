@@ -35,6 +35,9 @@ struct subscriber_callbacks {
 	bool (*input)(struct subscribers *subscribers, int source, bool binary, const void *data,
 		size_t length);
 
+	/* The largest message that can be sent: bytes. */
+	size_t (*input_max)(struct subscribers *subscribers);
+
 	/* Called from the flush, or a subscriber's input. */
 	void (*event)(struct subscribers *subscribers, enum event_type type,
 		const struct event_members *members);
@@ -80,7 +83,8 @@ struct subscriber {
 	bool reading;    /* input is read as it comes; else only the subscriber's end is noticed */
 	bool paused;     /* the owner has refused the message at the front of the input */
 	bool unfinished; /* complete messages may be left in the input, for a later turn */
-	bool ended;      /* no more input will come, or it is not wanted */
+	bool drained;    /* the end of its input has been read */
+	bool ended;      /* all input has been taken, or it is not wanted */
 	bool maps;       /* reads the ring itself, */
 	bool sleeps;     /* and may sleep until it is woken */
 	bool hands_over; /* the ring's descriptor goes with the next byte */
@@ -126,6 +130,13 @@ void subscriber_fail(struct subscriber *subscriber, const char *text, const char
 /* Nothing is sent or read any more; the next flush frees it. */
 void subscriber_leave(struct subscriber *subscriber, const char *parting);
 
+/* To the log: about the outlet, beginning with the subscriber. `format` is a literal. */
+#define subscriber_log(subscriber, priority, format, ...)                                          \
+	log_write((subscriber)->all->core->log, (priority), &(subscriber)->all->core->subject,     \
+		"subscriber %llu (pid %ld, uid %lu): " format,                                     \
+		(unsigned long long)(subscriber)->id, (long)(subscriber)->pid,                     \
+		(unsigned long)(subscriber)->uid, __VA_ARGS__)
+
 /* The first members of an event: they identify the subscriber. */
 struct event_members subscriber_members(const struct subscriber *subscriber);
 
@@ -137,10 +148,11 @@ void subscriber_report_losses(struct subscriber *subscriber);
 void subscriber_report_left(const struct subscriber *subscriber);
 
 /*
- * Counts a mistake of the subscriber, and reports the 1st, 2nd, 4th, 8th and so on, so that a
- * faulty subscriber does not drown the reports of others.
+ * Counts and logs a mistake of the subscriber, and reports the 1st, 2nd, 4th, 8th and so on, so that a
+ * faulty subscriber does not drown the reports of others. `quote` may quote its input, which may be
+ * secret: it follows the text in the event, and does not get into the log. "": nothing.
  */
-void subscriber_report_fault(struct subscriber *subscriber, const char *text);
+void subscriber_report_fault(struct subscriber *subscriber, const char *text, const char *quote);
 
 /* --- subscriber_send.c -------------------------------------------------------------------------- */
 
@@ -164,6 +176,10 @@ enum subscriber_outcome subscriber_send_packets(struct subscriber *subscriber);
 
 /* Takes the turn for which it waited. */
 void subscriber_take_turn(struct inputs_share *share);
+
+/* Callbacks of its claim to memory for its input. */
+void subscriber_give_up_input(struct budget_claim *claim);
+void subscriber_resume_delayed(struct budget_claim *claim);
 
 /* Reads the remaining input of a subscriber that is gone, a piece at a time; false: more is
  * left. */

@@ -9,7 +9,7 @@
 
 static void greeting_fail(struct subscriber *subscriber, const char *text)
 {
-	subscriber_report_fault(subscriber, text);
+	subscriber_report_fault(subscriber, text, "");
 	subscriber_fail(subscriber, text, "bad hello");
 }
 

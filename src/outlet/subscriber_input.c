@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/packet.h"
+#include "outlet/format_input.h"
 #include "outlet/subscriber.h"
 
 /* Messages from a subscriber. */
@@ -11,8 +12,9 @@
 enum {
 	INPUT_LAST_READS = 4096, /* of a subscriber that is gone */
 	INPUT_READ = 16 << 10,
-	INPUT_PACKETS = 16,   /* limit for each call, so that a flood holds up nobody else; */
-	INPUT_MESSAGES = 256, /* the limit for a stream */
+	INPUT_MAX_LEAST = 64 << 10, /* bytes of a message that are taken, whatever can be sent */
+	INPUT_PACKETS = 16,         /* limit for each call, so that a flood holds up nobody else; */
+	INPUT_MESSAGES = 256,       /* the limit for a stream */
 };
 
 /* Time limit for each call: one message may go to thousands of connections. */
@@ -26,9 +28,58 @@ enum input_outcome {
 	INPUT_BROKEN,  /* the start of the next message is unknown */
 };
 
-static enum input_outcome input_wrong(struct subscriber *subscriber, const char *text)
+static struct budget *input_budget(const struct subscriber *subscriber)
 {
-	subscriber_report_fault(subscriber, text);
+	return &subscriber->all->core->inputs->budget;
+}
+
+/* A message may take half of the memory at most, so that others can send meanwhile. */
+static struct format_limit input_limit(const struct subscriber *subscriber)
+{
+	uint64_t memory = budget_limit(input_budget(subscriber)) / 2;
+	struct outlet_core *core = subscriber->all->core;
+
+	if (!core->input_max)
+		core->input_max = subscriber->all->callbacks->input_max(subscriber->all);
+	if (core->input_max < INPUT_MAX_LEAST)
+		core->input_max = INPUT_MAX_LEAST;
+	if (memory < core->input_max)
+		return (struct format_limit){memory, "gateway.input_memory"};
+	return (struct format_limit){core->input_max, "send_queue"};
+}
+
+/* May give the input up. */
+static void input_account(struct subscriber *subscriber)
+{
+	budget_hold(input_budget(subscriber), &subscriber->share.claim, subscriber->input.length,
+		subscriber->paused ? BUDGET_WAITING : BUDGET_UNFINISHED);
+}
+
+void subscriber_give_up_input(struct budget_claim *claim)
+{
+	static const char text[] = "given up, as unfinished input takes more memory than "
+				   "gateway.input_memory permits";
+	struct subscriber *subscriber = container_of(claim, struct subscriber, share.claim);
+
+	buffer_release(&subscriber->input);
+	subscriber_report_fault(subscriber, text, "");
+	subscriber->ended = true;
+	subscriber_fail(subscriber, text, "input error");
+}
+
+void subscriber_resume_delayed(struct budget_claim *claim)
+{
+	struct subscriber *subscriber = container_of(claim, struct subscriber, share.claim);
+
+	subscriber_update_reading(subscriber);
+	if (subscriber->reading)
+		inputs_await(subscriber->all->core->inputs, &subscriber->share);
+}
+
+static enum input_outcome input_wrong(struct subscriber *subscriber,
+	const struct format_input *input)
+{
+	subscriber_report_fault(subscriber, input->fault, input->quote);
 	return INPUT_TAKEN;
 }
 
@@ -37,8 +88,10 @@ static enum input_outcome input_offer(struct subscriber *subscriber,
 {
 	struct subscribers *subscribers = subscriber->all;
 
-	if (!subscribers->core->settings.writable)
-		return input_wrong(subscriber, "the outlet is not writable");
+	if (!subscribers->core->settings.writable) {
+		subscriber_report_fault(subscriber, "the outlet is not writable", "");
+		return INPUT_TAKEN;
+	}
 	if (!subscribers->callbacks->input(subscribers, input->source, input->binary,
 		    input->message, input->message_length))
 		return INPUT_REFUSED;
@@ -66,11 +119,11 @@ static enum input_outcome input_take_next(struct subscriber *subscriber, struct 
 	case FORMAT_PARTIAL:
 		return INPUT_PARTIAL;
 	case FORMAT_WRONG:
-		return input_wrong(subscriber, input->fault);
+		return input_wrong(subscriber, input);
 	case FORMAT_BROKEN:
 		break;
 	}
-	subscriber_report_fault(subscriber, input->fault);
+	subscriber_report_fault(subscriber, input->fault, input->quote);
 	subscriber_fail(subscriber, input->fault, "input error");
 	return INPUT_BROKEN;
 }
@@ -83,6 +136,8 @@ static struct format_input input_begin(const struct subscriber *subscriber)
 		.searched = subscriber->searched,
 		.sources = &subscriber->all->core->sources,
 		.maps = subscriber->maps,
+		.ended = subscriber->drained,
+		.limit = input_limit(subscriber),
 	};
 }
 
@@ -120,27 +175,27 @@ static void input_take(struct subscriber *subscriber)
 
 	subscriber->unfinished = false;
 	outcome = input_take_some(subscriber, &done);
-	if (done)
+	if (done) {
 		buffer_consume(input, done);
-	if (outcome == INPUT_BROKEN) {
-		buffer_release(input);
-		return;
+		buffer_trim(input);
+		budget_restart(&subscriber->share.claim);
 	}
+	if (outcome == INPUT_BROKEN)
+		buffer_release(input);
 	subscriber->paused = outcome == INPUT_REFUSED;
 	subscriber->unfinished = outcome == INPUT_TAKEN && input->length > 0;
+	subscriber->ended = subscriber->ended || (subscriber->drained && input->length == 0);
 	subscriber_update_reading(subscriber);
 	if (subscriber->unfinished)
 		subscriber_resume_input(subscriber);
+	input_account(subscriber);
 }
 
-/* An incomplete message is not forwarded: the subscriber may have died in the middle of it. */
+/* What is left may be a last line without its newline. */
 static void input_end(struct subscriber *subscriber)
 {
-	subscriber->ended = true;
-	if (subscriber->input.length)
-		subscriber_report_fault(subscriber, "the input ends in the middle of a message");
-	buffer_release(&subscriber->input);
-	subscriber_update_reading(subscriber);
+	subscriber->drained = true;
+	input_take(subscriber);
 }
 
 /* The packet in the input is one message. */
@@ -154,6 +209,23 @@ static void input_take_packet(struct subscriber *subscriber)
 		buffer_release(&subscriber->input);
 	buffer_release(&input.decoded);
 	subscriber_update_reading(subscriber);
+	input_account(subscriber);
+}
+
+static void input_end_packets(struct subscriber *subscriber)
+{
+	subscriber->ended = true;
+	subscriber_update_reading(subscriber);
+}
+
+/* The packet is not read. */
+static void input_drop_packet(struct subscriber *subscriber, const struct format_limit *limit)
+{
+	struct format_input input = {.limit = *limit};
+
+	recv(subscriber->fd, NULL, 0, MSG_DONTWAIT);
+	format_input_too_large(&input, "a packet");
+	input_wrong(subscriber, &input);
 }
 
 static void input_receive_packet(struct subscriber *subscriber, size_t length)
@@ -169,6 +241,7 @@ static void input_receive_packet(struct subscriber *subscriber, size_t length)
 
 static bool input_read_packets(struct subscriber *subscriber)
 {
+	const struct format_limit limit = input_limit(subscriber);
 	uint64_t end = clock_monotonic() + INPUT_TIME;
 
 	for (int i = 0; i < INPUT_PACKETS && !subscriber->paused; i++) {
@@ -180,17 +253,15 @@ static bool input_read_packets(struct subscriber *subscriber)
 		case PACKET_NONE:
 			return false;
 		case PACKET_END:
-			input_end(subscriber);
+			input_end_packets(subscriber);
 			return false;
 		case PACKET_WAITING:
 			break;
 		}
-		if (length <= FORMAT_INPUT_MAX) {
+		if (length <= limit.bytes)
 			input_receive_packet(subscriber, length);
-		} else {
-			recv(subscriber->fd, NULL, 0, MSG_DONTWAIT);
-			subscriber_report_fault(subscriber, "a packet is longer than 1 MiB");
-		}
+		else
+			input_drop_packet(subscriber, &limit);
 	}
 	return !subscriber->paused;
 }
@@ -205,9 +276,13 @@ static bool input_read(struct subscriber *subscriber)
 		return false;
 	if (subscriber->all->core->format->socket_type == SOCK_SEQPACKET)
 		return input_read_packets(subscriber);
-	if (subscriber->unfinished) {
+	if (subscriber->unfinished || subscriber->drained) {
 		input_take(subscriber);
-		return true;
+		return !subscriber->ended;
+	}
+	if (!budget_admits(input_budget(subscriber), &subscriber->share.claim)) {
+		subscriber_update_reading(subscriber);
+		return false;
 	}
 	got = recv(subscriber->fd, buffer_reserve(input, INPUT_READ), INPUT_READ, MSG_DONTWAIT);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -217,7 +292,7 @@ static bool input_read(struct subscriber *subscriber)
 	}
 	if (got <= 0) {
 		input_end(subscriber);
-		return false;
+		return !subscriber->ended;
 	}
 	buffer_commit(input, (size_t)got);
 	input_take(subscriber);
@@ -258,6 +333,6 @@ bool subscriber_read_last(struct subscriber *subscriber)
 	if (input_read(subscriber) && ++subscriber->last_reads < INPUT_LAST_READS)
 		return false;
 	if (subscriber->paused || subscriber->unfinished)
-		subscriber_report_fault(subscriber, "left before its input could be taken");
+		subscriber_report_fault(subscriber, "left before its input could be taken", "");
 	return true;
 }

@@ -94,6 +94,8 @@ void subscribers_accept(struct subscribers *subscribers, int fd)
 	core->counts.accepted++;
 	subscriber = subscriber_new(subscribers, fd, subscribers_on_input, subscribers_on_output);
 	subscriber->share.take = subscriber_take_turn;
+	subscriber->share.claim.give_up = subscriber_give_up_input;
+	subscriber->share.claim.resume = subscriber_resume_delayed;
 	flush_schedule(&core->flush); /* reports the first one to the owner */
 	if (core->format->socket_type == SOCK_SEQPACKET)
 		packet_prepare(fd);

@@ -52,6 +52,7 @@ EXTRA_DIST += \
 	tests/e2e/test_floods.py \
 	tests/e2e/test_frames.py \
 	tests/e2e/test_heartbeat.py \
+	tests/e2e/test_input.py \
 	tests/e2e/test_integrity.py \
 	tests/e2e/test_library.py \
 	tests/e2e/test_library_installed.py \

@@ -127,7 +127,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_peer peer = {0};
 	const struct rpc_service service = {methods, false, &peer};
-	const struct rpc_callbacks callbacks = {fuzz_write, fuzz_unsent, fuzz_busy, fuzz_released};
+	const struct rpc_callbacks callbacks = {
+		.write = fuzz_write,
+		.unsent = fuzz_unsent,
+		.busy = fuzz_busy,
+		.released = fuzz_released,
+	};
 	struct rpc_channel *channel;
 	size_t piece, length;
 

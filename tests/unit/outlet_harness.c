@@ -19,6 +19,14 @@ static bool harness_on_room(struct outlet *outlet, void *context)
 	return false;
 }
 
+static size_t harness_on_input_max(struct outlet *outlet, void *context)
+{
+	const struct harness *harness = context;
+
+	(void)outlet;
+	return harness->input_max;
+}
+
 static bool harness_on_input(struct outlet *outlet, int source, bool binary, const void *data,
 	size_t length, void *context)
 {
@@ -69,13 +77,16 @@ bool harness_is(const struct harness *harness, const char *format)
 
 void harness_setup(struct harness *harness, const char *format)
 {
-	*harness = (struct harness){.directory = "/tmp/wsgated-outlet-XXXXXX"};
+	*harness = (struct harness){
+		.directory = "/tmp/wsgated-outlet-XXXXXX",
+		.input_max = 1 << 20,
+	};
 	ck_assert_ptr_nonnull(mkdtemp(harness->directory));
 	snprintf(harness->path, sizeof(harness->path), "%s/test.sock", harness->directory);
 	harness->base = event_base_new();
 	harness->log = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
 	harness->listeners = listeners_new(harness->base, harness->log);
-	harness->shared = inputs_new(harness->base);
+	harness->shared = inputs_new(harness->base, 64 << 20);
 	harness->settings = (struct outlet_settings){
 		.name = "test",
 		.path = harness->path,
@@ -93,6 +104,7 @@ void harness_open(struct harness *harness)
 	harness->callbacks = (struct outlet_callbacks){
 		.context = harness,
 		.input = harness_on_input,
+		.input_max = harness_on_input_max,
 		.attended = harness_on_attended,
 		.event = harness_on_event,
 	};

@@ -26,6 +26,7 @@ struct harness {
 	unsigned rooms;              /* times that it was told of room */
 	struct buffer attended;      /* how many subscribers there were each time, "1 0 " */
 	int accepted;                /* the outlet's side of the newest client's socket */
+	size_t input_max;            /* the largest message that a server can be sent */
 	bool refuse;                 /* input, */
 	unsigned refusals;           /* and how often it was */
 	uint64_t slow;               /* ns that each message of a subscriber takes */

@@ -104,24 +104,27 @@ START_TEST(test_many_errors_are_few_events)
 }
 END_TEST
 
+enum { LONGEST = 1 << 20 };
+
 START_TEST(test_longest_line)
 {
-	char *line = alloc_zero(1, FORMAT_INPUT_MAX + 2);
+	char *line = alloc_zero(1, LONGEST + 2);
 	struct buffer stream = {0};
 	int fd;
 
 	open_writable("lines");
 	fd = connect_subscriber();
-	memset(line, 'x', FORMAT_INPUT_MAX + 1);
-	line[FORMAT_INPUT_MAX] = '\n';
-	send_all(fd, line, FORMAT_INPUT_MAX + 1);
+	memset(line, 'x', LONGEST + 1);
+	line[LONGEST] = '\n';
+	send_all(fd, line, LONGEST + 1);
 	harness_until(&harness, harness_counts(&harness).inputs == 1);
-	ck_assert_uint_eq(harness.inputs.length, FORMAT_INPUT_MAX + 9);
-	line[FORMAT_INPUT_MAX] = 'x';
-	send_all(fd, line, FORMAT_INPUT_MAX + 1);
+	ck_assert_uint_eq(harness.inputs.length, LONGEST + 9);
+	line[LONGEST] = 'x';
+	send_all(fd, line, LONGEST + 1);
 	harness_expect_end(&harness, fd, &stream);
 	ck_assert_uint_eq(harness_counts(&harness).inputs, 1);
-	ck_assert(harness_contains(&harness.events, "\"error\":\"a line is longer than 1 MiB\""));
+	ck_assert(harness_contains(&harness.events,
+		"\"error\":\"a line is longer than send_queue permits (1048576 bytes)\""));
 	buffer_release(&stream);
 	free(line);
 }
@@ -428,19 +431,215 @@ START_TEST(test_last_words_refused)
 }
 END_TEST
 
-START_TEST(test_input_ends_in_the_middle)
+/* What comes last needs no newline, whether the subscriber goes on reading or leaves. */
+START_TEST(test_the_last_line_needs_no_newline)
+{
+	static const struct {
+		const char *format;
+		const char *sent;
+		const char *inputs;
+	} cases[] = {
+		{"lines", "whole\npart", "-1 text whole\n-1 text part\n"},
+		{"lines", "part", "-1 text part\n"},
+		{"lines", "whole\n", "-1 text whole\n"},
+		{"json", "{\"data\":\"whole\"}\n{\"data\":\"part\"}",
+			"-1 text whole\n-1 text part\n"},
+	};
+	int fd;
+
+	open_writable(cases[_i / 2].format);
+	fd = connect_subscriber();
+	ck_assert_int_gt(send(fd, cases[_i / 2].sent, strlen(cases[_i / 2].sent), 0), 0);
+	if (_i % 2) {
+		close(fd);
+		harness_until(&harness, harness_contains(&harness.events, "unsubscribed"));
+	} else {
+		shutdown(fd, SHUT_WR);
+	}
+	harness_until(&harness, harness.inputs.length >= strlen(cases[_i / 2].inputs));
+	harness_expect(&harness.inputs, cases[_i / 2].inputs);
+	ck_assert_uint_eq(harness_counts(&harness).input_errors, 0);
+	if (_i % 2 == 0) {
+		ck_assert_uint_eq(outlet_subscribers(harness.outlet), 1);
+		close(fd);
+	}
+}
+END_TEST
+
+/* It waits like any other. */
+START_TEST(test_the_last_line_is_refused)
 {
 	int fd;
 
 	open_writable("lines");
+	harness.refuse = true;
 	fd = connect_subscriber();
-	send_text(fd, "whole\npart");
+	ck_assert_int_eq(send(fd, "part", 4, 0), 4);
 	shutdown(fd, SHUT_WR);
-	harness_until(&harness, harness_counts(&harness).input_errors == 1);
-	harness_expect(&harness.inputs, "-1 text whole\n");
+	harness_until(&harness, harness.refusals > 0);
+	harness.refuse = false;
+	outlet_resume_input(harness.outlet);
+	harness_until(&harness, harness_counts(&harness).inputs == 1);
+	harness_expect(&harness.inputs, "-1 text part\n");
 	harness_publish_text(&harness, 0, "down");
 	harness_expect_read(&harness, fd, "down\n");
 	close(fd);
+}
+END_TEST
+
+START_TEST(test_input_ends_in_the_middle)
+{
+	static const struct {
+		const char *format;
+		const char *sent;
+		const char *error;
+	} cases[] = {
+		{"json", "{\"data\":\"pa", "a line is not JSON"},
+		{"frames", "\x28\0\0\0\x08", "the input ends in the middle of a record"},
+	};
+	int fd;
+
+	open_writable(cases[_i].format);
+	fd = connect_subscriber();
+	send_text(fd, cases[_i].sent);
+	shutdown(fd, SHUT_WR);
+	harness_until(&harness, harness_counts(&harness).input_errors == 1);
+	harness_until(&harness, harness_contains(&harness.events, cases[_i].error));
+	harness_expect(&harness.inputs, "");
+	close(fd);
+}
+END_TEST
+
+/* --- memory ---------------------------------------------------------------------------------- */
+
+/* As large as the connections permit; in `json` the line may be six times as long. */
+START_TEST(test_large_messages)
+{
+	enum { LARGE = 3 << 20 };
+	static const char *const formats[] = {"lines", "json", "frames"};
+	struct buffer sent = {0};
+	int fd;
+
+	open_writable(formats[_i]);
+	harness.input_max = LARGE;
+	outlet_forget_input_max(harness.outlet);
+	fd = connect_subscriber();
+	if (_i == 0) {
+		memset(buffer_reserve(&sent, LARGE + 1), 'x', LARGE);
+		buffer_commit(&sent, LARGE);
+		buffer_append_text(&sent, "\n");
+	} else if (_i == 1) {
+		buffer_append_text(&sent, "{\"data\":\"");
+		for (int i = 0; i < LARGE; i++)
+			buffer_append_text(&sent, "\\u001b");
+		buffer_append_text(&sent, "\"}\n");
+	} else {
+		char *payload = alloc_zero(1, LARGE);
+
+		harness_append_record(&sent, FRAMES_BINARY, 0, FRAMES_NO_CONNECTION, payload,
+			LARGE);
+		free(payload);
+	}
+	send_all(fd, buffer_data(&sent), sent.length);
+	harness_until(&harness, harness_counts(&harness).inputs == 1);
+	ck_assert_uint_ge(harness.inputs.length, LARGE);
+	ck_assert_uint_eq(harness_counts(&harness).input_errors, 0);
+	ck_assert_uint_eq(harness.shared->budget.used[BUDGET_UNFINISHED], 0);
+	buffer_release(&sent);
+	close(fd);
+}
+END_TEST
+
+/* A message may take half of the memory. */
+START_TEST(test_memory_limits_messages)
+{
+	struct buffer stream = {0};
+	char *line = alloc_zero(1, LONGEST);
+	int fd;
+
+	open_writable("lines");
+	budget_set_limit(&harness.shared->budget, LONGEST);
+	fd = connect_subscriber();
+	memset(line, 'x', LONGEST);
+	send_all(fd, line, LONGEST / 2 + 1);
+	harness_expect_end(&harness, fd, &stream);
+	ck_assert(harness_contains(&harness.events,
+		"a line is longer than gateway.input_memory permits (524288 bytes)"));
+	buffer_release(&stream);
+	free(line);
+}
+END_TEST
+
+/* Who has taken most memory for longest loses what it has begun. */
+START_TEST(test_unfinished_input_has_a_bound)
+{
+	enum { MEMORY = 1 << 20, PIECE = 200 << 10, MANY = 8 };
+	char *line = alloc_zero(1, PIECE);
+	int fds[MANY];
+
+	open_writable("lines");
+	budget_set_limit(&harness.shared->budget, MEMORY);
+	memset(line, 'x', PIECE);
+	for (int i = 0; i < MANY; i++) {
+		fds[i] = connect_subscriber();
+		send_all(fds[i], line, PIECE);
+		for (int turn = 0; turn < 100; turn++)
+			harness_turn(&harness);
+		ck_assert_uint_le(harness.shared->budget.used[BUDGET_UNFINISHED], MEMORY);
+	}
+	ck_assert_uint_eq(harness_counts(&harness).input_errors, MANY - 5);
+	ck_assert(harness_contains(&harness.events,
+		"more memory than gateway.input_memory permits"));
+	/* The latest are still there, and can go on. */
+	send_text(fds[MANY - 1], "\n");
+	harness_until(&harness, harness_counts(&harness).inputs == 1);
+	ck_assert_uint_eq(harness.inputs.length, PIECE + 9);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	free(line);
+}
+END_TEST
+
+/* While complete messages that nobody takes fill the memory, large ones are not read, small ones are. */
+START_TEST(test_complete_input_has_a_bound)
+{
+	enum { MEMORY = 1 << 20, PIECE = 300 << 10, MANY = 8 };
+	char *line = alloc_zero(1, PIECE);
+	size_t sent[MANY] = {0};
+	int fds[MANY];
+
+	open_writable("lines");
+	budget_set_limit(&harness.shared->budget, MEMORY);
+	memset(line, 'x', PIECE);
+	line[PIECE - 1] = '\n';
+	harness.refuse = true;
+	for (int i = 0; i < MANY; i++)
+		fds[i] = connect_subscriber();
+	for (int turn = 0; turn < 300; turn++) {
+		for (int i = 0; i < MANY; i++) {
+			ssize_t taken = send(fds[i], line + sent[i], PIECE - sent[i],
+				MSG_DONTWAIT | MSG_NOSIGNAL);
+
+			sent[i] += taken > 0 ? (size_t)taken : 0;
+		}
+		harness_turn(&harness);
+		ck_assert_uint_le(harness.shared->budget.used[BUDGET_WAITING] +
+				harness.shared->budget.used[BUDGET_UNFINISHED],
+			2 * MEMORY);
+	}
+	ck_assert_uint_ge(harness.shared->budget.used[BUDGET_WAITING], MEMORY / 2);
+	harness.refuse = false;
+	outlet_resume_input(harness.outlet);
+	for (int i = 0; i < MANY; i++) {
+		send(fds[i], line + sent[i], PIECE - sent[i], MSG_DONTWAIT | MSG_NOSIGNAL);
+		shutdown(fds[i], SHUT_WR); /* the rest of its line, or of what is left of it */
+	}
+	harness_until(&harness,
+		harness_counts(&harness).inputs + harness_counts(&harness).input_errors == MANY);
+	ck_assert_uint_ge(harness_counts(&harness).inputs, 2);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	free(line);
 }
 END_TEST
 
@@ -489,7 +688,13 @@ Suite *input_suite(void)
 	tcase_add_loop_test(tests, test_a_flood_that_is_held_up, 0, 2);
 	tcase_add_test(tests, test_json_of_too_many_values);
 	tcase_add_test(tests, test_last_words_refused);
-	tcase_add_test(tests, test_input_ends_in_the_middle);
+	tcase_add_loop_test(tests, test_the_last_line_needs_no_newline, 0, 8);
+	tcase_add_test(tests, test_the_last_line_is_refused);
+	tcase_add_loop_test(tests, test_input_ends_in_the_middle, 0, 2);
+	tcase_add_loop_test(tests, test_large_messages, 0, 3);
+	tcase_add_test(tests, test_memory_limits_messages);
+	tcase_add_test(tests, test_unfinished_input_has_a_bound);
+	tcase_add_test(tests, test_complete_input_has_a_bound);
 	tcase_add_test(tests, test_becoming_writable_and_back);
 	suite_add_tcase(suite, tests);
 	return suite;

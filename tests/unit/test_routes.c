@@ -48,7 +48,17 @@ static void on_event(struct outlet *outlet, enum event_type type,
 	(void)outlet, (void)type, (void)members, (void)context;
 }
 
-static const struct outlet_callbacks outlet_callbacks = {.input = on_input, .event = on_event};
+static size_t on_input_max(struct outlet *outlet, void *context)
+{
+	(void)outlet, (void)context;
+	return 1 << 20;
+}
+
+static const struct outlet_callbacks outlet_callbacks = {
+	.input = on_input,
+	.input_max = on_input_max,
+	.event = on_event,
+};
 static const struct routes_callbacks routes_callbacks = {.room = on_room};
 
 static void outlet_path(char path[96], size_t index)
@@ -86,7 +96,7 @@ static void setup(void)
 	base = event_base_new();
 	log_sink = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
 	listeners = listeners_new(base, log_sink);
-	inputs = inputs_new(base);
+	inputs = inputs_new(base, 64 << 20);
 	refused = 0;
 	for (size_t i = 0; i < OUTLETS; i++)
 		make_outlet(i);

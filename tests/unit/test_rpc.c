@@ -183,10 +183,23 @@ static void test_released(void *context)
 	releases++;
 }
 
+static size_t line_max; /* 0: no more than usual */
+
+static size_t test_line_max(void *context)
+{
+	(void)context;
+	return line_max;
+}
+
 static void open_channel(bool observer)
 {
 	static const struct rpc_callbacks callbacks = {
-		test_write, test_unsent, test_busy, test_released};
+		.write = test_write,
+		.unsent = test_unsent,
+		.line_max = test_line_max,
+		.busy = test_busy,
+		.released = test_released,
+	};
 	const struct rpc_service service = {test_methods, observer, NULL};
 
 	channel = rpc_channel_new(&service, &callbacks, &output);
@@ -380,6 +393,38 @@ START_TEST(the_longest_line_is_taken)
 	ck_assert_ptr_nonnull(strstr(written(), "\"result\":{\"a\":\"aaa"));
 	ck_assert(!rpc_channel_ended(channel));
 	free(line);
+}
+END_TEST
+
+START_TEST(the_owner_may_permit_longer_lines)
+{
+	char *line;
+
+	line_max = 2 * RPC_LINE_MAX;
+	line = long_request(line_max);
+	input(line);
+	input("\n");
+	ck_assert_ptr_nonnull(strstr(written(), "\"result\":{\"a\":\"aaa"));
+	ck_assert_uint_eq(rpc_channel_pending(channel), 0);
+	free(line);
+	line = long_request(line_max + 1);
+	input(line);
+	ck_assert_str_eq(written(),
+		ERROR("null", "-32600", "the line is longer than 2097152 bytes") "\n");
+	ck_assert(rpc_channel_ended(channel));
+	free(line);
+}
+END_TEST
+
+START_TEST(input_is_given_up)
+{
+	input(REQUEST("1", "free", "{}") "\n{\"jsonrpc\"");
+	written();
+	ck_assert_uint_eq(rpc_channel_pending(channel), 10);
+	rpc_channel_give_up(channel, "too much");
+	ck_assert_str_eq(written(), ERROR("null", "-32001", "too much") "\n");
+	ck_assert_uint_eq(rpc_channel_pending(channel), 0);
+	ck_assert(rpc_channel_ended(channel));
 }
 END_TEST
 
@@ -674,6 +719,8 @@ Suite *rpc_suite(void)
 	tcase_add_test(tests, a_notification_gets_no_answer);
 	tcase_add_test(tests, lines_may_come_in_any_pieces);
 	tcase_add_test(tests, the_longest_line_is_taken);
+	tcase_add_test(tests, the_owner_may_permit_longer_lines);
+	tcase_add_test(tests, input_is_given_up);
 	tcase_add_loop_test(tests, a_longer_line_ends_the_channel, 0, 2);
 	tcase_add_test(tests, a_peer_that_does_not_read_is_not_served);
 	tcase_add_test(tests, answers_may_come_later_and_in_any_order);
