@@ -136,7 +136,7 @@ def test_a_gigabyte_without_a_newline_is_cut_off(daemon):
 
 def test_a_line_that_is_too_long_is_answered_before_the_end(daemon):
     rpc = daemon.rpc()
-    rpc.send_raw(b'"' + b"x" * (7 << 20) + b'"')
+    rpc.send_raw(b'"' + b"x" * ((6 << 20) + (64 << 10)) + b'"')
     rpc.socket.shutdown(socket.SHUT_WR)
     assert "longer than" in rpc.read()["error"]["message"]
     assert rpc.read() is None
