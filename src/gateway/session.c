@@ -39,15 +39,33 @@ static void session_set_timer(struct session *session)
 /* Follows whatever may have given the endpoint output or a deadline. */
 static void session_settle(struct session *session)
 {
+	if (ws_endpoint_wants_traffic(&session->endpoint))
+		session_measure(session);
 	if (ws_endpoint_wants_write(&session->endpoint))
 		session_schedule_write(session);
 	session_set_timer(session);
+}
+
+/* What the server has sent may lie in the socket still: libevent looks at timers and sockets in one
+ * poll, and in no order to rely on. False: the session is over. */
+static bool session_prepare_judgement(struct session *session)
+{
+	if (!ws_endpoint_judges(&session->endpoint, session_now(session)))
+		return true;
+	if (!session_receive(session))
+		return false;
+	session_measure(session);
+	return true;
 }
 
 static void session_on_timer(void *context)
 {
 	struct session *session = context;
 
+	if (!session_prepare_judgement(session)) {
+		session_finish(session);
+		return;
+	}
 	if (ws_endpoint_expire(&session->endpoint, session_now(session))) {
 		session_settle(session);
 		return;

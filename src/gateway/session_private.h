@@ -61,6 +61,9 @@ void session_write(struct session *session);
  * False: the session is over. */
 bool session_receive(struct session *session);
 
+/* Hands the endpoint what has moved. */
+void session_measure(struct session *session);
+
 /* Offers the message again that the owner has refused. False: it is refused again. */
 bool session_offer_held(struct session *session);
 

@@ -104,7 +104,7 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 			break;
 	}
 	session_set_busy(session, !in_time);
-	ws_endpoint_count_received(endpoint);
+	ws_endpoint_count_received(endpoint, now);
 	session_note_message_start(session, now);
 }
 
@@ -180,6 +180,8 @@ static bool session_read(struct session *session)
 	case STREAM_OK:
 		break;
 	case STREAM_WANT_READ:
+		if (stream_in_record(session->stream))
+			ws_endpoint_note_arrival(&session->endpoint, session_now(session));
 		session_expect_pending(session);
 		return true;
 	case STREAM_WANT_WRITE:
@@ -220,6 +222,25 @@ bool session_receive(struct session *session)
 		session->callbacks->held_up(session, session->context))
 		session_pause(session);
 	return session->endpoint.paused || session_read(session);
+}
+
+void session_measure(struct session *session)
+{
+	const struct ws_endpoint_counts *counts = session->endpoint.counts;
+	struct stream_traffic moved;
+	struct ws_traffic traffic;
+
+	stream_measure(session->stream, counts->bytes_recv, counts->bytes_sent, &moved);
+	traffic = (struct ws_traffic){
+		.received = moved.received,
+		.sent = moved.sent,
+		.acknowledged = moved.acknowledged,
+		.window = moved.window,
+		.silence = moved.silence,
+		.full = session->writable,
+		.unread = moved.unread || session->backlog.length,
+	};
+	ws_endpoint_take_traffic(&session->endpoint, &traffic, session_now(session));
 }
 
 bool session_offer_held(struct session *session)

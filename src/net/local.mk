@@ -10,7 +10,7 @@ libnet_a_SOURCES = \
 	src/net/resolve.c src/net/resolve.h src/net/resolve_private.h \
 	src/net/resolver.c \
 	src/net/stamp.c src/net/stamp.h \
-	src/net/stream.c src/net/stream.h \
+	src/net/stream.c src/net/stream.h src/net/stream_traffic.c \
 	src/net/tcp.c src/net/tcp.h \
 	src/net/tls.c src/net/tls.h \
 	src/net/tls_cache.c src/net/tls_cache.h \

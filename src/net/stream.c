@@ -358,6 +358,13 @@ size_t stream_under_pending(const struct stream *stream)
 	return stream->under ? stream_pending(stream->under) : 0;
 }
 
+bool stream_in_record(const struct stream *stream)
+{
+	return stream->ssl &&
+		(SSL_has_pending(stream->ssl) ||
+			(stream->under && stream_in_record(stream->under)));
+}
+
 void stream_close(struct stream *stream)
 {
 	if (!stream)

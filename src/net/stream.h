@@ -4,6 +4,7 @@
 #include <openssl/bio.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -74,6 +75,26 @@ enum stream_status stream_write(struct stream *stream, const void *data, size_t 
  * that filled its buffer, or had done enough; for TLS within TLS also after STREAM_WANT_READ. The
  * count is a lower bound. */
 size_t stream_pending(const struct stream *stream);
+
+/* True after a read that brought nothing because the record that has begun is not whole. */
+bool stream_in_record(const struct stream *stream);
+
+/* Bytes that have moved over the socket, whatever the stream puts on top of it. Where the counts
+ * begin does not matter. */
+struct stream_traffic {
+	uint64_t received;     /* read or not */
+	uint64_t sent;         /* into the socket, */
+	uint64_t acknowledged; /* and of those by the peer's kernel */
+	uint32_t window;       /* receive window that the peer announces; 0: closed, or unknown */
+	uint64_t silence;      /* ns since the peer's kernel last acknowledged anything, if only
+	                          once more; UINT64_MAX: unknown */
+	bool unread;           /* some lie in the socket, or in memory of TLS */
+};
+
+/* `read` and `written` are the caller's own counts, for a socket that keeps none: a local one. There
+ * the peer acknowledges by reading. Takes three system calls. */
+void stream_measure(const struct stream *stream, uint64_t read, uint64_t written,
+	struct stream_traffic *traffic);
 
 /* Sends close_notify if it can at once, closes the socket, frees the stream. NULL is ignored. */
 void stream_close(struct stream *stream);

@@ -84,11 +84,14 @@ void ws_endpoint_take_control(struct ws_endpoint *endpoint, const struct ws_mess
 		endpoint_take_close(endpoint, message, now);
 }
 
-void ws_endpoint_count_received(struct ws_endpoint *endpoint)
+void ws_endpoint_count_received(struct ws_endpoint *endpoint, uint64_t now)
 {
 	struct ws_endpoint_counts *counts = endpoint->counts;
 	struct ws_deflate_volume volume;
 
+	if (endpoint->receiver.took_part || endpoint->last_message == now)
+		ws_endpoint_note_arrival(endpoint, now);
+	endpoint->receiver.took_part = false;
 	counts->frames_recv += endpoint->receiver.frames;
 	endpoint->receiver.frames = 0;
 	if (!endpoint->receiver.inflater)

@@ -12,24 +12,27 @@
 #include "ws/protocol.h"
 #include "ws/receiver.h"
 #include "ws/sender.h"
+#include "ws/watch.h"
 
 /*
  * The client's end of an open WebSocket: frames in and out, pings and heartbeats, the rate of
  * sending, the closing handshake (RFC 6455, sections 5 to 7), and the deadlines of all of them. It
  * does no I/O and reads no clock: the owner hands in what it has read and writes out what it is
  * given; `now` is monotonic nanoseconds and never decreases. After every call that takes `now`,
- * look at ws_endpoint_wants_write() and ws_endpoint_deadline().
+ * look at ws_endpoint_wants_write(), ws_endpoint_wants_traffic() and ws_endpoint_deadline().
  */
 
 /* Settings of an open WebSocket, which may change while it is open. Times are nanoseconds. */
 struct ws_endpoint_settings {
-	uint64_t close_timeout; /* for the server, to end the stream after the closing handshake */
+	uint64_t close_timeout; /* longest time without a sign of life while closing */
 	struct {
 		uint64_t interval; /* 0: no pings */
-		uint64_t timeout;  /* from a ping to its pong; 0: no limit */
+		uint64_t timeout;  /* longest time without a pong or a sign of life (ws/watch.h),
+		                      from a ping on; 0: no limit */
 		char *payload;     /* at most WS_CONTROL_MAX bytes; NULL: the time, in digits */
 	} ping;
-	uint64_t idle_timeout; /* longest time without a message from the server; 0: no limit */
+	uint64_t idle_timeout; /* longest time without a message from the server, or a part of
+	                          one; 0: no limit */
 	uint64_t max_message;  /* bytes of a message received, after inflating */
 	uint64_t send_queue;   /* bytes that may wait for the server */
 	struct {
@@ -54,7 +57,8 @@ struct ws_endpoint_counts {
 /* Shared by the endpoints of a process. Zero-initialise. */
 struct ws_endpoint_shared {
 	struct ws_mask_pool masks;
-	uint64_t drain_timeout; /* ns; limits the closing of an endpoint that is held up */
+	uint64_t drain_timeout; /* ns; limits the closing of an endpoint as a whole, unless
+	                           close_timeout is longer */
 	size_t encoded;         /* cost of the messages sent since the owner last set it to 0 */
 };
 
@@ -79,6 +83,9 @@ struct ws_endpoint {
 	/* private from here on */
 	bool close_waits;    /* the close frame, behind all messages that wait */
 	bool close_remote;   /* the server began to close */
+	bool watched;        /* `watch` has begun */
+	bool asked_anew;     /* after a late look; since then there was no sign of life */
+	bool idle_anew;      /* the same for idle_timeout, since then no part of a message */
 	unsigned close_code; /* 0: none yet */
 	char *close_reason;  /* NULL: none */
 	struct error *error; /* the first, which the others follow from; NULL: none */
@@ -93,13 +100,14 @@ struct ws_endpoint {
 
 	/* moments; 0: none */
 	uint64_t ping_sent;    /* the last ping, until it is answered */
-	uint64_t last_message; /* received, */
+	uint64_t last_message; /* received, or a part of one, */
 	uint64_t last_sent;    /* and sent */
 	uint64_t next_ping;
 	uint64_t next_heartbeat;
-	uint64_t pong_deadline;
-	uint64_t close_deadline; /* for the server, unless it is held up */
+	uint64_t pong_deadline;  /* for a sign of life */
+	uint64_t close_deadline; /* likewise, while closing, unless it is held up */
 	uint64_t drain_deadline; /* for closing as a whole */
+	struct ws_watch watch;   /* since pong_deadline was set, or closing began */
 };
 
 /* Borrows all its arguments. */
@@ -160,8 +168,12 @@ static inline enum ws_received ws_endpoint_next(struct ws_endpoint *endpoint,
 	return received;
 }
 
-/* Counts what has been received since the last such call. */
-void ws_endpoint_count_received(struct ws_endpoint *endpoint);
+/* Counts what has been received since the last such call: after each batch of input. */
+void ws_endpoint_count_received(struct ws_endpoint *endpoint, uint64_t now);
+
+/* Bytes have arrived that cannot be read yet, and may be part of a message: of a record of TLS that
+ * is not whole. */
+void ws_endpoint_note_arrival(struct ws_endpoint *endpoint, uint64_t now);
 
 /* Stops taking input: while its owner is busy the server is not to blame for missing pongs and
  * messages, nor for a close that takes long. */
@@ -247,8 +259,23 @@ void ws_endpoint_end(const struct ws_endpoint *endpoint, struct ws_endpoint_end 
  * for after every one: it does no harm to call too early. */
 uint64_t ws_endpoint_deadline(const struct ws_endpoint *endpoint);
 
-/* Does what is due. False: the WebSocket is over. Then the owner writes what output it can at once,
- * and ends the stream. */
+/* True if it begins to watch the server: hand in the traffic before anything is written. */
+bool ws_endpoint_wants_traffic(const struct ws_endpoint *endpoint);
+
+/* True if ws_endpoint_expire() would judge the server: first read once what has arrived, and hand in
+ * the traffic. */
+bool ws_endpoint_judges(const struct ws_endpoint *endpoint, uint64_t now);
+
+/* What has moved since the last call gives the server its time anew. */
+void ws_endpoint_take_traffic(struct ws_endpoint *endpoint, const struct ws_traffic *traffic,
+	uint64_t now);
+
+/*
+ * Does what is due. A deadline that is noticed late (after a suspend, or a long turn of its owner's)
+ * is no proof against the server: it is asked again and has all its time, but only once without a
+ * sign of life. False: the WebSocket is over. Then the owner writes what output it can at once, and
+ * ends the stream.
+ */
 bool ws_endpoint_expire(struct ws_endpoint *endpoint, uint64_t now);
 
 #endif

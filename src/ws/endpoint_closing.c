@@ -29,8 +29,8 @@ static void endpoint_note_close(struct ws_endpoint *endpoint, unsigned code, con
 	endpoint->close_remote = remote;
 }
 
-/* From here on the server has the close timeout to end the stream. While its messages are held up
- * only the time to drain runs, which begins once. */
+/* From here on the server has the close timeout to end the stream, and again after each sign of
+ * life. While its messages are held up only the time to drain runs, which begins once. */
 static void endpoint_enter(struct ws_endpoint *endpoint, enum ws_endpoint_state state, uint64_t now)
 {
 	uint64_t close = endpoint->settings->close_timeout;
@@ -99,6 +99,7 @@ void ws_endpoint_lose_output(struct ws_endpoint *endpoint, const struct error *e
 {
 	buffer_release(&endpoint->out);
 	endpoint->close_waits = false;
+	endpoint_watch(endpoint, 0);
 	if (endpoint->state > WS_ENDPOINT_LOST)
 		return;
 	endpoint_note_error(endpoint, error);

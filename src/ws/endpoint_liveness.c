@@ -31,17 +31,42 @@ static void endpoint_send_ping(struct ws_endpoint *endpoint, uint64_t now)
 	const char *payload;
 
 	endpoint->ping_sent = now;
-	if (timeout && !endpoint->pong_deadline)
+	if (timeout && !endpoint->pong_deadline) {
 		endpoint->pong_deadline = now + timeout;
+		endpoint_watch(endpoint, endpoint->out.length);
+	}
 	endpoint->counts->pings_sent++;
 	payload = endpoint_ping_payload(endpoint, stamp);
 	endpoint_queue(endpoint, WS_PING, payload, strlen(payload), now);
 }
 
+/* Behind output that the socket does not take another ping would only be one more. */
+static void endpoint_send_next_ping(struct ws_endpoint *endpoint, uint64_t now)
+{
+	endpoint->next_ping =
+		endpoint->settings->ping.interval ? now + endpoint->settings->ping.interval : 0;
+	if (!endpoint->pong_deadline || !endpoint->out.length)
+		endpoint_send_ping(endpoint, now);
+}
+
+/* Another ping also makes the server's kernel announce its receive window. */
+static void endpoint_ask_again(struct ws_endpoint *endpoint, uint64_t now)
+{
+	endpoint_send_next_ping(endpoint, now);
+	endpoint->pong_deadline = now + endpoint->settings->ping.timeout;
+}
+
+/* A server that has been pinged already has all its time again, as the owner may know better why it
+ * could not answer (the network was away); but only once, or whoever pings a dead one again and again
+ * would keep it. */
 bool ws_endpoint_ping(struct ws_endpoint *endpoint, uint64_t now, struct error *error)
 {
 	if (endpoint->state != WS_ENDPOINT_OPEN)
 		return error_set(error, ERROR_SOCKET_NOT_OPEN, "the connection is closing");
+	if (endpoint->pong_deadline && !endpoint->asked_anew) {
+		endpoint->asked_anew = true;
+		endpoint->pong_deadline = now + endpoint->settings->ping.timeout;
+	}
 	endpoint_send_ping(endpoint, now);
 	return true;
 }
@@ -130,6 +155,12 @@ void endpoint_set_intervals(struct ws_endpoint *endpoint, uint64_t now)
 
 /* --- deadlines -------------------------------------------------------------------------------- */
 
+void ws_endpoint_note_arrival(struct ws_endpoint *endpoint, uint64_t now)
+{
+	endpoint->last_message = now;
+	endpoint->idle_anew = false;
+}
+
 void ws_endpoint_pause(struct ws_endpoint *endpoint)
 {
 	endpoint->paused = true;
@@ -138,7 +169,8 @@ void ws_endpoint_pause(struct ws_endpoint *endpoint)
 void ws_endpoint_resume(struct ws_endpoint *endpoint, uint64_t now)
 {
 	endpoint->paused = false;
-	endpoint->last_message = now;
+	ws_endpoint_note_arrival(endpoint, now);
+	endpoint_watch(endpoint, endpoint->out.length);
 	if (endpoint->pong_deadline)
 		endpoint->pong_deadline = now + endpoint->settings->ping.timeout;
 	if (endpoint->close_deadline)
@@ -197,6 +229,79 @@ static void endpoint_time_out(struct ws_endpoint *endpoint, const char *what, ui
 	ws_endpoint_close(endpoint, WS_CLOSE_GOING_AWAY, "", now);
 }
 
+/* --- judging ---------------------------------------------------------------------------------- */
+
+/* A deadline that is noticed this much later has been slept through, by us or by the host. */
+#define ENDPOINT_LATE (100 * CLOCK_NS_PER_MS)
+
+static bool endpoint_is_late(uint64_t deadline, uint64_t now)
+{
+	return now - deadline > ENDPOINT_LATE;
+}
+
+bool ws_endpoint_wants_traffic(const struct ws_endpoint *endpoint)
+{
+	bool watches = endpoint->state != WS_ENDPOINT_OPEN || endpoint->pong_deadline;
+
+	return watches && !endpoint->watched && !endpoint->paused;
+}
+
+/* Also with each ping: then a server is found dead one interval and one timeout after its last sign
+ * of life, even if the interval is the shorter one. */
+bool ws_endpoint_judges(const struct ws_endpoint *endpoint, uint64_t now)
+{
+	if (endpoint->paused)
+		return false;
+	if (endpoint->state != WS_ENDPOINT_OPEN)
+		return endpoint_closing_deadline(endpoint) <= now;
+	return endpoint_is_due(endpoint->pong_deadline, now) ||
+		endpoint_is_due(endpoint_idle_deadline(endpoint), now) ||
+		(endpoint->pong_deadline && endpoint_is_due(endpoint->next_ping, now));
+}
+
+/* The server has all its time again. */
+static void endpoint_take_sign(struct ws_endpoint *endpoint, uint64_t now)
+{
+	endpoint->asked_anew = false;
+	if (endpoint->state != WS_ENDPOINT_OPEN)
+		endpoint->close_deadline = now + endpoint->settings->close_timeout;
+	else if (endpoint_is_due(endpoint->pong_deadline, now))
+		endpoint_ask_again(endpoint, now);
+	else if (endpoint->pong_deadline)
+		endpoint->pong_deadline = now + endpoint->settings->ping.timeout;
+}
+
+/* The server has twice the time, without a sign of life. */
+static void endpoint_be_patient(struct ws_endpoint *endpoint, uint64_t now)
+{
+	if (!endpoint_is_due(endpoint->pong_deadline, now) || endpoint->asked_anew)
+		return;
+	endpoint->asked_anew = true;
+	endpoint->pong_deadline = now + endpoint->settings->ping.timeout;
+}
+
+/* What arrives after the closing handshake, or a failure, is no reason to go on. */
+void ws_endpoint_take_traffic(struct ws_endpoint *endpoint, const struct ws_traffic *traffic,
+	uint64_t now)
+{
+	if (endpoint->paused)
+		return;
+	if (traffic->unread && endpoint_is_due(endpoint_idle_deadline(endpoint), now))
+		ws_endpoint_note_arrival(endpoint, now);
+	if (!endpoint->watched) {
+		endpoint->watched = true;
+		ws_watch_begin(&endpoint->watch, traffic);
+		return;
+	}
+	if (!ws_endpoint_takes_input(endpoint))
+		endpoint->watch.received = traffic->received;
+	if (ws_watch_look(&endpoint->watch, traffic))
+		endpoint_take_sign(endpoint, now);
+	else if (endpoint->pong_deadline &&
+		ws_watch_is_stuck(&endpoint->watch, traffic, endpoint->settings->ping.timeout))
+		endpoint_be_patient(endpoint, now);
+}
+
 static bool endpoint_expire_closing(struct ws_endpoint *endpoint, uint64_t now)
 {
 	if (endpoint_closing_deadline(endpoint) > now)
@@ -209,10 +314,25 @@ static bool endpoint_expire_closing(struct ws_endpoint *endpoint, uint64_t now)
  * waited for. */
 static bool endpoint_expire_pong(struct ws_endpoint *endpoint, uint64_t now)
 {
-	endpoint_time_out(endpoint, "no answer to a ping within", endpoint->settings->ping.timeout,
-		now);
+	if (endpoint_is_late(endpoint->pong_deadline, now) && !endpoint->asked_anew) {
+		endpoint->asked_anew = true;
+		endpoint_ask_again(endpoint, now);
+		return true;
+	}
+	endpoint_time_out(endpoint, "no answer to a ping, and no other sign of life, for",
+		endpoint->settings->ping.timeout, now);
 	endpoint->close_code = WS_CLOSE_ABNORMAL;
 	return false;
+}
+
+static void endpoint_expire_idle(struct ws_endpoint *endpoint, uint64_t now)
+{
+	if (endpoint_is_late(endpoint_idle_deadline(endpoint), now) && !endpoint->idle_anew) {
+		endpoint->idle_anew = true;
+		endpoint->last_message = now;
+		return;
+	}
+	endpoint_time_out(endpoint, "no message for", endpoint->settings->idle_timeout, now);
 }
 
 static void endpoint_send_due(struct ws_endpoint *endpoint, uint64_t now)
@@ -220,9 +340,10 @@ static void endpoint_send_due(struct ws_endpoint *endpoint, uint64_t now)
 	struct ws_endpoint_throttle *throttle = endpoint->throttle;
 
 	if (endpoint_is_due(endpoint->next_ping, now)) {
-		endpoint->next_ping = now + endpoint->settings->ping.interval;
-		if (!endpoint->paused)
-			endpoint_send_ping(endpoint, now);
+		if (endpoint->paused)
+			endpoint->next_ping = now + endpoint->settings->ping.interval;
+		else
+			endpoint_send_next_ping(endpoint, now);
 	}
 	if (throttle && endpoint_is_due(throttle->next, now))
 		throttle->next = 0;
@@ -234,12 +355,12 @@ bool ws_endpoint_expire(struct ws_endpoint *endpoint, uint64_t now)
 {
 	if (endpoint->state != WS_ENDPOINT_OPEN)
 		return endpoint_expire_closing(endpoint, now);
-	if (!endpoint->paused && endpoint_is_due(endpoint->pong_deadline, now))
-		return endpoint_expire_pong(endpoint, now);
+	if (!endpoint->paused && endpoint_is_due(endpoint->pong_deadline, now) &&
+		!endpoint_expire_pong(endpoint, now))
+		return false;
 	if (!endpoint->paused && endpoint_is_due(endpoint_idle_deadline(endpoint), now))
-		endpoint_time_out(endpoint, "no message for", endpoint->settings->idle_timeout,
-			now);
-	else
+		endpoint_expire_idle(endpoint, now);
+	if (endpoint->state == WS_ENDPOINT_OPEN)
 		endpoint_send_due(endpoint, now);
 	return true;
 }

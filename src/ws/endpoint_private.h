@@ -22,6 +22,14 @@ struct ws_endpoint_throttle {
 void endpoint_queue(struct ws_endpoint *endpoint, enum ws_opcode opcode, const void *data,
 	size_t length, uint64_t now);
 
+/* Watches the server anew, which is asked by a frame behind that much output. */
+static inline void endpoint_watch(struct ws_endpoint *endpoint, size_t output)
+{
+	endpoint->watched = false;
+	endpoint->asked_anew = false;
+	ws_watch_ask(&endpoint->watch, output);
+}
+
 /* Queues the close frame, behind the messages that wait. */
 void endpoint_queue_close(struct ws_endpoint *endpoint);
 

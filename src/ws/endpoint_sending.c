@@ -78,6 +78,7 @@ static void endpoint_encode_close(struct ws_endpoint *endpoint)
 void endpoint_queue_close(struct ws_endpoint *endpoint)
 {
 	endpoint->close_waits = true;
+	endpoint_watch(endpoint, ws_endpoint_queued(endpoint));
 	if (endpoint_waiting(endpoint) == 0)
 		endpoint_encode_close(endpoint);
 }

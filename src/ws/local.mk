@@ -13,5 +13,6 @@ libws_a_SOURCES = \
 	src/ws/protocol.c src/ws/protocol.h \
 	src/ws/receiver.c src/ws/receiver.h \
 	src/ws/sender.c src/ws/sender.h \
-	src/ws/utf8.c src/ws/utf8.h
+	src/ws/utf8.c src/ws/utf8.h \
+	src/ws/watch.c src/ws/watch.h
 WS_LIBS = libws.a $(BASE_LIBS) $(SSL_LIBS) $(ZLIB_LIBS)

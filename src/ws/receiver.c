@@ -258,6 +258,7 @@ static bool receiver_take_payload(struct ws_receiver *receiver, struct ws_input 
 		buffer_append(&receiver->control, data, length);
 		return true;
 	}
+	receiver->took_part = true;
 	if (receiver->message_compressed)
 		return receiver_inflate(receiver, data, length, failure);
 	if (length && !receiver_check_text(receiver, data, length, failure))

@@ -35,6 +35,8 @@ struct ws_receiver {
 	enum ws_opcode message_opcode;
 	uint64_t frame_left; /* payload bytes of the frame that are missing */
 	struct ws_utf8 utf8;
+	bool took_part;         /* set here, cleared by the owner: payload of a message that did not
+	                           come whole */
 	struct buffer assembly; /* payload of the message so far, inflated; <= message_max */
 	struct buffer control;  /* payload of a control frame; released by the next call */
 };

@@ -141,7 +141,7 @@ def test_a_server_that_never_pongs_is_left(start_daemon, bad_server):
     exchange.wait_ended()
     assert exchange.frames[0].opcode == 0x9
     bad_server.accept()
-    assert "no answer to a ping within 100ms" in daemon.status("feed")["last_error"]["desc"]
+    assert "no answer to a ping, and no other sign of life, for 100ms" in daemon.status("feed")["last_error"]["desc"]
 
 
 def test_a_ping_on_demand(start_daemon, bad_server):

@@ -136,7 +136,7 @@ static void receive(struct fuzz *fuzz, const uint8_t *data, size_t length)
 		else if (received == WS_RECEIVED_NOTHING && input.length == 0)
 			break;
 	}
-	ws_endpoint_count_received(&fuzz->endpoint);
+	ws_endpoint_count_received(&fuzz->endpoint, fuzz->now);
 }
 
 static void send_message(struct fuzz *fuzz, size_t length)

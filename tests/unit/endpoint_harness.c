@@ -53,7 +53,7 @@ size_t receive(const void *bytes, size_t length)
 		else if (received == WS_RECEIVED_NOTHING && input.length == 0)
 			break;
 	}
-	ws_endpoint_count_received(&endpoint);
+	ws_endpoint_count_received(&endpoint, now);
 	return input.length;
 }
 

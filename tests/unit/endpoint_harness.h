@@ -53,6 +53,7 @@ void expect_end(unsigned code, const char *reason, bool remote, const char *erro
 void spend_turn(void);
 
 TCase *endpoint_time_tests(void);
+TCase *endpoint_liveness_tests(void);
 TCase *endpoint_sending_tests(void);
 
 #endif

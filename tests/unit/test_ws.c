@@ -377,6 +377,7 @@ int main(void)
 	srunner_add_suite(runner, suite_receiver());
 	srunner_add_suite(runner, suite_deflate());
 	srunner_add_suite(runner, suite_endpoint());
+	srunner_add_suite(runner, suite_watch());
 	srunner_add_suite(runner, suite_handshake());
 	srunner_add_suite(runner, suite_message_queue());
 	srunner_run_all(runner, CK_ENV);

@@ -13,6 +13,7 @@ Suite *suite_deflate(void);
 Suite *suite_endpoint(void);
 Suite *suite_handshake(void);
 Suite *suite_message_queue(void);
+Suite *suite_watch(void);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

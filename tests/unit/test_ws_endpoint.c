@@ -269,6 +269,7 @@ static TCase *closing_tests(void)
 {
 	TCase *tests = tcase_create("closing");
 
+	tcase_add_checked_fixture(tests, endpoint_setup, endpoint_teardown);
 	tcase_add_test(tests, closes);
 	tcase_add_test(tests, closes_with_its_own_reason);
 	tcase_add_test(tests, answers_the_server);
@@ -296,11 +297,10 @@ static TCase *closing_tests(void)
 Suite *suite_endpoint(void)
 {
 	Suite *suite = suite_create("endpoint");
-	TCase *cases[] = {closing_tests(), endpoint_time_tests(), endpoint_sending_tests()};
+	TCase *cases[] = {closing_tests(), endpoint_time_tests(), endpoint_liveness_tests(),
+		endpoint_sending_tests()};
 
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		tcase_add_checked_fixture(cases[i], endpoint_setup, endpoint_teardown);
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
 		suite_add_tcase(suite, cases[i]);
-	}
 	return suite;
 }

@@ -231,6 +231,7 @@ TCase *endpoint_sending_tests(void)
 {
 	TCase *tests = tcase_create("sending");
 
+	tcase_add_checked_fixture(tests, endpoint_setup, endpoint_teardown);
 	tcase_add_test(tests, sends);
 	tcase_add_test(tests, has_a_full_queue);
 	tcase_add_loop_test(tests, takes_any_message_while_the_queue_is_empty, 0, 2);

@@ -86,7 +86,8 @@ START_TEST(is_held_up_while_open)
 	expect_output("");
 	ws_endpoint_resume(&endpoint, now);
 	ck_assert(expire_at((START + 70) * SECOND) == false); /* the pong, whose time began anew */
-	expect_end(WS_CLOSE_ABNORMAL, "", false, "no answer to a ping within 10s");
+	expect_end(WS_CLOSE_ABNORMAL, "", false,
+		"no answer to a ping, and no other sign of life, for 10s");
 }
 END_TEST
 
@@ -125,11 +126,10 @@ START_TEST(gets_no_pong)
 	set_pings();
 	ck_assert(expire_at((START + 30) * SECOND));
 	expect_output("ping");
-	RECEIVE("\x81\x01"
-		"m"); /* a message is no answer */
 	ck_assert(!expire_at((START + 40) * SECOND));
 	expect_output("close 1001 ");
-	expect_end(WS_CLOSE_ABNORMAL, "", false, "no answer to a ping within 10s");
+	expect_end(WS_CLOSE_ABNORMAL, "", false,
+		"no answer to a ping, and no other sign of life, for 10s");
 }
 END_TEST
 
@@ -144,7 +144,7 @@ START_TEST(takes_other_pongs)
 	ck_assert(ws_endpoint_ping(&endpoint, now, &error));
 	now += SECOND;
 	ck_assert(ws_endpoint_ping(&endpoint, now, &error));
-	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), first + 10 * SECOND);
+	ck_assert_uint_eq(ws_endpoint_deadline(&endpoint), now + 10 * SECOND);
 	receive_pong(first);
 	RECEIVE("\x8A\x08"
 		"12345678"
@@ -338,6 +338,7 @@ TCase *endpoint_time_tests(void)
 {
 	TCase *tests = tcase_create("time");
 
+	tcase_add_checked_fixture(tests, endpoint_setup, endpoint_teardown);
 	tcase_add_test(tests, has_time_to_drain);
 	tcase_add_test(tests, has_all_its_time_after_being_held_up);
 	tcase_add_test(tests, drains_once);

@@ -13,7 +13,7 @@ import struct
 import threading
 import urllib.parse
 
-from .frame import BINARY, CLOSE, PING, TEXT, close_frame, frame, read_frame
+from .frame import BINARY, CLOSE, PING, PONG, TEXT, close_frame, frame, read_frame
 from .wait import PATIENCE, Timeout, wait_until
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -392,6 +392,31 @@ def _slow_reader(client):
     client.answer()
     client.go.wait()
     client.finish()
+
+
+@behaviour("/slow-reads")
+def _slow_reads(client):
+    """Reads `rate` bytes a second, and answers pings as it reads them."""
+    client.answer()
+    rate = client.option("rate", 10_000)
+    arrived = bytearray()
+
+    def read(count):
+        while len(arrived) < count:
+            client.server.stopping.wait(0.05)
+            data = client.sock.recv(rate // 20)
+            if not data:
+                raise EOFError
+            arrived.extend(data)
+        taken = bytes(arrived[:count])
+        del arrived[:count]
+        return taken
+
+    while True:
+        received = read_frame(read)
+        client.frames.append(received)
+        if received.opcode == PING:
+            client.send(frame(PONG, received.payload))
 
 
 @behaviour("/flood")
