@@ -31,6 +31,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/server.py \
 	tests/e2e/harness/shown.py \
 	tests/e2e/harness/subscriber.py \
+	tests/e2e/harness/throttle.py \
 	tests/e2e/harness/tls_flood.c \
 	tests/e2e/harness/verify.py \
 	tests/e2e/harness/wait.py \
@@ -57,6 +58,7 @@ EXTRA_DIST += \
 	tests/e2e/test_library.py \
 	tests/e2e/test_library_installed.py \
 	tests/e2e/test_life.py \
+	tests/e2e/test_liveness.py \
 	tests/e2e/test_log.py \
 	tests/e2e/test_max_age.py \
 	tests/e2e/test_models.py \
