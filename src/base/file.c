@@ -28,6 +28,16 @@ const char *file_kind(mode_t mode)
 	}
 }
 
+int file_shortage(void)
+{
+	int fd = open("/", O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
 /* A FIFO with a name reads as empty while nobody writes: that is not to be taken for its
  * content. */
 static bool file_is_pipe(int fd)

@@ -30,6 +30,9 @@ int file_open(const char *path, enum file_kinds kinds, struct error *error);
 bool file_read_text(const char *path, enum file_kinds kinds, size_t most, struct buffer *text,
 	struct error *error);
 
+/* Why no descriptor can be opened at present, as errno says it; 0: one can. */
+int file_shortage(void);
+
 /* "a directory", "a FIFO", …: of a mode that stat() gives. */
 const char *file_kind(mode_t mode);
 

@@ -25,6 +25,7 @@ libbase_a_SOURCES = \
 	src/base/socket_file.c src/base/socket_file.h \
 	src/base/strings.c src/base/strings.h \
 	src/base/text.c src/base/text.h \
+	src/base/thread_pool.c src/base/thread_pool.h \
 	src/base/timers.c src/base/timers.h \
 	src/base/token.c src/base/token.h \
 	src/base/turns.c src/base/turns.h \

@@ -168,7 +168,7 @@ static struct event *daemon_catch(struct daemon *daemon, int number, event_callb
 
 /* --- the log ------------------------------------------------------------------------------- */
 
-/* The one global: messages of libevent and its resolver come without a context. */
+/* The one global: messages of libevent come without a context. */
 static struct log *libevent_log;
 
 static void on_libevent_message(int severity, const char *message)

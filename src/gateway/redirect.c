@@ -90,7 +90,7 @@ static char *redirect_relative(const struct url *from, const char *location)
 		while (keep > 0 && from->resource[keep - 1] != '/')
 			keep--;
 	}
-	return alloc_format("%s://%s%.*s%s", scheme, from->authority, (int)keep, from->resource,
+	return alloc_format("%s://%s%.*s%s", scheme, from->reference, (int)keep, from->resource,
 		location);
 }
 
@@ -215,6 +215,22 @@ static bool redirect_names(const char *glob)
 	return false;
 }
 
+/* `host` is without a dot at the end, which the pattern may have. */
+static bool redirect_matches(const char *pattern, const char *host)
+{
+	size_t length = strlen(pattern);
+	char glob[URL_SHOWN_SIZE];
+
+	if (length > 1 && pattern[length - 1] == '.')
+		length--;
+	if (length >= sizeof(glob))
+		return false; /* longer than any host */
+	memcpy(glob, pattern, length);
+	glob[length] = '\0';
+	return text_is_glob(glob) ? fnmatch(glob, host, FNM_CASEFOLD) == 0
+				  : strcasecmp(glob, host) == 0;
+}
+
 /* True if one of the patterns matches the host; `named`: with more than wildcards. */
 static bool redirect_is_listed(const struct string_list *hosts, const char *host, bool *named)
 {
@@ -222,13 +238,10 @@ static bool redirect_is_listed(const struct string_list *hosts, const char *host
 
 	*named = false;
 	for (size_t i = 0; i < hosts->count; i++) {
-		const char *glob = hosts->items[i];
-
-		if (text_is_glob(glob) ? fnmatch(glob, host, FNM_CASEFOLD) != 0
-				       : strcasecmp(glob, host) != 0)
+		if (!redirect_matches(hosts->items[i], host))
 			continue;
 		listed = true;
-		*named |= redirect_names(glob);
+		*named |= redirect_names(hosts->items[i]);
 	}
 	return listed;
 }

@@ -1,15 +1,50 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* 0: there is no such interface. */
+static unsigned address_parse_zone(const char *zone)
+{
+	unsigned index = if_nametoindex(zone);
+	unsigned long number;
+	char *end;
+
+	if (index || *zone < '0' || *zone > '9')
+		return index;
+	errno = 0;
+	number = strtoul(zone, &end, 10);
+	return *end || errno || number > INT_MAX ? 0 : (unsigned)number;
+}
+
+static bool address_parse_ipv6(struct sockaddr_in6 *ipv6, const char *host)
+{
+	const char *zone = strchr(host, ADDRESS_ZONE);
+	char text[INET6_ADDRSTRLEN];
+	size_t length = zone ? (size_t)(zone - host) : strlen(host);
+
+	if (length >= sizeof(text))
+		return false;
+	memcpy(text, host, length);
+	text[length] = '\0';
+	if (inet_pton(AF_INET6, text, &ipv6->sin6_addr) != 1)
+		return false;
+	if (zone)
+		ipv6->sin6_scope_id = address_parse_zone(zone + 1);
+	return !zone || ipv6->sin6_scope_id;
+}
 
 bool address_parse(struct address *address, const char *host, uint16_t port)
 {
 	*address = (struct address){0};
 	if (inet_pton(AF_INET, host, &address->ipv4.sin_addr) == 1)
 		address->generic.sa_family = AF_INET;
-	else if (inet_pton(AF_INET6, host, &address->ipv6.sin6_addr) == 1)
+	else if (address_parse_ipv6(&address->ipv6, host))
 		address->generic.sa_family = AF_INET6;
 	else
 		return false;
@@ -125,13 +160,30 @@ socklen_t address_length(const struct address *address)
 						      : sizeof(address->ipv4);
 }
 
+/* "%eth0", "%7" when the interface has gone, or nothing. */
+static void address_format_zone(const struct sockaddr_in6 *ipv6, char zone[IF_NAMESIZE + 1])
+{
+	char name[IF_NAMESIZE];
+
+	*zone = '\0';
+	if (!ipv6->sin6_scope_id)
+		return;
+	if (if_indextoname(ipv6->sin6_scope_id, name))
+		snprintf(zone, IF_NAMESIZE + 1, "%c%s", ADDRESS_ZONE, name);
+	else
+		snprintf(zone, IF_NAMESIZE + 1, "%c%u", ADDRESS_ZONE, ipv6->sin6_scope_id);
+}
+
 void address_format(const struct address *address, char text[ADDRESS_TEXT_SIZE])
 {
 	char host[INET6_ADDRSTRLEN] = "";
+	char zone[IF_NAMESIZE + 1];
 
 	if (address->generic.sa_family == AF_INET6) {
 		inet_ntop(AF_INET6, &address->ipv6.sin6_addr, host, sizeof(host));
-		snprintf(text, ADDRESS_TEXT_SIZE, "[%s]:%u", host, ntohs(address->ipv6.sin6_port));
+		address_format_zone(&address->ipv6, zone);
+		snprintf(text, ADDRESS_TEXT_SIZE, "[%s%s]:%u", host, zone,
+			ntohs(address->ipv6.sin6_port));
 	} else {
 		inet_ntop(AF_INET, &address->ipv4.sin_addr, host, sizeof(host));
 		snprintf(text, ADDRESS_TEXT_SIZE, "%s:%u", host, ntohs(address->ipv4.sin_port));

@@ -15,7 +15,12 @@ struct address {
 	};
 };
 
-/* A numeric address, IPv6 without brackets. False when `host` is a name. */
+/* Before the zone of a link-local address, which is the name or the index of an interface:
+ * "fe80::1%eth0" (RFC 4007, section 11). */
+enum { ADDRESS_ZONE = '%' };
+
+/* A numeric address, IPv6 without brackets. False when `host` is a name, or its zone names no
+ * interface at present. */
 bool address_parse(struct address *address, const char *host, uint16_t port);
 
 /* Another port for the same host. */
@@ -30,8 +35,8 @@ bool address_is_public(const struct address *address);
 
 socklen_t address_length(const struct address *address);
 
-/* "192.0.2.1:443", "[2001:db8::1]:443". */
-enum { ADDRESS_TEXT_SIZE = 64 };
+/* "192.0.2.1:443", "[2001:db8::1]:443", "[fe80::1%eth0]:443". */
+enum { ADDRESS_TEXT_SIZE = 80 };
 void address_format(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
 
 #endif

@@ -68,6 +68,8 @@ static void dial_end(struct dial *dial, const struct error *error)
 		dial->stream = NULL;
 	else if (failures && report.address.generic.sa_family)
 		failures_note(failures, &report.address, timers_now(dial->net->timers));
+	if (error && !dial->settings.url->socket_path) /* the host may have moved */
+		resolver_forget(dial->net->resolver, dial->server->lookup);
 	dial->report = (struct dial_report){0};
 	dial_cancel(dial);
 	done(stream, &report, error, context);
@@ -389,7 +391,7 @@ static void dial_begin(evutil_socket_t fd, short events, void *context)
 	dial_set_deadline(dial, dial->settings.connect_timeout);
 	dial->race = race_new(dial->net->base, dial->net->timers, tcp, dial->settings.failures,
 		dial_on_race, dial);
-	dial->resolve = resolve_start(dial->net->resolver, dial->server->host, dial->server->port,
+	dial->resolve = resolve_start(dial->net->resolver, dial->server->lookup, dial->server->port,
 		tcp_family(tcp), dial_on_resolve, dial);
 }
 

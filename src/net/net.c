@@ -25,7 +25,6 @@ struct net *net_new(struct event_base *base, struct timers *timers, struct log *
 	struct resolver_settings settings = {
 		.servers = servers,
 		.server_count = server_count,
-		.resolv_conf = "/etc/resolv.conf",
 		.hosts = "/etc/hosts",
 	};
 	struct net *net = alloc_zero(1, sizeof(*net));
@@ -37,6 +36,11 @@ struct net *net_new(struct event_base *base, struct timers *timers, struct log *
 	net->over_tls = stream_bio_method_new();
 	net->loader = tls_loader_new(base);
 	return net;
+}
+
+void net_flush(struct net *net)
+{
+	resolver_flush(net->resolver);
 }
 
 void net_free(struct net *net)

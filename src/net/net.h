@@ -21,15 +21,16 @@ struct net;
  * the setting ("must be …"). */
 bool net_check_server(const char *text, struct error *error);
 
-/* `servers`: name servers as "ADDRESS[:PORT]", or none for those of /etc/resolv.conf, which is read
- * again when it has changed. Borrows base, timers and log. */
+/* `servers`: name servers as "ADDRESS[:PORT]", or none to look names up as the system does. Borrows
+ * base, timers and log. */
 struct net *net_new(struct event_base *base, struct timers *timers, struct log *log,
 	const char *const *servers, size_t server_count);
 
-/* Every dial and check must have ended or been cancelled, every stream been closed. Free it after whatever
- * else has events on the base: to let cancelled lookups end, it may run the event loop without
- * blocking, and must not be called from within it. NULL is ignored. */
+/* Every dial and check must have ended or been cancelled, every stream been closed. NULL is ignored. */
 void net_free(struct net *net);
+
+/* The network has changed: what is known of names is forgotten. */
+void net_flush(struct net *net);
 
 /*
  * tls_check() of all these settings without the loop waiting: `done` is called once, never from within

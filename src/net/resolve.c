@@ -1,12 +1,14 @@
-#include <event2/dns.h>
+#include "net/resolve.h"
+
 #include <event2/event_struct.h>
-#include <event2/util.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "net/resolve_private.h"
+#include "net/lookup.h"
 
 /* RFC 8305, section 3: how long IPv4 addresses wait for the IPv6 ones. */
 #define RESOLVE_DELAY (50 * CLOCK_NS_PER_MS)
@@ -15,136 +17,139 @@ enum { FAMILY_IPV6, FAMILY_IPV4, FAMILIES };
 
 static const int resolve_families[FAMILIES] = {AF_INET6, AF_INET};
 
-/* A question to evdns. Cancelling is not immediate there, so it may outlive its resolve. */
-struct lookup {
-	struct resolver *resolver;
-	struct resolve *resolve; /* NULL: nobody waits for it any more */
-	struct evdns_getaddrinfo_request *request;
-	int family;
-};
-
+/*
+ * The families are looked up separately, although getaddrinfo(3) can do both at once: it would
+ * have addresses only when the slower one has been answered, and some name servers never answer
+ * questions for IPv6.
+ */
 struct resolve {
-	struct resolver *resolver;
 	const char *host;
 	uint16_t port;
+	int family; /* that is wanted */
 	resolve_found found;
 	void *context;
-	struct event wake;                /* reports what has arrived */
-	struct lookup *lookups[FAMILIES]; /* NULL: ended */
+	struct event wake; /* reports what has arrived */
+	struct lookup_asker askers[FAMILIES];
 	struct address addresses[RESOLVE_ADDRESSES_MAX];
 	size_t count;    /* of addresses not yet reported */
 	bool successful; /* some were reported */
-	int failure;     /* EVUTIL_EAI_*: why there are none, */
-	char *trouble;   /* unless nobody could be asked, because of this; else NULL */
+	enum lookup_outcome failure;
+	char reason[160];
 };
 
-static void resolve_take(struct resolve *resolve, const struct evutil_addrinfo *found)
+static bool resolve_waits_for(const struct resolve *resolve, int family)
 {
-	struct address *address;
+	return resolve->askers[family].lookup != NULL;
+}
 
-	for (int i = 0; found && i < RESOLVE_PER_FAMILY; i++, found = found->ai_next) {
-		if (found->ai_addrlen > sizeof(*address))
-			continue;
-		address = &resolve->addresses[resolve->count++];
-		*address = (struct address){0};
-		memcpy(address, found->ai_addr, found->ai_addrlen);
+/* Decides when to report. */
+static void resolve_schedule(struct resolve *resolve)
+{
+	static const struct timeval delay = {.tv_usec = RESOLVE_DELAY / CLOCK_NS_PER_US};
+	bool waits = resolve_waits_for(resolve, FAMILY_IPV4);
+
+	if (!resolve_waits_for(resolve, FAMILY_IPV6) && (resolve->count || !waits))
+		event_active(&resolve->wake, EV_TIMEOUT, 0);
+	else if (!waits && resolve->count)
+		event_add(&resolve->wake, &delay);
+}
+
+static void resolve_take(struct resolve *resolve, const struct address *found, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct address *address = &resolve->addresses[resolve->count++];
+
+		*address = found[i];
 		address_set_port(address, resolve->port);
 	}
 }
 
-/* Decides when to report; from the event loop, as a lookup may have ended within its start. */
-static void resolve_schedule(struct resolve *resolve)
+static void resolve_on_answer(const struct lookup_answer *answer, void *context)
 {
-	static const struct timeval delay = {.tv_usec = RESOLVE_DELAY / CLOCK_NS_PER_US};
+	struct resolve *resolve = context;
 
-	if (!resolve->lookups[FAMILY_IPV6] && (resolve->count || !resolve->lookups[FAMILY_IPV4]))
-		event_active(&resolve->wake, EV_TIMEOUT, 0);
-	else if (!resolve->lookups[FAMILY_IPV4] && resolve->count)
-		event_add(&resolve->wake, &delay);
+	if (answer->outcome == LOOKUP_FOUND) {
+		resolve_take(resolve, answer->addresses, answer->count);
+	} else if (answer->outcome > resolve->failure) {
+		resolve->failure = answer->outcome;
+		snprintf(resolve->reason, sizeof(resolve->reason), "%s",
+			answer->reason ? answer->reason : "");
+	}
+	resolve_schedule(resolve);
 }
 
-static void lookup_ended(int result, struct evutil_addrinfo *found, void *context)
+static bool resolve_wants(const struct resolve *resolve, int family)
 {
-	struct lookup *lookup = context;
-	struct resolve *resolve = lookup->resolve;
-
-	lookup->resolver->lookups--;
-	if (resolve) {
-		resolve->lookups[lookup->family] = NULL;
-		if (result && resolve->failure != EVUTIL_EAI_NONAME)
-			resolve->failure = result;
-		resolve_take(resolve, found);
-		resolve_schedule(resolve);
-	}
-	if (found)
-		evutil_freeaddrinfo(found);
-	free(lookup);
+	return resolve->family == AF_UNSPEC || resolve->family == family;
 }
 
-static void lookup_start(struct lookup *lookup)
+/* RFC 6761, section 6.3: this host, whatever name servers or files say. */
+static bool resolve_is_localhost(const char *host)
 {
-	struct evutil_addrinfo hints = {
-		.ai_family = resolve_families[lookup->family],
-		.ai_socktype = SOCK_STREAM,
-	};
-	struct evdns_getaddrinfo_request *request;
+	static const char name[] = "localhost";
+	size_t length = strlen(host), end = sizeof(name) - 1;
 
-	lookup->resolver->lookups++;
-	request = evdns_getaddrinfo(lookup->resolver->dns, lookup->resolve->host, NULL, &hints,
-		lookup_ended, lookup);
-	if (request) /* otherwise it has ended already, and is gone */
-		lookup->request = request;
+	length -= length && host[length - 1] == '.';
+	return length >= end && strncasecmp(host + length - end, name, end) == 0 &&
+		(length == end || host[length - end - 1] == '.');
 }
 
-static void resolve_ask(struct resolve *resolve, int wanted)
+static void resolve_take_localhost(struct resolve *resolve)
 {
-	struct error error;
+	static const char *const hosts[] = {"::1", "127.0.0.1"};
+	struct address address;
 
-	if (!resolver_refresh(resolve->resolver, &error)) {
-		resolve->trouble = alloc_string(error.text);
-		resolve_schedule(resolve);
-		return;
-	}
-	for (int family = 0; family < FAMILIES; family++) {
-		struct lookup *lookup;
-
-		if (wanted != AF_UNSPEC && wanted != resolve_families[family])
-			continue;
-		lookup = alloc_zero(1, sizeof(*lookup));
-		lookup->resolver = resolve->resolver;
-		lookup->resolve = resolve;
-		lookup->family = family;
-		resolve->lookups[family] = lookup;
-	}
-	for (int family = 0; family < FAMILIES; family++) {
-		if (resolve->lookups[family])
-			lookup_start(resolve->lookups[family]);
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		if (address_parse(&address, hosts[i], 0) &&
+			resolve_wants(resolve, address.generic.sa_family))
+			resolve_take(resolve, &address, 1);
 	}
 }
 
 /* The host is an address itself, which may be of the other family. */
-static void resolve_take_literal(struct resolve *resolve, int wanted)
+static void resolve_take_literal(struct resolve *resolve, const struct address *address)
 {
-	if (wanted == AF_UNSPEC || wanted == resolve->addresses[0].generic.sa_family)
-		resolve->count = 1;
-	else
-		resolve->failure = EVUTIL_EAI_FAMILY;
+	if (resolve_wants(resolve, address->generic.sa_family)) {
+		resolve_take(resolve, address, 1);
+		return;
+	}
+	resolve->failure = LOOKUP_FAILED;
+	snprintf(resolve->reason, sizeof(resolve->reason),
+		"the address is not of the family wanted");
 }
 
-/* evdns tells no more apart, and its own words are for programmers. */
+/* The interface may come later. */
+static void resolve_miss_interface(struct resolve *resolve)
+{
+	const char *zone = strchr(resolve->host, ADDRESS_ZONE);
+
+	resolve->failure = LOOKUP_FAILED;
+	snprintf(resolve->reason, sizeof(resolve->reason), "no such interface: '%s'",
+		zone ? zone + 1 : "");
+}
+
+static void resolve_ask(struct resolve *resolve, struct resolver *resolver)
+{
+	struct lookup_asker *asker = resolve->askers;
+
+	for (int family = 0; family < FAMILIES; family++) {
+		if (resolve_wants(resolve, resolve_families[family]))
+			lookup_ask(resolver, &asker[family], resolve->host,
+				resolve_families[family], resolve_on_answer, resolve);
+	}
+}
+
 static const char *resolve_reason(const struct resolve *resolve)
 {
-	if (resolve->trouble)
-		return resolve->trouble;
 	switch (resolve->failure) {
-	case EVUTIL_EAI_NONAME:
+	case LOOKUP_NO_HOST:
 		return "no such host";
-	case EVUTIL_EAI_FAIL:
-		return "no address, or no usable answer from a name server";
-	case EVUTIL_EAI_FAMILY:
-		return "the address is not of the family wanted";
+	case LOOKUP_NO_ADDRESS:
+		return resolve->family == AF_INET     ? "the host has no IPv4 address"
+			: resolve->family == AF_INET6 ? "the host has no IPv6 address"
+						      : "the host has no address";
 	default:
-		return evutil_gai_strerror(resolve->failure);
+		return resolve->reason;
 	}
 }
 
@@ -154,7 +159,8 @@ static void resolve_report(evutil_socket_t fd, short events, void *context)
 	struct resolve_answer answer = {
 		.addresses = resolve->addresses,
 		.count = resolve->count,
-		.complete = !resolve->lookups[FAMILY_IPV6] && !resolve->lookups[FAMILY_IPV4],
+		.complete = !resolve_waits_for(resolve, FAMILY_IPV6) &&
+			!resolve_waits_for(resolve, FAMILY_IPV4),
 	};
 	struct error error;
 
@@ -173,20 +179,23 @@ struct resolve *resolve_start(struct resolver *resolver, const char *host, uint1
 	int family, resolve_found found, void *context)
 {
 	struct resolve *resolve = alloc_zero(1, sizeof(*resolve));
+	struct address address;
 
-	resolve->resolver = resolver;
 	resolve->host = host;
 	resolve->port = port;
+	resolve->family = family;
 	resolve->found = found;
 	resolve->context = context;
-	resolve->failure = EVUTIL_EAI_FAIL;
-	event_assign(&resolve->wake, resolver->base, -1, 0, resolve_report, resolve);
-	if (address_parse(&resolve->addresses[0], host, port)) {
-		resolve_take_literal(resolve, family);
-		resolve_schedule(resolve);
-	} else {
-		resolve_ask(resolve, family);
-	}
+	event_assign(&resolve->wake, resolver_base(resolver), -1, 0, resolve_report, resolve);
+	if (address_parse(&address, host, port))
+		resolve_take_literal(resolve, &address);
+	else if (strchr(host, ADDRESS_ZONE))
+		resolve_miss_interface(resolve);
+	else if (resolve_is_localhost(host))
+		resolve_take_localhost(resolve);
+	else
+		resolve_ask(resolve, resolver);
+	resolve_schedule(resolve);
 	return resolve;
 }
 
@@ -195,14 +204,7 @@ void resolve_free(struct resolve *resolve)
 	if (!resolve)
 		return;
 	event_del(&resolve->wake);
-	for (int family = 0; family < FAMILIES; family++) {
-		struct lookup *lookup = resolve->lookups[family];
-
-		if (!lookup)
-			continue;
-		lookup->resolve = NULL;
-		evdns_getaddrinfo_cancel(lookup->request);
-	}
-	free(resolve->trouble);
+	for (int family = 0; family < FAMILIES; family++)
+		lookup_withdraw(&resolve->askers[family]);
 	free(resolve);
 }

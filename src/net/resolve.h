@@ -1,39 +1,19 @@
 #ifndef NET_RESOLVE_H
 #define NET_RESOLVE_H
 
-#include <event2/event.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "net/address.h"
+#include "net/resolver.h"
 
-/* From a host name to addresses, without blocking: hosts file, else DNS (evdns). */
-struct resolver;
-
-struct resolver_settings {
-	const char *const *servers; /* name servers as "ADDRESS[:PORT]" */
-	size_t server_count;        /* 0: those of resolv_conf */
-	const char *resolv_conf;
-	const char *hosts;
-};
-
-/* Reads the files when the first name is resolved, and again after a change or a shortage of
- * descriptors or memory. Borrows all but `servers`; logs servers that cannot be used. */
-struct resolver *resolver_new(struct event_base *base, struct log *log,
-	const struct resolver_settings *settings);
-
-/* Every resolve must have been freed. As evdns ends a cancelled lookup from the event loop, this
- * runs the loop without blocking while there are any. */
-void resolver_free(struct resolver *resolver);
-
-/* One name being resolved, in both address families at once unless one is wanted. */
+/* One host being resolved, in both address families at once unless one is wanted. */
 struct resolve;
 
 enum {
-	RESOLVE_PER_FAMILY = 32, /* further addresses are ignored: evdns reports no more */
+	RESOLVE_PER_FAMILY = 32, /* further addresses are ignored */
 	RESOLVE_ADDRESSES_MAX = 2 * RESOLVE_PER_FAMILY,
 };
 
@@ -51,8 +31,8 @@ struct resolve_answer {
 
 typedef void (*resolve_found)(const struct resolve_answer *answer, void *context);
 
-/* `family`: AF_INET, AF_INET6, or AF_UNSPEC for both. Never calls `found` from within. Borrows
- * `host`. */
+/* `host`: as url.lookup; borrowed. `family`: AF_INET, AF_INET6, or AF_UNSPEC for both. Never calls
+ * `found` from within. */
 struct resolve *resolve_start(struct resolver *resolver, const char *host, uint16_t port,
 	int family, resolve_found found, void *context);
 

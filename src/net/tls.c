@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -45,11 +46,22 @@ static char *tls_session_key(const SSL *ssl, const char *name, const char *serve
 	return alloc_format("%s %s %s", server, name, own);
 }
 
+/* For SNI and the certificate, where a name has no dot at the end (RFC 6066, section 3). */
+static char *tls_name(const struct tls_order *order)
+{
+	const char *wanted = order->settings->server_name;
+	char *name = alloc_string(wanted ? wanted : order->host);
+	size_t length = strlen(name);
+
+	if (length > 1 && name[length - 1] == '.')
+		name[length - 1] = '\0';
+	return name;
+}
+
 static bool tls_prepare(SSL *ssl, const struct tls_cache *cache, const struct tls_order *order,
-	struct error *error)
+	const char *name, struct error *error)
 {
 	const struct tls_settings *settings = order->settings;
-	const char *name = settings->server_name ? settings->server_name : order->host;
 	const struct tls_handshaking handshaking = {
 		.base = cache->base,
 		.store = order->material->store,
@@ -72,6 +84,8 @@ static bool tls_prepare(SSL *ssl, const struct tls_cache *cache, const struct tl
 SSL *tls_open(struct tls_cache *cache, const struct tls_order *order, struct error *error)
 {
 	SSL_CTX *context;
+	char *name;
+	bool ready;
 	SSL *ssl;
 
 	ERR_clear_error();
@@ -85,7 +99,10 @@ SSL *tls_open(struct tls_cache *cache, const struct tls_order *order, struct err
 		return NULL;
 	}
 	SSL_set_bio(ssl, order->bio, order->bio);
-	if (tls_prepare(ssl, cache, order, error))
+	name = tls_name(order);
+	ready = tls_prepare(ssl, cache, order, name, error);
+	free(name);
+	if (ready)
 		return ssl;
 	SSL_free(ssl);
 	return NULL;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <event2/http.h>
 #include <idn2.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "net/address.h"
 
 enum {
 	URL_SCHEME_MAX = 32, /* with its "://" */
@@ -156,34 +158,98 @@ static bool url_apply_idna(struct url *url, const char *text, struct error *erro
 	return true;
 }
 
-static bool url_take_host(struct url *url, const char *host, const char *text, struct error *error)
+/* Takes the zone out of "ws://[fe80::1%25eth0]/" (RFC 6874), for which evhttp has no room; many write
+ * "%eth0". NULL: there is none. */
+static char *url_cut_zone(char *text)
+{
+	const char *end;
+	char *start = text + (url_find_authority(text, &end) - text);
+	char *bracket, *mark, *at, *zone;
+
+	for (at = start; (at = memchr(at, '@', (size_t)(end - at))); at++)
+		start = at + 1;
+	bracket = *start == '[' ? memchr(start, ']', (size_t)(end - start)) : NULL;
+	mark = bracket ? memchr(start, ADDRESS_ZONE, (size_t)(bracket - start)) : NULL;
+	if (!mark)
+		return NULL;
+	zone = alloc_format("%.*s", (int)(bracket - mark - 1), mark + 1);
+	memmove(mark, bracket, strlen(bracket) + 1);
+	if (strncmp(zone, "25", 2) == 0 && zone[2])
+		memmove(zone, zone + 2, strlen(zone) - 1);
+	return zone;
+}
+
+/* As the kernel takes the names of interfaces. */
+static bool url_is_interface(const char *name)
+{
+	return *name && strlen(name) < IF_NAMESIZE && !strpbrk(name, "/ ") &&
+		strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static bool url_take_ipv6(struct url *url, const char *host, const char *encoded_zone,
+	const char *text, struct error *error)
 {
 	struct in6_addr ipv6;
-	size_t length;
+	char *zone;
 
-	if (!host || !*host)
-		return url_error(error, text, "it has no host");
-	if (*host == '[') {
-		url->host = alloc_string(host + 1);
-		url->host[strcspn(url->host, "]")] = '\0';
-		if (inet_pton(AF_INET6, url->host, &ipv6) != 1)
-			return url_error(error, text, "the host is not an IPv6 address");
+	url->host = alloc_string(host + 1);
+	url->host[strcspn(url->host, "]")] = '\0';
+	if (inet_pton(AF_INET6, url->host, &ipv6) != 1)
+		return url_error(error, text, "the host is not an IPv6 address");
+	if (!encoded_zone) {
+		url->lookup = alloc_string(url->host);
 		return true;
 	}
+	zone = url_decode(encoded_zone);
+	if (zone && url_is_interface(zone))
+		url->lookup = alloc_format("%s%c%s", url->host, ADDRESS_ZONE, zone);
+	free(zone);
+	if (!url->lookup)
+		return url_error(error, text,
+			"the zone of the address is not the name or index of an interface");
+	return IN6_IS_ADDR_LINKLOCAL(&ipv6) ||
+		url_error(error, text, "only a link-local address (fe80::…) has a zone");
+}
+
+/* A dot at the end says that the name is complete: to the resolver, but not to TLS. */
+static bool url_take_dot(struct url *url, const char *text, struct error *error)
+{
+	size_t length = strlen(url->host);
+	struct in_addr ipv4;
+
+	url->lookup = alloc_string(url->host);
+	if (length > 1 && url->host[length - 1] == '.')
+		url->host[length - 1] = '\0';
+	if (inet_pton(AF_INET, url->host, &ipv4) == 1)
+		url->lookup[strlen(url->host)] = '\0';
+	if (url->host[0] == '.') /* which OpenSSL would take for all subdomains */
+		return url_error(error, text, "the host begins with a dot");
+	return !strstr(url->lookup, "..") ||
+		url_error(error, text, "the host has two dots in a row");
+}
+
+static bool url_take_name(struct url *url, const char *host, const char *text, struct error *error)
+{
 	url->host = url_decode(host);
 	if (!url->host)
 		return url_error(error, text, "the host has a control character");
-	if (!url_apply_idna(url, text, error))
+	if (!url_apply_idna(url, text, error) || !url_take_dot(url, text, error))
 		return false;
-	length = strlen(url->host);
-	if (url->host[0] == '.') /* which OpenSSL would take for all subdomains */
-		return url_error(error, text, "the host begins with a dot");
-	if (length > URL_HOST_MAX)
+	if (strlen(url->host) > URL_HOST_MAX)
 		return url_error(error, text, "the host is longer than 253 characters");
-	if (strspn(url->host, URL_HOST_CHARACTERS) != length)
+	if (url->host[strspn(url->host, URL_HOST_CHARACTERS)])
 		return url_error(error, text,
 			"the host has a character that is not allowed in host names");
 	return true;
+}
+
+static bool url_take_host(struct url *url, const char *host, const char *zone, const char *text,
+	struct error *error)
+{
+	if (!host || !*host)
+		return url_error(error, text, "it has no host");
+	return *host == '[' ? url_take_ipv6(url, host, zone, text, error)
+			    : url_take_name(url, host, text, error);
 }
 
 static bool url_take_port(struct url *url, int port, const struct url_scheme *scheme,
@@ -229,16 +295,19 @@ static void url_compose(struct url *url, const struct evhttp_uri *uri,
 	const char *query = evhttp_uri_get_query(uri);
 	const char *userinfo = evhttp_uri_get_userinfo(uri);
 	bool ipv6 = strchr(url->host, ':') != NULL;
+	const char *zone = ipv6 ? strchr(url->lookup, ADDRESS_ZONE) : NULL;
 	char port[8] = "";
 
 	if (url->port != scheme->port)
 		snprintf(port, sizeof(port), ":%u", url->port);
-	url->authority =
-		alloc_format("%s%s%s%s", ipv6 ? "[" : "", url->host, ipv6 ? "]" : "", port);
+	url->authority = ipv6 ? alloc_format("[%s]%s", url->host, port)
+			      : alloc_format("%s%s", url->lookup, port);
+	url->reference = zone ? alloc_format("[%s%%25%s]%s", url->host, zone + 1, port)
+			      : alloc_string(url->authority);
 	url->resource =
 		alloc_join(path && *path ? path : "/", query ? "?" : "", query ? query : "");
 	url->shown = alloc_format("%s://%s%s%s%s", scheme->name, userinfo ? "***@" : "",
-		url->authority, path && *path ? path : "/", query ? "?…" : "");
+		url->reference, path && *path ? path : "/", query ? "?…" : "");
 }
 
 bool url_parse_schemes(struct url *url, const char *text, const struct url_schemes *schemes,
@@ -246,12 +315,13 @@ bool url_parse_schemes(struct url *url, const char *text, const struct url_schem
 {
 	struct evhttp_uri *uri;
 	bool ok = false;
-	char *encoded;
+	char *encoded, *zone;
 
 	*url = (struct url){0};
 	if (!url_check_characters(text, error))
 		return false;
 	encoded = url_encode(text);
+	zone = url_cut_zone(encoded);
 	uri = evhttp_uri_parse(encoded);
 	*scheme = uri ? url_find_scheme(schemes, evhttp_uri_get_scheme(uri)) : NULL;
 	if (!uri)
@@ -262,7 +332,7 @@ bool url_parse_schemes(struct url *url, const char *text, const struct url_schem
 		url_error(error, text, "it must not have a fragment ('#'); write %23");
 	else
 		ok = url_take_userinfo(url, evhttp_uri_get_userinfo(uri), text, error) &&
-			url_take_host(url, evhttp_uri_get_host(uri), text, error) &&
+			url_take_host(url, evhttp_uri_get_host(uri), zone, text, error) &&
 			url_take_port(url, evhttp_uri_get_port(uri), *scheme, text, error);
 	if (ok) {
 		url->secure = (*scheme)->secure;
@@ -273,6 +343,7 @@ bool url_parse_schemes(struct url *url, const char *text, const struct url_schem
 	if (uri)
 		evhttp_uri_free(uri);
 	alloc_wipe(encoded);
+	free(zone);
 	return ok;
 }
 
@@ -316,7 +387,9 @@ static bool url_take_unix_resource(struct url *url, const char *resource, const 
 		return error_prefix(error, "in '%s': ", shown);
 	}
 	url->host = alloc_string(inner.host);
-	url->authority = alloc_string(inner.host);
+	url->lookup = alloc_string(inner.lookup);
+	url->authority = alloc_string(inner.authority);
+	url->reference = alloc_string(inner.reference);
 	url->resource = alloc_string(inner.resource);
 	url_release(&inner);
 	return true;
@@ -379,11 +452,13 @@ void url_format_server(const struct url *url, char text[URL_SERVER_SIZE])
 void url_release(struct url *url)
 {
 	free(url->host);
+	free(url->lookup);
 	free(url->socket_path);
 	alloc_wipe(url->resource); /* a query may have a token */
 	alloc_wipe(url->user);     /* it may be one */
 	alloc_wipe(url->password);
 	free(url->authority);
+	free(url->reference);
 	free(url->shown);
 	*url = (struct url){0};
 }

@@ -14,13 +14,17 @@
 struct url {
 	bool secure;       /* wss */
 	char *host;        /* name or address, IPv6 without brackets; percent-decoded, and as its
-	                      A-label when it has characters outside ASCII (IDNA, UTS 46) */
+	                      A-label when it has characters outside ASCII (IDNA, UTS 46); without
+	                      a dot at the end or a zone: for TLS, and for comparing */
+	char *lookup;      /* the host with its dot or zone ("fe80::1%eth0"): for connecting */
 	uint16_t port;     /* the scheme's, where the URL has none; 0 for ws+unix */
 	char *socket_path; /* ws+unix: decoded, host is "localhost"; NULL: over TCP */
 	char *resource;    /* path and query, at least "/" */
 	char *user;        /* decoded; NULL: none */
 	char *password;    /* decoded; NULL: none */
-	char *authority;   /* for the Host header: "example.com", "[::1]:8080" */
+	char *authority;   /* for the Host header: "example.com", "[::1]:8080"; with the dot, but
+	                      without the zone, which says nothing to others (RFC 6874) */
+	char *reference;   /* the authority with the zone, as in a URL: "[fe80::1%25eth0]:8080" */
 	char *shown;       /* the URL as a person may see it: user and password as "***",
 	                      the query as "?…" */
 };

@@ -107,16 +107,16 @@ def test_an_internationalised_name(start_daemon, server, make_dns):
     assert {name for name, _ in dns.asked} == {"xn--bcher-kva.test"}
 
 
-def test_each_connect_asks_for_the_name_again(start_daemon, make_server, make_dns):
-    """A server that has moved is found."""
+def test_a_server_that_has_moved_is_found(start_daemon, make_server, make_dns):
+    """At once, although the addresses of a name are kept for a while: where nobody answers they are given up."""
     first = make_server(host="127.0.0.1")
     second = make_server(host="127.0.0.2", port=first.port)
     dns = make_dns({"feed.test": ["127.0.0.1"]})
     daemon = start_daemon({**feed(first.url(host="feed.test")), "gateway": {"dns": [dns.address]}})
     daemon.call("connect", name="feed")
-    peer = first.accept()
+    first.accept()
     dns.names["feed.test"] = ["127.0.0.2"]
-    peer.abort()
+    first.refuse_connections()
     second.accept()
 
 

@@ -168,20 +168,6 @@ def test_journal_fields(start_daemon, server, journald):
     daemon.kill()
 
 
-def test_the_resolver_speaks_through_the_log(start_daemon, tmp_path):
-    """Nobody answers at the name server's port."""
-    (tmp_path / "resolv.conf").write_text("nameserver 127.83.1.7\noptions timeout:0.2 max-timeouts:1 attempts:1\n")
-    wrapper = namespace(f"mount --bind {tmp_path}/resolv.conf /etc/resolv.conf")
-    daemon = start_daemon({
-        "gateway": {"log": {"format": "json"}},
-        "connections": [{"name": "feed", "url": "ws://feed.example/"}],
-    }, wrapper=wrapper)
-    daemon.wait_log('"library":"libevent"')
-    line = next(json.loads(line) for line in daemon.log().splitlines() if "libevent" in line)
-    assert line["level"] in ("warning", "info") and "127.83.1.7" in line["message"]
-    assert all(json.loads(line)["time"] for line in daemon.log().splitlines())
-
-
 def test_a_peer_cannot_fill_the_log(start_daemon, server):
     daemon = start_daemon(two_feeds(server, level="info"))
     server.accept()

@@ -64,3 +64,9 @@ TESTS += unit_turns
 unit_turns_SOURCES = tests/unit/test_turns.c
 unit_turns_CFLAGS = $(UNIT_CFLAGS)
 unit_turns_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += unit_thread_pool
+TESTS += unit_thread_pool
+unit_thread_pool_SOURCES = tests/unit/test_thread_pool.c
+unit_thread_pool_CFLAGS = $(UNIT_CFLAGS)
+unit_thread_pool_LDADD = $(BASE_LIBS) $(CHECK_LIBS)

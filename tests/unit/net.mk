@@ -8,6 +8,7 @@ unit_net_SOURCES = \
 	tests/unit/test_net_failures.c \
 	tests/unit/test_net_load.c \
 	tests/unit/test_net_proxy.c \
+	tests/unit/test_net_resolver.c \
 	tests/unit/test_net_session.c \
 	tests/unit/test_net_tls.c \
 	tests/unit/test_net_tls_server.c \

@@ -215,6 +215,7 @@ int main(void)
 	suite_add_tcase(suite, test_net_url());
 	suite_add_tcase(suite, test_net_proxy());
 	suite_add_tcase(suite, test_net_dns());
+	suite_add_tcase(suite, test_net_resolver());
 	suite_add_tcase(suite, test_net_dial());
 	suite_add_tcase(suite, test_net_failures());
 	suite_add_tcase(suite, test_net_tunnel());

@@ -15,6 +15,7 @@
 TCase *test_net_url(void);
 TCase *test_net_proxy(void);
 TCase *test_net_dns(void);
+TCase *test_net_resolver(void);
 TCase *test_net_dial(void);
 TCase *test_net_failures(void);
 TCase *test_net_tunnel(void);
@@ -32,6 +33,7 @@ struct zone {
 	unsigned ipv4_delay_ms;
 	unsigned ipv6_delay_ms;
 	bool silent;
+	int code; /* DNS_ERR_*: it answers with this; 0: no failure */
 };
 
 /* A name server on loopback that knows `zone`; another name does not exist. */

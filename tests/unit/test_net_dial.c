@@ -270,7 +270,7 @@ START_TEST(cancel)
 }
 END_TEST
 
-/* evdns has not called back for the cancelled lookup when the net is freed. */
+/* The lookup has not been answered when the net is freed. */
 START_TEST(cancel_then_free)
 {
 	fixture_dial(&fixture, NULL, 5000, 0, "ws://silent.test/");

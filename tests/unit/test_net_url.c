@@ -63,6 +63,30 @@ static const struct good_url good_urls[] = {
 		"ws://xn--fsq.jp/"},
 };
 
+/* A dot at the end, and zones. */
+static const struct {
+	const char *text;
+	const char *host;
+	const char *lookup;
+	const char *authority;
+	const char *reference;
+} hosts[] = {
+	{"wss://example.com/", "example.com", "example.com", "example.com", "example.com"},
+	{"wss://example.com./", "example.com", "example.com.", "example.com.", "example.com."},
+	{"ws://localhost.:81/", "localhost", "localhost.", "localhost.:81", "localhost.:81"},
+	{"ws://m\xc3\xbcnchen.example\xe3\x80\x82/", "xn--mnchen-3ya.example",
+		"xn--mnchen-3ya.example.", "xn--mnchen-3ya.example.", "xn--mnchen-3ya.example."},
+	{"ws://192.0.2.1./", "192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1"},
+	{"ws://[::1]/", "::1", "::1", "[::1]", "[::1]"},
+	{"ws://[fe80::1%25eth0]:81/", "fe80::1", "fe80::1%eth0", "[fe80::1]:81",
+		"[fe80::1%25eth0]:81"},
+	{"ws://u:p%5B@[fe80::1%eth0]/", "fe80::1", "fe80::1%eth0", "[fe80::1]", "[fe80::1%25eth0]"},
+	{"ws://[fe80::1%252]/", "fe80::1", "fe80::1%2", "[fe80::1]", "[fe80::1%252]"},
+	{"ws://[fe80::1%25]/", "fe80::1", "fe80::1%25", "[fe80::1]", "[fe80::1%2525]"},
+	{"ws://[fe80::1%25wlan%2D1]/", "fe80::1", "fe80::1%wlan-1", "[fe80::1]",
+		"[fe80::1%25wlan-1]"},
+};
+
 struct unix_url {
 	const char *text;
 	const char *socket_path;
@@ -109,6 +133,20 @@ static const struct bad_url bad_urls[] = {
 	{"ws://a,b/",
 		"URL 'ws://a,b/': the host has a character that is not allowed in host names"},
 	{"wss://.example.org/", "URL 'wss://.example.org/': the host begins with a dot"},
+	{"ws://./", "URL 'ws://./': the host begins with a dot"},
+	{"ws://h../", "URL 'ws://h../': the host has two dots in a row"},
+	{"ws://a..b/", "URL 'ws://a..b/': the host has two dots in a row"},
+	{"ws://[fe80::1%]/",
+		"URL 'ws://[fe80::1%]/': the zone of the address is not the name or index of an "
+		"interface"},
+	{"ws://[fe80::1%25a%2Fb]/",
+		"URL 'ws://[fe80::1%25a%2Fb]/': the zone of the address is not the name or index "
+		"of an interface"},
+	{"ws://[fe80::1%25longer-than-it-may]/",
+		"URL 'ws://[fe80::1%25longer-than-it-may]/': the zone of the address is not the "
+		"name or index of an interface"},
+	{"ws://[2001:db8::1%25eth0]/",
+		"URL 'ws://[2001:db8::1%25eth0]/': only a link-local address (fe80::…) has a zone"},
 	{"ws://[::1/", "URL 'ws://[::1/': it is not a well-formed URL"},
 	{"ws://[v1.fe]/", "URL 'ws://[v1.fe]/': the host is not an IPv6 address"},
 	{"ws://::1/", "URL 'ws://::1/': it is not a well-formed URL"},
@@ -187,6 +225,20 @@ START_TEST(good_url)
 }
 END_TEST
 
+START_TEST(host)
+{
+	struct error error;
+	struct url url;
+
+	ck_assert_msg(url_parse(&url, hosts[_i].text, &error), "%s", error.text);
+	ck_assert_str_eq(url.host, hosts[_i].host);
+	ck_assert_str_eq(url.lookup, hosts[_i].lookup);
+	ck_assert_str_eq(url.authority, hosts[_i].authority);
+	ck_assert_str_eq(url.reference, hosts[_i].reference);
+	url_release(&url);
+}
+END_TEST
+
 START_TEST(unix_url)
 {
 	const struct unix_url *good = &unix_urls[_i];
@@ -251,6 +303,7 @@ TCase *test_net_url(void)
 	TCase *tests = tcase_create("url");
 
 	tcase_add_loop_test(tests, good_url, 0, sizeof(good_urls) / sizeof(good_urls[0]));
+	tcase_add_loop_test(tests, host, 0, sizeof(hosts) / sizeof(hosts[0]));
 	tcase_add_loop_test(tests, unix_url, 0, sizeof(unix_urls) / sizeof(unix_urls[0]));
 	tcase_add_loop_test(tests, bad_url, 0, sizeof(bad_urls) / sizeof(bad_urls[0]));
 	tcase_add_test(tests, long_url);
