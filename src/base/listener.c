@@ -262,9 +262,14 @@ struct listener *listener_new_beside(struct listeners *listeners, const struct l
 		error);
 }
 
-bool listener_in_place(const struct listener *listener, struct error *error)
+bool listener_in_place(const struct listener *listener)
 {
-	return socket_file_in_place(&listener->file, error);
+	return socket_file_in_place(&listener->file);
+}
+
+bool listener_replaces(const struct listener *listener)
+{
+	return listener->file.beside != NULL;
 }
 
 bool listener_exchange(struct listener *listener, struct error *error)
@@ -279,6 +284,34 @@ void listener_settle(struct listener *listener)
 	socket_file_remove_other(&listener->file);
 	listener->held = false;
 	epoll_ctl(listener->listeners->epoll, EPOLL_CTL_MOD, listener->fd, &event);
+}
+
+struct listener *listener_new_again(const struct listener *old, const struct socket_access *access,
+	struct error *error)
+{
+	int type = SOCK_STREAM;
+	socklen_t length = sizeof(type);
+
+	getsockopt(old->fd, SOL_SOCKET, SO_TYPE, &type, &length);
+	return listener_new_held(old->listeners, old->about, old->file.path, type, access,
+		old->accept, old->context, error);
+}
+
+/* Those who have connected before are in the backlog. */
+void listener_succeed(struct listener *old, struct listener *listener)
+{
+	int accepted;
+
+	for (int i = 0; i < LISTENER_BACKLOG; i++) {
+		accepted = accept4(old->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (accepted < 0)
+			break;
+		old->accept(accepted, old->context);
+	}
+	log_write(old->listeners->log, LOG_NOTICE, old->about,
+		"its socket was gone from %s: listening there again", old->file.path);
+	listener_free(old);
+	listener_settle(listener);
 }
 
 bool listener_set_access(struct listener *listener, const struct socket_access *access,

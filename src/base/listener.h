@@ -55,15 +55,29 @@ struct listener *listener_new_held(struct listeners *listeners, const struct log
  * Replaces a listening socket of this process at `path` without a moment at which there is none: the
  * new one is first created beside it; listener_exchange() swaps the two, or swaps them back; then
  * listener_settle() removes the other, and accepts those who have connected meanwhile. Freed before
- * that, it leaves the other in its place. listener_in_place() tells beforehand if the other is still
- * the one at the path.
+ * that, it leaves the other in its place. Only for one that is in its place, see below.
  */
 struct listener *listener_new_beside(struct listeners *listeners, const struct log_subject *about,
 	const char *path, int type, const struct socket_access *access, listener_accept *accept,
 	void *context, struct error *error);
-bool listener_in_place(const struct listener *listener, struct error *error);
 bool listener_exchange(struct listener *listener, struct error *error);
 void listener_settle(struct listener *listener);
+
+/* True if its path leads to its socket: neither the file nor its directory has been removed or
+ * replaced. */
+bool listener_in_place(const struct listener *listener);
+
+/* True if it was made to replace another, which is still at the path, or beside it. */
+bool listener_replaces(const struct listener *listener);
+
+/*
+ * For one that is not in its place: makes another held one for the same path, type, clients and
+ * context; then listener_succeed() frees the old one, once it has accepted those who wait, and
+ * settles the new one.
+ */
+struct listener *listener_new_again(const struct listener *old, const struct socket_access *access,
+	struct error *error);
+void listener_succeed(struct listener *old, struct listener *listener);
 
 struct listeners *listener_listeners(const struct listener *listener);
 

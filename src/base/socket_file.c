@@ -161,23 +161,32 @@ bool socket_file_set_access(struct socket_file *file, const struct socket_access
 
 /* --- creating it ----------------------------------------------------------------------------- */
 
-static bool socket_file_is_stale(const char *path, int fd, struct error *error)
+/* `uid`: of the file. */
+static bool socket_file_is_stale(const char *path, int fd, uid_t uid, struct error *error)
 {
 	int failure = folder_connect(fd, SOCK_STREAM);
 
 	if (failure == ECONNREFUSED)
 		return true;
 	if (failure == 0 || failure == EAGAIN || failure == EPROTOTYPE)
-		return error_set(error, ERROR_SYSTEM, "%s: another process is listening there",
-			path);
-	return error_set(error, ERROR_SYSTEM, "%s: there is a socket already: %s", path,
-		strerror(failure));
+		return error_set(error, ERROR_SYSTEM,
+			"%s: another process is listening there (the socket belongs to uid %lu)",
+			path, (unsigned long)uid);
+	return error_set(error, ERROR_SYSTEM, "%s: there is a socket of uid %lu already: %s", path,
+		(unsigned long)uid, strerror(failure));
+}
+
+/* True if the file may be one that this daemon has left behind. */
+static bool socket_file_is_ours(const struct socket_access *access, uid_t uid)
+{
+	return uid == geteuid() || (access->owner && uid == access->uid);
 }
 
 /* Removes a stale socket; any other file is an error. */
 static bool socket_file_clear_name(const struct folder *folder, const char *name,
-	struct error *error)
+	const struct socket_access *access, struct error *error)
 {
+	const char *path = folder->path;
 	struct stat status;
 	int fd = folder_look(folder, name, &status);
 	bool stale;
@@ -185,14 +194,19 @@ static bool socket_file_clear_name(const struct folder *folder, const char *name
 	if (fd < 0)
 		return true; /* bind() reports best what is wrong */
 	if (S_ISSOCK(status.st_mode))
-		stale = socket_file_is_stale(folder->path, fd, error);
+		stale = socket_file_is_stale(path, fd, status.st_uid, error);
 	else
 		stale = error_set(error, ERROR_SETTINGS,
-			"%s: there is a file of that name which is not a socket", folder->path);
+			"%s: there is a file of that name, of uid %lu, which is not a socket", path,
+			(unsigned long)status.st_uid);
 	close(fd);
+	if (stale && !socket_file_is_ours(access, status.st_uid))
+		return error_set(error, ERROR_SYSTEM,
+			"%s: there is a stale socket of another user (uid %lu); remove it", path,
+			(unsigned long)status.st_uid);
 	if (stale && unlinkat(folder->fd, name, 0) < 0)
 		return error_set(error, ERROR_SYSTEM, "%s: cannot remove the stale socket: %s",
-			folder->path, strerror(errno));
+			path, strerror(errno));
 	return stale;
 }
 
@@ -252,7 +266,8 @@ static bool socket_file_bind_placed(struct socket_file *file, const struct folde
 	int socket, int backlog, const struct socket_access *access, struct error *error)
 {
 	int lock = folder_lock(folder, error);
-	bool bound = lock >= 0 && socket_file_clear_name(folder, socket_file_name(file), error) &&
+	bool bound = lock >= 0 &&
+		socket_file_clear_name(folder, socket_file_name(file), access, error) &&
 		socket_file_bind(file, folder, socket, backlog, access, error);
 
 	folder_unlock(folder, lock);
@@ -280,20 +295,19 @@ bool socket_file_listen(struct socket_file *file, int socket, int backlog,
 
 /* --- replacing and removing it ---------------------------------------------------------------- */
 
-bool socket_file_in_place(const struct socket_file *file, struct error *error)
+bool socket_file_in_place(const struct socket_file *file)
 {
 	struct folder folder;
-	bool in_place;
+	struct error ignored;
 	int fd;
 
-	if (!socket_file_open_folder(file, &folder, error))
+	if (!socket_file_open_folder(file, &folder, &ignored))
 		return false;
-	in_place = !folder_has(&folder, socket_file_name(file));
-	fd = in_place ? -1 : socket_file_open(file, &folder, error);
+	fd = socket_file_open(file, &folder, &ignored);
 	folder_close(&folder);
 	if (fd >= 0)
 		close(fd);
-	return in_place || fd >= 0;
+	return fd >= 0;
 }
 
 /* If the path is free there is nothing to swap with. */

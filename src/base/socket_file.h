@@ -45,7 +45,8 @@ void socket_file_release(struct socket_file *file);
 
 /*
  * Binds `socket` to the file and calls `listen` with `backlog`. A stale socket at the path, left by a
- * dead process, is replaced; a live one or any other kind of file is an error. So is a lock on the
+ * dead process of this user, or given to the owner in `access`, is replaced. One of another user, one in
+ * use, or any other kind of file is an error. So is a lock on the
  * directory that another process holds (ERROR_LOCKED), which is never waited for.
  */
 bool socket_file_listen(struct socket_file *file, int socket, int backlog,
@@ -55,8 +56,8 @@ bool socket_file_listen(struct socket_file *file, int socket, int backlog,
 bool socket_file_set_access(struct socket_file *file, const struct socket_access *access,
 	struct error *error);
 
-/* True if the path is free, or leads to this file. */
-bool socket_file_in_place(const struct socket_file *file, struct error *error);
+/* True if the path leads to this file: neither it nor its directory has been removed or replaced. */
+bool socket_file_in_place(const struct socket_file *file);
 
 /* Swaps the file beside the path with that at the path, atomically; another call swaps them back. */
 bool socket_file_exchange(struct socket_file *file, struct error *error);

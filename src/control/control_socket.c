@@ -152,14 +152,30 @@ void control_socket_close(struct control_socket *socket)
 	free(socket->path);
 }
 
+static bool socket_listen_again(struct control_socket *socket, const struct socket_access *access,
+	struct error *error)
+{
+	struct listener *listener = listener_new_again(socket->listener, access, error);
+	struct listener *old = socket->listener;
+
+	if (!listener)
+		return false;
+	socket->listener = listener;
+	listener_succeed(old, listener);
+	return true;
+}
+
 bool control_socket_set_access(struct control_socket *socket,
 	const struct socket_settings *settings, struct settings_problems *problems)
 {
 	const struct socket_access access = socket_access(settings);
 	struct error error;
 
-	if (!socket->listener || !settings->path ||
-		listener_set_access(socket->listener, &access, &error))
+	if (!socket->listener || !settings->path)
+		return true;
+	if (listener_in_place(socket->listener)
+			? listener_set_access(socket->listener, &access, &error)
+			: socket_listen_again(socket, &access, &error))
 		return true;
 	settings_problem_at(problems, settings->place, error.text);
 	return false;

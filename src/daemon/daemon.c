@@ -42,10 +42,23 @@ struct daemon {
 
 /* --- reloading ------------------------------------------------------------------------------- */
 
+/* Under systemd it exists already. */
+static bool daemon_make_directory(const char *path, struct error *error)
+{
+	if (mkdir(path, 0755) == 0 || errno == EEXIST)
+		return true;
+	return error_set(error, ERROR_SYSTEM, "cannot create gateway.runtime_dir %s: %s", path,
+		strerror(errno));
+}
+
+/* Somebody may have removed the directory of the sockets since. */
 static void daemon_on_reload_begun(void *context)
 {
 	const struct daemon *daemon = context;
+	struct error error;
 
+	if (!daemon_make_directory(gateway_settings(daemon->gateway)->gateway.runtime_dir, &error))
+		log_write(daemon->log, LOG_ERR, NULL, "%s", error.text);
 	service_reloading(daemon->service);
 }
 
@@ -220,15 +233,6 @@ static void daemon_close_log(struct daemon *daemon)
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
-
-/* Under systemd it exists already. */
-static bool daemon_make_directory(const char *path, struct error *error)
-{
-	if (mkdir(path, 0755) == 0 || errno == EEXIST)
-		return true;
-	return error_set(error, ERROR_SYSTEM, "cannot create gateway.runtime_dir %s: %s", path,
-		strerror(errno));
-}
 
 /* With no descriptor or memory for these there is no daemon, nor a way to end in order. */
 static void daemon_make_loop(struct daemon *daemon)

@@ -20,7 +20,7 @@ static bool change_prepare(struct gateway_change *change, size_t index, struct e
 		return prepared->made != NULL;
 	case PLAN_ADAPT:
 		prepared->access_changed =
-			outlet_set_access(planned->running->outlet, &config->outlet, error);
+			outlet_prepare(planned->running->outlet, &config->outlet, error);
 		return prepared->access_changed;
 	}
 	return false;
@@ -55,7 +55,7 @@ static void change_restore_access(struct gateway_change *change, struct outlet *
 	const struct log_subject about = {.kind = "outlet", .name = outlet_settings(outlet)->name};
 	struct error error;
 
-	if (!outlet_set_access(outlet, outlet_settings(outlet), &error))
+	if (!outlet_unprepare(outlet, &error))
 		log_write(change->gateway->log, LOG_ERR, &about, "%s", error.text);
 }
 

@@ -210,7 +210,8 @@ static void system_check_path(struct system_check *check, const char *path,
 			system_say(check, where, answer->unsure, answer->fault);
 		answer->said = true;
 	} else if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
-		text = alloc_format("%s is %s, not a socket", path, file_kind(status.st_mode));
+		text = alloc_format("%s is %s of uid %lu, not a socket", path,
+			file_kind(status.st_mode), (unsigned long)status.st_uid);
 		system_say(check, where, false, text);
 		free(text);
 	}

@@ -165,15 +165,15 @@ struct outlet *outlet_new_held(struct event_base *base, struct log *log,
 struct outlet *outlet_new_for(struct outlet *old, const struct outlet_settings *settings,
 	struct error *error)
 {
-	struct outlet *outlet =
-		outlet_make(old->core.flush.base, old->core.log, listener_listeners(old->listener),
-			old->core.inputs, settings, old->callbacks, listener_new_beside, error);
+	bool beside = listener_in_place(old->listener);
+	struct outlet *outlet = outlet_make(old->core.flush.base, old->core.log,
+		listener_listeners(old->listener), old->core.inputs, settings, old->callbacks,
+		beside ? listener_new_beside : listener_new_held, error);
 
 	if (!outlet)
 		return NULL;
 	if ((!old->core.ring.memory || ring_open(&outlet->core.ring, error)) &&
-		listener_in_place(old->listener, error) &&
-		listener_exchange(outlet->listener, error))
+		(!beside || listener_exchange(outlet->listener, error)))
 		return outlet;
 	outlet_free(outlet);
 	return NULL;
@@ -183,7 +183,7 @@ void outlet_withdraw(struct outlet *outlet)
 {
 	struct error error;
 
-	if (!listener_exchange(outlet->listener, &error))
+	if (listener_replaces(outlet->listener) && !listener_exchange(outlet->listener, &error))
 		log_write(outlet->core.log, LOG_ERR, &outlet->core.subject, "%s", error.text);
 	outlet_free(outlet);
 }
@@ -197,6 +197,7 @@ void outlet_free(struct outlet *outlet)
 {
 	if (!outlet)
 		return;
+	listener_free(outlet->successor);
 	listener_free(outlet->listener);
 	while (outlet_has_waiters(outlet))
 		outlet_forget_waiter(TAILQ_FIRST(&outlet->waiters));
@@ -211,8 +212,9 @@ void outlet_free(struct outlet *outlet)
 
 void outlet_drain(struct outlet *outlet)
 {
+	listener_free(outlet->successor);
 	listener_free(outlet->listener);
-	outlet->listener = NULL;
+	outlet->successor = outlet->listener = NULL;
 	outlet->draining = true;
 	subscribers_stop_greeting(&outlet->subscribers);
 	flush_schedule(&outlet->core.flush);
@@ -247,12 +249,46 @@ bool outlet_can_become(const struct outlet_settings *before, const struct outlet
 	return outlet_fixed_difference(before, after) == NULL;
 }
 
-bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *settings,
+static bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error)
 {
 	struct socket_access access = outlet_access(settings);
 
-	return !outlet->listener || listener_set_access(outlet->listener, &access, error);
+	return listener_set_access(outlet->successor ? outlet->successor : outlet->listener,
+		&access, error);
+}
+
+bool outlet_prepare(struct outlet *outlet, const struct outlet_settings *settings,
+	struct error *error)
+{
+	struct socket_access access = outlet_access(settings);
+
+	if (!outlet->listener)
+		return true;
+	if (outlet->successor || listener_in_place(outlet->listener))
+		return outlet_set_access(outlet, settings, error);
+	outlet->successor = listener_new_again(outlet->listener, &access, error);
+	return outlet->successor != NULL;
+}
+
+bool outlet_unprepare(struct outlet *outlet, struct error *error)
+{
+	if (!outlet->successor)
+		return outlet_set_access(outlet, &outlet->core.settings, error);
+	listener_free(outlet->successor);
+	outlet->successor = NULL;
+	return true;
+}
+
+static void outlet_succeed_listener(struct outlet *outlet)
+{
+	struct listener *old = outlet->listener;
+
+	if (!outlet->successor)
+		return;
+	outlet->listener = outlet->successor;
+	outlet->successor = NULL;
+	listener_succeed(old, outlet->listener);
 }
 
 bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *settings,
@@ -265,7 +301,7 @@ bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *set
 		return error_set(error, ERROR_SETTINGS,
 			"outlet '%s': its %s cannot change while it is in use",
 			outlet->core.settings.name, difference);
-	if (!outlet_set_access(outlet, settings, error))
+	if (!outlet_prepare(outlet, settings, error))
 		return false;
 
 	outlet_copy_settings(&outlet->core.settings, settings);
@@ -278,6 +314,7 @@ bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *set
 	free((char *)before.owner);
 	free((char *)before.group);
 	outlet_update_keeps(outlet);
+	outlet_succeed_listener(outlet);
 	subscribers_reconfigure(&outlet->subscribers);
 	return true;
 }

@@ -134,11 +134,18 @@ bool outlet_drained(const struct outlet *outlet);
 bool outlet_reconfigure(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error);
 
-/* True if outlet_reconfigure() can turn one into the other: it then fails only if it cannot change
- * mode, owner or group, which outlet_set_access() can do beforehand. */
+/* True if outlet_reconfigure() can turn one into the other: it then fails only if outlet_prepare()
+ * would. */
 bool outlet_can_become(const struct outlet_settings *before, const struct outlet_settings *after);
-bool outlet_set_access(struct outlet *outlet, const struct outlet_settings *settings,
+
+/*
+ * Does what outlet_reconfigure() needs of the system: sets mode, owner and group or, if the socket's
+ * file is gone or is not the outlet's any more, makes another one, whose clients wait.
+ * outlet_unprepare() undoes it.
+ */
+bool outlet_prepare(struct outlet *outlet, const struct outlet_settings *settings,
 	struct error *error);
+bool outlet_unprepare(struct outlet *outlet, struct error *error);
 
 const struct outlet_settings *outlet_settings(const struct outlet *outlet);
 

@@ -18,6 +18,7 @@ struct outlet {
 	const struct outlet_callbacks *callbacks;
 	struct format_clock *clock;    /* NULL: the format is not timed */
 	struct listener *listener;     /* NULL once drained */
+	struct listener *successor;    /* for one whose file is gone; NULL: none is needed */
 	struct outlet_waiters waiters; /* for room, in the order of their turns */
 
 	size_t oversize_length; /* of the last message larger than the ring */

@@ -77,6 +77,7 @@ EXTRA_DIST += \
 	tests/e2e/test_reload.py \
 	tests/e2e/test_ring.py \
 	tests/e2e/test_sending.py \
+	tests/e2e/test_socket_files.py \
 	tests/e2e/test_stats_warnings.py \
 	tests/e2e/test_structure.py \
 	tests/e2e/test_tail_frames.py \

@@ -319,17 +319,34 @@ START_TEST(a_caller_that_cannot_undoes_all)
 }
 END_TEST
 
-/* The socket of an outlet that adapts is gone: somebody has removed it. */
-START_TEST(a_removed_socket_undoes_all)
+/* Somebody has removed both. */
+START_TEST(removed_sockets_come_back)
 {
 	start_gateway(BEFORE);
 	ck_assert_int_eq(unlink("adapts.sock"), 0);
+	ck_assert_int_eq(unlink("replaced.sock"), 0);
 	begin_change(AFTER);
-	end_change(false);
-	ck_assert_ptr_nonnull(strstr(fixture.problems.errors.items[0], "outlets[1]"));
-	ck_assert_int_eq(subscribe("new.sock"), -1);
+	end_change(true);
+	ck_assert_int_ge(subscribe("adapts.sock"), 0);
 	ck_assert_int_ge(subscribe("replaced.sock"), 0);
+	TURN_UNTIL(outlet_subscribers(the_outlet("adapts")) &&
+		outlet_subscribers(the_outlet("replaced")));
+}
+END_TEST
+
+START_TEST(sockets_that_have_come_back_go_with_a_change_that_is_undone)
+{
+	start_gateway(BEFORE);
+	ck_assert_int_eq(unlink("adapts.sock"), 0);
+	ck_assert_int_eq(unlink("replaced.sock"), 0);
+	begin_change(AFTER);
+	write_file("taken.sock", "not a socket"); /* behind the settings' own check */
+	end_change(false);
+	ck_assert_ptr_nonnull(strstr(fixture.problems.errors.items[0], "outlets[3]"));
+	ck_assert_int_eq(subscribe("adapts.sock"), -1);
+	ck_assert_int_eq(subscribe("replaced.sock"), -1);
 	ck_assert_uint_eq(gateway_outlet_count(fixture.gateway), 2);
+	unlink("taken.sock");
 }
 END_TEST
 
@@ -477,7 +494,8 @@ Suite *gateway_change_suite(void)
 	tcase_add_test(tests, one_socket_that_cannot_be_undoes_all);
 	tcase_add_test(tests, a_path_that_another_process_uses_undoes_all);
 	tcase_add_test(tests, a_caller_that_cannot_undoes_all);
-	tcase_add_test(tests, a_removed_socket_undoes_all);
+	tcase_add_test(tests, removed_sockets_come_back);
+	tcase_add_test(tests, sockets_that_have_come_back_go_with_a_change_that_is_undone);
 	tcase_add_test(tests, a_start_fails_whole);
 	tcase_add_test(tests, nothing_is_added_or_removed_meanwhile);
 	tcase_add_test(tests, a_stop_undoes_a_change_that_is_not_decided);

@@ -229,6 +229,72 @@ START_TEST(test_living_socket_of_another_type_is_left_alone)
 }
 END_TEST
 
+/* Only root can give it away. */
+START_TEST(test_a_stale_socket_of_another_user_is_left_alone)
+{
+	struct socket_access access = {.mode = 0600};
+	struct listener *listener;
+
+	leave_stale_socket();
+	if (chown(fixture.path, 4711, (gid_t)-1) < 0)
+		return;
+	expect_failure(fixture.path, &access, "a stale socket of another user (uid 4711)");
+	ck_assert_ptr_nonnull(strstr(fixture.error.text, fixture.path));
+	access.owner = "somebody"; /* the one that this daemon had given it to */
+	access.uid = 4711;
+	listener = open_with(fixture.path, &access);
+	ck_assert_ptr_nonnull(listener);
+	listener_free(listener);
+}
+END_TEST
+
+/* The file is gone, or another one is there. Those who have connected are not lost. */
+START_TEST(test_it_listens_again)
+{
+	const struct socket_access wanted = {.mode = 0640};
+	struct listener *listener = open_listener(), *again;
+	struct stat status;
+	int before, after;
+
+	ck_assert(listener_in_place(listener));
+	before = open_client();
+	ck_assert_int_eq(unlink(fixture.path), 0);
+	if (_i)
+		leave_stale_socket();
+	ck_assert(!listener_in_place(listener));
+	again = listener_new_again(listener, &wanted, &fixture.error);
+	ck_assert_msg(again != NULL, "%s", fixture.error.text);
+	after = open_client();
+	listener_succeed(listener, again);
+	ck_assert_int_eq(fixture.accepted, 1);
+	ck_assert(listener_in_place(again));
+	while (fixture.accepted < 2)
+		event_base_loop(fixture.base, EVLOOP_ONCE);
+	ck_assert_int_eq(stat(fixture.path, &status), 0);
+	ck_assert_uint_eq(status.st_mode & 0777, 0640);
+	close(before);
+	close(after);
+	listener_free(again);
+	ck_assert_int_lt(access(fixture.path, F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_it_does_not_listen_again_in_place_of_others)
+{
+	struct listener *listener = open_listener();
+
+	ck_assert_int_eq(unlink(fixture.path), 0);
+	close(open(fixture.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	ck_assert(!listener_in_place(listener));
+	ck_assert_ptr_null(listener_new_again(listener, &(struct socket_access){.mode = 0600},
+		&fixture.error));
+	ck_assert_ptr_nonnull(strstr(fixture.error.text, "which is not a socket"));
+	ck_assert_ptr_nonnull(strstr(fixture.error.text, fixture.path));
+	listener_free(listener);
+	ck_assert_int_eq(access(fixture.path, F_OK), 0);
+}
+END_TEST
+
 START_TEST(test_only_its_own_socket_is_removed)
 {
 	struct listener *listener = open_listener();
@@ -316,7 +382,7 @@ START_TEST(test_a_link_at_the_folder_is_not_followed)
 	access.mode = 0666;
 	ck_assert(!listener_set_access(listener, &access, &fixture.error));
 	ck_assert_ptr_nonnull(strstr(fixture.error.text, "the directory has been replaced"));
-	ck_assert(!listener_in_place(listener, &fixture.error));
+	ck_assert(!listener_in_place(listener));
 	ck_assert(!listener_exchange(listener, &fixture.error));
 	listener_settle(listener);
 	listener_free(listener);
@@ -527,6 +593,9 @@ int main(void)
 	tcase_add_test(tests, test_stale_socket_is_replaced);
 	tcase_add_test(tests, test_living_socket_is_left_alone);
 	tcase_add_test(tests, test_living_socket_of_another_type_is_left_alone);
+	tcase_add_test(tests, test_a_stale_socket_of_another_user_is_left_alone);
+	tcase_add_loop_test(tests, test_it_listens_again, 0, 2);
+	tcase_add_test(tests, test_it_does_not_listen_again_in_place_of_others);
 	tcase_add_test(tests, test_only_its_own_socket_is_removed);
 	tcase_add_test(tests, test_a_link_at_the_path_is_not_followed);
 	tcase_add_test(tests, test_another_socket_is_left_alone);

@@ -92,6 +92,8 @@ static void expect_warning(size_t index, const char *text)
 
 START_TEST(everything_that_is_missing_is_told_with_its_place)
 {
+	char text[128];
+
 	write_file("file", "not a socket");
 	ck_assert_int_eq(mkfifo("pipe", 0600), 0);
 	ck_assert_ptr_null(prepare(NULL,
@@ -119,9 +121,10 @@ START_TEST(everything_that_is_missing_is_told_with_its_place)
 	expect_problem(6,
 		"wsgated.conf:7: outlets[1].path: cannot use the directory @/none "
 		"for a socket: No such file or directory");
-	expect_problem(7,
-		"wsgated.conf:8: outlets[2].path: @/file is a regular file, not a "
-		"socket");
+	snprintf(text, sizeof(text),
+		"wsgated.conf:8: outlets[2].path: @/file is a regular file of uid %lu, not a socket",
+		(unsigned long)geteuid());
+	expect_problem(7, text);
 	ck_assert_uint_eq(problems.errors.count, 8);
 }
 END_TEST
