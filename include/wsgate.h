@@ -72,7 +72,7 @@ struct wsgate_options {
 
 /* Type of a record. Ignore unknown types. */
 enum wsgate_type {
-	WSGATE_TEXT = 1,   /* a message, UTF-8 */
+	WSGATE_TEXT = 1,   /* a message; UTF-8 unless utf8 = "pass" */
 	WSGATE_BINARY = 2, /* a message */
 	WSGATE_OPEN = 3,   /* the connection has opened; payload: a JSON object */
 	WSGATE_CLOSE = 4,  /* the connection has closed; payload: a JSON object */

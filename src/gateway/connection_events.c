@@ -34,6 +34,7 @@ static bool connection_on_message(struct session *session, const struct ws_messa
 		.time = time,
 		.data = received->data,
 		.length = received->length,
+		.unchecked = connection->config->settings->endpoint.utf8 == WS_UTF8_PASS,
 		.encoded = &encoded,
 	};
 

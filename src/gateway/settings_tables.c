@@ -345,6 +345,8 @@ const struct setting connection_settings_table[] = {
 		RANGE("0", LONGEST), .flags = SETTING_LIVE},
 	{"max_message", SIZE(struct connection_settings, endpoint.max_message), .standard = "1M",
 		RANGE("1", "1G"), .flags = SETTING_LIVE},
+	{"utf8", CHOICE(struct connection_settings, endpoint.utf8), .standard = "check",
+		.choices = ws_utf8_policies, .flags = SETTING_LIVE},
 	{"send_queue", SIZE(struct connection_settings, endpoint.send_queue), .standard = "1M",
 		RANGE("1K", "1G"), .flags = SETTING_LIVE},
 	{"hold", GROUP_INLINE(hold_table)},

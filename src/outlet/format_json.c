@@ -3,17 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "base/text.h"
+#include "outlet/escaped.h"
 #include "outlet/format_input.h"
 
-/*
- * One object per line. Text is searched for characters to escape a block at a time; most text has
- * none, or is itself JSON, with many quotes.
- */
+/* One object per line. */
 
 #define JSON_SEQ        "{\"seq\":"
 #define JSON_TIME       ",\"time\":\""
@@ -30,220 +25,15 @@
 enum {
 	JSON_INPUT_VALUES_MAX = 100, /* of a line from a subscriber, which needs three */
 	JSON_INPUT_MEMBERS = 1024,   /* bytes of such a line besides the message */
-	JSON_BLOCK = 16,
+	JSON_INPUT_ESCAPE = 6,       /* bytes of "\u001b", which stands for one */
 	JSON_TIME_LENGTH = CLOCK_TEXT_SIZE - 1,
 	JSON_MICROSECONDS = 20, /* where they begin in the text of a time */
-	JSON_SHORT_EXTRA = 1,   /* bytes that "\n" takes more than the newline */
-	JSON_LONG_EXTRA = 5,    /* the same for "\u001b" */
-	JSON_FEW = 6,           /* escapes in a block that are better written one by one */
 };
-
-/* The escape of a byte in a string; all 0 if it needs none. */
-struct json_escape {
-	char text[7];  /* but for the first character */
-	uint8_t extra; /* bytes that it takes more than the byte itself */
-};
-
-#define JSON_SHORT(letter)                                                                         \
-	{                                                                                          \
-		{0, letter}, JSON_SHORT_EXTRA                                                      \
-	}
-#define JSON_LONG(high, low)                                                                       \
-	{                                                                                          \
-		{0, 'u', '0', '0', high, low}, JSON_LONG_EXTRA                                     \
-	}
-
-enum { JSON_ESCAPES = 0x60 }; /* bytes from there on have none, nor has the last before */
-
-static const struct json_escape json_escapes[JSON_ESCAPES] = {
-	JSON_LONG('0', '0'),
-	JSON_LONG('0', '1'),
-	JSON_LONG('0', '2'),
-	JSON_LONG('0', '3'),
-	JSON_LONG('0', '4'),
-	JSON_LONG('0', '5'),
-	JSON_LONG('0', '6'),
-	JSON_LONG('0', '7'),
-	JSON_SHORT('b'),
-	JSON_SHORT('t'),
-	JSON_SHORT('n'),
-	JSON_LONG('0', 'b'),
-	JSON_SHORT('f'),
-	JSON_SHORT('r'),
-	JSON_LONG('0', 'e'),
-	JSON_LONG('0', 'f'),
-	JSON_LONG('1', '0'),
-	JSON_LONG('1', '1'),
-	JSON_LONG('1', '2'),
-	JSON_LONG('1', '3'),
-	JSON_LONG('1', '4'),
-	JSON_LONG('1', '5'),
-	JSON_LONG('1', '6'),
-	JSON_LONG('1', '7'),
-	JSON_LONG('1', '8'),
-	JSON_LONG('1', '9'),
-	JSON_LONG('1', 'a'),
-	JSON_LONG('1', 'b'),
-	JSON_LONG('1', 'c'),
-	JSON_LONG('1', 'd'),
-	JSON_LONG('1', 'e'),
-	JSON_LONG('1', 'f'),
-	['"'] = JSON_SHORT('"'),
-	['\\'] = JSON_SHORT('\\'),
-};
-
-static inline const struct json_escape *json_escape_of(uint8_t byte)
-{
-	return &json_escapes[byte < JSON_ESCAPES ? byte : JSON_ESCAPES - 1];
-}
-
-static inline size_t json_extra(uint8_t byte)
-{
-	return json_escape_of(byte)->extra;
-}
-
-#ifdef __SSE2__
-
-struct json_block {
-	__m128i controls; /* 0xff for each byte that is one */
-	__m128i specials; /* the same */
-};
-
-static struct json_block json_classify(const uint8_t *data)
-{
-	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)data);
-	__m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-	__m128i backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-	struct json_block block;
-
-	block.controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-	block.specials = _mm_or_si128(block.controls, _mm_or_si128(quotes, backslashes));
-	return block;
-}
-
-/* A bit for each byte of the block that needs an escape. */
-static unsigned json_specials(const uint8_t *data)
-{
-	return (unsigned)_mm_movemask_epi8(json_classify(data).specials);
-}
-
-/* 0xff for each control character that has no short escape: not one of 8 to 13, or 11. */
-static __m128i json_longs(const uint8_t *data, __m128i controls)
-{
-	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)data);
-	__m128i above = _mm_sub_epi8(bytes, _mm_set1_epi8('\b'));
-	__m128i among = _mm_cmpeq_epi8(_mm_min_epu8(above, _mm_set1_epi8('\r' - '\b')), above);
-	__m128i shorts = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\v')), among);
-
-	return _mm_andnot_si128(shorts, controls);
-}
-
-/* Bytes that the escapes of a block add to its length. */
-static size_t json_block_extra(const uint8_t *data)
-{
-	struct json_block block = json_classify(data);
-	__m128i extra = _mm_and_si128(block.specials, _mm_set1_epi8(JSON_SHORT_EXTRA));
-	__m128i more = _mm_set1_epi8(JSON_LONG_EXTRA - JSON_SHORT_EXTRA);
-	__m128i sums;
-
-	if (_mm_movemask_epi8(block.controls))
-		extra = _mm_add_epi8(extra, _mm_and_si128(json_longs(data, block.controls), more));
-	sums = _mm_sad_epu8(extra, _mm_setzero_si128()); /* one for each half */
-	return (size_t)(_mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4));
-}
-
-#else
-
-static unsigned json_specials(const uint8_t *data)
-{
-	unsigned specials = 0;
-
-	for (unsigned i = 0; i < JSON_BLOCK; i++)
-		specials |= (unsigned)(json_extra(data[i]) > 0) << i;
-	return specials;
-}
-
-static size_t json_block_extra(const uint8_t *data)
-{
-	size_t extra = 0;
-
-	for (int i = 0; i < JSON_BLOCK; i++)
-		extra += json_extra(data[i]);
-	return extra;
-}
-
-#endif
-
-static size_t json_escaped_length(const uint8_t *data, size_t length)
-{
-	size_t total = length;
-
-	for (; length >= JSON_BLOCK; data += JSON_BLOCK, length -= JSON_BLOCK)
-		total += json_block_extra(data);
-	for (; length; data++, length--)
-		total += json_extra(*data);
-	return total;
-}
 
 static uint8_t *json_write(uint8_t *out, const void *data, size_t length)
 {
 	memcpy(out, data, length);
 	return out + length;
-}
-
-/* Writes sizeof(struct json_escape) bytes, whatever it needs; without a branch, which in text of
- * all kinds of bytes could not be predicted. */
-static inline uint8_t *json_write_byte(uint8_t *out, uint8_t byte)
-{
-	const struct json_escape *escape = json_escape_of(byte);
-
-	memcpy(out, escape, sizeof(*escape));
-	out[0] = escape->extra ? '\\' : byte;
-	return out + 1 + escape->extra;
-}
-
-static bool json_has_few(unsigned specials)
-{
-	for (int i = 0; i < JSON_FEW; i++)
-		specials &= specials - 1;
-	return specials == 0;
-}
-
-/*
- * Writes the block's bytes, with escapes. Copies a whole block after each escape, which is quicker
- * than copying just the run: so another block must be readable, and writable, after this one.
- */
-static inline uint8_t *json_write_block(uint8_t *out, const uint8_t *data)
-{
-	unsigned specials = json_specials(data);
-	unsigned run = 0; /* where the bytes begin that are not written yet */
-
-	if (!json_has_few(specials)) {
-		for (int i = 0; i < JSON_BLOCK; i++)
-			out = json_write_byte(out, data[i]);
-		return out;
-	}
-	for (; specials; specials &= specials - 1) {
-		unsigned special = (unsigned)__builtin_ctz(specials);
-
-		memcpy(out, data + run, JSON_BLOCK);
-		out = json_write_byte(out + special - run, data[special]);
-		run = special + 1;
-	}
-	memcpy(out, data + run, JSON_BLOCK);
-	return out + JSON_BLOCK - run;
-}
-
-static uint8_t *json_write_string(uint8_t *out, const uint8_t *data, size_t length)
-{
-	for (; length >= 2 * JSON_BLOCK; data += JSON_BLOCK, length -= JSON_BLOCK)
-		out = json_write_block(out, data);
-	for (; length; data++, length--) {
-		uint8_t escape[sizeof(struct json_escape)];
-
-		out = json_write(out, escape, (size_t)(json_write_byte(escape, *data) - escape));
-	}
-	return out;
 }
 
 static size_t json_number_length(uint64_t number)
@@ -290,9 +80,10 @@ static size_t json_text_length(const struct outlet_message *message)
 	struct outlet_encoded *encoded = message->encoded;
 
 	if (!encoded)
-		return json_escaped_length(message->data, message->length);
+		return escaped_length(message->data, message->length, message->unchecked);
 	if (encoded->length == 0)
-		encoded->length = json_escaped_length(message->data, message->length);
+		encoded->length =
+			escaped_length(message->data, message->length, message->unchecked);
 	return encoded->length;
 }
 
@@ -346,8 +137,9 @@ static uint8_t *json_write_data(uint8_t *out, const struct outlet_message *messa
 
 	if (encoded && encoded->text)
 		return json_write(out, encoded->text, encoded->length);
-	end = message->type == OUTLET_TEXT ? json_write_string(out, message->data, message->length)
-					   : json_write_base64(out, message->data, message->length);
+	end = message->type == OUTLET_TEXT
+		? escaped_write(out, message->data, message->length, message->unchecked)
+		: json_write_base64(out, message->data, message->length);
 	if (encoded)
 		*encoded = (struct outlet_encoded){(size_t)(end - out), out};
 	return end;
@@ -482,7 +274,7 @@ static enum format_taken json_take_line(struct format_input *input, const uint8_
 
 static enum format_taken json_take(struct format_input *input)
 {
-	size_t longest = (1 + JSON_LONG_EXTRA) * input->limit.bytes + JSON_INPUT_MEMBERS, length;
+	size_t longest = JSON_INPUT_ESCAPE * input->limit.bytes + JSON_INPUT_MEMBERS, length;
 	const uint8_t *line;
 	enum format_taken taken = format_input_line(input, longest, &line, &length);
 

@@ -38,7 +38,7 @@ enum {
 #define FRAMES_NO_CONNECTION UINT32_C(0xffffffff)
 
 enum frames_type {
-	FRAMES_TEXT = 1,   /* payload: the message, UTF-8 */
+	FRAMES_TEXT = 1,   /* payload: the message, UTF-8 unless utf8 = "pass" */
 	FRAMES_BINARY = 2, /* payload: the message */
 	FRAMES_OPEN = 3,   /* the connection has opened; payload: a JSON object with the details */
 	FRAMES_CLOSE = 4,  /* the connection has closed; payload: a JSON object with the details */

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += liboutlet.a
 liboutlet_a_SOURCES = \
 	src/outlet/cursors.c src/outlet/cursors.h \
+	src/outlet/escaped.c src/outlet/escaped.h \
 	src/outlet/flush.c src/outlet/flush.h \
 	src/outlet/format.c src/outlet/format.h \
 	src/outlet/format_frames.c \

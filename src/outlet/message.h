@@ -1,6 +1,7 @@
 #ifndef OUTLET_MESSAGE_H
 #define OUTLET_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,10 +25,11 @@ struct outlet_encoded {
 /* One message from a source. Everything is borrowed for the time of the call. */
 struct outlet_message {
 	enum outlet_message_type type;
-	unsigned source;  /* as numbered by outlet_add_source() */
-	uint64_t time;    /* of receipt, ns since 1970 */
-	const void *data; /* text is valid UTF-8 */
+	unsigned source; /* as numbered by outlet_add_source() */
+	uint64_t time;   /* of receipt, ns since 1970 */
+	const void *data;
 	size_t length;
+	bool unchecked;                 /* the text may not be UTF-8 */
 	struct outlet_encoded *encoded; /* NULL: only one outlet publishes the message */
 };
 

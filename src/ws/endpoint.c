@@ -45,6 +45,7 @@ void ws_endpoint_configure(struct ws_endpoint *endpoint,
 {
 	endpoint->settings = settings;
 	endpoint->receiver.message_max = settings->max_message;
+	endpoint->receiver.policy = settings->utf8;
 	endpoint_set_intervals(endpoint, now);
 	endpoint_set_rate(endpoint);
 }
@@ -94,6 +95,8 @@ void ws_endpoint_count_received(struct ws_endpoint *endpoint, uint64_t now)
 	endpoint->receiver.took_part = false;
 	counts->frames_recv += endpoint->receiver.frames;
 	endpoint->receiver.frames = 0;
+	counts->texts_repaired += endpoint->receiver.repaired;
+	endpoint->receiver.repaired = 0;
 	if (!endpoint->receiver.inflater)
 		return;
 	volume = ws_inflater_take_volume(endpoint->receiver.inflater);

@@ -34,7 +34,8 @@ struct ws_endpoint_settings {
 	uint64_t idle_timeout; /* longest time without a message from the server, or a part of
 	                          one; 0: no limit */
 	uint64_t max_message;  /* bytes of a message received, after inflating */
-	uint64_t send_queue;   /* bytes that may wait for the server */
+	enum ws_utf8_policy utf8;
+	uint64_t send_queue; /* bytes that may wait for the server */
 	struct {
 		double messages; /* per second; 0: no limit */
 		unsigned burst;  /* messages that may leave at once, at least 1 */

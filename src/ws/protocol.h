@@ -18,6 +18,10 @@ enum ws_opcode {
 
 enum { WS_CONTROL_MAX = 125 }; /* payload bytes of a control frame: RFC 6455, section 5.5 */
 
+enum {
+	WS_REASON_MAX = WS_CONTROL_MAX - 2
+}; /* bytes of the reason in a close frame: section 5.5.1 */
+
 /* True if the text fits a ping; else the text of the error follows the name of the setting. */
 bool ws_check_ping_payload(const char *payload, struct error *error);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "ws/deflate.h"
 
 /* The bits of a frame's first two bytes: RFC 6455, section 5.2. */
@@ -85,7 +86,8 @@ static bool receiver_take_whole(struct ws_receiver *receiver, struct ws_input *i
 		return false;
 	if (length > input->length - header_size || length > receiver->message_max)
 		return false;
-	if (data[0] == (FRAME_FIN | WS_TEXT) && !ws_utf8_valid(data + header_size, length))
+	if (data[0] == (FRAME_FIN | WS_TEXT) && !ws_utf8_valid(data + header_size, length) &&
+		receiver->policy != WS_UTF8_PASS)
 		return false;
 
 	receiver->frames++;
@@ -144,6 +146,17 @@ static uint64_t receiver_room(const struct ws_receiver *receiver)
 		: 0;
 }
 
+/* A data message begins; the policy may change before its end. */
+static void receiver_begin_text(struct ws_receiver *receiver)
+{
+	bool is_text = receiver->message_opcode == WS_TEXT;
+
+	receiver->utf8 = (struct ws_utf8){0};
+	receiver->message_checked = is_text && receiver->policy != WS_UTF8_PASS;
+	receiver->message_replaces = is_text && receiver->policy == WS_UTF8_REPLACE;
+	receiver->message_repaired = false;
+}
+
 /* The header is complete and, except for the length, checked. */
 static bool receiver_begin_frame(struct ws_receiver *receiver, struct ws_failure *failure)
 {
@@ -163,7 +176,7 @@ static bool receiver_begin_frame(struct ws_receiver *receiver, struct ws_failure
 		receiver->in_message = true;
 		receiver->message_opcode = receiver->frame_opcode;
 		receiver->message_compressed = first & FRAME_RSV1;
-		receiver->utf8 = (struct ws_utf8){0};
+		receiver_begin_text(receiver);
 	}
 	if (!receiver->message_compressed && receiver->frame_left > receiver_room(receiver))
 		return receiver_fail(failure, WS_CLOSE_TOO_BIG,
@@ -204,13 +217,43 @@ static bool receiver_take_header(struct ws_receiver *receiver, struct ws_input *
 	return receiver_begin_frame(receiver, failure);
 }
 
-static bool receiver_check_text(struct ws_receiver *receiver, const uint8_t *data, size_t length,
+static bool receiver_accepts_text(struct ws_receiver *receiver, const uint8_t *data, size_t length)
+{
+	return !receiver->message_checked || ws_utf8_check(&receiver->utf8, data, length);
+}
+
+static bool receiver_fail_repair(struct ws_failure *failure)
+{
+	return receiver_fail(failure, WS_CLOSE_TOO_BIG,
+		"the server sent text that is not UTF-8, and longer than the limit once repaired");
+}
+
+/* Takes a piece of text that is not UTF-8. */
+static bool receiver_take_invalid(struct ws_receiver *receiver, const uint8_t *data, size_t length,
 	struct ws_failure *failure)
 {
-	if (receiver->message_opcode == WS_TEXT && !ws_utf8_check(&receiver->utf8, data, length))
+	if (!receiver->message_replaces)
 		return receiver_fail(failure, WS_CLOSE_INVALID_DATA,
 			"the server sent text that is not UTF-8");
-	return true;
+	receiver->message_repaired = true;
+	return ws_utf8_repair(&receiver->utf8, data, length, &receiver->assembly,
+		       receiver->message_max) ||
+		receiver_fail_repair(failure);
+}
+
+/* The same for what has just been inflated, behind the first `before` bytes. */
+static bool receiver_take_invalid_inflated(struct ws_receiver *receiver, size_t before,
+	struct ws_failure *failure)
+{
+	struct buffer inflated = {0};
+	bool taken;
+
+	buffer_append(&inflated, buffer_data(&receiver->assembly) + before,
+		receiver->assembly.length - before);
+	receiver->assembly.length = before;
+	taken = receiver_take_invalid(receiver, buffer_data(&inflated), inflated.length, failure);
+	buffer_release(&inflated);
+	return taken;
 }
 
 static bool receiver_inflate(struct ws_receiver *receiver, const uint8_t *data, size_t length,
@@ -235,10 +278,11 @@ static bool receiver_inflate(struct ws_receiver *receiver, const uint8_t *data, 
 	case WS_INFLATED:
 		break;
 	}
-	if (receiver->assembly.length == before)
+	if (receiver->assembly.length == before ||
+		receiver_accepts_text(receiver, buffer_data(&receiver->assembly) + before,
+			receiver->assembly.length - before))
 		return true;
-	return receiver_check_text(receiver, buffer_data(&receiver->assembly) + before,
-		receiver->assembly.length - before, failure);
+	return receiver_take_invalid_inflated(receiver, before, failure);
 }
 
 static bool receiver_take_payload(struct ws_receiver *receiver, struct ws_input *input,
@@ -261,14 +305,31 @@ static bool receiver_take_payload(struct ws_receiver *receiver, struct ws_input 
 	receiver->took_part = true;
 	if (receiver->message_compressed)
 		return receiver_inflate(receiver, data, length, failure);
-	if (length && !receiver_check_text(receiver, data, length, failure))
-		return false;
+	if (length && !receiver_accepts_text(receiver, data, length))
+		return receiver_take_invalid(receiver, data, length, failure);
 	buffer_append(&receiver->assembly, data, length);
 	return true;
 }
 
+/* Growing, it may no longer fit a close frame. */
+static void receiver_repair_reason(struct ws_receiver *receiver, struct ws_message *message)
+{
+	struct buffer reason = {0};
+	struct ws_utf8 utf8 = {0};
+
+	ws_utf8_repair(&utf8, message->data, message->length, &reason, SIZE_MAX);
+	ws_utf8_repair_end(&utf8, &reason);
+	buffer_release(&receiver->control);
+	receiver->control = reason;
+	message->data = buffer_data(&reason);
+	message->length = reason.length;
+	if (message->length > WS_REASON_MAX)
+		message->length = text_whole((const char *)message->data, WS_REASON_MAX);
+}
+
 /* The body of a close frame: RFC 6455, section 5.5.1. */
-static bool receiver_read_close(struct ws_message *message, struct ws_failure *failure)
+static bool receiver_read_close(struct ws_receiver *receiver, struct ws_message *message,
+	struct ws_failure *failure)
 {
 	const uint8_t *body = message->data;
 
@@ -284,18 +345,35 @@ static bool receiver_read_close(struct ws_message *message, struct ws_failure *f
 	if (!ws_close_code_valid(message->close_code))
 		return receiver_fail(failure, WS_CLOSE_PROTOCOL_ERROR,
 			"the server sent a close frame with an invalid close code");
-	if (!ws_utf8_valid(message->data, message->length))
+	if (ws_utf8_valid(message->data, message->length))
+		return true;
+	if (receiver->policy == WS_UTF8_CHECK)
 		return receiver_fail(failure, WS_CLOSE_INVALID_DATA,
 			"the server sent a close frame whose reason is not UTF-8");
+	receiver_repair_reason(receiver, message);
 	return true;
+}
+
+/* The end of a text that may be in the middle of a character. */
+static bool receiver_end_text(struct ws_receiver *receiver, struct ws_failure *failure)
+{
+	if (!ws_utf8_complete(&receiver->utf8)) {
+		if (!receiver->message_replaces)
+			return receiver_fail(failure, WS_CLOSE_INVALID_DATA,
+				"the server sent text that ends in the middle of a character");
+		ws_utf8_repair_end(&receiver->utf8, &receiver->assembly);
+		receiver->message_repaired = true;
+	}
+	receiver->repaired += receiver->message_repaired;
+	return receiver->assembly.length <= receiver->message_max || !receiver->message_repaired ||
+		receiver_fail_repair(failure);
 }
 
 static bool receiver_end_message(struct ws_receiver *receiver, struct ws_message *message,
 	struct ws_failure *failure)
 {
-	if (receiver->message_opcode == WS_TEXT && !ws_utf8_complete(&receiver->utf8))
-		return receiver_fail(failure, WS_CLOSE_INVALID_DATA,
-			"the server sent text that ends in the middle of a character");
+	if (receiver->message_checked && !receiver_end_text(receiver, failure))
+		return false;
 	receiver->in_message = false;
 	receiver->assembly_delivered = true;
 	message->opcode = receiver->message_opcode;
@@ -310,7 +388,7 @@ static enum ws_received receiver_end_control(struct ws_receiver *receiver,
 	message->opcode = receiver->frame_opcode;
 	message->length = receiver->control.length;
 	message->data = message->length ? buffer_data(&receiver->control) : receiver->header;
-	if (message->opcode == WS_CLOSE && !receiver_read_close(message, failure))
+	if (message->opcode == WS_CLOSE && !receiver_read_close(receiver, message, failure))
 		return WS_RECEIVED_FAILURE;
 	return WS_RECEIVED_CONTROL;
 }

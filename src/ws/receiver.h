@@ -22,6 +22,8 @@ struct ws_inflater;
 struct ws_receiver {
 	uint64_t message_max;         /* bytes of payload, after inflating; may change */
 	struct ws_inflater *inflater; /* borrowed; NULL: permessage-deflate was not agreed on */
+	enum ws_utf8_policy policy;   /* for messages that begin from now on; may change */
+	uint32_t repaired;            /* counted here: texts that were not UTF-8 */
 	uint64_t frames;              /* counted here: those that have begun */
 	/* private from here on */
 	uint8_t header[10];
@@ -37,6 +39,9 @@ struct ws_receiver {
 	struct ws_utf8 utf8;
 	bool took_part;         /* set here, cleared by the owner: payload of a message that did not
 	                           come whole */
+	bool message_checked;   /* it is text, and not WS_UTF8_PASS */
+	bool message_repaired;  /* it was not UTF-8 */
+	bool message_replaces;  /* WS_UTF8_REPLACE */
 	struct buffer assembly; /* payload of the message so far, inflated; <= message_max */
 	struct buffer control;  /* payload of a control frame; released by the next call */
 };
@@ -52,8 +57,8 @@ struct ws_message {
 	enum ws_opcode opcode; /* WS_TEXT, WS_BINARY, WS_CLOSE, WS_PING or WS_PONG */
 	const uint8_t *data;   /* in the input or the receiver; valid until the next call */
 	size_t length;
-	unsigned close_code; /* of WS_CLOSE, where `data` is the reason: valid, or
-				 * WS_CLOSE_NO_STATUS */
+	unsigned close_code; /* of WS_CLOSE, where `data` is the reason, UTF-8: valid, or
+			      * WS_CLOSE_NO_STATUS */
 };
 
 /* Why the connection fails (RFC 6455, section 7.1.7), and what to tell the server. */
@@ -74,9 +79,11 @@ enum ws_received {
 void ws_receiver_release(struct ws_receiver *receiver);
 
 /*
- * Parses up to the end of the next message or control frame. Text is checked as it arrives: an
- * invalid byte fails at once, even in the middle of a fragment; a frame that would make its
- * message longer than message_max, at its header.
+ * Parses up to the end of the next message or control frame. Text is checked as it arrives: with
+ * WS_UTF8_CHECK an invalid byte fails at once, even in the middle of a fragment; a frame that would
+ * make its message longer than message_max, at its header. The limit is that of the message handed
+ * out, after the repair that WS_UTF8_REPLACE asks for. Close reasons are repaired unless they are
+ * checked: we repeat them.
  */
 enum ws_received ws_receiver_next(struct ws_receiver *receiver, struct ws_input *input,
 	struct ws_message *message, struct ws_failure *failure);

@@ -91,22 +91,33 @@ static bool utf8_continue(struct ws_utf8 *utf8, uint8_t byte)
 	return true;
 }
 
+/* The first byte that no valid text could have there, or `end`. */
+static inline const uint8_t *utf8_scan(struct ws_utf8 *utf8, const uint8_t *data,
+	const uint8_t *end)
+{
+	while (data < end) {
+		if (utf8->left) {
+			if (!utf8_continue(utf8, *data))
+				return data;
+			data++;
+		} else if (*data >= 0x80) {
+			if (!utf8_begin(utf8, *data))
+				return data;
+			data++;
+		} else {
+			data = utf8_skip_ascii(data, end);
+		}
+	}
+	return data;
+}
+
 bool ws_utf8_check(struct ws_utf8 *utf8, const uint8_t *data, size_t length)
 {
 	const uint8_t *end = data + length;
 	struct ws_utf8 state = *utf8;
 
-	while (data < end) {
-		if (state.left) {
-			if (!utf8_continue(&state, *data++))
-				return false;
-		} else if (*data >= 0x80) {
-			if (!utf8_begin(&state, *data++))
-				return false;
-		} else {
-			data = utf8_skip_ascii(data, end);
-		}
-	}
+	if (utf8_scan(&state, data, end) != end)
+		return false;
 	*utf8 = state;
 	return true;
 }
@@ -118,4 +129,73 @@ bool ws_utf8_valid(const void *data, size_t length)
 	if (utf8_is_ascii(data, length))
 		return true;
 	return ws_utf8_check(&utf8, data, length) && ws_utf8_complete(&utf8);
+}
+
+/* --- repair ---------------------------------------------------------------------------------- */
+
+const struct choice ws_utf8_policies[] = {
+	{"check", WS_UTF8_CHECK},
+	{"replace", WS_UTF8_REPLACE},
+	{"pass", WS_UTF8_PASS},
+	{NULL, 0},
+};
+
+/* The bytes of a character that has begun before `end`, and is not complete. */
+static size_t utf8_begun(const struct ws_utf8 *utf8, const uint8_t *end)
+{
+	size_t count = 1;
+
+	if (utf8->left == 0)
+		return 0;
+	while (*--end < 0xC0)
+		count++;
+	return count;
+}
+
+/* In the place of a character that has begun. */
+static void utf8_replace(struct ws_utf8 *utf8, struct buffer *out)
+{
+	static const uint8_t replacement[] = {0xEF, 0xBF, 0xBD};
+
+	if (out->length)
+		out->length -= utf8_begun(utf8, buffer_data(out) + out->length);
+	utf8->left = 0;
+	buffer_append(out, replacement, sizeof(replacement));
+}
+
+bool ws_utf8_repair(struct ws_utf8 *utf8, const uint8_t *data, size_t length, struct buffer *out,
+	uint64_t max)
+{
+	const uint8_t *end = data + length;
+
+	while (data < end && out->length <= max) {
+		const uint8_t *stop = utf8_scan(utf8, data, end);
+
+		buffer_append(out, data, (size_t)(stop - data));
+		data = stop;
+		if (data == end)
+			break;
+		if (utf8->left == 0)
+			data++; /* it begins no character; otherwise it may begin the next */
+		utf8_replace(utf8, out);
+	}
+	return out->length <= max;
+}
+
+void ws_utf8_repair_end(struct ws_utf8 *utf8, struct buffer *out)
+{
+	if (!ws_utf8_complete(utf8))
+		utf8_replace(utf8, out);
+}
+
+size_t ws_utf8_take(const uint8_t **data, size_t *length)
+{
+	const uint8_t *start = *data, *end = start + *length;
+	struct ws_utf8 utf8 = {0};
+	const uint8_t *stop = utf8_scan(&utf8, start, end);
+	size_t begun = utf8_begun(&utf8, stop);
+
+	*data = begun || stop == end ? stop : stop + 1;
+	*length = (size_t)(end - *data);
+	return (size_t)(stop - start) - begun;
 }

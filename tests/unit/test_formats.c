@@ -165,6 +165,44 @@ START_TEST(test_json_escapes_of_all_kinds)
 END_TEST
 
 /* Outlets of the same format share what was encoded; they differ in all else. */
+static const struct {
+	const char *text;
+	const char *json;
+} broken_texts[] = {
+	{"a\"b", "a\\\"b"},
+	{"\xff", "\xef\xbf\xbd"},
+	{"a\xe2\x82\nb\xc3", "a\xef\xbf\xbd\\nb\xef\xbf\xbd"},
+	{"\xc3\xa4 0123456789abcdef0123456789abcdef\"\x80",
+		"\xc3\xa4 0123456789abcdef0123456789abcdef"
+		"\\\"\xef\xbf\xbd"},
+};
+
+/* JSON is UTF-8 even when the text is passed on as it came. */
+START_TEST(test_json_of_broken_text)
+{
+	const struct outlet_message message = {
+		.type = OUTLET_TEXT,
+		.time = UINT64_C(1763835473000001999),
+		.data = broken_texts[_i].text,
+		.length = strlen(broken_texts[_i].text),
+		.unchecked = true,
+	};
+	const struct format_record record = {
+		.seq = 1234567, .message = &message, .source = "ticker", .source_length = 6};
+	struct format_clock clock = {0};
+	size_t size = format_json.length(&record);
+	char *out = alloc_zero(1, size + 1), *expected;
+
+	format_json.write((uint8_t *)out, &record, &clock);
+	expected = alloc_format(JSON_HEAD "\"type\":\"text\",\"data\":\"%s\"}\n",
+		broken_texts[_i].json);
+	ck_assert_str_eq(out, expected);
+	ck_assert_uint_eq(strlen(out), size);
+	free(out);
+	free(expected);
+}
+END_TEST
+
 START_TEST(test_json_is_encoded_once)
 {
 	static const char *const texts[] = {"a\"b\nc", ""};
@@ -307,6 +345,8 @@ Suite *formats_suite(void)
 	tcase_add_test(tests, test_json);
 	tcase_add_loop_test(tests, test_json_escapes_everywhere, 0, 128);
 	tcase_add_loop_test(tests, test_json_escapes_of_all_kinds, 0, 8);
+	tcase_add_loop_test(tests, test_json_of_broken_text, 0,
+		(int)(sizeof(broken_texts) / sizeof(*broken_texts)));
 	tcase_add_loop_test(tests, test_json_is_encoded_once, 0, 4);
 	tcase_add_test(tests, test_json_time_changes);
 	tcase_add_test(tests, test_json_gap);

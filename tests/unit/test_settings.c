@@ -45,6 +45,7 @@ START_TEST(a_connection_has_the_standard_values)
 	ck_assert_uint_eq(a->endpoint.ping.timeout, 10 * CLOCK_NS_PER_SECOND);
 	ck_assert_uint_eq(a->endpoint.idle_timeout, 0);
 	ck_assert_uint_eq(a->endpoint.max_message, 1 << 20);
+	ck_assert_int_eq(a->endpoint.utf8, WS_UTF8_CHECK);
 	ck_assert_uint_eq(a->endpoint.send_queue, 1 << 20);
 	ck_assert(a->reconnect.enabled);
 	ck_assert_uint_eq(a->reconnect.backoff.min, 500 * CLOCK_NS_PER_MS);
@@ -138,7 +139,7 @@ START_TEST(every_setting_is_read)
 		"  bearer_file = \"/t\"; connect_timeout = \"1s\"; tls_timeout = \"2s\";\n"
 		"  upgrade_timeout = \"3s\"; close_timeout = \"4s\";\n"
 		"  ping = { interval = \"5s\"; timeout = \"6s\"; }; idle_timeout = \"7s\";\n"
-		"  max_message = \"8K\"; send_queue = \"9K\"; reconnect = { enabled = false;\n"
+		"  max_message = \"8K\"; send_queue = \"9K\"; utf8 = \"replace\"; reconnect = { enabled = false;\n"
 		"  min = \"10s\"; max = \"11s\"; factor = 3; stable = \"12s\"; };\n"
 		"  tls = { verify = true; ca_file = \"/ca\"; ca_path = \"/cas\"; "
 		"crl_file = \"/crl\"; cert_file = \"/c\";\n"
@@ -186,6 +187,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_uint_eq(a->endpoint.ping.timeout, 6 * CLOCK_NS_PER_SECOND);
 	ck_assert_uint_eq(a->endpoint.idle_timeout, 7 * CLOCK_NS_PER_SECOND);
 	ck_assert_uint_eq(a->endpoint.max_message, 8 << 10);
+	ck_assert_int_eq(a->endpoint.utf8, WS_UTF8_REPLACE);
 	ck_assert_uint_eq(a->endpoint.send_queue, 9 << 10);
 	ck_assert(!a->reconnect.enabled);
 	ck_assert_uint_eq(a->reconnect.backoff.min, 10 * CLOCK_NS_PER_SECOND);

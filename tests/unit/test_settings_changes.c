@@ -21,6 +21,7 @@ static const struct {
 	{"", "warn = { arg = 5; };", SETTINGS_LIVE},
 	{"", "reconnect = { factor = 2.5; };", SETTINGS_LIVE},
 	{"", "max_message = \"2M\";", SETTINGS_LIVE},
+	{"", "utf8 = \"pass\";", SETTINGS_LIVE},
 	{"", "send_queue = \"2M\"; idle_timeout = \"1s\"; close_timeout = \"1s\";", SETTINGS_LIVE},
 	{"", "origin = \"o\";", SETTINGS_RECONNECT},
 	{"origin = \"o\";", "", SETTINGS_RECONNECT},

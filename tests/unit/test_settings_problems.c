@@ -245,6 +245,7 @@ static const struct {
 		"connect_timeout: must be a duration such as \"5s\", not \"5 s\""},
 	{"idle_timeout = \"-1s\";", "idle_timeout: must be a duration such as \"5s\", not \"-1s\""},
 	{"max_message = \"2G\";", "max_message: must be from 1 to 1G, not \"2G\""},
+	{"utf8 = \"ignore\";", "utf8: must be \"check\", \"replace\" or \"pass\", not \"ignore\""},
 	{"max_message = 1.5;", "max_message: must be a size such as \"64K\", not 1.5"},
 	{"reconnect = { factor = 0.9; };", "reconnect.factor: must be from 1 to 100, not 0.9"},
 	{"reconnect = { factor = \"2\"; };", "reconnect.factor: must be a number, not \"2\""},

@@ -380,6 +380,7 @@ int main(void)
 	srunner_add_suite(runner, suite_watch());
 	srunner_add_suite(runner, suite_handshake());
 	srunner_add_suite(runner, suite_message_queue());
+	srunner_add_suite(runner, suite_utf8());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

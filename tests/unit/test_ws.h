@@ -14,6 +14,7 @@ Suite *suite_endpoint(void);
 Suite *suite_handshake(void);
 Suite *suite_message_queue(void);
 Suite *suite_watch(void);
+Suite *suite_utf8(void);
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -11,6 +11,7 @@ unit_ws_SOURCES = \
 	tests/unit/test_ws_handshake.c \
 	tests/unit/test_ws_message_queue.c \
 	tests/unit/test_ws_receiver.c \
+	tests/unit/test_ws_utf8.c \
 	tests/unit/test_ws_watch.c
 unit_ws_CFLAGS = $(UNIT_CFLAGS)
 unit_ws_LDADD = $(WS_LIBS) $(CHECK_LIBS)
