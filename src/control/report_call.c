@@ -8,6 +8,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "control/report_value.h"
+#include "gateway/cookies.h"
 
 static bool report_hides_header(const char *name, enum report_view view)
 {
@@ -44,18 +45,28 @@ static size_t report_link_headers(struct report_header *headers, const struct ht
 	return count;
 }
 
+static void report_header_value(struct json_writer *json, const char *name,
+	const struct http_field *field)
+{
+	char *cookie =
+		strcasecmp(field->name, "Set-Cookie") == 0 ? cookies_show(field->value) : NULL;
+
+	json_put_text(json, name, cookie ? cookie : field->value);
+	free(cookie);
+}
+
 /* A header that occurs more than once has an array of its values. */
 static void report_header(struct json_writer *json, const struct report_header *header)
 {
 	const char *name = header->field.name;
 
 	if (!header->next) {
-		json_put_text(json, name, header->field.value);
+		report_header_value(json, name, &header->field);
 		return;
 	}
 	json_put_array(json, name);
 	for (; header; header = header->next)
-		json_put_text(json, NULL, header->field.value);
+		report_header_value(json, NULL, &header->field);
 	json_put_array_end(json);
 }
 

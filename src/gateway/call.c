@@ -191,6 +191,8 @@ static bool call_judge_answer(struct call *call)
 	const struct http_head *response = &call->report.response;
 	struct ws_agreement agreement = {0};
 
+	if (call->cookies)
+		cookies_take(call->cookies, &call->url, response, clock_realtime());
 	if (ws_handshake_check(response, &call->request, call->key, &agreement, &call->error)) {
 		call_succeed(call, &agreement);
 		return true;
@@ -419,6 +421,7 @@ struct call *call_start(const struct call_host *host, const struct call_order *o
 	call->settings = order->config->settings;
 	call->extra = order->extra;
 	call->failures = order->failures;
+	call->cookies = order->cookies;
 	call->callbacks = callbacks;
 	call->context = context;
 	call->report.time = clock_realtime();

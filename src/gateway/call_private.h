@@ -16,6 +16,7 @@ struct call {
 	const struct connection_settings *settings; /* its */
 	const struct header_list *extra;
 	struct failures *failures;
+	struct cookies *cookies; /* NULL: none */
 	const struct call_callbacks *callbacks;
 	void *context;
 
@@ -26,6 +27,7 @@ struct call {
 	char key[WS_KEY_SIZE];
 	struct header *headers; /* those of the request; strings borrowed */
 	char *authorization;
+	char *cookie; /* header; NULL: there is none, or only that of the settings */
 	struct ws_request request;
 	struct proxy proxy;
 	struct tls_settings tls;

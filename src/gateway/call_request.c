@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "gateway/call_private.h"
 #include "gateway/redirect.h"
@@ -59,20 +60,40 @@ static size_t call_gather_headers(struct call *call)
 	const struct header_list *files = &call->secrets.headers;
 	size_t count = 0;
 
-	if (!call_is_at_home(call))
+	if (!call_is_at_home(call)) {
+		call->headers = alloc_zero(1, sizeof(*call->headers));
 		return 0;
-	call->headers =
-		alloc_zero(own->count + files->count + call->extra->count, sizeof(*call->headers));
+	}
+	call->headers = alloc_zero(own->count + files->count + call->extra->count + 1,
+		sizeof(*call->headers));
 	count = call_add_headers(call, own, count);
 	count = call_add_headers(call, files, count);
 	return call_add_headers(call, call->extra, count);
+}
+
+/* Adds the cookies of servers to the header of the user's, for which there is room. Returns the new
+ * count of headers. */
+static size_t call_add_cookies(struct call *call, size_t count)
+{
+	size_t place = 0;
+
+	if (!call->cookies)
+		return count;
+	while (place < count && strcasecmp(call->headers[place].name, "Cookie") != 0)
+		place++;
+	call->cookie = cookies_header(call->cookies, &call->url,
+		place < count ? call->headers[place].value : NULL, clock_realtime());
+	if (!call->cookie)
+		return count;
+	call->headers[place] = (struct header){.name = "Cookie", .value = call->cookie};
+	return place < count ? count : count + 1;
 }
 
 bool call_write_head(struct call *call)
 {
 	const struct connection_settings *settings = call->settings;
 	bool own_host = settings->host && call_is_at_home(call);
-	size_t header_count = call_gather_headers(call);
+	size_t header_count = call_add_cookies(call, call_gather_headers(call));
 
 	call->authorization = call_authorization(call);
 	ws_handshake_key(call->key);
@@ -174,6 +195,8 @@ void call_unprepare(struct call *call)
 {
 	alloc_wipe(call->authorization);
 	call->authorization = NULL;
+	alloc_wipe(call->cookie);
+	call->cookie = NULL;
 	free(call->headers);
 	call->headers = NULL;
 	proxy_release(&call->proxy);

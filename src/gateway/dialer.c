@@ -29,6 +29,7 @@ void dialer_release(struct dialer *dialer)
 	dialer_stop(dialer);
 	dialer_forget_request(dialer);
 	failures_release(&dialer->failures);
+	cookies_release(&dialer->cookies);
 	call_report_release(&dialer->report);
 }
 
@@ -75,6 +76,12 @@ void dialer_forget_request(struct dialer *dialer)
 	dialer->extra = NULL;
 }
 
+static void dialer_forget_cookies(struct dialer *dialer)
+{
+	if (dialer->config->settings->cookies != COOKIES_KEEP)
+		cookies_release(&dialer->cookies);
+}
+
 static void dialer_on_redirected(const char *from, const char *to, void *context)
 {
 	struct dialer *dialer = context;
@@ -89,6 +96,7 @@ static void dialer_on_done(struct call_result *result, struct call_report *repor
 
 	dialer->call = NULL;
 	admission_leave(dialer->host->admission, &dialer->ticket);
+	dialer_forget_cookies(dialer);
 	dialer_forget_request(dialer);
 	call_report_release(&dialer->report);
 	dialer->report = *report;
@@ -111,6 +119,8 @@ static void dialer_on_admitted(void *context)
 		.config = dialer->config,
 		.extra = dialer->extra ? dialer->extra : &none,
 		.failures = &dialer->failures,
+		.cookies =
+			dialer->config->settings->cookies == COOKIES_NONE ? NULL : &dialer->cookies,
 	};
 
 	dialer->attempt++;
@@ -138,6 +148,7 @@ void dialer_stop(struct dialer *dialer)
 	if (dialer->call)
 		call_cancel(dialer->call);
 	dialer->call = NULL;
+	dialer_forget_cookies(dialer);
 	admission_leave(dialer->host->admission, &dialer->ticket);
 }
 
@@ -145,7 +156,10 @@ void dialer_set_config(struct dialer *dialer, const struct connection_config *co
 {
 	if (dialer->ticket.place != ADMISSION_OUTSIDE)
 		dialer_stop(dialer); /* a call borrows the configuration before */
+	if (!string_equal(dialer->config->url, config->url))
+		cookies_release(&dialer->cookies);
 	dialer->config = config;
+	dialer_forget_cookies(dialer);
 }
 
 /* --- failures -------------------------------------------------------------------------------- */

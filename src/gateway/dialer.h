@@ -54,6 +54,7 @@ struct dialer {
 	struct header_list *extra; /* of the call that was asked for; NULL: none was */
 	struct call *call;
 	struct failures failures;
+	struct cookies cookies;
 	struct timer retry;
 	struct backoff backoff;
 	unsigned attempt;          /* to be read: calls, since they were last forgotten */

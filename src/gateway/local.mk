@@ -19,6 +19,8 @@ libgateway_a_SOURCES = \
 	src/gateway/connection_sending.c \
 	src/gateway/connection_steps.c \
 	src/gateway/connection_warnings.c \
+	src/gateway/cookies.c src/gateway/cookies.h \
+	src/gateway/cookies_date.c \
 	src/gateway/dialer.c src/gateway/dialer.h \
 	src/gateway/gateway.c src/gateway/gateway.h src/gateway/gateway_private.h \
 	src/gateway/gateway_add.c \

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "gateway/backoff.h"
+#include "gateway/cookies.h"
 #include "gateway/settings_origin.h"
 #include "gateway/warnings.h"
 #include "net/proxy.h"
@@ -56,6 +57,7 @@ struct connection_settings {
 	char *bearer_file;   /* read at each connect; not with a username */
 	unsigned max_redirects;
 	struct string_list redirect_hosts; /* others that may be redirected to; with patterns */
+	enum cookies_lifetime cookies;     /* of servers */
 	uint64_t connect_timeout;
 	uint64_t tls_timeout;
 	uint64_t upgrade_timeout;

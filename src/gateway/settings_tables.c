@@ -328,6 +328,8 @@ const struct setting connection_settings_table[] = {
 		RANGE("0", "20"), .flags = SETTING_LIVE},
 	{"redirect_hosts", STRINGS(struct connection_settings, redirect_hosts),
 		.check = redirect_check_host, .flags = SETTING_LIVE},
+	{"cookies", CHOICE(struct connection_settings, cookies), .standard = "call",
+		.choices = cookies_lifetimes, .flags = SETTING_LIVE},
 	{"connect_timeout", DURATION(struct connection_settings, connect_timeout),
 		.standard = "10s",
 		RANGE("1ms", LONGEST), .flags = SETTING_LIVE},

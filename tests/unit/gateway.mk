@@ -11,6 +11,7 @@ unit_gateway_SOURCES = \
 	tests/unit/test_gateway_stop.c \
 	tests/unit/test_connection_plan.c \
 	tests/unit/test_connection_steps.c \
+	tests/unit/test_cookies.c \
 	tests/unit/test_dialer.c \
 	tests/unit/test_redirect.c \
 	tests/unit/test_hold.c \

@@ -14,6 +14,7 @@ int main(void)
 	srunner_add_suite(runner, gateway_stop_suite());
 	srunner_add_suite(runner, connection_plan_suite());
 	srunner_add_suite(runner, connection_steps_suite());
+	srunner_add_suite(runner, cookies_suite());
 	srunner_add_suite(runner, dialer_suite());
 	srunner_add_suite(runner, redirect_suite());
 	srunner_add_suite(runner, hold_suite());

@@ -13,6 +13,7 @@ Suite *gateway_change_suite(void);
 Suite *gateway_stop_suite(void);
 Suite *connection_plan_suite(void);
 Suite *connection_steps_suite(void);
+Suite *cookies_suite(void);
 Suite *dialer_suite(void);
 Suite *redirect_suite(void);
 Suite *hold_suite(void);

@@ -60,10 +60,11 @@ static void put_response(enum report_view view)
 		.error = ERROR_WEBSOCKET,
 		.bytes_max = 1024,
 	};
-	static const char head[] = "HTTP/1.1 403 Forbidden\r\nSet-Cookie: a\r\n"
-				   "Sec-WebSocket-Protocol: token\r\nX: b\r\nSet-Cookie: c\xff\r\n"
-				   "x: d\r\nSet-Cookie: e\r\nfolded : \x1b[1mup\r\n down\r\n"
-				   "no colon\r\n\r\n";
+	static const char head[] =
+		"HTTP/1.1 403 Forbidden\r\nSet-Cookie: a=token; Path=/\r\n"
+		"Sec-WebSocket-Protocol: token\r\nX: b\xff\r\nSet-Cookie: token\r\n"
+		"x: d\r\nSet-Cookie: e=\r\nfolded : \x1b[1mup\r\n down\r\n"
+		"no colon\r\n\r\n";
 	struct call_report call = {.body = (char *)"no\xff\nway", .retry_after = 2000000000};
 	struct error error;
 	const char *end;
@@ -85,13 +86,13 @@ START_TEST(a_response_shows_what_the_viewer_may_see)
 {
 	put_response(REPORT_ALL);
 	expect("{\"response\":{\"status\":403,\"reason\":\"Forbidden\",\"headers\":{"
-	       "\"Set-Cookie\":[\"a\",\"c\xef\xbf\xbd\",\"e\"],\"Sec-WebSocket-Protocol\":\"token\","
-	       "\"X\":\"b\",\"x\":\"d\",\"folded\":\"  [1mup down\"},\"body\":\"no\xef\xbf\xbd\\u000away\","
+	       "\"Set-Cookie\":[\"a=***; Path=/\",\"***\",\"e=***\"],\"Sec-WebSocket-Protocol\":\"token\","
+	       "\"X\":\"b\xef\xbf\xbd\",\"x\":\"d\",\"folded\":\"  [1mup down\"},\"body\":\"no\xef\xbf\xbd\\u000away\","
 	       "\"retry_after_ms\":2000}");
 	put_response(REPORT_CONTROL);
 	ck_assert_ptr_null(memmem(buffer_data(&out), out.length, "token", 5));
 	expect("{\"response\":{\"status\":403,\"reason\":\"Forbidden\",\"headers\":{"
-	       "\"Set-Cookie\":[\"a\",\"c\xef\xbf\xbd\",\"e\"],\"X\":\"b\",\"x\":\"d\","
+	       "\"Set-Cookie\":[\"a=***; Path=/\",\"***\",\"e=***\"],\"X\":\"b\xef\xbf\xbd\",\"x\":\"d\","
 	       "\"folded\":\"  [1mup down\"},\"body\":\"no\xef\xbf\xbd\\u000away\",\"retry_after_ms\":2000}");
 	put_response(REPORT_OBSERVED);
 	expect("{\"response\":{\"status\":403}");
