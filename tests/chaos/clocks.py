@@ -1,12 +1,13 @@
 """
-Whose fault a delay is. The machine is shared: a daemon that is runnable but not run, or a probe that is,
-cannot help it; nor can a loop that waits for a lock of the kernel's or the allocator's while the thread
+Whose fault a delay is. The machine is shared: a daemon that is runnable but not run, or stopped, or a
+probe that is, cannot help it; nor can a loop that waits for a lock of the kernel's or the allocator's while the thread
 that holds it is runnable but not run. What is left of a delay after that is the daemon's: it computed, or
 it was blocked.
 """
 
 import os
 import pathlib
+import signal
 import time
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ class Sample(NamedTuple):
     own_queued: float  # the same of the probe
     paused: float  # what the probe overslept without having been in a queue
     stolen: float  # by the hypervisor, of all CPUs
+    stopped: float  # the daemon was, by a signal of the probe's
 
 
 def _scheduled(path):
@@ -40,11 +42,26 @@ class Clocks:
         self.own = pathlib.Path("/proc/thread-self/schedstat")
         self.paused = 0.0
         self.asleep = None
+        self.stops = 0.0  # seconds of all that are over
+        self.stopped_at = None  # monotonic time
+
+    def stop(self):
+        os.kill(int(self.loop.name), signal.SIGSTOP)
+        self.stopped_at = time.monotonic()
+
+    def go_on(self):
+        if self.stopped_at is not None:
+            os.kill(int(self.loop.name), signal.SIGCONT)
+            self.stops += time.monotonic() - self.stopped_at
+            self.stopped_at = None
+
+    def _stopped(self):
+        return self.stops + (time.monotonic() - self.stopped_at if self.stopped_at is not None else 0.0)
 
     def sample(self):
         ran, queued = _scheduled(self.loop / "schedstat")
         return Sample(time.monotonic(), ran, queued, self._helpers_queued(), _scheduled(self.own)[1],
-                      self.paused, self._stolen())
+                      self.paused, self._stolen(), self._stopped())
 
     def _helpers_queued(self):
         """Of those that have ended meanwhile, too, up to when they were last seen."""
@@ -94,7 +111,7 @@ class Verdict(NamedTuple):
 
 def judge(start, end):
     """What happened between two samples."""
-    delay = end.now - start.now
+    delay = end.now - start.now - (end.stopped - start.stopped)
     busy = end.ran - start.ran
     late = end.own_queued - start.own_queued + end.paused - start.paused
     machine = late + end.queued - start.queued + end.stolen - start.stolen

@@ -22,7 +22,7 @@ class ChaosDaemon(Daemon):
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }
         self.process = process.start(
-            [self.program, "-c", str(self.file), *arguments], stderr=subprocess.PIPE, env=environment
+            [*self.wrapper, self.program, "-c", str(self.file), *arguments], stderr=subprocess.PIPE, env=environment
         )
         fcntl.fcntl(self.process.stderr, fcntl.F_SETPIPE_SZ, 4096)  # soon full, when nobody reads
         self.reader = threading.Thread(target=self._read, args=[self.process.stderr], daemon=True)

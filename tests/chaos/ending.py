@@ -9,7 +9,7 @@ import time
 from clocks import Clocks
 from harness.control import RpcError
 from harness.wait import Timeout, wait_until
-from topology import CLOSE
+from topology import CLOSE, NAME_SERVERS
 from verdict import Verdict
 
 MEMORY = 96 << 20  # bytes beside the rings
@@ -21,6 +21,7 @@ class Ending:
 
     def finish(self):
         self.player.settle()
+        self.await_control()
         if self.fatal.is_set() or self.daemon.process.poll() is not None:
             return self.give_up()
         if self.ending == "calm":
@@ -33,6 +34,11 @@ class Ending:
         self.terminate()
         self.conclude()
         return None
+
+    def await_control(self):
+        """The control socket may have been removed just now; the reload after it is under way."""
+        path = self.daemon.path("control.sock")
+        wait_until(lambda: os.path.exists(path) or self.daemon.process.poll() is not None, 10, "the control socket to be there again")
 
     def calm(self):
         """All is quiet, and everybody has what there is."""
@@ -58,9 +64,12 @@ class Ending:
             time.sleep(0.3)
 
     def recover(self):
-        """Whatever there was, it is over: what is configured can be connected."""
+        """Whatever there was, it is over: sockets are there, what is configured can be connected."""
         self.configure()
         self.daemon.call("reload")
+        missing = [name for name in ["control", *self.all_outlets()] if not os.path.exists(self.daemon.path(f"{name}.sock"))]
+        if missing:
+            self.violations.append(f"a reload leaves sockets missing: {missing}")
         for name, server in self.topology.servers.items():
             if server["kind"] in ("talk", "redirect") and name in self.all_connections():
                 self.connect(name)
@@ -91,14 +100,20 @@ class Ending:
             if rpc is not self.commander:
                 rpc.close()
         try:
-            wait_until(lambda: self.daemon.descriptors() <= self.baseline, limit)
+            wait_until(lambda: self.daemon.descriptors() <= self.baseline + self.spare_descriptors(), limit)
         except Timeout:
             pid = self.daemon.process.pid
             open_ = sorted(os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
             self.violations.append(f"{len(open_)} descriptors are open, {self.baseline} were: {open_}")
 
+    def spare_descriptors(self):
+        """A socket to each name server may stay, once it has been asked."""
+        return NAME_SERVERS if self.topology.resolver == "setting" else 0
+
     def terminate(self):
         self.daemon.muted.clear()
+        if self.daemon.process.poll() is None:
+            self.daemon.call("log", level="debug")  # of which no line is held back
         self.removed = {name: list(times) for name, times in self.ends.items()}
         self.take_away(self.all_outlets())
         clocks = Clocks(self.daemon.process.pid)
@@ -141,7 +156,8 @@ class Ending:
         self.servers.say("report")
         sessions = self.report("servers", self.servers)
         steady = [name for name in self.topology.steady() if name not in self.player.killed]
-        verdict = Verdict(self.topology, sessions, sittings, steady, self.ends, self.removed, self.daemon.log())
+        self.events.finish()
+        verdict = Verdict(self.topology, sessions, sittings, steady, self.ends, self.removed, self.daemon.log(), self.events)
         if self.published:
             verdict.check_counts({name: self.counted.get(self.readers[name].process.pid) for name in steady}, self.published)
         self.violations += verdict.check()

@@ -3,7 +3,9 @@ EXTRA_DIST += \
 	tests/chaos/clocks.py \
 	tests/chaos/daemon.py \
 	tests/chaos/ending.py \
+	tests/chaos/events.py \
 	tests/chaos/message.py \
+	tests/chaos/names.py \
 	tests/chaos/probe.py \
 	tests/chaos/programs.py \
 	tests/chaos/readers.py \

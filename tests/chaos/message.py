@@ -19,8 +19,10 @@ SIZES = {
     "large": [100, 65_400, 65_535, 65_536, 30_000],
 }
 HEAD = 60  # bytes before the filler, at most
+BROKEN = b"\xed\xa0\x80 \xc3( \xf0\x9f\x98 \xff"  # no UTF-8, in some of the ways there are
+BROKEN_MORE = 32  # bytes by which it grows when it is replaced
 PATTERN = 65_521  # bytes of what fillers are cut from, again and again: a prime, so that they differ
-POOL = 17 * PATTERN  # more than any message has
+POOL = 49 * PATTERN  # more than any message has
 
 # How much less than a ring a message takes that just fits, in one of the formats, or just does not.
 NEAR = [-1, 0, 1, 2, 31, 32, 33, 39, 40, 72, 80, 200]
@@ -50,11 +52,15 @@ def pool(binary, newlines):
 
 
 class Fillers:
-    """Fillers of the sizes, made once: a server that is to be fast cannot make one for each message."""
+    """
+    Fillers of the sizes, made once: a server that is to be fast cannot make one for each message.
+    `broken`: some of the text is no UTF-8.
+    """
 
-    def __init__(self, sizes, newlines, seed):
+    def __init__(self, sizes, newlines, seed, broken=False):
         self.random = random.Random(seed)
         self.newlines = newlines
+        self.broken = broken
         self.made = {binary: [self.cut(size, binary) for size in sizes * 4] for binary in (False, True)}
 
     def cut(self, size, binary):
@@ -62,10 +68,19 @@ class Fillers:
         filler = pool(binary, self.newlines)[start : start + size]
         if not binary:  # no half characters
             filler = filler.decode(errors="ignore").encode().ljust(size, b"~")
+            if self.broken and size > len(BROKEN) and self.random.random() < 0.5:
+                at = self.random.randrange(size - len(BROKEN))
+                filler = (filler[:at] + BROKEN + filler[at + len(BROKEN):])[:size]
+            return b"%08x %s" % (zlib.crc32(mended(filler)), filler)
         return b"%08x %s" % (zlib.crc32(filler), filler)
 
     def pick(self, binary):
         return self.random.choice(self.made[binary])
+
+
+def mended(text):
+    """What is no UTF-8 may be replaced on the way: the checksum is that of the result."""
+    return text.decode(errors="replace").encode()
 
 
 def make(source, session, number, blanks, binary, filler):
@@ -106,6 +121,6 @@ def parse(payload):
         crc = int(parts[5], 16)
     except ValueError:
         raise Broken(f"no message: {bytes(payload[:80])!r}") from None
-    if zlib.crc32(parts[6]) != crc:
+    if zlib.crc32(parts[6]) != crc and (parts[4] == b"b" or zlib.crc32(mended(parts[6])) != crc):
         raise Broken(f"checksum of {parts[0].decode()} {session:x} {number:x}, {len(parts[6])} bytes")
     return Message(parts[0].decode(), session, number, blanks, parts[4] == b"b")

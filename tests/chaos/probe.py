@@ -3,7 +3,7 @@
 The probe, as a program: the invariant that the loop always comes back to the poll. It asks the control
 socket for the version again and again, and measures how long messages take through a connection and an
 outlet that are its own. Says its server's port first; then, for "PID CONTROL OUTLET" on standard input,
-probes until "end". Each hold and each failure is a line of JSON on standard output, the last a summary.
+probes until "end". It stops the daemon with a signal for "stop SECONDS", at most until "go". Each hold and each failure is a line of JSON on standard output, the last a summary.
 """
 
 import json
@@ -53,6 +53,8 @@ class Probe:
         self.sent = {}  # message: the sample when it was sent
         self.number = 0
         self.told = 0.0  # until when all holds are told
+        self.go_on_at = None  # when the daemon is to go on that has been stopped
+        self.orders = b""  # from standard input, not a whole line yet
         self.whereabouts = []  # of the loop, at each tick while it owes something for long
 
     def open(self, pid, control, outlet):
@@ -136,9 +138,29 @@ class Probe:
         if held > HANG or delay > STARVED:
             raise Failure(f"no answer or no delivery for {delay:.1f} s, {held:.1f} s of it the daemon's: it hangs")
 
+    def obey(self):
+        """Does what standard input says; False at the end."""
+        *lines, self.orders = (self.orders + (os.read(0, 4096) or b"end\n")).split(b"\n")
+        for line in lines:
+            order, *seconds = line.split()
+            if order == b"stop" and self.go_on_at is None:
+                self.go_on_at = time.monotonic() + float(seconds[0])
+                self.clocks.stop()
+            elif order == b"go":
+                self.go_on_at = time.monotonic()
+            elif order == b"end":
+                return False
+        return True
+
+    def mind_the_stop(self):
+        if self.go_on_at is not None and time.monotonic() >= self.go_on_at:
+            self.go_on_at = None
+            self.clocks.go_on()
+
     def turn(self, due):
         """Sends what is due, and hears what comes until the next tick."""
         now = time.monotonic()
+        self.mind_the_stop()
         self.look()
         self.post()
         if not self.asked and now - self.answered >= PAUSE:
@@ -152,9 +174,11 @@ class Probe:
             if not readable:
                 self.clocks.slept()
                 return True
-            if sys.stdin in readable:
-                return False
             for sock in readable:
+                if sock is sys.stdin:
+                    if not self.obey():
+                        return False
+                    continue
                 hearers[sock]()
             if time.monotonic() >= due:
                 return True
@@ -171,10 +195,20 @@ class Probe:
         say(summary={"held_ms": milliseconds(self.worst), "took_ms": milliseconds(self.slowest), "count": self.count})
 
 
+def first_order():
+    """A line of standard input, and no more: the others are read as they come."""
+    line = b""
+    while not line.endswith(b"\n"):
+        if not (piece := os.read(0, 1)):
+            sys.exit("the round has ended")
+        line += piece
+    return line.decode()
+
+
 def main():
     probe = Probe(float(sys.argv[1]))
     say(port=probe.listener.getsockname()[1])
-    pid, control, outlet = sys.stdin.readline().split()
+    pid, control, outlet = first_order().split()
     try:
         probe.open(int(pid), control, outlet)
         be_punctual()
@@ -182,6 +216,8 @@ def main():
         probe.run()
     except (Failure, OSError) as failure:
         say(failure=str(failure), fatal=True)
+    finally:
+        probe.clocks.go_on()
     probe.summary()
 
 

@@ -13,9 +13,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 class Program:
     """A helper program: a line of JSON at a time."""
 
-    def __init__(self, name, *arguments):
+    def __init__(self, name, *arguments, wrapper=()):
         self.process = process.start(
-            [sys.executable, "-B", str(HERE / name), *arguments],
+            [*wrapper, sys.executable, "-B", str(HERE / name), *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         )
 

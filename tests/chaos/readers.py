@@ -21,8 +21,9 @@ from message import Fillers, make  # noqa: E402
 from sitting import Sitting  # noqa: E402
 
 # What a writer writes: bytes of filler. More than a socket takes at once, and as much as an outlet does.
-UPWARD = [0, 1, 50, 1000] * 20 + [65_400, 65_536, 200_000, (1 << 20) - 200]
-TOO_LONG = 1 << 20
+UPWARD = [0, 1, 50, 1000] * 20 + [65_400, 65_536, 200_000, (1 << 20) - 200, 3 << 20]
+LARGEST_PACKET = 200_000
+TOO_LONG = 5 << 20
 PAUSE = 0.05  # seconds between two writes: there are many connections that each goes to
 
 
@@ -175,7 +176,8 @@ class Writer:
     def message(self, binary):
         if not self.fillers:
             self.fillers = Fillers([], self.spec["format"] != "lines", self.random.random())
-        size = self.random.choice(UPWARD if self.spec["format"] in ("lines", "frames") else UPWARD[:-1])
+        largest = LARGEST_PACKET if self.spec["format"] == "packets" else UPWARD[-1]
+        size = self.random.choice([size for size in UPWARD if size <= largest])
         filler = self.fillers.cut(size, binary)
         if self.spec["format"] == "packets" and filler.isascii():
             binary = False  # what can be text goes as text

@@ -8,10 +8,12 @@ import time
 import schedule
 from daemon import ChaosDaemon
 from ending import Ending
+from events import Events
 from harness.control import Rpc
+from harness.namespace import Namespace, available
 from harness.wait import Timeout, wait_until
 from programs import Program
-from topology import EXTRA, Topology
+from topology import EXTRA, NAME_SERVERS, Topology, names
 
 
 class Round(Ending):
@@ -24,6 +26,7 @@ class Round(Ending):
         self.seed = seed
         self.steps = schedule.make(self.topology, seconds, options.without)
         self.ending = self.topology.random.choice(["calm", "reload", "term"])
+        self.namespace = None
         self.daemon = ChaosDaemon()
         self.violations = []
         self.fatal = threading.Event()
@@ -34,10 +37,23 @@ class Round(Ending):
         self.readers = {}
         self.programs = []
         self.summary = {}
-        self.commander = None
+        self.commander = self.events = None
 
-    def start(self, *arguments):
-        program = Program(*arguments)
+    def make_namespace(self):
+        """For rounds in which the C library asks name servers of the round's."""
+        if self.topology.resolver == "setting":
+            return None
+        if available()[1]:
+            self.topology.resolver = "setting"
+            return None
+        resolv_conf = "".join(f"nameserver 127.0.0.{number + 1}\n" for number in range(NAME_SERVERS))
+        return Namespace(etc={"resolv.conf": resolv_conf + "options timeout:1\n"})
+
+    def wrapper(self):
+        return self.namespace.command if self.namespace else []
+
+    def start(self, *arguments, wrapper=()):
+        program = Program(*arguments, wrapper=wrapper)
         self.programs.append(program)
         return program
 
@@ -48,6 +64,8 @@ class Round(Ending):
         settings["connections"].insert(0, {"name": "probe", "url": f"ws://127.0.0.1:{self.probe_port}/", "ping": {"interval": "0"}})
         settings["outlets"].insert(0, {"name": "probe", "from": ["probe"]})
         settings["gateway"] = {"drain_timeout": f"{self.topology.drain}s", "log": {"level": "info"}}
+        if not self.namespace:
+            settings["gateway"]["dns"] = self.name_servers
         self.daemon.configure(settings)
 
     def take_away(self, outlets):
@@ -92,6 +110,9 @@ class Round(Ending):
     # The beginning.
 
     def begin(self):
+        self.namespace = self.make_namespace()
+        self.daemon.wrapper = self.wrapper()
+        self.start_names()
         self.start_servers()
         self.start_probe()
         self.configure(self.all_connections() + self.all_outlets())
@@ -100,6 +121,7 @@ class Round(Ending):
         self.probe.say(f"{pid} {self.daemon.path('control.sock')} {self.daemon.path('probe.sock')}")
         wait_until(lambda: self.probing or self.fatal.is_set(), what="the probe")
         self.open_commander()
+        self.events = Events(self.daemon.path("control.sock"))
         self.baseline = self.settled_descriptors()
         self.configure()
         self.daemon.call("reload")
@@ -126,17 +148,22 @@ class Round(Ending):
             time.sleep(0.2)
         return now
 
+    def start_names(self):
+        hosts = [(f"127.0.0.{number + 1}", 53) if self.namespace else ("127.0.0.1", 0) for number in range(NAME_SERVERS)]
+        self.names = self.start("names.py", json.dumps({"names": names(), "listen": hosts}), wrapper=self.wrapper())
+        self.name_servers = self.names.read()
+
     def start_servers(self):
         for name, sizes in EXTRA.items():
             self.topology.servers[name] = {"kind": "talk", "rate": 100, "sizes": sizes}
         self.servers = self.start("servers.py", json.dumps({
             "seed": self.seed, "servers": self.topology.servers, "long": self.topology.long(),
-            "certificate": str(self.options.certificate), "key": str(self.options.key)}))
+            "certificate": str(self.options.certificate), "key": str(self.options.key)}), wrapper=self.wrapper())
         self.ports = self.servers.read()
 
     def start_probe(self):
         self.probing = False
-        self.probe = self.start("probe.py", str(self.options.limit))
+        self.probe = self.start("probe.py", str(self.options.limit), wrapper=self.wrapper())
         self.probe_port = self.probe.read()["port"]
         self.probe_reader = threading.Thread(target=self.read_probe, daemon=True)
         self.probe_reader.start()
@@ -173,6 +200,8 @@ class Round(Ending):
             program.stop()
         self.daemon.kill() if self.daemon.process else None
         self.daemon.discard()
+        if self.namespace:
+            self.namespace.close()
 
     def run(self):
         """The violations."""

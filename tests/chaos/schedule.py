@@ -6,8 +6,9 @@ import signal
 import threading
 import time
 
+from harness.dns import MOODS
 from message import largest
-from topology import EXTRA
+from topology import EXTRA, NAME_SERVERS
 
 SIGNALS = ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGHUP"]
 CHATTER = ["list", "outlets", "subscribers", "stats", "warnings"]
@@ -37,6 +38,9 @@ def make(topology, seconds, without):
         "send": lambda: [random.choice(connections), random.choice([10, 1000, 100_000])],
         "log": lambda: [random.choice(["debug", "info", "warning"])],
         "half": lambda: [],
+        "stop": lambda: [random.choice([0.5, 3])],
+        "names": lambda: [random.randrange(NAME_SERVERS), random.choice(MOODS), random.uniform(0.5, 4)],
+        "churn": lambda: [random.choice([10, 100])],
     }
     names = sorted(set(makers) - set(without))
     times = sorted(random.uniform(0.2, seconds) for _ in range(int(seconds * random.choice([0.5, 2, 5]))))
@@ -54,6 +58,7 @@ class Player:
         self.round = round_
         self.daemon = round_.daemon
         self.killed = set()
+        self.churned = 0  # connections that have come and gone
 
     def play(self, step):
         _, name, *arguments = step
@@ -140,8 +145,32 @@ class Player:
             rpc.send_raw(b'{"half')
         self.daemon.rpcs.remove(rpc)
 
+    def do_stop(self, seconds):
+        self.round.probe.say(f"stop {seconds}")
+
+    def do_names(self, number, mood, seconds):
+        self.round.names.say(f"{number} {mood}")
+        self.later(seconds, lambda: self.round.names.say(f"{number} well"))
+
+    def do_unlink(self, name):
+        """Somebody clears the runtime directory; a reload brings the socket back."""
+        try:
+            os.unlink(self.daemon.path(f"{name}.sock"))
+        except FileNotFoundError:
+            return  # an earlier one, or it has been taken away by a reload
+        self.daemon.signal(signal.SIGHUP)
+
+    def do_churn(self, count):
+        """Names that come and go, and that the patterns of outlets match."""
+        for _ in range(count):
+            self.churned += 1
+            self.round.command("add", name=f"y{self.churned}", url=self.round.extra_url(f"y{self.churned}"))
+        for number in range(self.churned - count, self.churned):
+            self.round.command("remove", name=f"y{number + 1}")
+
     def settle(self):
         """Undoes all that was to be undone later."""
+        self.round.probe.say("go")
         for timer in self.round.timers:
             if timer.is_alive():
                 timer.cancel()

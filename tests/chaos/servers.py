@@ -21,9 +21,20 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../e2e")]
 
 from harness.frame import BINARY, CONTINUATION, PING, PONG, TEXT, apply_mask, close_frame, frame  # noqa: E402
 from harness.misbehave import Exchange  # noqa: E402
+from topology import opening  # noqa: E402
 from message import SIZES, Broken, Fillers, json_length, make, make_long, parse  # noqa: E402
 
 MOST_QUEUED = 1 << 17  # bytes that a session has made and the client has not taken
+TICK = 0.02  # seconds: a slow line moves some bytes in each
+
+# What stands before the response, and among its headers, that does not concern a client.
+ODD = {
+    "hints": (b"HTTP/1.1 103 Early Hints\r\nLink: </style>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n", b""),
+    "empty": (b"", b"Sec-WebSocket-Extensions:\r\nSec-WebSocket-Protocol: \r\n"),
+    "headers": (b"", b"".join(b"X-Header-%d: %d\r\n" % (number, number) for number in range(200))),
+    "folded": (b"", b"X-Folded: one\r\n two\r\n\tthree\r\n"),
+    "bare": (b"", b"X-Bare: line feed\nno colon in this one\r\n"),
+}
 
 
 class Hall:
@@ -36,19 +47,26 @@ class Hall:
         self.numbers = itertools.count(1)
         self.sessions = []
 
+    def server(self, name):
+        """How it is served; what comes and goes has no specification of its own."""
+        return self.spec["servers"].get(name) or self.spec["servers"]["x0"]
+
 
 class Session:
     """An open WebSocket: one thread, one socket that never blocks it."""
 
     def __init__(self, hall, sock, name):
         self.hall = hall
-        self.spec = hall.spec["servers"][name]
+        self.spec = hall.server(name)
         self.sock = sock
         self.name = name.encode()
+        self.line = Line(self.spec.get("line"))
+        self.stall = 0.0  # seconds for which it was away, at most: the machine's fault
+        self.opening = 0  # messages of on_open that have come
         self.number = next(hall.numbers)
         self.random = random.Random(f"{hall.spec['seed']} {name} {self.number}")
         sizes = SIZES.get(self.spec["sizes"], [])
-        self.fillers = Fillers(sizes, self.spec.get("newlines", False), self.number)
+        self.fillers = Fillers(sizes, self.spec.get("newlines", False), self.number, "utf8" in self.spec)
         self.out = bytearray()
         self.received = bytearray()
         self.made = 0  # messages, beside those that are empty
@@ -58,7 +76,7 @@ class Session:
         self.errors = []
         self.opened = time.monotonic()
         self.close_received = self.close_sent = self.ended = None
-        self.ending = False
+        self.ending = self.broken = False
         self.how = "open"  # closed: in the RFC's way, to the end; cut: by the client; reset: by us
         self.due = time.monotonic()
         self.last = self.random.randint(*self.spec["messages"]) if self.spec.get("messages") else None
@@ -67,7 +85,7 @@ class Session:
     # What it says.
 
     def quiet(self):
-        return self.close_sent or self.close_received or not self.hall.talking.is_set()
+        return self.close_sent or self.close_received or self.broken or not self.hall.talking.is_set()
 
     def talk(self):
         """Makes the messages that are due, as far as there is room."""
@@ -120,6 +138,9 @@ class Session:
             raise ConnectionError
         if self.spec["end"] == "close":
             self.close(self.spec["code"])
+        if self.spec["end"] == "broken" and not self.broken:
+            self.broken = True  # the client is the one to close
+            self.out += frame(TEXT, b"\xff")
 
     def close(self, code):
         self.out += close_frame(code)
@@ -142,6 +163,11 @@ class Session:
 
     def hear_message(self, binary, payload):
         """What a reader has written comes whole and in order; nobody else's says who it is."""
+        if payload.startswith(b"open-"):
+            self.hear_opening(payload)
+            return
+        if self.opening < self.spec.get("opening", 0):
+            self.errors.append(f"{payload[:40]!r} came after {self.opening} messages of on_open")
         if not payload.startswith(b"up-"):
             return
         try:
@@ -153,6 +179,12 @@ class Session:
         if message.binary != binary or message.number <= self.upward.get(writer, 0):
             self.errors.append(f"sent upwards: {message} after {self.upward.get(writer)}, opcode {1 + binary}")
         self.upward[writer] = message.number
+
+    def hear_opening(self, payload):
+        """They come before all others, each once and in their order."""
+        if payload != opening(self.opening).encode():
+            self.errors.append(f"on_open: {payload[:40]!r} came as number {self.opening}")
+        self.opening += 1
 
     def take_frame(self):
         """(opcode, payload) of the next whole frame of the client."""
@@ -175,8 +207,10 @@ class Session:
     def run(self):
         self.sock.setblocking(False)
         try:
+            before = time.monotonic()
             while self.turn():
-                pass
+                now = time.monotonic()
+                self.stall, before = max(self.stall, now - before), now
         except (ConnectionError, ssl.SSLError, OSError) as error:
             if self.how == "open":
                 self.how = "cut"
@@ -190,11 +224,19 @@ class Session:
         wait = 0.05
         if self.spec.get("rate") and not self.quiet():
             wait = min(wait, max(0.0, self.due - time.monotonic()))
+        if not self.hall.talking.is_set():
+            self.line.speed = None  # at the end, all that is on its way arrives
         pending = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
-        readable, writable, _ = select.select([self.sock], [self.sock] if self.out else [], [], 0 if pending else wait)
-        if readable or pending:
+        intake = self.line.may("in")
+        reading = [self.sock] if intake else []
+        writing = [self.sock] if self.out and self.line.may("out") else []
+        if self.line.speed:
+            wait = min(wait, TICK)
+        readable, writable, _ = select.select(reading, writing, [], 0 if pending else wait)
+        if readable or pending and reading:
             try:
-                data = self.sock.recv(1 << 16)
+                data = self.sock.recv(intake)
+                self.line.moved("in", len(data))
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 data = None
             if data == b"":
@@ -210,14 +252,38 @@ class Session:
 
     def write(self):
         try:
-            sent = self.sock.send(self.out[: 1 << 16])
+            sent = self.sock.send(self.out[: self.line.may("out")])
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
+        self.line.moved("out", sent)
         del self.out[:sent]
 
     def report(self):
-        names = ("number", "made", "blanks", "long", "errors", "opened", "close_received", "close_sent", "ended", "how")
+        names = ("number", "made", "blanks", "long", "errors", "opened", "close_received", "close_sent", "ended", "how",
+                 "stall", "opening")
         return {"name": self.name.decode(), **{name: getattr(self, name) for name in names}}
+
+
+class Line:
+    """How much may move either way: `speed`, in bytes a second; None: as much as there is."""
+
+    def __init__(self, speed):
+        self.speed = speed
+        self.credit = {"in": 0.0, "out": 0.0}
+        self.seen = dict.fromkeys(self.credit, time.monotonic())
+
+    def may(self, way):
+        """Bytes that may move now: what a tick brings may pile up to a packet."""
+        if not self.speed:
+            return 1 << 16
+        now = time.monotonic()
+        most = max(self.speed * TICK, 1500)
+        self.credit[way] = min(self.credit[way] + (now - self.seen[way]) * self.speed, most)
+        self.seen[way] = now
+        return int(self.credit[way])
+
+    def moved(self, way, count):
+        self.credit[way] -= count
 
 
 class Client(Exchange):
@@ -241,15 +307,22 @@ class Client(Exchange):
             self.sock.settimeout(30)
             self.read_request()
             name = self.path[1:]
-            getattr(self, self.hall.spec["servers"][name]["kind"])(name)
+            getattr(self, self.hall.server(name)["kind"])(name)
         except (EOFError, OSError, ssl.SSLError):
             self.sock.close()
 
     def talk(self, name):
         if "SNDBUF" in self.query:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(self.query["SNDBUF"]))
+        if "line" in self.hall.server(name):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # no more than that is on its way to us
         self.answer()
         Session(self.hall, self.sock, name).run()
+
+    def answer(self):
+        """With what is odd about this server, but no concern of a client."""
+        before, among = ODD.get(self.hall.server(self.path[1:]).get("odd"), (b"", b""))
+        self.send(before + self.response().replace(b"\r\n", b"\r\n" + among, 1))
 
     def redirect(self, name):
         if "hop" in self.query:

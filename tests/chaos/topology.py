@@ -2,7 +2,7 @@
 
 import fnmatch
 
-from message import largest, lengths_near
+from message import BROKEN_MORE, largest, lengths_near
 
 FORMATS = ["lines", "json", "frames", "packets"]
 RINGS = [size << 10 for size in (4, 16, 64, 128, 256, 1024, 2048, 4096)]
@@ -12,6 +12,11 @@ CLOSE = 5  # seconds of close_timeout: longer than any drain_timeout here
 CONNECTION = {"connect_timeout": "1s", "upgrade_timeout": "1s", "tls_timeout": "1s",
               "close_timeout": f"{CLOSE}s", "reconnect": {"min": "50ms", "max": "300ms"}}
 EXTRA = {"x0": "mixed", "x1": "mixed", "x2": "mixed"}  # connections that are added later, and their sizes
+DOMAIN = "chaos.test"
+NAME_SERVERS = 2
+PING = {"interval": "300ms", "timeout": "2s"}  # shorter than the daemon may be stopped, or a slow line needs
+STALL = 1.0  # seconds: a server that was away for so long may have been taken for dead
+OPENING = {"count": 200, "size": 1000}  # messages of on_open: more than a send_queue of 64 KiB
 
 TALKS = [
     {"rate": None, "sizes": "kilobyte"},
@@ -26,7 +31,9 @@ TALKS = [
     {"rate": 2, "sizes": "small"},
 ]
 ENDS = [{}, {}, {"end": "close", "code": 1000}, {"end": "close", "code": 4321}, {"end": "close", "code": 1012},
-        {"end": "reset"}, {"end": "silence"}]
+        {"end": "reset"}, {"end": "silence"}, {"end": "broken"}]
+LINES = [4000, 20_000, 100_000]  # bytes a second that a slow line carries, either way
+ODDITIES = ["hints", "empty", "headers", "folded", "bare"]
 BAD = ["refuse", "silent", "void", "flood"]
 GARBAGE = ["\xff\xfe\x00", "x" * 3000, "\n" * 500, '{"data":1}\n', "{}\n", ""]  # "": more than is taken
 
@@ -35,8 +42,19 @@ def matches(sources, name):
     return any(fnmatch.fnmatchcase(name, glob) for glob in sources)
 
 
+def opening(number):
+    """A message of on_open, which the server expects as the first, second, …"""
+    return f"open-{number} ".ljust(OPENING["size"], "z")
+
+
+def names():
+    """What the name servers know."""
+    numbers = [f"{kind}{number}" for kind, count in (("c", 10), ("bad", 3)) for number in range(count)]
+    return {f"{name}.{DOMAIN}": ["127.0.0.1"] for name in numbers}
+
+
 class Topology:
-    """`without`: words of what is left out: tls, wait, skip, close, bad, write, map."""
+    """`without`: words of what is left out: tls, wait, skip, close, bad, write, map, names, lines, odd, opening, utf8."""
 
     def __init__(self, random, without):
         self.random = random
@@ -46,6 +64,8 @@ class Topology:
         self.outlets = []
         self.readers = []
         self.drain = random.choice([2, 3, 4])  # seconds
+        # Who looks names up: the C library, with a resolv.conf of the round's own, or the daemon.
+        self.resolver = random.choice(["system", "setting"])
         for number in range(random.randint(2, 10)):
             self.add_connection(f"c{number}")
         self.largest = {**{name: largest(sizes) for name, sizes in EXTRA.items()},
@@ -71,18 +91,40 @@ class Topology:
         spec.setdefault("blank", self.random.choice([0, 0, 0.01, 0.3]))
         if spec["sizes"] == "rings":
             spec["lengths"] = lengths_near(NEAR_RINGS, self.random.choice(NEAR_RINGS) - MARGIN)
-        spec["tls"] = "tls" not in self.without and self.random.random() < 0.3
+        spec["tls"] = self.chance("tls", 0.3)
+        spec["named"] = self.chance("names", 0.4)
+        if self.chance("lines", 0.2):
+            spec["line"] = self.random.choice(LINES)
+        if self.chance("odd", 0.2):
+            spec["odd"] = self.random.choice(ODDITIES)
+        if self.chance("opening", 0.2):
+            spec["opening"] = OPENING["count"]
         self.add(name, spec, query=self.random.choice(["", "?SNDBUF=16384"]))
 
+    def chance(self, word, probability):
+        """Always draws, so that what is left out changes nothing else."""
+        return self.random.random() < probability and word not in self.without
+
     def add_bad(self, name):
-        self.add(name, {"kind": self.random.choice(BAD), "tls": False})
+        self.add(name, {"kind": self.random.choice(BAD), "tls": False, "named": self.chance("names", 0.4)})
 
     def add(self, name, spec, query=""):
         self.servers[name] = spec
         sizes = spec.get("sizes", "tiny")
         settings = {"name": name, **CONNECTION, "max_message": spec["lengths"][-1] if sizes == "rings" else largest(sizes)}
+        if "utf8" in spec:
+            settings["max_message"] += BROKEN_MORE
         if spec["tls"]:
             settings["tls"] = {"ca_file": "@CA@"}
+        if self.random.random() < 0.5:
+            settings["ping"] = PING
+        if "utf8" in spec:
+            settings["utf8"] = spec["utf8"]
+        if self.random.random() < 0.3:
+            settings["send_queue"] = "4M"  # as large as what readers write, unlike the default
+        if "opening" in spec:
+            settings["send_queue"] = "64K"
+            settings["on_open"] = [opening(number) for number in range(spec["opening"])]
         settings["url"] = f"@{'void' if spec['kind'] == 'void' else 'tls' if spec['tls'] else 'plain'}@/{name}{query}"
         self.connections.append(settings)
 
@@ -161,14 +203,15 @@ class Topology:
 
     def configuration(self, ports, ca_file, leave_out=()):
         """Connections and outlets as settings, without those named."""
-        def url(text):
+        def url(name, text):
             _, kind, path = text.split("@")
-            return f"{'wss' if kind == 'tls' else 'ws'}://127.0.0.1:{ports[kind]}{path}"
+            host = f"{name}.{DOMAIN}" if self.servers[name]["named"] else "127.0.0.1"
+            return f"{'wss' if kind == 'tls' else 'ws'}://{host}:{ports[kind]}{path}"
 
         connections = []
         for settings in self.connections:
             if settings["name"] not in leave_out:
-                connection = {**settings, "url": url(settings["url"]), "max_message": str(settings["max_message"])}
+                connection = {**settings, "url": url(settings["name"], settings["url"]), "max_message": str(settings["max_message"])}
                 if "tls" in connection:
                     connection["tls"] = {"ca_file": str(ca_file)}
                 connections.append(connection)
@@ -181,7 +224,7 @@ class Topology:
         return {"connections": connections, "outlets": outlets}
 
     def describe(self):
-        lines = [f"drain_timeout {self.drain} s"]
+        lines = [f"drain_timeout {self.drain} s, resolver: {self.resolver}"]
         for settings in self.connections:
             spec = {key: value for key, value in self.servers[settings["name"]].items() if key != "lengths"}
             lines.append(f"connection {settings['name']}: {spec} {settings['url']} max_message {settings['max_message']}")

@@ -3,9 +3,11 @@
 import collections
 import re
 
-from topology import matches
+from events import OVER
+from topology import OPENING, STALL, matches
 
 MOST = 20  # violations that are told
+PATIENCE = 8  # seconds for what takes milliseconds on an idle machine
 JSON = '{{"seq":{},"time":"2026-01-01T00:00:00.000000Z","connection":"{}","type":"text","data":""}}\n'
 MOST_DIGITS = 8 + len('"binary","base64"') - len('"text","data"')  # a record of json is longer by at most so much
 
@@ -16,11 +18,12 @@ class Verdict:
     whose first sitting began before the first message; `removed`: name of outlet -> when it was taken away by a reload; `ends`: also by the daemon's end.
     """
 
-    def __init__(self, topology, sessions, sittings, steady, ends, removed, log):
+    def __init__(self, topology, sessions, sittings, steady, ends, removed, log, events):
         self.topology = topology
         self.ends = ends
         self.removed = removed
         self.log = log
+        self.events = events
         self.sessions = sessions
         self.larger = {}  # by outlet and session: messages that the ring may not hold
         self.long = {session["number"]: {number: rest for number, *rest in session["long"]} for session in sessions}
@@ -46,7 +49,28 @@ class Verdict:
         for name in self.steady:
             if self.sittings.get(name):
                 self.check_steady(name, self.sittings[name][0])
+        self.check_silence()
+        self.check_openings()
         return self.violations[:MOST]
+
+    def check_silence(self):
+        """Bytes are life: no server is taken for dead that answers, however slow its line and whatever stopped the daemon."""
+        stalls = collections.defaultdict(float)
+        for session in self.sessions:
+            stalls[session["name"]] = max(stalls[session["name"]], session["stall"])
+        for close in self.events.closes:
+            if close.silent and close.connection in stalls and stalls[close.connection] < STALL:
+                self.violation(f"{close.connection}: closed though its server answers: {close.why}")
+
+    def check_openings(self):
+        """A session that lived long enough has had all messages of on_open; the server has checked their order."""
+        for session in self.sessions:
+            spec = self.topology.servers.get(session["name"], {})
+            due = spec.get("opening", 0)
+            needed = PATIENCE + (due * OPENING["size"] / spec["line"] if "line" in spec else 0)
+            if session["opening"] < due and (session["ended"] or 0) - session["opened"] > needed:
+                self.violation(f"{session['name']} session {session['number']:x}: {session['opening']} messages of "
+                               f"on_open, {due} were due")
 
     def check_end(self, who, sitting):
         """Nobody is cut off in the middle of a record, until there is no more time to deliver it."""
@@ -157,17 +181,23 @@ class Verdict:
 
     def check_told(self, who, what, outlet):
         """What the daemon had received and could not deliver in time it counts, and tells."""
-        told = sum(int(count) for count in re.findall(f"outlet {outlet}: messages lost: (\\d+)", self.log))
+        logged = sum(int(count) for count in re.findall(f"outlet {outlet}: messages lost: (\\d+)", self.log))
+        told = max(logged, self.events.undelivered[outlet])
         if told < self.missing[who]:
             self.violation(f"{who}: {what}; {told} were told as lost, {self.missing[who]} are")
 
     def check_cut(self, what, session):
         """
-        The daemon has cut the session off, and says why: its time was over, in which a server on a busy machine may
-        not even have read the close frame. One that got neither a close frame nor a reader was never open: the daemon
+        The daemon has cut the session off, and says why, in an event, or in the log when it stops (until then that is
+        limited): its time was over, in which a server on a busy machine may not even have read the close frame. One that got neither a close frame nor a reader was never open: the daemon
         ended its call.
         """
         if session["close_received"] is None and session["close_sent"] is None:
             return
-        if not re.search(f"connection {session['name']}: closed: .*(did not end in time|held up for too long)", self.log):
-            self.violation(f"{what}: the log says nothing of it")
+        closes = self.events.closes_of(session["name"])
+        if self.events.missed or any(close.cut for close in closes):
+            return
+        if not re.search(f"connection {session['name']}: closed[^:]*: .*({OVER})", self.log):
+            near = [close for close in closes if abs(close.at - session["ended"]) < 1]
+            self.violation(f"{what}: nothing was said of it; its server saw close_sent {session['close_sent']}, "
+                           f"close_received {session['close_received']}, ended {session['ended']}; closes about then: {near}")

@@ -68,14 +68,18 @@ class Exchange:
     def send(self, data):
         self.sock.sendall(data)
 
-    def answer(self, status="101 Switching Protocols", drop=(), **change):
-        """Answers the handshake, without the headers in `drop` and with those in `change`."""
+    def response(self, status="101 Switching Protocols", drop=(), **change):
+        """To the handshake, without the headers in `drop` and with those in `change`."""
         key = self.headers["sec-websocket-key"].encode()
         accept = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
         headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
         headers.update({name.replace("_", "-"): value for name, value in change.items()})
         lines = [f"{name}: {value}" for name, value in headers.items() if name not in drop]
-        self.send("\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode())
+        return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode()
+
+    def answer(self, *arguments, **options):
+        """Answers the handshake with a response()."""
+        self.send(self.response(*arguments, **options))
 
     def read_frames(self, until_close=True):
         """Collects the client's frames up to its close frame, answers that, and lets it go."""
