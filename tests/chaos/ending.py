@@ -107,8 +107,8 @@ class Ending:
             self.violations.append(f"{len(open_)} descriptors are open, {self.baseline} were: {open_}")
 
     def spare_descriptors(self):
-        """A socket to each name server may stay, once it has been asked."""
-        return NAME_SERVERS if self.topology.resolver == "setting" else 0
+        """What the first look-up opens may stay: a socket to each name server, or the eventfd of its threads."""
+        return NAME_SERVERS if self.topology.resolver == "setting" else 1
 
     def terminate(self):
         self.daemon.muted.clear()
