@@ -207,6 +207,14 @@ static bool tls_trust_load_crl(const struct tls_trust *trust, X509_STORE *store,
 		tls_reason(ERR_peek_error()));
 }
 
+/* As with curl and Go, each certificate of the store is trusted by itself: an intermediate one, or the
+ * server's own, needs none above it. */
+static bool tls_trust_allow_partial(X509_STORE *store, struct error *error)
+{
+	return X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1 ||
+		error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
+}
+
 X509_STORE *tls_trust_load(struct tls_trust *trust, struct error *error)
 {
 	X509_STORE *store = X509_STORE_new();
@@ -214,7 +222,8 @@ X509_STORE *tls_trust_load(struct tls_trust *trust, struct error *error)
 	tls_trust_stamp(trust); /* before it is read: what changes meanwhile is read again */
 	if (!store)
 		error_set(error, ERROR_SOCKET_SSL, "OpenSSL: %s", tls_reason(ERR_peek_error()));
-	else if (tls_trust_load_ca(trust, store, error) && tls_trust_load_crl(trust, store, error))
+	else if (tls_trust_allow_partial(store, error) && tls_trust_load_ca(trust, store, error) &&
+		tls_trust_load_crl(trust, store, error))
 		return store;
 	X509_STORE_free(store);
 	return NULL;

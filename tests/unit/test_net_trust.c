@@ -110,6 +110,62 @@ START_TEST(revocation_lists)
 }
 END_TEST
 
+/* A certificate that is trusted needs none above it: neither the server's own, nor what issued it. */
+START_TEST(partial_chains)
+{
+	struct certificate middle, leaf, old, forged;
+	struct tls_settings settings = {.verify = true};
+
+	certificate_make(&middle, directory, "middle", NULL, &ca, 10);
+	certificate_make(&leaf, directory, "leaf", "DNS:good.test,IP:127.0.0.1", &middle, 10);
+	certificate_make(&old, directory, "old", "IP:127.0.0.1", &middle, -1);
+	certificate_make(&forged, directory, "forged", "IP:127.0.0.1", &leaf, 10);
+
+	serve(&leaf);
+	settings.ca_file = ca.cert_file;
+	assert_refused(&settings, "unable to get local issuer certificate");
+	settings.ca_file = middle.cert_file;
+	assert_accepted(&settings);
+	settings.ca_file = leaf.cert_file;
+	assert_accepted(&settings);
+	settings.server_name = "other.test";
+	assert_refused(&settings, "it is not for 'other.test'");
+	settings.server_name = NULL;
+
+	/* the issuer of the list must be known */
+	certificate_revoke(crl_file, &middle, NULL, 0);
+	settings.crl_file = crl_file;
+	assert_refused(&settings, "(crl_file)");
+	settings.ca_file = middle.cert_file;
+	assert_accepted(&settings);
+	unlink(crl_file);
+	certificate_revoke(crl_file, &middle, &leaf, 0);
+	assert_refused(&settings, "certificate revoked (crl_file)");
+	settings.crl_file = NULL;
+	fixture_close(&fixture);
+	tls_server_stop(&server);
+
+	serve(&old);
+	assert_refused(&settings, "certificate has expired");
+	settings.ca_file = old.cert_file;
+	assert_refused(&settings, "certificate has expired");
+	fixture_close(&fixture);
+	tls_server_stop(&server);
+
+	/* a server's certificate is not one of a CA */
+	serve(&forged);
+	settings.ca_file = leaf.cert_file;
+	assert_refused(&settings, "invalid CA certificate");
+	fixture_close(&fixture);
+	tls_server_stop(&server);
+
+	certificate_free(&middle);
+	certificate_free(&leaf);
+	certificate_free(&old);
+	certificate_free(&forged);
+}
+END_TEST
+
 struct shortage_case {
 	bool folder; /* CA certificates from the folder, else from the file */
 	bool system; /* as the system's, else from the settings */
@@ -215,6 +271,7 @@ TCase *test_net_trust(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, a_common_name_does_not_count);
 	tcase_add_test(tests, revocation_lists);
+	tcase_add_test(tests, partial_chains);
 	tcase_add_loop_test(tests, a_shortage_is_not_remembered, 0,
 		sizeof(shortage_cases) / sizeof(shortage_cases[0]));
 	tcase_add_test(tests, a_shortage_in_a_handshake_is_not_remembered);
