@@ -66,6 +66,9 @@ void report_subscriber(struct json_writer *json, const char *name,
 	report_unless_mapped(json, "behind", info, info->behind);
 	report_unless_mapped(json, "lost", info, info->lost);
 	report_unless_mapped(json, "lags", info, info->lags);
+	report_time(json, "behind_since", info->behind_since);
+	json_put_number(json, "oversize", info->oversize);
 	json_put_number(json, "inputs", info->inputs);
+	json_put_number(json, "input_errors", info->input_errors);
 	json_put_object_end(json);
 }

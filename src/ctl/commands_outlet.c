@@ -130,6 +130,7 @@ static void subscribers_print(struct ctl *ctl, const json_t *result)
 		{"LOST", true},
 		{"LAGS", true},
 		{"INPUTS", true},
+		{"ERRORS", true},
 	};
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns), ctl->color);
 	const json_t *subscriber;
@@ -149,6 +150,8 @@ static void subscribers_print(struct ctl *ctl, const json_t *result)
 			print_number(subscriber, "lost") ? TABLE_YELLOW : TABLE_PLAIN);
 		table_add(table, subscriber_loss(subscriber, "lags"), TABLE_PLAIN);
 		table_add(table, print_count(subscriber, "inputs"), TABLE_PLAIN);
+		table_add(table, print_count(subscriber, "input_errors"),
+			print_number(subscriber, "input_errors") ? TABLE_YELLOW : TABLE_PLAIN);
 	}
 	table_print(table);
 }

@@ -182,6 +182,7 @@ bool gateway_on_input(struct outlet *outlet, int source, bool binary, const void
 	};
 	struct connection *connection;
 	struct error error;
+	bool taken = false;
 
 	/* All connections get the message or none does, so that none gets it twice. */
 	for (unsigned number = 0; number < count; number++) {
@@ -191,8 +192,13 @@ bool gateway_on_input(struct outlet *outlet, int source, bool binary, const void
 	}
 	for (unsigned number = 0; number < count; number++) {
 		connection = gateway_addressee(outlet, number, source);
+		taken = taken || connection;
 		if (connection && !connection_send(connection, &message, &error))
 			gateway_log_unsent(context, outlet, &error);
+	}
+	if (!taken) {
+		error_set(&error, ERROR_NOT_FOUND, "the outlet has no connection");
+		gateway_log_unsent(context, outlet, &error);
 	}
 	ws_outgoing_release(&message);
 	return true;

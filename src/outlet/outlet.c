@@ -199,8 +199,7 @@ void outlet_free(struct outlet *outlet)
 		return;
 	listener_free(outlet->successor);
 	listener_free(outlet->listener);
-	while (outlet_has_waiters(outlet))
-		outlet_forget_waiter(TAILQ_FIRST(&outlet->waiters));
+	outlet_release_room(outlet);
 	subscribers_release(&outlet->subscribers);
 	flush_release(&outlet->core.flush);
 	sources_release(&outlet->core.sources);

@@ -228,7 +228,10 @@ struct outlet_subscriber_info {
 	uint64_t behind; /* bytes in the ring not sent yet */
 	uint64_t lost;   /* messages */
 	uint64_t lags;
+	uint64_t behind_since; /* ns since 1970; 0: it has been sent everything, or takes more */
+	uint64_t oversize;     /* messages that its socket cannot take */
 	uint64_t inputs;
+	uint64_t input_errors;
 };
 void outlet_each_subscriber(const struct outlet *outlet,
 	void (*visit)(const struct outlet_subscriber_info *info, void *context), void *context);

@@ -20,6 +20,9 @@ struct outlet {
 	struct listener *listener;     /* NULL once drained */
 	struct listener *successor;    /* for one whose file is gone; NULL: none is needed */
 	struct outlet_waiters waiters; /* for room, in the order of their turns */
+	struct event *held_up;         /* a moment after the first came; NULL: none has yet */
+	uint64_t held_up_since;        /* there are waiters: monotonic ns; 0: there are none */
+	bool held_up_told;             /* and it has been logged */
 
 	size_t oversize_length; /* of the last message larger than the ring */
 	uint64_t given_up;      /* messages lost by subscribers that outlet_give_up() has freed */
@@ -40,6 +43,9 @@ size_t outlet_record_length(const struct outlet *outlet, const struct outlet_mes
 void outlet_report_unpublished(struct outlet *outlet);
 
 /* --- outlet_room.c ------------------------------------------------------------------------------ */
+
+/* For outlet_free(). */
+void outlet_release_room(struct outlet *outlet);
 
 /* Gives those who wait for room their turns, while there is room. */
 void outlet_give_room(struct outlet *outlet);

@@ -1,3 +1,5 @@
+#include <event2/event.h>
+
 #include "outlet/outlet_private.h"
 
 /*
@@ -7,6 +9,67 @@
  * comes only from subscribers that have read: without either, turns come to an end. tests/model
  * explores all their orders.
  */
+
+/* A reader that is a little late is no news; after this time it is. */
+#define OUTLET_HELD_UP CLOCK_NS_PER_SECOND
+
+static void outlet_on_held_up(evutil_socket_t fd, short what, void *context)
+{
+	struct outlet *outlet = context;
+	uint64_t now = clock_monotonic();
+	struct timeval rest;
+
+	(void)fd, (void)what;
+	if (!outlet->held_up_since || outlet->held_up_told)
+		return;
+	if (now - outlet->held_up_since < OUTLET_HELD_UP) {
+		rest = clock_timeval(OUTLET_HELD_UP - (now - outlet->held_up_since));
+		event_add(outlet->held_up, &rest);
+		return;
+	}
+	outlet->held_up_told = true;
+	outlet->core.counts.held_up++;
+	subscribers_log_slowest(&outlet->subscribers);
+}
+
+static void outlet_begin_hold_up(struct outlet *outlet)
+{
+	const struct timeval moment = clock_timeval(OUTLET_HELD_UP);
+
+	outlet->held_up_since = clock_monotonic();
+	if (!outlet->held_up)
+		outlet->held_up = evtimer_new(outlet->core.flush.base, outlet_on_held_up, outlet);
+	if (!event_pending(outlet->held_up, EV_TIMEOUT, NULL))
+		event_add(outlet->held_up, &moment);
+}
+
+/* Call it whenever the queue may have become empty, or be no more. */
+static void outlet_note_hold_up(struct outlet *outlet)
+{
+	uint64_t time = clock_monotonic() - outlet->held_up_since;
+
+	if (!outlet->held_up_since || outlet_has_waiters(outlet))
+		return;
+	if (outlet->held_up_told) {
+		outlet->core.counts.held_up_us += time / CLOCK_NS_PER_US;
+		log_write(outlet->core.log, LOG_NOTICE, &outlet->core.subject,
+			"no longer holds up its connections, after %llu.%llu s (%llu times so far)",
+			(unsigned long long)(time / CLOCK_NS_PER_SECOND),
+			(unsigned long long)(time % CLOCK_NS_PER_SECOND /
+				(CLOCK_NS_PER_SECOND / 10)),
+			(unsigned long long)outlet->core.counts.held_up);
+	}
+	outlet->held_up_told = false;
+	outlet->held_up_since = 0;
+}
+
+void outlet_release_room(struct outlet *outlet)
+{
+	while (outlet_has_waiters(outlet))
+		outlet_forget_waiter(TAILQ_FIRST(&outlet->waiters));
+	if (outlet->held_up)
+		event_free(outlet->held_up);
+}
 
 bool outlet_has_waiters(const struct outlet *outlet)
 {
@@ -18,6 +81,8 @@ void outlet_await_room(struct outlet *outlet, struct outlet_waiter *waiter,
 {
 	struct outlet_waiter *behind = message ? TAILQ_FIRST(&outlet->waiters) : NULL;
 
+	if (!outlet->held_up_since)
+		outlet_begin_hold_up(outlet);
 	waiter->outlet = outlet;
 	waiter->wanted = message ? outlet_record_length(outlet, message) : 0;
 	while (behind && behind->wanted)
@@ -37,6 +102,7 @@ void outlet_forget_waiter(struct outlet_waiter *waiter)
 		return;
 	TAILQ_REMOVE(&outlet->waiters, waiter, entry);
 	waiter->outlet = NULL;
+	outlet_note_hold_up(outlet);
 	if (outlet_has_waiters(outlet))
 		flush_schedule(&outlet->core.flush);
 }
@@ -54,6 +120,7 @@ void outlet_give_room(struct outlet *outlet)
 		readers_have_plenty(readers, waiter->wanted)) {
 		TAILQ_REMOVE(&outlet->waiters, waiter, entry);
 		waiter->outlet = NULL;
+		outlet_note_hold_up(outlet);
 		if (waiter->room(outlet, waiter->context)) {
 			flush_schedule(&outlet->core.flush); /* behind what it has activated */
 			return;

@@ -207,6 +207,12 @@ void subscriber_report_losses(struct subscriber *subscriber)
 	if (losses.lags || losses.lost) {
 		struct event_members members = subscriber_members(subscriber);
 
+		subscriber_log(subscriber, reader->dropped ? LOG_WARNING : LOG_NOTICE,
+			"does not read fast enough: %llu messages lost%s (all in all %llu)",
+			(unsigned long long)losses.lost,
+			reader->dropped ? ", and it is closed" : "",
+			(unsigned long long)reader_lost(&subscriber->all->readers, reader));
+
 		event_add_number(&members, "lags", losses.lags);
 		event_add_number(&members, "lost", losses.lost);
 		event_add_boolean(&members, "closed", reader->dropped);
@@ -214,6 +220,13 @@ void subscriber_report_losses(struct subscriber *subscriber)
 	}
 	if (losses.refused) {
 		struct event_members members = subscriber_members(subscriber);
+
+		subscriber->oversize += losses.refused;
+		subscriber_log(subscriber, LOG_WARNING,
+			"messages too large for its socket are lost: %llu, the last of %zu bytes (all "
+			"in all %llu)",
+			(unsigned long long)losses.refused, losses.refused_length,
+			(unsigned long long)subscriber->oversize);
 
 		event_add_number(&members, "messages", losses.refused);
 		event_add_number(&members, "length", losses.refused_length);

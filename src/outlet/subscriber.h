@@ -91,7 +91,9 @@ struct subscriber {
 	unsigned named;  /* the number of sources when it was greeted */
 	unsigned last_reads; /* of the input, since it is gone */
 	struct buffer input;
-	size_t searched; /* bytes of it known not to hold the end of a message */
+	size_t searched;       /* bytes of it known not to hold the end of a message */
+	uint64_t behind_since; /* its socket takes no more, ns since 1970; 0: it does */
+	uint64_t oversize;     /* messages that its socket cannot take */
 	uint64_t inputs;
 	uint64_t input_errors;
 	uint64_t awaited;      /* number of a record */

@@ -148,6 +148,7 @@ void subscriber_send(struct subscriber *subscriber)
 
 	switch (subscriber_try_send(subscriber)) {
 	case SUBSCRIBER_SENT:
+		subscriber->behind_since = 0;
 		if (subscriber->state == SUBSCRIBER_FINISHING)
 			subscriber_leave(subscriber, subscriber->parting);
 		else
@@ -158,6 +159,8 @@ void subscriber_send(struct subscriber *subscriber)
 		flush_schedule(&subscriber->all->core->flush);
 		break;
 	case SUBSCRIBER_FULL:
+		if (!subscriber->behind_since)
+			subscriber->behind_since = clock_realtime();
 		readers_block(readers, reader);
 		subscriber_await_output(subscriber);
 		break;

@@ -80,6 +80,22 @@ static bool subscribers_can_be_promised(struct subscribers *subscribers)
 	return core->settings.on_lag != OUTLET_WAIT || outlet_core_open_ring(core);
 }
 
+static void subscribers_turn_away(struct subscribers *subscribers, int fd)
+{
+	struct outlet_core *core = subscribers->core;
+	struct ucred peer = {0};
+	socklen_t length = sizeof(peer);
+
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+	close(fd);
+	core->counts.refused++;
+	log_write(core->log, LOG_WARNING, &core->subject,
+		"turned away a subscriber (pid %ld, uid %lu): there are %u of at most %u "
+		"(max_subscribers); turned away in all: %llu",
+		(long)peer.pid, (unsigned long)peer.uid, subscribers->count,
+		core->settings.max_subscribers, (unsigned long long)core->counts.refused);
+}
+
 void subscribers_accept(struct subscribers *subscribers, int fd)
 {
 	struct outlet_core *core = subscribers->core;
@@ -87,8 +103,7 @@ void subscribers_accept(struct subscribers *subscribers, int fd)
 
 	if (subscribers->count >= core->settings.max_subscribers ||
 		!subscribers_can_be_promised(subscribers)) {
-		core->counts.refused++;
-		close(fd);
+		subscribers_turn_away(subscribers, fd);
 		return;
 	}
 	core->counts.accepted++;
@@ -282,8 +297,31 @@ static struct outlet_subscriber_info subscribers_info(const struct subscriber *s
 		.behind = reader_behind(readers, &subscriber->reader) + subscriber->aside.length,
 		.lost = reader_lost(readers, &subscriber->reader),
 		.lags = subscriber->reader.lags,
+		.behind_since = subscriber->behind_since,
+		.oversize = subscriber->oversize,
 		.inputs = subscriber->inputs,
+		.input_errors = subscriber->input_errors,
 	};
+}
+
+void subscribers_log_slowest(struct subscribers *subscribers)
+{
+	const struct subscriber *subscriber, *slowest = NULL;
+	uint64_t behind, most = 0;
+
+	for (int state = SUBSCRIBER_READING; state <= SUBSCRIBER_FINISHING; state++) {
+		TAILQ_FOREACH (subscriber, &subscribers->lists[state], link) {
+			behind = reader_behind(&subscribers->readers, &subscriber->reader);
+			if (behind > most) {
+				most = behind;
+				slowest = subscriber;
+			}
+		}
+	}
+	if (slowest)
+		subscriber_log(slowest, LOG_WARNING,
+			"holds up the outlet's connections: it has not read %llu bytes",
+			(unsigned long long)most);
 }
 
 void subscribers_each(const struct subscribers *subscribers,

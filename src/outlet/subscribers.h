@@ -41,6 +41,9 @@ void subscribers_reap(struct subscribers *subscribers);
  * (monotonic ns) has come, and more are left. */
 bool subscribers_give_up(struct subscribers *subscribers, uint64_t end, uint64_t *unsent);
 
+/* Logs who holds up the outlet's connections. */
+void subscribers_log_slowest(struct subscribers *subscribers);
+
 void subscribers_each(const struct subscribers *subscribers,
 	void (*visit)(const struct outlet_subscriber_info *info, void *context), void *context);
 

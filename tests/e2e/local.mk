@@ -60,6 +60,7 @@ EXTRA_DIST += \
 	tests/e2e/test_life.py \
 	tests/e2e/test_liveness.py \
 	tests/e2e/test_log.py \
+	tests/e2e/test_losses.py \
 	tests/e2e/test_max_age.py \
 	tests/e2e/test_models.py \
 	tests/e2e/test_network.py \

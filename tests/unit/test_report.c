@@ -142,11 +142,13 @@ START_TEST(what_is_not_known_of_a_ring_reader_is_null)
 
 	report_subscriber(&json, NULL, &info, "out");
 	expect("{\"outlet\":\"out\",\"id\":3,\"pid\":7,\"uid\":1000,\"since\":null,\"mode\":\"bytes\","
-	       "\"sent\":0,\"behind\":0,\"lost\":2,\"lags\":0,\"inputs\":0}");
+	       "\"sent\":0,\"behind\":0,\"lost\":2,\"lags\":0,\"behind_since\":null,\"oversize\":0,"
+	       "\"inputs\":0,\"input_errors\":0}");
 	info.mapped = true;
 	report_subscriber(&json, NULL, &info, "out");
 	expect("{\"outlet\":\"out\",\"id\":3,\"pid\":7,\"uid\":1000,\"since\":null,\"mode\":\"ring\","
-	       "\"sent\":0,\"behind\":null,\"lost\":null,\"lags\":null,\"inputs\":0}");
+	       "\"sent\":0,\"behind\":null,\"lost\":null,\"lags\":null,\"behind_since\":null,\"oversize\":0,"
+	       "\"inputs\":0,\"input_errors\":0}");
 }
 END_TEST
 
