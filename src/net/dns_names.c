@@ -112,21 +112,22 @@ static void dns_query_fail(struct dns_query *query)
 	dns_query_end(query, &answer);
 }
 
-static void dns_server_answered(struct dns_names *names, struct dns_question *question,
-	enum lookup_outcome outcome, uint64_t now)
+static void dns_server_is_slow(struct dns_names *names, struct dns_server *server, uint64_t now)
 {
-	struct dns_server *server = question->server;
-
-	if (outcome != LOOKUP_NO_ANSWER) {
-		if (now - question->asked < DNS_HEDGE)
-			server->slow_since = 0;
-		return;
-	}
 	if (!server->slow_since && names->server_count > 1)
 		log_write(names->log, LOG_INFO, NULL,
-			"name server %s does not answer: others are asked first",
+			"name server %s does not answer in time: others are asked first",
 			name_server_text(server->channel));
 	server->slow_since = now;
+}
+
+static void dns_server_answered(struct dns_names *names, const struct dns_question *question,
+	enum lookup_outcome outcome, uint64_t now)
+{
+	if (outcome == LOOKUP_NO_ANSWER)
+		dns_server_is_slow(names, question->server, now);
+	else if (now - question->asked < DNS_HEDGE)
+		question->server->slow_since = 0;
 }
 
 static void dns_query_on_answer(const struct lookup_answer *answer, void *context)
@@ -177,7 +178,7 @@ static void dns_query_note_slow(struct dns_query *query, uint64_t now)
 
 		if (question->open && now - question->asked >= DNS_HEDGE &&
 			!question->server->slow_since)
-			question->server->slow_since = now;
+			dns_server_is_slow(query->names, question->server, now);
 	}
 }
 

@@ -137,7 +137,7 @@ static void name_server_take(const struct ares_addrinfo *found, int family,
 			lifetime = own;
 	}
 	answer->addresses = addresses;
-	answer->lifetime = lifetime;
+	answer->lifetime = lifetime; /* without limit where there is nothing */
 	answer->outcome = answer->count ? LOOKUP_FOUND : LOOKUP_NO_ADDRESS;
 }
 
@@ -152,6 +152,7 @@ static void name_server_fail_to_connect(struct lookup_answer *answer)
 
 static void name_server_fail(int status, struct lookup_answer *answer)
 {
+	answer->lifetime = UINT64_MAX; /* of what the host does not have */
 	switch (status) {
 	case ARES_ENOTFOUND:
 	case ARES_EBADNAME:

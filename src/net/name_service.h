@@ -25,7 +25,7 @@ struct lookup_answer {
 	enum lookup_outcome outcome;
 	const struct address *addresses; /* borrowed */
 	size_t count;                    /* at most RESOLVE_PER_FAMILY */
-	uint64_t lifetime;               /* ns for which the addresses are good; 0: only now */
+	uint64_t lifetime;               /* ns for which the answer is good; 0: only now */
 	const char *reason;              /* static or borrowed; of the last two outcomes */
 };
 

@@ -23,6 +23,7 @@ static const int resolve_families[FAMILIES] = {AF_INET6, AF_INET};
  * questions for IPv6.
  */
 struct resolve {
+	struct resolver *resolver;
 	const char *host;
 	uint16_t port;
 	int family; /* that is wanted */
@@ -32,6 +33,7 @@ struct resolve {
 	struct lookup_asker askers[FAMILIES];
 	struct address addresses[RESOLVE_ADDRESSES_MAX];
 	size_t count;    /* of addresses not yet reported */
+	bool asking;     /* not all families have been asked for */
 	bool successful; /* some were reported */
 	enum lookup_outcome failure;
 	char reason[160];
@@ -75,7 +77,8 @@ static void resolve_on_answer(const struct lookup_answer *answer, void *context)
 		snprintf(resolve->reason, sizeof(resolve->reason), "%s",
 			answer->reason ? answer->reason : "");
 	}
-	resolve_schedule(resolve);
+	if (!resolve->asking)
+		resolve_schedule(resolve);
 }
 
 static bool resolve_wants(const struct resolve *resolve, int family)
@@ -128,15 +131,17 @@ static void resolve_miss_interface(struct resolve *resolve)
 		zone ? zone + 1 : "");
 }
 
-static void resolve_ask(struct resolve *resolve, struct resolver *resolver)
+static void resolve_ask(struct resolve *resolve)
 {
 	struct lookup_asker *asker = resolve->askers;
 
+	resolve->asking = true;
 	for (int family = 0; family < FAMILIES; family++) {
 		if (resolve_wants(resolve, resolve_families[family]))
-			lookup_ask(resolver, &asker[family], resolve->host,
+			lookup_ask(resolve->resolver, &asker[family], resolve->host,
 				resolve_families[family], resolve_on_answer, resolve);
 	}
+	resolve->asking = false;
 }
 
 static const char *resolve_reason(const struct resolve *resolve)
@@ -168,6 +173,7 @@ static void resolve_report(evutil_socket_t fd, short events, void *context)
 	resolve->successful |= resolve->count > 0;
 	resolve->count = 0;
 	if (answer.complete && !resolve->successful) {
+		resolver_forget(resolve->resolver, resolve->host);
 		error_set(&error, ERROR_SOCKET_CONNECT, "cannot resolve '%s': %s", resolve->host,
 			resolve_reason(resolve));
 		answer.error = &error;
@@ -181,6 +187,7 @@ struct resolve *resolve_start(struct resolver *resolver, const char *host, uint1
 	struct resolve *resolve = alloc_zero(1, sizeof(*resolve));
 	struct address address;
 
+	resolve->resolver = resolver;
 	resolve->host = host;
 	resolve->port = port;
 	resolve->family = family;
@@ -194,7 +201,7 @@ struct resolve *resolve_start(struct resolver *resolver, const char *host, uint1
 	else if (resolve_is_localhost(host))
 		resolve_take_localhost(resolve);
 	else
-		resolve_ask(resolve, resolver);
+		resolve_ask(resolve);
 	resolve_schedule(resolve);
 	return resolve;
 }

@@ -37,7 +37,7 @@ static const size_t lane_leaves[LANES] = {
 };
 
 #define LOOKUP_SLOW_AFTER   (1 * CLOCK_NS_PER_SECOND)
-#define LOOKUP_KEEP_FOR     (5 * CLOCK_NS_PER_SECOND) /* addresses, at most */
+#define LOOKUP_KEEP_FOR     (5 * CLOCK_NS_PER_SECOND) /* an answer, at most */
 #define LOOKUP_REMEMBER_FOR (600 * CLOCK_NS_PER_SECOND)
 #define RESOLVER_TIDY_EVERY (30 * CLOCK_NS_PER_SECOND)
 
@@ -62,7 +62,8 @@ struct lookup {
 	bool outdated;  /* runs since before a change of the network; not in the table any more */
 	uint64_t since; /* ns; that it has been in its state */
 	uint64_t good_until;
-	struct address *addresses; /* LOOKUP_KEPT */
+	enum lookup_outcome outcome; /* LOOKUP_KEPT */
+	struct address *addresses;   /* likewise */
 	size_t count;
 };
 
@@ -208,9 +209,13 @@ static void resolver_on_tidy(evutil_socket_t fd, short events, void *context)
 static void lookup_keep(struct lookup *lookup, const struct lookup_answer *answer)
 {
 	uint64_t lifetime = answer->lifetime < LOOKUP_KEEP_FOR ? answer->lifetime : LOOKUP_KEEP_FOR;
+	size_t size = answer->count * sizeof(*answer->addresses);
 
-	lookup->addresses = alloc_zero(answer->count, sizeof(*lookup->addresses));
-	memcpy(lookup->addresses, answer->addresses, answer->count * sizeof(*lookup->addresses));
+	if (size) {
+		lookup->addresses = alloc_zero(1, size);
+		memcpy(lookup->addresses, answer->addresses, size);
+	}
+	lookup->outcome = answer->outcome;
 	lookup->count = answer->count;
 	lookup_move(lookup, LOOKUP_KEPT);
 	lookup->good_until = lookup->since + lifetime;
@@ -242,7 +247,7 @@ static void lookup_end(struct lookup *lookup, const struct lookup_answer *answer
 	lookup_answer_all(lookup, answer);
 	if (lookup->outdated)
 		lookup_free(lookup);
-	else if (answer->outcome == LOOKUP_FOUND && answer->lifetime)
+	else if (answer->outcome < LOOKUP_NO_ANSWER && answer->lifetime)
 		lookup_keep(lookup, answer);
 	else
 		lookup_remember(lookup);
@@ -331,7 +336,7 @@ void lookup_ask(struct resolver *resolver, struct lookup_asker *asker, const cha
 {
 	struct lookup *lookup = resolver_take(resolver, lookup_key(host, family), family);
 	struct lookup_answer answer = {
-		.outcome = LOOKUP_FOUND,
+		.outcome = lookup->outcome,
 		.addresses = lookup->addresses,
 		.count = lookup->count,
 	};

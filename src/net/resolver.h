@@ -9,7 +9,7 @@
 /*
  * Looks up names for all connections without blocking. Without name servers of its own it asks as
  * every other program of the host does: getaddrinfo(3), on threads. Each name is looked up once,
- * however many ask for it; addresses that were found are kept for a few seconds.
+ * however many ask for it; what was found is kept for a few seconds.
  */
 struct resolver;
 
@@ -29,7 +29,7 @@ void resolver_free(struct resolver *resolver);
 /* The network has changed: forgets everything, and asks anew what is being asked. */
 void resolver_flush(struct resolver *resolver);
 
-/* The addresses of this host were of no use, so they are not used again without asking. */
+/* What is known of this host was of no use, so it is not used again without asking. */
 void resolver_forget(struct resolver *resolver, const char *host);
 
 #endif

@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/control.py \
 	tests/e2e/harness/daemon.py \
 	tests/e2e/harness/dns.py \
+	tests/e2e/harness/dying_names.c \
 	tests/e2e/harness/fake.py \
 	tests/e2e/harness/feed.py \
 	tests/e2e/harness/flood.py \
@@ -63,6 +64,7 @@ EXTRA_DIST += \
 	tests/e2e/test_losses.py \
 	tests/e2e/test_max_age.py \
 	tests/e2e/test_models.py \
+	tests/e2e/test_names.py \
 	tests/e2e/test_network.py \
 	tests/e2e/test_on_demand.py \
 	tests/e2e/test_outlets.py \
