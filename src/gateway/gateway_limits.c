@@ -10,7 +10,7 @@
 
 enum {
 	RESERVE = 64,           /* descriptors for control clients, files and helpers, besides */
-	RESERVE_CONNECTION = 2, /* for each connection, as it may be renewed, */
+	RESERVE_CONNECTION = 2, /* for each connection, as it is renewed or its name looked up, */
 	RESERVE_OUTLET = 4,     /* and each outlet: its listener, and three of its ring */
 
 	UNTRUSTED_CONNECTIONS = 256, /* that they may have added, at most, */
