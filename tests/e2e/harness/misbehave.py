@@ -68,11 +68,15 @@ class Exchange:
     def send(self, data):
         self.sock.sendall(data)
 
+    def accept_key(self):
+        key = self.headers["sec-websocket-key"].encode()
+        return base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
+
     def response(self, status="101 Switching Protocols", drop=(), **change):
         """To the handshake, without the headers in `drop` and with those in `change`."""
-        key = self.headers["sec-websocket-key"].encode()
-        accept = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
-        headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
+        headers = {
+            "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": self.accept_key(),
+        }
         headers.update({name.replace("_", "-"): value for name, value in change.items()})
         lines = [f"{name}: {value}" for name, value in headers.items() if name not in drop]
         return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode()
@@ -141,6 +145,7 @@ class MisbehavingServer:
         self.listener.listen(128)
         self.port = self.listener.getsockname()[1]
         self.exchanges = []
+        self.heads = []
         self.accepted = queue.Queue()
         self.stopping = threading.Event()
         self.threads = []
@@ -172,6 +177,10 @@ class MisbehavingServer:
     def answer_url(self, data, **query):
         """The URL at which the server answers the handshake with just these bytes."""
         return self.url("/answer", hex=data.hex(), **query)
+
+    def head_url(self, head):
+        """The URL at which the server answers with this head, "{accept}" filled in, and a frame."""
+        return self.url("/head", number=self.heads.append(head) or len(self.heads) - 1)
 
     def accept(self, timeout=PATIENCE):
         """The next client whose request has arrived."""
@@ -231,6 +240,14 @@ def _answer(client):
     client.send(bytes.fromhex(client.query["hex"]))
     if client.option("end", "finish") == "finish":
         client.finish()
+
+
+@behaviour("/head")
+def _head(client):
+    """Answers with a head of its own making, and the first frame in the same segment."""
+    head = client.server.heads[client.option("number", 0)].replace("{accept}", client.accept_key())
+    client.send(head.encode("latin-1") + frame(TEXT, b"at once"))
+    client.finish()
 
 
 @behaviour("/not-http")
