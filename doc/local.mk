@@ -16,4 +16,5 @@ endif
 
 SUFFIXES = .scd
 .scd:
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SCDOC) < $< > $@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|@runstate[d]ir@|$(runstatedir)|g' $< | $(SCDOC) > $@.tmp && \
+		mv $@.tmp $@

@@ -64,8 +64,7 @@ static void report_last_close(struct json_writer *json, const struct connection_
 	}
 	json_put_object(json, "last_close");
 	json_put_number(json, "code", status->last_close_code);
-	report_text_or_null(json, "reason",
-		view != REPORT_OBSERVED ? status->last_close_reason : NULL);
+	json_put_text(json, "reason", view != REPORT_OBSERVED ? status->last_close_reason : NULL);
 	json_put_boolean(json, "remote", status->last_close_remote);
 	json_put_object_end(json);
 }

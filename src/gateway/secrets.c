@@ -22,6 +22,16 @@ static void secrets_wipe_buffer(struct buffer *buffer)
 	buffer_release(buffer);
 }
 
+/* True if a text has more than one line: a secret that somebody has wrapped would be cut. */
+static bool secrets_continues(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (!strchr(" \t\r\n", text[i]) || !text[i])
+			return true;
+	}
+	return false;
+}
+
 static bool secrets_take_line(const struct buffer *text, char **line, struct error *error)
 {
 	const char *start = text->length ? (const char *)buffer_data(text) : "";
@@ -37,6 +47,9 @@ static bool secrets_take_line(const struct buffer *text, char **line, struct err
 			SECRETS_LINE_MAX);
 	if (memchr(start, '\0', length))
 		return error_set(error, ERROR_WEBSOCKET, "has a NUL byte in its first line");
+	if (secrets_continues(start + length, text->length - length))
+		return error_set(error, ERROR_WEBSOCKET,
+			"has more than one line, and a secret must be in one");
 	*line = alloc_zero(1, length + 1);
 	memcpy(*line, start, length);
 	return true;
@@ -55,20 +68,35 @@ bool secrets_first_line(const char *path, char **line, struct error *error)
 	return taken;
 }
 
+/* Off both ends, where HTTP has white space that is not of the value (RFC 9110, section 5.5). */
+static void secrets_trim(char *line)
+{
+	size_t before = strspn(line, " \t"), length = strlen(line) - before;
+
+	memmove(line, line + before, length + 1);
+	while (length && strchr(" \t", line[length - 1]))
+		line[--length] = '\0';
+}
+
 bool secrets_first_value(const char *path, char **line, struct error *error)
 {
+	const char *fault;
+
 	if (!secrets_first_line(path, line, error))
 		return false;
+	secrets_trim(*line);
+	fault = **line ? NULL : "has an empty first line";
 	for (const char *c = *line; *c; c++) {
-		if ((unsigned char)*c >= 0x20 && *c != 0x7F)
-			continue;
-		alloc_wipe(*line);
-		*line = NULL;
-		errno = EINVAL;
-		return error_set(error, ERROR_WEBSOCKET,
-			"has a control character in its first line, which no header can have");
+		if ((unsigned char)*c < 0x20 || *c == 0x7F)
+			fault = "has a control character in its first line, which no header can "
+				"have";
 	}
-	return true;
+	if (!fault)
+		return true;
+	alloc_wipe(*line);
+	*line = NULL;
+	errno = EINVAL;
+	return error_set(error, ERROR_WEBSOCKET, "%s", fault);
 }
 
 static void secrets_warn_readable(const char *setting, const char *path,
@@ -81,6 +109,17 @@ static void secrets_warn_readable(const char *setting, const char *path,
 		log_write(log, LOG_WARNING, &about, "%s: everybody can read %s", setting, path);
 }
 
+static void secrets_warn_white_space(const char *setting, const char *path, const char *line,
+	const struct connection_config *connection, struct log *log)
+{
+	const struct log_subject about = {"connection", connection->name, connection->untrusted};
+
+	if (log && (strchr(" \t", line[0]) || strchr(" \t", line[strlen(line) - 1])))
+		log_write(log, LOG_WARNING, &about,
+			"%s: white space at the beginning or end of %s is taken as part of the secret",
+			setting, path);
+}
+
 /* The bytes that secrets_first_line() or secrets_first_value() takes from a file. */
 typedef bool secrets_take(const char *path, char **line, struct error *error);
 
@@ -90,8 +129,11 @@ static bool secrets_read(const char *setting, const char *path, secrets_take *ta
 	if (!path)
 		return true;
 	secrets_warn_readable(setting, path, connection, log);
-	if (take(path, line, error))
+	if (take(path, line, error)) {
+		if (take == secrets_first_line)
+			secrets_warn_white_space(setting, path, *line, connection, log);
 		return true;
+	}
 	return error_prefix(error, "%s: %s ", setting, path);
 }
 

@@ -20,13 +20,14 @@ struct secrets {
 };
 
 /*
- * The first line of a regular file, which must be neither empty nor longer than 16 KiB nor have a
- * NUL in it; the caller gives it to alloc_wipe(). The text of an error goes behind the path, and
- * never has the content; errno says why it could not be read.
+ * The one line of a regular file, which must be neither empty nor longer than 16 KiB nor have a NUL
+ * in it; the caller gives it to alloc_wipe(). White space may follow the end of the line, a byte order
+ * mark precede it. The text of an error goes behind the path, and never has the content; errno says why
+ * it could not be read.
  */
 bool secrets_first_line(const char *path, char **line, struct error *error);
 bool secrets_first_value(const char *path, char **line,
-	struct error *error); /* and can be in a header */
+	struct error *error); /* can be in a header; without white space at both ends */
 
 /*
  * Reads the first line of each file. A file that everybody can read gets a line in the log; one

@@ -1,5 +1,6 @@
 """Where connections go to and come from, and what they say about themselves."""
 
+import os
 import shutil
 import socket
 import ssl
@@ -177,6 +178,35 @@ def test_a_proxy_is_not_asked_for_a_unix_socket(start_daemon, make_server, tmp_p
     daemon = start_daemon(feed(f"ws+unix://{path}", proxy={"url": "http://127.0.0.1:9"}))
     daemon.call("connect", name="feed")
     server.accept()
+
+
+def test_characters_of_a_unix_sockets_path(start_daemon, make_server, tmp_path):
+    """A colon ends the path unless it is encoded; "host" is for the header alone."""
+    path = tmp_path / "a:b%.sock"
+    server = make_server(unix=path)
+    encoded = str(path).replace("%", "%25").replace(":", "%3A")
+    daemon = start_daemon(feed(f"ws+unix://{encoded}", host="app.example"))
+    daemon.call("connect", name="feed")
+    peer = server.accept()
+    assert (peer.path, peer.headers["Host"]) == ("/", "app.example")
+
+
+def test_a_redirect_from_a_unix_socket_is_not_followed(start_daemon, make_server, tmp_path):
+    path = tmp_path / "app.sock"
+    server = make_server(unix=path)
+    server.refuse = 302, [("Location", "/v2")], b""
+    error = refused(start_daemon(feed(f"ws+unix://{path}:/v1")))
+    assert "the server on a UNIX socket redirects: not followed" in error.message
+    assert len(server.requests) == 1
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may use every socket")
+def test_a_unix_socket_of_others(start_daemon, make_server, tmp_path):
+    path = tmp_path / "app.sock"
+    make_server(unix=path)
+    path.chmod(0o400)
+    error = refused(start_daemon(feed(f"ws+unix://{path}")))
+    assert error.message == f"cannot connect to {path}: Permission denied"
 
 
 def test_host_origin_and_user_agent(start_daemon, server):

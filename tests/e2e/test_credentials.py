@@ -37,14 +37,14 @@ def feed(url, **settings):
 
 
 def test_a_user_name_and_a_password_from_a_file(start_daemon, server, private, secret_file):
-    password = secret_file("password", "pass-word 1€\nnot this\n")
+    password = secret_file("password", "\ufeffpass-word 1€\r\n\n \n")
     daemon = start_daemon(feed(private, username="ann", password_file=str(password)))
     expected = "Basic " + base64.b64encode("ann:pass-word 1€".encode()).decode()
     assert server.accept().headers["Authorization"] == expected
     watch = Watch(daemon)
     daemon.call("connect", name="feed")
     watch.wait("open")
-    watch.check_hidden("pass-word 1", "ann:pass-word 1€", "not this")
+    watch.check_hidden("pass-word 1", "ann:pass-word 1€")
 
 
 def test_a_user_name_alone_has_an_empty_password(start_daemon, server):
@@ -75,7 +75,7 @@ def test_rotating_by_rename(start_daemon, server, secret_file):
 
 
 def test_headers_from_files(start_daemon, server, secret_file):
-    key, session = secret_file("key", "k-e-y-1\n"), secret_file("session", "id=coo-kie-2; a=b\nnot this\n")
+    key, session = secret_file("key", "k-e-y-1\n"), secret_file("session", " id=coo-kie-2; a=b \n")
     daemon = start_daemon(feed(
         server.url(), headers={"X-Plain": "va-lue-3"},
         header_files={"X-Api-Key": str(key), "Cookie": str(session)},
@@ -94,9 +94,10 @@ def test_headers_from_files(start_daemon, server, secret_file):
 
 @pytest.mark.parametrize("content", ["k-e-y-1\nUpgrade: x\n", "  k-e-y-1  \n"])
 def test_a_file_cannot_bring_in_another_header(start_daemon, server, secret_file, content):
-    key = secret_file("key", content)
+    key = secret_file("key", "k-e-y-0\n")
     daemon = start_daemon(feed(server.url(), when="manual", header_files={"X-Api-Key": str(key)}))
     watch = Watch(daemon)
+    key.write_text(content)
     try:
         daemon.call("connect", name="feed")
     except RpcError as error:
@@ -105,6 +106,33 @@ def test_a_file_cannot_bring_in_another_header(start_daemon, server, secret_file
     else:
         assert server.accept().headers["X-Api-Key"] == "k-e-y-1"
         assert content.strip() != content or "\n" in content
+
+
+@pytest.mark.parametrize("content, words", [
+    ("\nk-e-y-1\n", "has an empty first line"),
+    ("k-e-\ny-1\n", "has more than one line"),
+    ("k-e-y-1\r\rk-e-y-2\n", "has more than one line"),
+    (" \t\n", "has an empty first line"),
+])
+def test_a_secret_is_one_line(start_daemon, server, secret_file, content, words):
+    """The error names setting and file, but nothing of what is in there."""
+    token = secret_file("token", "good\n")
+    daemon = start_daemon(feed(server.url(), when="manual", bearer_file=str(token)))
+    watch = Watch(daemon)
+    token.write_text(content)
+    with pytest.raises(RpcError) as error:
+        daemon.call("connect", name="feed")
+    assert f"bearer_file: {token} {words}" in error.value.message
+    watch.check_hidden("k-e-", "y-1", more=[error.value, error.value.data])
+
+
+def test_a_password_may_end_in_a_space(start_daemon, server, secret_file):
+    """But that is seldom meant."""
+    password = secret_file("password", "pass-word-1 \n")
+    daemon = start_daemon(feed(server.url(), username="ann", password_file=str(password)))
+    expected = "Basic " + base64.b64encode(b"ann:pass-word-1 ").decode()
+    assert server.accept().headers["Authorization"] == expected
+    daemon.wait_log(f"password_file: white space at the beginning or end of {password} is taken as part")
 
 
 @pytest.fixture
@@ -195,7 +223,7 @@ def test_nothing_starts_or_is_reloaded_with_a_file_that_cannot_be_used(
 
 
 def test_a_secret_is_what_stands_behind_a_byte_order_mark(start_daemon, server, secret_file):
-    start_daemon(feed(server.url(), bearer_file=str(secret_file("token", "\ufefftoken-1\r\nmore\n"))))
+    start_daemon(feed(server.url(), bearer_file=str(secret_file("token", "\ufefftoken-1\r\n"))))
     assert server.accept().headers["Authorization"] == "Bearer token-1"
 
 

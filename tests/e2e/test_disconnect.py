@@ -97,7 +97,7 @@ def test_when_the_server_closes_everybody_is_told(start_daemon, server, code, re
     assert (event["connection"], event["code"], event["reason"]) == ("feed", code, reason)
     status = daemon.wait_state("feed", "idle")
     assert status["last_close"]["code"] == code
-    assert status["last_close"]["reason"] == (reason or None)
+    assert status["last_close"]["reason"] == reason
     assert status["last_close"]["remote"] is True
     # RFC 6455, section 5.5.1: the answer echoes the code.
     assert peer.wait_closed()[0] == code

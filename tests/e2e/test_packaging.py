@@ -20,6 +20,15 @@ def test_programs_and_manual_pages(installed):
         assert pages >= {"wsgated.8", "wsgatectl.1", "wsgate.3", "wsgated.conf.5", "wsgated-protocol.7"}
 
 
+@pytest.mark.skipif(not shutil.which("scdoc"), reason="no manual pages are made")
+def test_the_manual_has_the_runtime_directory_of_the_build(installed):
+    _, prefix = installed
+    text = (prefix / "share/man/man5/wsgated.conf.5").read_text()
+    assert "@runstatedir@" not in text
+    documented = re.search(r'systemd sets it, else "([^"]*)"', text.replace("\\", "")).group(1)
+    assert documented.encode() + b"\0" in (prefix / "sbin/wsgated").read_bytes()
+
+
 def needed(program):
     """The libraries that it loads."""
     return re.findall(r"\(NEEDED\).*\[lib(\w+)\.so", run("readelf", "-d", program))

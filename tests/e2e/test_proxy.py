@@ -114,7 +114,7 @@ def test_the_proxys_password_from_a_file_is_read_at_each_connect(
     start_daemon, server, make_proxy, tmp_path, kind
 ):
     proxy, password = make_proxy(kind, login=LOGIN), tmp_path / "password"
-    password.write_text("an-old-one\nanother line\n")
+    password.write_text("an-old-one\n")
     password.chmod(0o600)
     daemon = start_daemon(feed(
         server.url(), {"url": proxy.url(), "username": LOGIN[0], "password_file": str(password)},
