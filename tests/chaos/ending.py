@@ -92,7 +92,7 @@ class Ending:
         limit = self.topology.drain + CLOSE + 5
         self.configure(self.all_connections())
         self.daemon.call("reload")
-        wait_until(lambda: not self.open_sessions(), limit, "the connections to be closed", 0.1)
+        wait_until(lambda: not self.open_sessions(), limit, lambda: f"the end of {self.open_sessions()}", 0.1)
         self.take_away(self.all_outlets())
         self.configure(self.all_connections() + self.all_outlets())
         self.daemon.call("reload")

@@ -40,6 +40,7 @@ def make(topology, seconds, without):
         "half": lambda: [],
         "stop": lambda: [random.choice([0.5, 3])],
         "names": lambda: [random.randrange(NAME_SERVERS), random.choice(MOODS), random.uniform(0.5, 4)],
+        "unlink": lambda: [random.choice(["control", *outlets])],
         "churn": lambda: [random.choice([10, 100])],
     }
     names = sorted(set(makers) - set(without))

@@ -2,7 +2,7 @@
 """
 The servers of a round, as one program: the path of a URL names the connection, its specification (the
 argument, JSON) says how it is served. Says its ports first; "go" and "hold" on standard input let all talk
-and be quiet, "open" asks how many sessions are open, "report" what became of each, and ends it.
+and be quiet, "open" asks which sessions are open, "report" what became of each, and ends it.
 """
 
 import itertools
@@ -258,6 +258,10 @@ class Session:
         self.line.moved("out", sent)
         del self.out[:sent]
 
+    def describe(self):
+        return (f"{self.name.decode()} session {self.number:x}: close received {self.close_received}, sent {self.close_sent}, "
+                f"{len(self.out)} bytes to go, {len(self.received)} come, {self.sock}")
+
     def report(self):
         names = ("number", "made", "blanks", "long", "errors", "opened", "close_received", "close_sent", "ended", "how",
                  "stall", "opening")
@@ -315,7 +319,8 @@ class Client(Exchange):
         if "SNDBUF" in self.query:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(self.query["SNDBUF"]))
         if "line" in self.hall.server(name):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # no more than that is on its way to us
+            # Little is on its way to us; but more than a packet of loopback, or nothing moves at all.
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
         self.answer()
         Session(self.hall, self.sock, name).run()
 
@@ -391,7 +396,7 @@ def main():
         elif line.strip() == "hold":
             hall.talking.clear()
         elif line.strip() == "open":
-            print(sum(session.ended is None for session in list(hall.sessions)), flush=True)
+            print(json.dumps([session.describe() for session in list(hall.sessions) if session.ended is None]), flush=True)
         elif line.strip() == "report":
             break
     hall.stopping.set()

@@ -99,6 +99,10 @@ class Topology:
             spec["odd"] = self.random.choice(ODDITIES)
         if self.chance("opening", 0.2):
             spec["opening"] = OPENING["count"]
+        if spec["sizes"] in ("small", "kilobyte") and self.chance("utf8", 0.4):
+            spec["utf8"] = self.random.choice(["replace", "pass"])
+        if spec.get("end") == "broken":
+            spec.pop("utf8", None)
         self.add(name, spec, query=self.random.choice(["", "?SNDBUF=16384"]))
 
     def chance(self, word, probability):
