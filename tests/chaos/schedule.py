@@ -142,8 +142,11 @@ class Player:
 
     def do_half(self):
         """A control client that goes in the middle of a line."""
-        with self.daemon.rpc() as rpc:
-            rpc.send_raw(b'{"half')
+        try:
+            with self.daemon.rpc() as rpc:
+                rpc.send_raw(b'{"half')
+        except FileNotFoundError:
+            return  # the socket has been removed, and is not back yet
         self.daemon.rpcs.remove(rpc)
 
     def do_stop(self, seconds):

@@ -4,6 +4,7 @@ import socket
 import struct
 
 from .namespace import Namespace
+from .wait import wait_until
 
 NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE = 1, 2
 NETLINK_NETFILTER = 12
@@ -137,10 +138,17 @@ class Network:
             address replace {self.ROUTER6}/64 dev inside
             address replace {self.ROUTER_LOCAL}/64 dev inside
         """)
+        self._wait_carrier(True)
 
     def unplug(self):
         """The host's interface loses its carrier, but no addresses or routes."""
         self.router.ip("link set inside down")
+        self._wait_carrier(False)
+
+    def _wait_carrier(self, there):
+        """The kernel tells of it with a delay of up to a second, or not at all if it is back before."""
+        lost = "NO-CARRIER"
+        wait_until(lambda: (lost not in self.host.run("ip", "link", "show", "eth0")) == there, what="the carrier")
 
     def move(self, address):
         """The host has another address than before: 10.77.0.…"""
