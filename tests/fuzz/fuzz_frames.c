@@ -17,6 +17,8 @@ enum {
 	OPTION_SMALL_WINDOW = 4,
 	OPTION_SMALL_LIMIT = 8,
 	OPTION_HOLD = 16,
+	OPTION_REPLACE = 32, /* text that is not UTF-8, */
+	OPTION_PASS = 64,    /* else this, else it is refused */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,7 +34,8 @@ static void check_message(const struct ws_receiver *receiver, const struct ws_me
 	if (message->opcode == WS_CLOSE)
 		require(message->close_code == WS_CLOSE_NO_STATUS ||
 			ws_close_code_valid(message->close_code));
-	if (message->opcode == WS_TEXT || message->opcode == WS_CLOSE)
+	if ((message->opcode == WS_TEXT && receiver->policy != WS_UTF8_PASS) ||
+		message->opcode == WS_CLOSE)
 		require(ws_utf8_valid(message->data, message->length));
 	if (message->opcode == WS_TEXT || message->opcode == WS_BINARY)
 		require(message->length <= receiver->message_max);
@@ -94,6 +97,9 @@ static struct buffer run(const uint8_t *data, size_t size, uint8_t options, size
 	};
 	struct ws_receiver receiver = {
 		.message_max = options & OPTION_SMALL_LIMIT ? 64 : 1 << 18,
+		.policy = options & OPTION_REPLACE ? WS_UTF8_REPLACE
+			: options & OPTION_PASS    ? WS_UTF8_PASS
+						   : WS_UTF8_CHECK,
 		.inflater = options & OPTION_DEFLATE ? ws_inflater_new(&parameters) : NULL,
 	};
 	struct buffer record = {0};

@@ -81,7 +81,7 @@ static void check_request(const struct http_head *response)
 	}
 	for (size_t i = 0; i < out.length; i++)
 		lines += out.memory[i] == '\n';
-	require(lines == 6 + !hosts + headers.count);
+	require(lines == (hosts ? 6U : 7U) + headers.count);
 	require(memcmp(out.memory + out.length - 4, "\r\n\r\n", 4) == 0);
 	buffer_release(&out);
 	header_list_release(&headers);
