@@ -244,7 +244,7 @@ static bool call_take_answer(struct call *call, const uint8_t *data, size_t leng
 /* --- the upgrade --------------------------------------------------------------------------- */
 
 static void call_on_event(evutil_socket_t fd, short what, void *context);
-static void call_time_out(void *context);
+static void call_on_deadline(void *context);
 
 /* For each part of the response, up to its deadline; the body of a refusal is waited for less
  * patiently. */
@@ -255,7 +255,7 @@ static void call_set_deadline(struct call *call)
 
 	if (call->body_wanted && soon < deadline)
 		deadline = soon;
-	timer_set_at(&call->deadline, call->host->timers, deadline, call_time_out, call);
+	timer_set_at(&call->deadline, call->host->timers, deadline, call_on_deadline, call);
 }
 
 static void call_set_event(struct call *call, short what, event_callback_fn callback,
@@ -305,31 +305,41 @@ static void call_lose_stream(struct call *call, enum stream_status status,
 	call_fail(call);
 }
 
-/* Reads once; if there is more, again after the loop has polled. */
+/* Writes, and reads once. False: the call has ended, or gone on to another server. */
+static bool call_exchange(struct call *call, enum stream_status *status)
+{
+	uint8_t data[CALL_READ_SIZE];
+	struct error error;
+	size_t length;
+
+	*status = call_write_request(call, &error);
+	if (*status == STREAM_OK) {
+		*status = stream_read(call->stream, data, sizeof(data), &length, &error);
+		if (*status == STREAM_OK && call_take_answer(call, data, length))
+			return false;
+	}
+	if (*status != STREAM_END && *status != STREAM_ERROR)
+		return true;
+	call_lose_stream(call, *status, &error);
+	return false;
+}
+
+/* If there is more to read, it goes on after the loop has polled. */
 static void call_upgrade(struct call *call)
 {
 	static const struct timeval next = {0};
-	struct error error;
-	enum stream_status status = call_write_request(call, &error);
-	uint8_t data[CALL_READ_SIZE];
-	size_t length;
+	enum stream_status status;
 
-	if (status == STREAM_OK) {
-		status = stream_read(call->stream, data, sizeof(data), &length, &error);
-		if (status == STREAM_OK && call_take_answer(call, data, length))
-			return;
-	}
-	if (status == STREAM_END || status == STREAM_ERROR)
-		call_lose_stream(call, status, &error);
-	else if (status != STREAM_WANT_WRITE && stream_pending(call->stream))
+	if (!call_exchange(call, &status))
+		return;
+	if (status != STREAM_WANT_WRITE && stream_pending(call->stream))
 		call_set_event(call, 0, call_on_event, &next); /* in memory: no event would come */
 	else
 		call_wait_for(call, status == STREAM_WANT_WRITE ? EV_WRITE : EV_READ);
 }
 
-static void call_time_out(void *context)
+static void call_time_out(struct call *call)
 {
-	struct call *call = context;
 	char timeout[TEXT_DURATION_SIZE];
 
 	if (!call->body_wanted) {
@@ -340,6 +350,15 @@ static void call_time_out(void *context)
 			"the server did not answer the upgrade within %s", timeout);
 	}
 	call_fail(call);
+}
+
+/* The answer may lie in the socket: timers and sockets have their turns in no order to rely on. */
+static void call_on_deadline(void *context)
+{
+	enum stream_status status;
+
+	if (call_exchange(context, &status))
+		call_time_out(context);
 }
 
 static void call_on_event(evutil_socket_t fd, short what, void *context)

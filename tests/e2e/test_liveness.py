@@ -1,9 +1,14 @@
 """What counts as a sign of life: bytes that move, in either direction; and what does not."""
 
+import contextlib
+import signal
 import ssl
+import time
 
 import pytest
 
+from harness.control import RpcError
+from harness.frame import TEXT, frame
 from harness.making import making
 from harness.subscriber import Lines
 from harness.throttle import Throttle
@@ -77,4 +82,101 @@ def test_server_that_reads_slowly(start_daemon, bad_server):
     daemon.call("send", name="feed", text="u" * 400_000)
     daemon.call("send", name="feed", text="last")
     wait_until(lambda: [f for f in exchange.frames if f.payload == b"last"])
+    assert len(bad_server.exchanges) == 1
+
+
+@pytest.mark.parametrize("idle", [{}, {"idle_timeout": "2s"}], ids=["", "idle"])
+def test_what_has_arrived_while_the_daemon_was_stopped(start_daemon, bad_server, idle):
+    """It reads the pongs, and the messages, before it looks at the time."""
+    names = [f"c{number}" for number in range(8)]
+    daemon = start_daemon({"connections": [
+        {"name": name, "url": bad_server.url("/late-pong"), "ping": {"interval": "100ms", "timeout": "3s"}, **idle}
+        for name in names
+    ]})
+    exchanges = [bad_server.accept() for _ in names]
+    for exchange in exchanges:
+        wait_until(lambda: exchange.frames)
+    daemon.signal(signal.SIGSTOP)
+    try:
+        for exchange in exchanges:
+            exchange.go.set()
+            exchange.send(frame(TEXT, b"meanwhile"))
+        before = time.monotonic()
+        wait_until(lambda: time.monotonic() - before > 3.5)
+    finally:
+        daemon.signal(signal.SIGCONT)
+    for name in names:
+        wait_until(lambda: (s := daemon.call("stats", name=name))["pongs_recv"] and s["messages_recv"])
+    assert len(bad_server.exchanges) == len(names)
+
+
+def test_server_that_hangs_though_its_kernel_acknowledges(start_daemon, bad_server):
+    daemon = start_daemon({"connections": [{
+        "name": "feed", "url": bad_server.url("/unread"), "ping": QUICK,
+        "heartbeat": {"every": "50ms", "message": "still here"},
+    }]})
+    bad_server.accept()
+    daemon.wait_state("feed", "open")
+
+    def left():
+        with contextlib.suppress(RpcError):  # it waits to connect again
+            daemon.call("send", name="feed", text="order")
+        return len(bad_server.exchanges) > 1
+
+    wait_until(left)
+    assert "no other sign of life, for 1s" in daemon.status("feed")["last_error"]["desc"]
+
+
+@pytest.fixture
+def connect(network, start_daemon, make_server):
+    """A connection over a network: the daemon, the server and its peer."""
+
+    def connect(**settings):
+        server = make_server(namespace=network.server, host=network.SERVER)
+        daemon = start_daemon({"connections": [{"name": "feed", "url": server.url(), **settings}]},
+                              wrapper=network.host.command)
+        peer = server.accept()
+        daemon.wait_state("feed", "open")
+        return daemon, server, peer
+
+    return connect
+
+
+def test_slow_network(network, connect):
+    daemon, server, peer = connect(ping=QUICK)
+    network.slow("160kbit")
+    daemon.call("send", name="feed", text="u" * 80_000)
+    assert read_message(daemon, lambda: peer.send("m" * 80_000)) == b"m" * 80_000
+    assert peer.receive() == "u" * 80_000
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("payload", ["", "u" * 1_000_000], ids=["idle", "upload"])
+def test_network_that_dies(network, connect, payload):
+    daemon, server, peer = connect(ping=QUICK)
+    network.slow("400kbit", "server")
+    if payload:
+        daemon.call("send", name="feed", text=payload)
+    wait_until(lambda: daemon.call("stats", name="feed")["pings_sent"])
+    network.drop()
+    daemon.wait_state("feed", "waiting")
+    assert "no other sign of life, for 1s" in daemon.status("feed")["last_error"]["desc"]
+    network.heal()
+    server.accept()
+
+
+def test_answer_that_has_arrived_while_the_daemon_was_stopped(start_daemon, bad_server):
+    """Of the opening handshake."""
+    daemon = start_daemon({"connections": [
+        {"name": "feed", "url": bad_server.url("/late-head"), "upgrade_timeout": "3s"},
+    ]})
+    exchange = bad_server.accept()
+    daemon.signal(signal.SIGSTOP)
+    try:
+        exchange.go.set()
+        before = time.monotonic()
+        wait_until(lambda: time.monotonic() - before > 3.5)
+    finally:
+        daemon.signal(signal.SIGCONT)
+    daemon.wait_state("feed", "open")
     assert len(bad_server.exchanges) == 1

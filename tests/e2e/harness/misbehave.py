@@ -294,6 +294,14 @@ def _slow_head(client):
     client.finish()
 
 
+@behaviour("/late-head")
+def _late_head(client):
+    """Answers when the test says go."""
+    client.go.wait()
+    client.answer()
+    client.finish()
+
+
 # After it.
 
 
@@ -347,6 +355,17 @@ def _deaf(client):
     """Never answers anything after the handshake, pings and close frames neither."""
     client.answer()
     client.read_frames(until_close=False)
+
+
+@behaviour("/late-pong")
+def _late_pong(client):
+    """Answers no ping until the test says go."""
+    client.answer()
+    while True:
+        client.frames.append(read_frame(client.read_exactly))
+        client.go.wait()
+        if client.frames[-1].opcode == PING:
+            client.send(frame(PONG, client.frames[-1].payload))
 
 
 @behaviour("/hang-up")
