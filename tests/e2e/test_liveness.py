@@ -85,6 +85,18 @@ def test_server_that_reads_slowly(start_daemon, bad_server):
     assert len(bad_server.exchanges) == 1
 
 
+@contextlib.contextmanager
+def stopped(daemon, seconds):
+    """Until what is inside, which begins after that time, has been done: deadlines pass first, and then input comes."""
+    daemon.signal(signal.SIGSTOP)
+    try:
+        before = time.monotonic()
+        wait_until(lambda: time.monotonic() - before > seconds)
+        yield
+    finally:
+        daemon.signal(signal.SIGCONT)
+
+
 @pytest.mark.parametrize("idle", [{}, {"idle_timeout": "2s"}], ids=["", "idle"])
 def test_what_has_arrived_while_the_daemon_was_stopped(start_daemon, bad_server, idle):
     """It reads the pongs, and the messages, before it looks at the time."""
@@ -96,15 +108,11 @@ def test_what_has_arrived_while_the_daemon_was_stopped(start_daemon, bad_server,
     exchanges = [bad_server.accept() for _ in names]
     for exchange in exchanges:
         wait_until(lambda: exchange.frames)
-    daemon.signal(signal.SIGSTOP)
-    try:
+    with stopped(daemon, 3.5):
         for exchange in exchanges:
-            exchange.go.set()
             exchange.send(frame(TEXT, b"meanwhile"))
-        before = time.monotonic()
-        wait_until(lambda: time.monotonic() - before > 3.5)
-    finally:
-        daemon.signal(signal.SIGCONT)
+            exchange.go.set()
+        wait_until(lambda: all(exchange.answered for exchange in exchanges))
     for name in names:
         wait_until(lambda: (s := daemon.call("stats", name=name))["pongs_recv"] and s["messages_recv"])
     assert len(bad_server.exchanges) == len(names)
@@ -171,12 +179,8 @@ def test_answer_that_has_arrived_while_the_daemon_was_stopped(start_daemon, bad_
         {"name": "feed", "url": bad_server.url("/late-head"), "upgrade_timeout": "3s"},
     ]})
     exchange = bad_server.accept()
-    daemon.signal(signal.SIGSTOP)
-    try:
+    with stopped(daemon, 3.5):
         exchange.go.set()
-        before = time.monotonic()
-        wait_until(lambda: time.monotonic() - before > 3.5)
-    finally:
-        daemon.signal(signal.SIGCONT)
+        wait_until(lambda: exchange.answered)
     daemon.wait_state("feed", "open")
     assert len(bad_server.exchanges) == 1

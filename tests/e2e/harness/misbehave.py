@@ -42,6 +42,7 @@ class Exchange:
         self.close_reason = None
         self.go = threading.Event()
         self.ended = threading.Event()  # the client has closed the TCP connection, or we have
+        self.answered = False  # by a behaviour that waits for the test
         self.ended_how = None  # "eof" or "reset", where the client did
 
     def option(self, name, default):
@@ -299,6 +300,7 @@ def _late_head(client):
     """Answers when the test says go."""
     client.go.wait()
     client.answer()
+    client.answered = True
     client.finish()
 
 
@@ -366,6 +368,7 @@ def _late_pong(client):
         client.go.wait()
         if client.frames[-1].opcode == PING:
             client.send(frame(PONG, client.frames[-1].payload))
+            client.answered = True
 
 
 @behaviour("/hang-up")
