@@ -181,6 +181,13 @@ static const uint8_t *next_copy(struct wsgate *gate, const uint8_t *payload, siz
 	return copy->memory;
 }
 
+/* Ring: names that were lost in a gap have come through the socket, too. */
+static void next_learn_names(struct wsgate *gate)
+{
+	while (!gate->ended && next_receive(gate) == WSGATE_OK)
+		continue;
+}
+
 /* Takes records from the ring until one is for the caller. */
 static enum wsgate_result next_from_ring(struct wsgate *gate)
 {
@@ -193,8 +200,10 @@ static enum wsgate_result next_from_ring(struct wsgate *gate)
 		bool numbered = next_is_numbered(&frame);
 		enum wsgate_result result = numbered ? next_reach(gate, frame.seq) : WSGATE_AGAIN;
 
+		if (result == WSGATE_OK)
+			next_learn_names(gate);
 		if (result != WSGATE_AGAIN)
-			return result;
+			return gate->failed ? gate->failed : result;
 		if (!numbered || !gate->in_place) {
 			payload = next_copy(gate, payload, frame.length);
 			if (!payload)

@@ -82,7 +82,7 @@ void mapped_tell_name(struct subscribers *subscribers, uint64_t seq, unsigned so
 
 		for (; s; s = next) {
 			next = TAILQ_NEXT(s, link);
-			if (source < s->named)
+			if (core->sources.items[source].version < s->named)
 				continue; /* by the greeting */
 			core->format->name(&s->aside, seq, source, &core->sources.items[source]);
 			subscriber_send(s);

@@ -323,9 +323,24 @@ const struct outlet_settings *outlet_settings(const struct outlet *outlet)
 	return &outlet->core.settings;
 }
 
+/*
+ * Numbers of removed sources are taken again if no record in the ring has them: those up to the one
+ * before this. Subscribers learn of the new name before its first record. But one that may send might
+ * use the number in the old sense: its message would go to another server.
+ */
+static uint64_t outlet_forgotten_records(const struct outlet *outlet)
+{
+	if (!outlet->core.format->name)
+		return UINT64_MAX; /* its records have no numbers */
+	if (outlet->core.settings.writable && outlet->subscribers.count)
+		return 0;
+	return outlet->core.ring.first;
+}
+
 unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing)
 {
-	unsigned number = sources_add(&outlet->core.sources, name, thing);
+	unsigned number =
+		sources_add(&outlet->core.sources, outlet_forgotten_records(outlet), name, thing);
 
 	outlet->core.sources.items[number].announced = outlet->subscribers.count == 0;
 	outlet_core_record_names(&outlet->core, number, number + 1);

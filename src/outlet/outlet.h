@@ -150,8 +150,8 @@ bool outlet_unprepare(struct outlet *outlet, struct error *error);
 const struct outlet_settings *outlet_settings(const struct outlet *outlet);
 
 /*
- * Sources are numbered from 0. Numbers are never used again, so that a record's source keeps its
- * meaning for a subscriber. text_is_name() must accept `name`. `thing` is the owner's object, which
+ * Sources are numbered from 0. The number of a removed one is used again once it cannot mean the
+ * old one to a subscriber any more. text_is_name() must accept `name`. `thing` is the owner's object, which
  * outlet_source() returns; borrowed, not NULL.
  */
 unsigned outlet_add_source(struct outlet *outlet, const char *name, void *thing);

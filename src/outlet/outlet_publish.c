@@ -145,6 +145,7 @@ static inline void outlet_append(struct outlet *outlet, const struct format_reco
 		return;
 	}
 	outlet->core.format->write(outlet_make_room(outlet, length), record, outlet->clock);
+	outlet->core.sources.items[source].last = record->seq;
 	if (record->announce) {
 		mapped_tell_name(&outlet->subscribers, record->seq, source);
 		outlet->core.sources.items[source].announced = true;

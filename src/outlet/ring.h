@@ -76,6 +76,10 @@ bool ring_share(struct ring *ring, struct error *error);
 /* Appends the name of a source, or NULL if it has been removed, in the layout of the ledger. */
 void ring_append_name(struct buffer *names, uint32_t source, const char *name);
 
+/* Bytes of the names in the ledger of an open ring; forgets them, as all are about to be recorded. */
+uint64_t ring_names_size(const struct ring *ring);
+void ring_clear_names(struct ring *ring);
+
 /* Records such names in the ledger of an open ring, for a successor. */
 bool ring_write_names(struct ring *ring, const struct buffer *names, struct error *error);
 

@@ -21,6 +21,16 @@ void ring_append_name(struct buffer *names, uint32_t source, const char *name)
 	buffer_append(names, name, head.length);
 }
 
+uint64_t ring_names_size(const struct ring *ring)
+{
+	return ring->ledger->names;
+}
+
+void ring_clear_names(struct ring *ring)
+{
+	ring->ledger->names = 0;
+}
+
 bool ring_write_names(struct ring *ring, const struct buffer *names, struct error *error)
 {
 	size_t start = ring_ledger_size(ring->size) + ring->ledger->names;

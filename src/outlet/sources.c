@@ -13,15 +13,27 @@ void sources_release(struct sources *sources)
 	*sources = (struct sources){0};
 }
 
-unsigned sources_add(struct sources *sources, const char *name, void *thing)
+static unsigned sources_take_number(struct sources *sources, uint64_t oldest)
 {
-	unsigned number = sources->count++;
+	for (unsigned i = 0; sources->removed && i < sources->count; i++) {
+		if (sources->items[i].thing || sources->items[i].last >= oldest)
+			continue;
+		sources->removed--;
+		return i;
+	}
+	sources->items = alloc_one_more(sources->items, sources->count, sizeof(*sources->items));
+	return sources->count++;
+}
 
-	sources->items = alloc_one_more(sources->items, number, sizeof(*sources->items));
+unsigned sources_add(struct sources *sources, uint64_t oldest, const char *name, void *thing)
+{
+	unsigned number = sources_take_number(sources, oldest);
+
 	sources->items[number] = (struct source){
 		.name = alloc_string(name),
 		.thing = thing,
 		.length = (unsigned)strlen(name),
+		.version = sources->version++ & INT32_MAX,
 	};
 	return number;
 }
@@ -30,8 +42,10 @@ void sources_remove(struct sources *sources, unsigned number)
 {
 	free(sources->items[number].name);
 	sources->items[number] = (struct source){
+		.last = sources->items[number].last,
 		.announced = sources->items[number].announced,
 	};
+	sources->removed++;
 }
 
 bool sources_remain(const struct sources *sources)

@@ -88,7 +88,7 @@ struct subscriber {
 	bool maps;       /* reads the ring itself, */
 	bool sleeps;     /* and may sleep until it is woken */
 	bool hands_over; /* the ring's descriptor goes with the next byte */
-	unsigned named;  /* the number of sources when it was greeted */
+	unsigned named;  /* the version of the sources when it was greeted */
 	unsigned last_reads; /* of the input, since it is gone */
 	struct buffer input;
 	size_t searched;       /* bytes of it known not to hold the end of a message */

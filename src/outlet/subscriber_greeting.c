@@ -53,7 +53,7 @@ static void greeting_welcome(struct subscriber *subscriber, const struct format_
 		.position = ring_start(ring, next),
 	};
 
-	subscriber->named = core->sources.count;
+	subscriber->named = core->sources.version;
 	if (core->format->welcome)
 		core->format->welcome(&subscriber->aside, &welcome);
 }

@@ -16,8 +16,12 @@ static void subscriber_repeat_names(struct subscriber *subscriber)
 
 	if (!core->format->name)
 		return;
-	for (unsigned i = subscriber->named; i < sources->count; i++) {
-		if (sources_has(sources, i) && sources->items[i].announced)
+	if (sources->version == subscriber->named)
+		return;
+	for (unsigned i = 0; i < sources->count; i++) {
+		const struct source *source = &sources->items[i];
+
+		if (source->name && source->version >= subscriber->named && source->announced)
 			core->format->name(&subscriber->aside, subscriber->reader.gap_to + 1, i,
 				&sources->items[i]);
 	}

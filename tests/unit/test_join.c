@@ -193,25 +193,63 @@ START_TEST(test_names_of_sources)
 
 	outlet_remove_source(harness.outlet, 0);
 	added = outlet_add_source(harness.outlet, "late", &harness);
-	ck_assert_uint_eq(added, 2);
+	ck_assert_uint_eq(added, 0); /* no record has that number */
 	harness_publish(&harness, added, OUTLET_OPENED, "{}", 2);
 	harness_publish_text(&harness, added, "hi");
 	harness_drain(&harness, fd, &stream);
-	harness_expect_record(&stream, FRAMES_NAME, 1, 2, "late");
-	harness_expect_record(&stream, FRAMES_OPEN, 1, 2, "{}");
-	harness_expect_record(&stream, FRAMES_TEXT, 2, 2, "hi");
+	harness_expect_record(&stream, FRAMES_NAME, 1, 0, "late");
+	harness_expect_record(&stream, FRAMES_OPEN, 1, 0, "{}");
+	harness_expect_record(&stream, FRAMES_TEXT, 2, 0, "hi");
 	ck_assert_uint_eq(stream.length, 0);
 
 	late = harness_connect(&harness);
 	harness_send_hello(late, FRAMES_START_AFTER, FRAMES_MODE_BYTES, 1);
 	harness_drain(&harness, late, &stream);
 	harness_expect_record(&stream, FRAMES_HELLO, 2, FRAMES_NO_CONNECTION,
-		"{\"outlet\":\"test\",\"begun\":42,\"connections\":[null,\"trades\",\"late\"],\"next\":2,"
+		"{\"outlet\":\"test\",\"begun\":42,\"connections\":[\"late\",\"trades\"],\"next\":2,"
 		"\"missing\":0,\"ahead\":false}");
-	harness_expect_record(&stream, FRAMES_TEXT, 2, 2, "hi");
+	harness_expect_record(&stream, FRAMES_TEXT, 2, 0, "hi");
 	ck_assert_uint_eq(stream.length, 0);
 	close(late);
 	close(fd);
+}
+END_TEST
+
+/* A number is not used again while a record in the ring has it. */
+START_TEST(test_numbers_of_removed_sources)
+{
+	static char payload[40000];
+
+	harness.settings.ring = 64 << 10;
+	harness_open(&harness);
+	memset(payload, 'x', sizeof(payload));
+	for (int i = 0; i < 20000; i++)
+		outlet_remove_source(harness.outlet,
+			outlet_add_source(harness.outlet, "passing", &harness));
+	ck_assert_uint_eq(outlet_source_count(harness.outlet), 3);
+
+	harness_publish(&harness, 1, OUTLET_TEXT, payload, sizeof(payload));
+	outlet_remove_source(harness.outlet, 1);
+	ck_assert_uint_eq(outlet_add_source(harness.outlet, "a", &harness), 2);
+	ck_assert_uint_eq(outlet_add_source(harness.outlet, "b", &harness), 3);
+	harness_publish(&harness, 0, OUTLET_TEXT, payload, sizeof(payload));
+	ck_assert_uint_eq(outlet_add_source(harness.outlet, "c", &harness), 1);
+}
+END_TEST
+
+/* A subscriber that may send could still mean the removed one. */
+START_TEST(test_numbers_of_writable_outlets)
+{
+	int fd;
+
+	harness.settings.writable = true;
+	harness_open(&harness);
+	fd = harness_join(&harness, FRAMES_START_LIVE, FRAMES_MODE_BYTES, 0);
+	outlet_remove_source(harness.outlet, 1);
+	ck_assert_uint_eq(outlet_add_source(harness.outlet, "a", &harness), 2);
+	close(fd);
+	harness_until(&harness, outlet_subscribers(harness.outlet) == 0);
+	ck_assert_uint_eq(outlet_add_source(harness.outlet, "b", &harness), 1);
 }
 END_TEST
 
@@ -267,6 +305,8 @@ Suite *join_suite(void)
 	tcase_add_test(tests, test_no_hello_in_time);
 	tcase_add_test(tests, test_leaving_before_the_hello);
 	tcase_add_test(tests, test_names_of_sources);
+	tcase_add_test(tests, test_numbers_of_removed_sources);
+	tcase_add_test(tests, test_numbers_of_writable_outlets);
 	tcase_add_test(tests, test_names_after_a_gap);
 	suite_add_tcase(suite, tests);
 	return suite;
