@@ -97,6 +97,14 @@ void buffer_consume(struct buffer *buffer, size_t length)
 	buffer->length -= length;
 }
 
+void buffer_truncate(struct buffer *buffer, size_t length)
+{
+	if (length == 0)
+		buffer_release(buffer);
+	else if (length < buffer->length)
+		buffer->length = length;
+}
+
 void buffer_clear(struct buffer *buffer)
 {
 	buffer->start = 0;

@@ -13,6 +13,7 @@ static const char *const event_type_names[EVENT_TYPE_COUNT] = {
 	[EVENT_TYPE_GAVE_UP] = "gave-up",
 	[EVENT_TYPE_ON_OPEN_ERROR] = "on-open-error",
 	[EVENT_TYPE_EXPIRED] = "expired",
+	[EVENT_TYPE_UNSENT] = "unsent",
 	[EVENT_TYPE_WARNING] = "warning",
 	[EVENT_TYPE_ADDED] = "added",
 	[EVENT_TYPE_REMOVED] = "removed",

@@ -61,9 +61,10 @@ static void connection_on_sent(struct session *session, size_t bytes, uint64_t u
 {
 	struct connection *connection = context;
 
-	(void)session;
 	connection->stats.us_sent += us;
 	connection_judge_transfer(connection, "send", bytes, us);
+	if (session == connection->leaving && !session_unsent(session).messages)
+		connection_go_on_sending(connection);
 }
 
 static void connection_on_writable(struct session *session, void *context)
@@ -78,6 +79,7 @@ static void connection_left(struct connection *connection)
 	connection->leaving = NULL;
 	connection_settle_waiting(connection);
 	connection_decide(connection, NULL);
+	connection_go_on_sending(connection);
 }
 
 static void connection_lost(struct connection *connection, unsigned code)
@@ -110,7 +112,8 @@ static void connection_on_ended(struct session *session, const struct session_en
 	bool renewed = leaving || (connection->closing && connection->goal == GOAL_RENEW);
 	unsigned code = end->code;
 
-	connection_report_close(connection, session, end, renewed);
+	connection_report_close(connection, end, renewed);
+	connection_keep_unsent(connection, session);
 	session_free(session); /* and with it `end` */
 	if (leaving)
 		connection_left(connection);

@@ -96,8 +96,8 @@ void connection_emit(struct connection *connection, enum event_type type,
 void connection_report_failure(struct connection *connection, enum event_type type,
 	const struct error *error);
 void connection_report_open(struct connection *connection, bool renewed);
-void connection_report_close(struct connection *connection, const struct session *session,
-	const struct session_end *end, bool renewed);
+void connection_report_close(struct connection *connection, const struct session_end *end,
+	bool renewed);
 
 /* --- connection_warnings.c ------------------------------------------------------------------- */
 
@@ -120,7 +120,11 @@ void connection_begin_sending(struct connection *connection);
 /* There is room and time again, or no session: continues, and lets subscribers send. */
 void connection_go_on_sending(struct connection *connection);
 
-/* The session has ended. */
+/* A session has ended: holds what it has not sent for the next one, if the settings say so, and reports
+ * what is lost. */
+void connection_keep_unsent(struct connection *connection, struct session *session);
+
+/* The session that sends has ended. */
 void connection_end_sending(struct connection *connection);
 
 /* Held messages will never be sent: drops and reports them. */

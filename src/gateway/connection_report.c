@@ -186,8 +186,7 @@ void connection_report_open(struct connection *connection, bool renewed)
 	connection_emit(connection, EVENT_TYPE_OPEN, &members);
 }
 
-static void connection_log_close(struct connection *connection, const struct session *session,
-	const struct session_end *end)
+static void connection_log_close(struct connection *connection, const struct session_end *end)
 {
 	const char *who = end->remote ? "closed by the server" : "closed";
 	const char *meaning = end->reason[0] ? end->reason : ws_close_code_text(end->code);
@@ -202,9 +201,6 @@ static void connection_log_close(struct connection *connection, const struct ses
 		connection_log(connection, LOG_WARNING,
 			"received messages lost, as an outlet had no room for them: %zu",
 			end->lost);
-	if (session_unsent(session))
-		connection_log(connection, LOG_WARNING, "messages to the server lost: %zu",
-			session_unsent(session));
 }
 
 static void connection_announce_close(struct connection *connection, const struct session_end *end,
@@ -225,14 +221,14 @@ static void connection_announce_close(struct connection *connection, const struc
 	connection_emit(connection, EVENT_TYPE_CLOSE, &members);
 }
 
-void connection_report_close(struct connection *connection, const struct session *session,
-	const struct session_end *end, bool renewed)
+void connection_report_close(struct connection *connection, const struct session_end *end,
+	bool renewed)
 {
 	connection->stats.closes++;
 	connection_note_close(connection, end);
 	if (end->error)
 		connection_note_error(connection, end->error);
-	connection_log_close(connection, session, end);
+	connection_log_close(connection, end);
 	if (end->lost)
 		routes_lose(&connection->routes, end->lost);
 	connection_announce_close(connection, end, renewed);
@@ -259,8 +255,8 @@ void connection_status(const struct connection *connection, struct connection_st
 		.gave_up = last->gave_up,
 		.paused = connection->session && session_paused(connection->session),
 		.send_queued = connection->session ? session_queued(connection->session) : 0,
-		.held = hold ? hold->messages.count : 0,
-		.held_bytes = hold ? ws_message_queue_size(&hold->messages) : 0,
+		.held = hold ? hold_count(hold) : 0,
+		.held_bytes = hold ? hold_size(hold) : 0,
 		.call = &dialer->report,
 		.last_error = last->error,
 		.last_error_text = last->error_text,

@@ -7,13 +7,21 @@
 
 /* Messages to the server: sent at once, each time it opens, or held until then. */
 
+/* What the session before has not sent may come back. */
+static bool connection_may_get_back(const struct connection *connection)
+{
+	return connection->leaving && connection->config->settings->hold.bytes > 0 &&
+		session_unsent(connection->leaving).messages;
+}
+
 /* Also while others must leave before: messages stay in order. */
 static bool connection_holds(const struct connection *connection)
 {
 	if (!connection->hold)
 		return false;
 	if (connection_is_open(connection))
-		return connection->opening || connection->hold->messages.count > 0;
+		return connection->opening || hold_count(connection->hold) ||
+			connection_may_get_back(connection);
 	return connection->config->settings->hold.bytes > 0 && !connection_is_retired(connection);
 }
 
@@ -86,6 +94,9 @@ static bool connection_hand_over(struct connection *connection, struct ws_outgoi
 {
 	if (!connection_check_size(connection, message->length, error))
 		return false;
+	message->keep = connection->config->settings->hold.bytes > 0;
+	if (message->keep && !message->time)
+		message->time = timers_now(connection->host->shared->timers);
 	if (connection_holds(connection))
 		return hold_take(connection->hold, message, error);
 	return connection_expect_open(connection, error) &&
@@ -121,7 +132,8 @@ static void connection_send_held(struct connection *connection)
 	struct ws_outgoing message;
 	struct error error;
 
-	if (!connection->hold || !connection_is_open(connection))
+	if (!connection->hold || !connection_is_open(connection) ||
+		connection_may_get_back(connection))
 		return;
 	while (hold_first(connection->hold, &message)) {
 		if (!session_has_turn(connection->session, message.length))
@@ -133,13 +145,13 @@ static void connection_send_held(struct connection *connection)
 		}
 		hold_drop_first(connection->hold);
 	}
-	if (connection->hold->messages.count)
+	if (hold_count(connection->hold))
 		session_ask(connection->session);
 }
 
 void connection_drop_held(struct connection *connection)
 {
-	size_t messages = connection->hold ? connection->hold->messages.count : 0;
+	size_t messages = connection->hold ? hold_count(connection->hold) : 0;
 
 	if (!messages)
 		return;
@@ -150,7 +162,12 @@ void connection_drop_held(struct connection *connection)
 static bool connection_send_on_open_message(const char *text, size_t length, struct error *error,
 	void *context)
 {
-	struct ws_outgoing message = {.opcode = WS_TEXT, .data = text, .length = length};
+	struct ws_outgoing message = {
+		.opcode = WS_TEXT,
+		.data = text,
+		.length = length,
+		.transient = true,
+	};
 	struct connection *connection = context;
 	bool sent = session_send(connection->session, &message, error);
 
@@ -256,15 +273,72 @@ void connection_begin_sending(struct connection *connection)
 	routes_resume_input(&connection->routes);
 }
 
-/* Without a hold, messages that only waited behind those of on_open are lost with the session, like
- * all that it has not sent. */
+/* --- the end of a session -------------------------------------------------------------------- */
+
+static void connection_tell_unsent(struct connection *connection,
+	const struct ws_endpoint_unsent *lost)
+{
+	struct event_members members = {0};
+
+	connection->stats.send_lost += lost->messages;
+	connection_log(connection, LOG_WARNING, "messages to the server lost: %zu (%zu bytes)",
+		lost->messages, lost->bytes);
+	event_add_number(&members, "messages", lost->messages);
+	event_add_number(&members, "bytes", lost->bytes);
+	connection_emit(connection, EVENT_TYPE_UNSENT, &members);
+}
+
+static struct ws_endpoint_unsent connection_hold_unsent(struct connection *connection,
+	struct session *session)
+{
+	struct ws_message_queue queue = {0};
+	struct ws_endpoint_unsent held;
+
+	session_take_unsent(session, &queue);
+	held = hold_return(connection->hold, &queue);
+	if (held.messages)
+		connection_log(connection, LOG_INFO,
+			"messages to the server held until it is open again: %zu (%zu bytes)",
+			held.messages, held.bytes);
+	return held;
+}
+
+/* Without a hold, messages that only waited behind those of on_open are lost, too. */
+static struct ws_endpoint_unsent connection_drop_waiting(struct connection *connection)
+{
+	struct ws_endpoint_unsent waiting = {0};
+
+	if (!connection->hold)
+		return waiting;
+	waiting.messages = hold_count(connection->hold);
+	waiting.bytes = hold_size(connection->hold) - waiting.messages * WS_MESSAGE_QUEUE_OVERHEAD;
+	hold_drop_all(connection->hold);
+	return waiting;
+}
+
+void connection_keep_unsent(struct connection *connection, struct session *session)
+{
+	bool holds = connection->config->settings->hold.bytes > 0;
+	struct ws_endpoint_unsent lost = session_unsent(session), part = {0};
+
+	if (holds && !connection_is_retired(connection)) {
+		part = connection_hold_unsent(connection, session);
+		lost.messages -= part.messages;
+		lost.bytes -= part.bytes;
+	} else if (!holds && session == connection->session) {
+		part = connection_drop_waiting(connection);
+		lost.messages += part.messages;
+		lost.bytes += part.bytes;
+	}
+	if (lost.messages)
+		connection_tell_unsent(connection, &lost);
+}
+
 void connection_end_sending(struct connection *connection)
 {
 	if (connection->opening)
 		dialer_forget_attempts(&connection->dialer); /* the last was not to blame */
 	connection_forget_opening(connection);
-	if (connection->config->settings->hold.bytes == 0)
-		connection_drop_held(connection);
 	connection_configure_hold(connection);
 }
 

@@ -4,11 +4,27 @@ enum { HOLD_EXPIRED_MAX = 4096 }; /* dropped in one go: there can be millions */
 
 static void hold_on_timer(void *context);
 
+/* The queue that the oldest message is in. */
+static struct ws_message_queue *hold_front(struct hold *hold)
+{
+	return hold->returned.count ? &hold->returned : &hold->messages;
+}
+
+size_t hold_count(const struct hold *hold)
+{
+	return hold->returned.count + hold->messages.count;
+}
+
+size_t hold_size(const struct hold *hold)
+{
+	return ws_message_queue_size(&hold->returned) + ws_message_queue_size(&hold->messages);
+}
+
 static void hold_arm_timer(struct hold *hold)
 {
 	struct ws_outgoing oldest;
 
-	if (!ws_message_queue_first(&hold->messages, &oldest)) {
+	if (!ws_message_queue_first(hold_front(hold), &oldest)) {
 		timer_clear(&hold->timer);
 		return;
 	}
@@ -21,16 +37,16 @@ bool hold_first(struct hold *hold, struct ws_outgoing *oldest)
 	size_t expired = 0;
 	bool fresh;
 
-	while (ws_message_queue_first(&hold->messages, oldest)) {
+	while (ws_message_queue_first(hold_front(hold), oldest)) {
 		fresh = oldest->time + hold->age_max > now;
 		if (fresh || expired == HOLD_EXPIRED_MAX)
 			break;
-		ws_message_queue_drop_first(&hold->messages);
+		ws_message_queue_drop_first(hold_front(hold));
 		expired++;
 	}
 	if (expired)
 		hold->expired(expired, hold->context);
-	return hold->messages.count && fresh;
+	return hold_count(hold) && fresh;
 }
 
 static void hold_on_timer(void *context)
@@ -51,6 +67,7 @@ void hold_init(struct hold *hold, struct timers *timers,
 void hold_release(struct hold *hold)
 {
 	timer_clear(&hold->timer);
+	ws_message_queue_release(&hold->returned);
 	ws_message_queue_release(&hold->messages);
 }
 
@@ -72,25 +89,61 @@ bool hold_take(struct hold *hold, struct ws_outgoing *message, struct error *err
 			"(%llu bytes)",
 			message->length, WS_MESSAGE_QUEUE_OVERHEAD, hold->limit,
 			(unsigned long long)hold->bytes_max);
-	if (ws_message_queue_size(&hold->messages) + size > hold->bytes_max)
+	if (hold_size(hold) + size > hold->bytes_max)
 		return error_set(error, ERROR_WEBSOCKET,
 			"the connection is not ready, and no more can be held for it: %zu messages "
 			"take %zu of %llu bytes",
-			hold->messages.count, ws_message_queue_size(&hold->messages),
-			(unsigned long long)hold->bytes_max);
-	message->time = timers_now(hold->timers);
+			hold_count(hold), hold_size(hold), (unsigned long long)hold->bytes_max);
+	if (!message->time)
+		message->time = timers_now(hold->timers);
 	ws_message_queue_append(&hold->messages, message);
-	if (hold->messages.count == 1)
+	if (hold_count(hold) == 1)
 		hold_arm_timer(hold);
 	return true;
 }
 
+/* All of them at once if none has to be dropped, which may be millions. */
+static void hold_move_kept(struct ws_message_queue *from, struct ws_message_queue *to, size_t room)
+{
+	struct ws_outgoing first;
+
+	if (from->kept == from->count && ws_message_queue_size(from) <= room) {
+		ws_message_queue_join(to, from);
+		return;
+	}
+	while (from->kept && ws_message_queue_first(from, &first)) {
+		if (first.keep &&
+			ws_message_queue_size(to) + WS_MESSAGE_QUEUE_OVERHEAD + first.length > room)
+			break;
+		if (first.keep)
+			ws_message_queue_append(to, &first);
+		ws_message_queue_drop_first(from);
+	}
+	ws_message_queue_release(from);
+}
+
+struct ws_endpoint_unsent hold_return(struct hold *hold, struct ws_message_queue *queue)
+{
+	size_t size = hold_size(hold);
+	struct ws_message_queue kept = {0};
+	struct ws_endpoint_unsent result;
+
+	hold_move_kept(queue, &kept, size < hold->bytes_max ? hold->bytes_max - size : 0);
+	result.messages = kept.count;
+	result.bytes = ws_message_queue_size(&kept) - kept.count * WS_MESSAGE_QUEUE_OVERHEAD;
+	ws_message_queue_join(&kept, &hold->returned);
+	hold->returned = kept;
+	hold_arm_timer(hold);
+	return result;
+}
+
 void hold_drop_all(struct hold *hold)
 {
+	ws_message_queue_release(&hold->returned);
 	ws_message_queue_release(&hold->messages);
 }
 
 void hold_drop_first(struct hold *hold)
 {
-	ws_message_queue_drop_first(&hold->messages);
+	ws_message_queue_drop_first(hold_front(hold));
 }

@@ -260,7 +260,12 @@ size_t session_queued(const struct session *session)
 	return ws_endpoint_queued(&session->endpoint);
 }
 
-size_t session_unsent(const struct session *session)
+struct ws_endpoint_unsent session_unsent(const struct session *session)
 {
 	return ws_endpoint_unsent(&session->endpoint);
+}
+
+void session_take_unsent(struct session *session, struct ws_message_queue *queue)
+{
+	ws_endpoint_take_unsent(&session->endpoint, queue);
 }

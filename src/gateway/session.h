@@ -124,6 +124,10 @@ bool session_paused(const struct session *session);
 size_t session_undelivered(struct session *session);
 
 size_t session_queued(const struct session *session); /* bytes to the server */
-size_t session_unsent(const struct session *session); /* messages that have not left whole */
+
+/* Messages that have not left whole, as of ws_endpoint_unsent(); and when it has ended, those among
+ * them that were to be kept, as of ws_endpoint_take_unsent(). */
+struct ws_endpoint_unsent session_unsent(const struct session *session);
+void session_take_unsent(struct session *session, struct ws_message_queue *queue);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "ws/deflate.h"
+#include "ws/message_queue.h"
 #include "ws/outgoing.h"
 #include "ws/protocol.h"
 #include "ws/receiver.h"
@@ -82,14 +83,16 @@ struct ws_endpoint {
 	bool paused;  /* by the owner */
 	bool opening; /* by the owner: its messages come first, so no heartbeat is sent */
 	/* private from here on */
-	bool close_waits;    /* the close frame, behind all messages that wait */
-	bool close_remote;   /* the server began to close */
-	bool watched;        /* `watch` has begun */
-	bool asked_anew;     /* after a late look; since then there was no sign of life */
-	bool idle_anew;      /* the same for idle_timeout, since then no part of a message */
-	unsigned close_code; /* 0: none yet */
-	char *close_reason;  /* NULL: none */
-	struct error *error; /* the first, which the others follow from; NULL: none */
+	bool close_waits;      /* the close frame, behind all messages that wait */
+	bool close_remote;     /* the server began to close */
+	bool watched;          /* `watch` has begun */
+	bool asked_anew;       /* after a late look; since then there was no sign of life */
+	bool idle_anew;        /* the same for idle_timeout, since then no part of a message */
+	unsigned close_code;   /* 0: none yet */
+	uint32_t unsent;       /* messages not written whole, except those that are transient, */
+	uint64_t unsent_bytes; /* and the bytes in them */
+	char *close_reason;    /* NULL: none */
+	struct error *error;   /* the first, which the others follow from; NULL: none */
 
 	struct ws_receiver receiver; /* owns its inflater */
 	struct ws_deflater *deflater;
@@ -188,7 +191,8 @@ void ws_endpoint_lose_input(struct ws_endpoint *endpoint, const struct error *er
 
 /* --- output ----------------------------------------------------------------------------------- */
 
-/* Queues a message: encodes it, or keeps it to be encoded later. Fails when the endpoint is closing
+/* Queues a message: encodes it, or keeps it to be encoded later, as it always does if it is to be
+ * kept. Fails when the endpoint is closing
  * or has no room: see ws_endpoint_has_room(). */
 bool ws_endpoint_send(struct ws_endpoint *endpoint, struct ws_outgoing *message, uint64_t now,
 	struct error *error);
@@ -229,14 +233,29 @@ bool ws_endpoint_next_sent(struct ws_endpoint *endpoint, struct ws_endpoint_sent
 void ws_endpoint_lose_output(struct ws_endpoint *endpoint, const struct error *error, uint64_t now);
 
 size_t ws_endpoint_queued(const struct ws_endpoint *endpoint); /* bytes */
-size_t ws_endpoint_unsent(const struct ws_endpoint *endpoint); /* messages not written whole */
+
+/* Messages of which the last byte has not been written, without those that are transient. */
+struct ws_endpoint_unsent {
+	size_t messages;
+	size_t bytes; /* of the messages, not of their frames */
+};
+struct ws_endpoint_unsent ws_endpoint_unsent(const struct ws_endpoint *endpoint);
+
+/*
+ * When the WebSocket is over: moves messages that are not written whole into the queue, which is
+ * empty, in their order. All that are to be kept are among them; others have to be dropped.
+ */
+void ws_endpoint_take_unsent(struct ws_endpoint *endpoint, struct ws_message_queue *queue);
 
 bool ws_endpoint_ping(struct ws_endpoint *endpoint, uint64_t now, struct error *error);
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-/* Begins the closing handshake, unless it has begun. The close frame follows the messages that
- * wait, but not one that the rate holds back. */
+/*
+ * Begins the closing handshake, unless it has begun. The close frame follows the messages that
+ * wait, but not one that the rate holds back. Once the server has sent one, or has broken the
+ * protocol, it may not read on: then messages that are to be kept are not begun any more.
+ */
 void ws_endpoint_close(struct ws_endpoint *endpoint, unsigned code, const char *reason,
 	uint64_t now);
 

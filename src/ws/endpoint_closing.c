@@ -58,8 +58,8 @@ void endpoint_take_close(struct ws_endpoint *endpoint, const struct ws_message *
 	if (endpoint->state != WS_ENDPOINT_CLOSING)
 		endpoint_note_close(endpoint, message->close_code, message->data, message->length,
 			true);
-	if (endpoint->state == WS_ENDPOINT_OPEN)
-		endpoint_queue_close(endpoint);
+	if (endpoint->state == WS_ENDPOINT_OPEN || endpoint->close_waits)
+		endpoint_queue_last_close(endpoint);
 	else if (endpoint->state == WS_ENDPOINT_LOST)
 		endpoint_forget_error(endpoint); /* the server had closed before output failed */
 	endpoint_enter(endpoint, WS_ENDPOINT_CLOSED, now);
@@ -79,7 +79,7 @@ void ws_endpoint_fail(struct ws_endpoint *endpoint, const struct ws_failure *fai
 	if (endpoint->state == WS_ENDPOINT_OPEN) {
 		endpoint_note_close(endpoint, failure->code, failure->text, strlen(failure->text),
 			false);
-		endpoint_queue_close(endpoint);
+		endpoint_queue_last_close(endpoint);
 	}
 	endpoint_enter(endpoint, WS_ENDPOINT_FAILED, now);
 }

@@ -103,7 +103,12 @@ void endpoint_take_pong(struct ws_endpoint *endpoint, const struct ws_message *m
 static bool endpoint_send_own(struct ws_endpoint *endpoint, enum ws_opcode opcode, const void *data,
 	size_t length, uint64_t now)
 {
-	struct ws_outgoing message = {.opcode = opcode, .data = data, .length = length};
+	struct ws_outgoing message = {
+		.opcode = opcode,
+		.data = data,
+		.length = length,
+		.transient = true,
+	};
 	struct error error;
 	bool sent = ws_endpoint_send(endpoint, &message, now, &error);
 

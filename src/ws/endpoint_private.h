@@ -9,7 +9,7 @@
  * endpoint_sending.c, endpoint_closing.c, endpoint_liveness.c, endpoint.c. */
 
 /* Messages behind those in the output: for the rate of sending, or to be encoded in a later turn.
- * */
+ * Those that are taken are in the output, too, and to be kept. */
 struct ws_endpoint_throttle {
 	struct rate rate;
 	struct ws_message_queue waiting;
@@ -30,8 +30,11 @@ static inline void endpoint_watch(struct ws_endpoint *endpoint, size_t output)
 	ws_watch_ask(&endpoint->watch, output);
 }
 
-/* Queues the close frame, behind the messages that wait. */
+/* Queues the close frame, behind the messages that wait; */
 void endpoint_queue_close(struct ws_endpoint *endpoint);
+
+/* or, as the server may not read on, ahead of messages that are to be kept. */
+void endpoint_queue_last_close(struct ws_endpoint *endpoint);
 
 /* Takes the rate from the settings. */
 void endpoint_set_rate(struct ws_endpoint *endpoint);
@@ -39,7 +42,9 @@ void endpoint_set_rate(struct ws_endpoint *endpoint);
 /* Messages that are not encoded yet. */
 static inline size_t endpoint_waiting(const struct ws_endpoint *endpoint)
 {
-	return endpoint->throttle ? endpoint->throttle->waiting.count : 0;
+	const struct ws_endpoint_throttle *throttle = endpoint->throttle;
+
+	return throttle ? throttle->waiting.count - throttle->waiting.taken : 0;
 }
 
 /* --- endpoint_closing.c ----------------------------------------------------------------------- */

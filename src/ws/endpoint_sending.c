@@ -22,10 +22,13 @@ enum {
 
 enum { ENCODING_OUTPUT_MAX = 64 << 10 }; /* bytes of output, above which messages go on waiting */
 
-/* The end of a message in the output. */
+/* A message in the output. */
 struct endpoint_mark {
-	uint64_t end; /* position */
-	size_t bytes; /* of its frame */
+	uint64_t end;    /* position */
+	uint64_t bytes;  /* of its frame */
+	uint32_t length; /* without it */
+	bool transient;
+	bool taken; /* from the queue, where it is the oldest when all before it have been written */
 };
 
 static size_t endpoint_cost(const struct ws_endpoint *endpoint, size_t length)
@@ -50,20 +53,39 @@ void endpoint_queue(struct ws_endpoint *endpoint, enum ws_opcode opcode, const v
 	size_t length, uint64_t now)
 {
 	bool message = opcode == WS_TEXT || opcode == WS_BINARY;
-	size_t before = endpoint->out.length;
-	struct endpoint_mark mark;
 
-	if (before == 0)
+	if (endpoint->out.length == 0)
 		endpoint->out_start = now;
 	ws_send(&endpoint->out, &endpoint->shared->masks, message ? endpoint->deflater : NULL,
 		opcode, data, length);
 	endpoint->counts->frames_sent++;
-	if (!message)
-		return;
+}
+
+static void endpoint_queue_message(struct ws_endpoint *endpoint, const struct ws_outgoing *message,
+	bool taken, uint64_t now)
+{
+	struct endpoint_mark mark = {
+		.length = (uint32_t)message->length,
+		.transient = message->transient,
+		.taken = taken,
+	};
+	size_t before = endpoint->out.length;
+
+	endpoint_queue(endpoint, message->opcode, message->data, message->length, now);
 	endpoint_count_deflated(endpoint);
 	mark.bytes = endpoint->out.length - before;
 	mark.end = endpoint->out_written + endpoint->out.length;
 	buffer_append(&endpoint->out_marks, &mark, sizeof(mark));
+}
+
+/* False: there are no more. */
+static bool endpoint_mark(const struct ws_endpoint *endpoint, size_t index,
+	struct endpoint_mark *mark)
+{
+	if ((index + 1) * sizeof(*mark) > endpoint->out_marks.length)
+		return false;
+	memcpy(mark, buffer_data(&endpoint->out_marks) + index * sizeof(*mark), sizeof(*mark));
+	return true;
 }
 
 /* An answer to the server's close frame gives no reason. */
@@ -75,12 +97,53 @@ static void endpoint_encode_close(struct ws_endpoint *endpoint)
 	endpoint->counts->frames_sent++;
 }
 
+/* Bytes that leave before a close frame that is queued now; those that are taken are in the output. */
+static size_t endpoint_ahead(const struct ws_endpoint *endpoint)
+{
+	const struct ws_endpoint_throttle *throttle = endpoint->throttle;
+
+	return ws_endpoint_queued(endpoint) - (throttle ? throttle->waiting.taken_size : 0);
+}
+
 void endpoint_queue_close(struct ws_endpoint *endpoint)
 {
 	endpoint->close_waits = true;
-	endpoint_watch(endpoint, ws_endpoint_queued(endpoint));
+	endpoint_watch(endpoint, endpoint_ahead(endpoint));
 	if (endpoint_waiting(endpoint) == 0)
 		endpoint_encode_close(endpoint);
+}
+
+/* Takes back the messages in the output of which nothing has been written. The frame that is partly
+ * written stays whole, and so do control frames before the first message. */
+static void endpoint_withdraw(struct ws_endpoint *endpoint)
+{
+	struct ws_message_queue *waiting = &endpoint->throttle->waiting;
+	struct endpoint_mark mark = {0}, partly = {0};
+	size_t index = 0;
+
+	if (endpoint_mark(endpoint, 0, &mark) && mark.end - mark.bytes < endpoint->out_written) {
+		partly = mark;
+		index = 1;
+	}
+	if (!endpoint_mark(endpoint, index, &mark))
+		return;
+	buffer_truncate(&endpoint->out, mark.end - mark.bytes - endpoint->out_written);
+	endpoint->counts->frames_sent -= endpoint->out_marks.length / sizeof(mark) - index;
+	buffer_truncate(&endpoint->out_marks, index * sizeof(mark));
+	ws_message_queue_untake(waiting);
+	if (partly.taken)
+		ws_message_queue_take(waiting);
+}
+
+void endpoint_queue_last_close(struct ws_endpoint *endpoint)
+{
+	if (!endpoint->throttle || !endpoint->throttle->waiting.kept) {
+		endpoint_queue_close(endpoint);
+		return;
+	}
+	endpoint_withdraw(endpoint);
+	endpoint_watch(endpoint, endpoint->out.length);
+	endpoint_encode_close(endpoint);
 }
 
 /* True if the rate lets one message pass now; then it has been counted. */
@@ -100,6 +163,20 @@ static bool endpoint_sends_waiting(const struct ws_endpoint *endpoint)
 		(endpoint->state == WS_ENDPOINT_OPEN || endpoint->close_waits);
 }
 
+/* One that need not be kept is dropped now, unless others before it stay. */
+static void endpoint_encode_next(struct ws_endpoint *endpoint, const struct ws_outgoing *next,
+	uint64_t now)
+{
+	struct ws_message_queue *waiting = &endpoint->throttle->waiting;
+	bool take = next->keep || waiting->taken;
+
+	endpoint_queue_message(endpoint, next, take, now);
+	if (take)
+		ws_message_queue_take(waiting);
+	else
+		ws_message_queue_drop_first(waiting);
+}
+
 void ws_endpoint_encode(struct ws_endpoint *endpoint, uint64_t now)
 {
 	struct ws_outgoing message;
@@ -108,10 +185,9 @@ void ws_endpoint_encode(struct ws_endpoint *endpoint, uint64_t now)
 
 	while (endpoint_sends_waiting(endpoint) && endpoint->out.length < ENCODING_OUTPUT_MAX &&
 		cost < ENCODING_COST_ONCE && (passes = endpoint_passes(endpoint, now))) {
-		ws_message_queue_first(&endpoint->throttle->waiting, &message);
+		ws_message_queue_next(&endpoint->throttle->waiting, &message);
 		cost += endpoint_cost(endpoint, message.length);
-		endpoint_queue(endpoint, message.opcode, message.data, message.length, now);
-		ws_message_queue_drop_first(&endpoint->throttle->waiting);
+		endpoint_encode_next(endpoint, &message, now);
 	}
 	if (endpoint->close_waits && (endpoint_waiting(endpoint) == 0 || !passes))
 		endpoint_encode_close(endpoint);
@@ -137,12 +213,15 @@ bool ws_endpoint_next_sent(struct ws_endpoint *endpoint, struct ws_endpoint_sent
 {
 	struct endpoint_mark mark;
 
-	if (!endpoint->out_marks.length)
-		return false;
-	memcpy(&mark, buffer_data(&endpoint->out_marks), sizeof(mark));
-	if (mark.end > endpoint->out_written)
+	if (!endpoint_mark(endpoint, 0, &mark) || mark.end > endpoint->out_written)
 		return false;
 	buffer_consume(&endpoint->out_marks, sizeof(mark));
+	if (mark.taken)
+		ws_message_queue_drop_first(&endpoint->throttle->waiting);
+	if (!mark.transient) {
+		endpoint->unsent--;
+		endpoint->unsent_bytes -= mark.length;
+	}
 	sent->bytes = mark.bytes;
 	sent->us = (now - endpoint->out_start) / CLOCK_NS_PER_US;
 	endpoint->out_start = endpoint->last_sent = now;
@@ -157,10 +236,21 @@ size_t ws_endpoint_queued(const struct ws_endpoint *endpoint)
 	return endpoint->out.length + (throttle ? ws_message_queue_size(&throttle->waiting) : 0);
 }
 
-size_t ws_endpoint_unsent(const struct ws_endpoint *endpoint)
+struct ws_endpoint_unsent ws_endpoint_unsent(const struct ws_endpoint *endpoint)
 {
-	return endpoint->out_marks.length / sizeof(struct endpoint_mark) +
-		endpoint_waiting(endpoint);
+	return (struct ws_endpoint_unsent){endpoint->unsent, endpoint->unsent_bytes};
+}
+
+void ws_endpoint_take_unsent(struct ws_endpoint *endpoint, struct ws_message_queue *queue)
+{
+	struct ws_endpoint_throttle *throttle = endpoint->throttle;
+
+	if (!throttle)
+		return;
+	ws_message_queue_untake(&throttle->waiting);
+	*queue = throttle->waiting;
+	throttle->waiting = (struct ws_message_queue){0};
+	buffer_release(&endpoint->out_marks);
 }
 
 bool ws_endpoint_has_room(const struct ws_endpoint *endpoint, size_t length)
@@ -206,7 +296,7 @@ void endpoint_set_rate(struct ws_endpoint *endpoint)
 bool ws_endpoint_send(struct ws_endpoint *endpoint, struct ws_outgoing *message, uint64_t now,
 	struct error *error)
 {
-	bool at_once = endpoint_encodes_at_once(endpoint);
+	bool at_once = !message->keep && endpoint_encodes_at_once(endpoint);
 
 	if (endpoint->state != WS_ENDPOINT_OPEN)
 		return error_set(error, ERROR_SOCKET_NOT_OPEN, "the connection is closing");
@@ -216,8 +306,12 @@ bool ws_endpoint_send(struct ws_endpoint *endpoint, struct ws_outgoing *message,
 			ws_endpoint_queued(endpoint),
 			(unsigned long long)endpoint->settings->send_queue);
 	endpoint->shared->encoded += endpoint_cost(endpoint, message->length);
+	if (!message->transient) {
+		endpoint->unsent++;
+		endpoint->unsent_bytes += message->length;
+	}
 	if (at_once)
-		endpoint_queue(endpoint, message->opcode, message->data, message->length, now);
+		endpoint_queue_message(endpoint, message, false, now);
 	else
 		ws_message_queue_append(&endpoint_throttle(endpoint)->waiting, message);
 	return true;

@@ -92,4 +92,5 @@ EXTRA_DIST += \
 	tests/e2e/test_trust.py \
 	tests/e2e/test_turns.py \
 	tests/e2e/test_turns_sending.py \
+	tests/e2e/test_unsent.py \
 	tests/e2e/test_wait.py

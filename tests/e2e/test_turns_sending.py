@@ -299,5 +299,5 @@ def test_a_connection_that_is_closed_in_the_middle_of_the_file(start_daemon, bad
     daemon.call("send", name="feed", text="meanwhile")
     assert daemon.status("feed")["held"] == 1
     daemon.call("disconnect", name="feed")
-    daemon.wait_log("held until the connection ended and are dropped: 1")
+    daemon.wait_log("messages to the server lost: 1 (9 bytes)")
     assert daemon.status("feed")["held"] == 0

@@ -48,6 +48,7 @@ struct fuzz {
 	enum ws_endpoint_state state;
 	uint64_t now;
 	uint64_t accepted;  /* messages to the server, */
+	uint64_t kept;      /* those of them that are to be kept, */
 	uint64_t sent;      /* and those that have left */
 	struct buffer wire; /* output written, from the last whole frame on */
 	uint64_t messages;  /* whole frames of it that are messages */
@@ -144,7 +145,12 @@ static void receive(struct fuzz *fuzz, const uint8_t *data, size_t length)
 static void send_message(struct fuzz *fuzz, size_t length)
 {
 	static const uint8_t zeros[256 << 10];
-	struct ws_outgoing message = {.opcode = WS_TEXT, .data = zeros, .length = length};
+	struct ws_outgoing message = {
+		.opcode = WS_TEXT,
+		.data = zeros,
+		.length = length,
+		.keep = length % 3 == 0,
+	};
 	bool room = ws_endpoint_has_room(&fuzz->endpoint, length);
 	bool open = fuzz->endpoint.state == WS_ENDPOINT_OPEN;
 	struct error error;
@@ -154,6 +160,7 @@ static void send_message(struct fuzz *fuzz, size_t length)
 	require(!sent || ws_endpoint_wants_write(&fuzz->endpoint) ||
 		fuzz->settings.send_rate.messages > 0);
 	fuzz->accepted += sent;
+	fuzz->kept += sent && message.keep;
 	ws_outgoing_release(&message);
 }
 
@@ -192,13 +199,11 @@ static void move_traffic(struct fuzz *fuzz, unsigned bits)
 
 static void expire(struct fuzz *fuzz)
 {
-	uint64_t heartbeats = fuzz->counts.heartbeats_sent;
 	bool due = ws_endpoint_deadline(&fuzz->endpoint) <= fuzz->now;
 
 	fuzz->over = !ws_endpoint_expire(&fuzz->endpoint, fuzz->now);
 	require(due || !fuzz->over);
 	require(fuzz->over || ws_endpoint_deadline(&fuzz->endpoint) > fuzz->now);
-	fuzz->accepted += fuzz->counts.heartbeats_sent - heartbeats;
 }
 
 static void do_step(struct fuzz *fuzz, enum step step, unsigned amount)
@@ -274,6 +279,17 @@ static bool may_enter(enum ws_endpoint_state from, enum ws_endpoint_state to)
 	return from == WS_ENDPOINT_LOST && to > WS_ENDPOINT_LOST;
 }
 
+/* Heartbeats may be among those that have left. */
+static void check_unsent(const struct fuzz *fuzz)
+{
+	struct ws_endpoint_unsent unsent = ws_endpoint_unsent(&fuzz->endpoint);
+
+	require(unsent.messages <= fuzz->accepted);
+	require(fuzz->accepted <= fuzz->sent + unsent.messages);
+	require(fuzz->sent + unsent.messages <= fuzz->accepted + fuzz->counts.heartbeats_sent);
+	require(unsent.messages || !unsent.bytes);
+}
+
 static void check_state(struct fuzz *fuzz)
 {
 	struct ws_endpoint *endpoint = &fuzz->endpoint;
@@ -281,7 +297,7 @@ static void check_state(struct fuzz *fuzz)
 
 	require(may_enter(fuzz->state, endpoint->state));
 	fuzz->state = endpoint->state;
-	require(fuzz->accepted == fuzz->sent + ws_endpoint_unsent(endpoint));
+	check_unsent(fuzz);
 	require(endpoint->state == WS_ENDPOINT_OPEN ||
 		ws_endpoint_deadline(endpoint) != WS_ENDPOINT_NEVER);
 	ws_endpoint_end(endpoint, &end);
@@ -315,6 +331,18 @@ static void check_end(struct fuzz *fuzz)
 	}
 	require(fuzz->now <= limit);
 	check_state(fuzz);
+}
+
+/* All that were to be kept and have not left are there, and nothing that has. */
+static void check_kept(struct fuzz *fuzz)
+{
+	struct ws_endpoint_unsent unsent = ws_endpoint_unsent(&fuzz->endpoint);
+	struct ws_message_queue queue = {0};
+
+	ws_endpoint_take_unsent(&fuzz->endpoint, &queue);
+	require(!queue.taken && queue.kept <= unsent.messages);
+	require(queue.kept + fuzz->sent >= fuzz->kept);
+	ws_message_queue_release(&queue);
 }
 
 static void run(struct fuzz *fuzz, const uint8_t *data, size_t size)
@@ -357,6 +385,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run(&fuzz, data + 1, size - 1);
 	if (!fuzz.over)
 		check_end(&fuzz);
+	check_kept(&fuzz);
 	ws_endpoint_release(&fuzz.endpoint);
 	buffer_release(&fuzz.wire);
 	return 0;

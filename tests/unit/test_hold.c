@@ -78,8 +78,8 @@ START_TEST(gives_messages_back_in_their_order)
 	expect_first(WS_TEXT, "four");
 	expect_first(WS_TEXT, "five");
 	ck_assert(!hold_first(&hold, &first));
-	ck_assert_uint_eq(hold.messages.count, 0);
-	ck_assert_uint_eq(ws_message_queue_size(&hold.messages), 0);
+	ck_assert_uint_eq(hold_count(&hold), 0);
+	ck_assert_uint_eq(hold_size(&hold), 0);
 	ck_assert_uint_eq(expired, 0);
 }
 END_TEST
@@ -103,7 +103,7 @@ START_TEST(holds_so_many_bytes_overheads_included)
 	for (int i = 0; i < 62; i++)
 		ck_assert(take("")); /* empty ones do not come for nothing */
 	ck_assert(!take(""));
-	ck_assert_uint_eq(hold.messages.count, 62);
+	ck_assert_uint_eq(hold_count(&hold), 62);
 }
 END_TEST
 
@@ -115,7 +115,7 @@ START_TEST(drops_by_itself_what_is_too_old)
 	ck_assert_uint_eq(expired, 0);
 	ck_assert_int_eq(event_base_dispatch(base), 1); /* until no timer is left */
 	ck_assert_uint_eq(expired, 2);
-	ck_assert_uint_eq(hold.messages.count, 0);
+	ck_assert_uint_eq(hold_count(&hold), 0);
 
 	ck_assert(take("three"));
 	event_base_dispatch(base);
@@ -135,7 +135,7 @@ START_TEST(drops_so_many_at_a_time)
 	ck_assert(!hold_first(&hold, &first));
 	ck_assert_uint_gt(expired, 0);
 	ck_assert_uint_lt(expired, 5000);
-	ck_assert_uint_eq(hold.messages.count + expired, 10000);
+	ck_assert_uint_eq(hold_count(&hold) + expired, 10000);
 	event_base_dispatch(base);
 	ck_assert_uint_eq(expired, 10000);
 	hold_set_limits(&hold, "hold.bytes", 1 << 20, 60 * CLOCK_NS_PER_SECOND);

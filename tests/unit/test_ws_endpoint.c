@@ -159,9 +159,9 @@ START_TEST(closes_behind_messages)
 	ck_assert(send_text("two"));
 	ws_endpoint_close(&endpoint, WS_CLOSE_NORMAL, "", now);
 	ck_assert(ws_endpoint_wants_write(&endpoint));
-	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint), 2);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 2);
 	expect_output("text one, text two, close 1000 ");
-	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint), 0);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 0);
 	ck_assert(!ws_endpoint_wants_write(&endpoint));
 }
 END_TEST
@@ -176,7 +176,7 @@ START_TEST(closes_ahead_of_messages_held_back)
 		ck_assert(send_text("m"));
 	ws_endpoint_close(&endpoint, WS_CLOSE_NORMAL, "", now);
 	expect_output("text m, text m, close 1000 ");
-	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint), 2);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 2);
 	ck_assert(!ws_endpoint_wants_write(&endpoint));
 	now += 10 * SECOND;
 	expect_output("");
@@ -208,7 +208,7 @@ START_TEST(output_is_lost)
 	ws_endpoint_lose_output(&endpoint, &broken_pipe, now);
 	ck_assert_int_eq(endpoint.state, WS_ENDPOINT_LOST);
 	ck_assert(!ws_endpoint_wants_write(&endpoint));
-	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint), 1);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 1);
 	RECEIVE("\x81\x01"
 		"a"
 		"\x89\x00");
@@ -261,7 +261,7 @@ START_TEST(output_is_lost_with_a_close_frame)
 	ws_endpoint_close(&endpoint, WS_CLOSE_NORMAL, "", now);
 	ws_endpoint_lose_output(&endpoint, &broken_pipe, now);
 	expect_output("");
-	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint), 1);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 1);
 }
 END_TEST
 

@@ -14,7 +14,7 @@ START_TEST(sends)
 	now += 5 * CLOCK_NS_PER_US;
 	ck_assert(send_text("three"));
 	ck_assert_uint_eq(ws_endpoint_queued(&endpoint), 9 + 11);
-	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint), 2);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 2);
 	ws_endpoint_output(&endpoint, &length);
 	ck_assert_uint_eq(length, 20);
 	ws_endpoint_wrote(&endpoint, 8);
@@ -66,7 +66,7 @@ START_TEST(takes_any_message_while_the_queue_is_empty)
 	configure();
 	ck_assert(ws_endpoint_send(&endpoint, &message, now, &error));
 	ck_assert(!ws_endpoint_send(&endpoint, &message, now, &error));
-	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint), 1);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 1);
 	ws_outgoing_release(&message);
 }
 END_TEST

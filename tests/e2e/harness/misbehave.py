@@ -5,6 +5,7 @@ query says the details. Tests see what the client did in the Exchange of each co
 
 import base64
 import hashlib
+import io
 import itertools
 import queue
 import select
@@ -38,6 +39,7 @@ class Exchange:
         self.query = {}
         self.headers = {}
         self.frames = []
+        self.ahead = b""  # read, but not taken as frames yet
         self.close_code = None  # of the client's close frame; 1005: it had none
         self.close_reason = None
         self.go = threading.Event()
@@ -49,7 +51,9 @@ class Exchange:
         return type(default)(self.query.get(name, default))
 
     def read_exactly(self, count):
-        data = self.sock.recv(count, socket.MSG_WAITALL)
+        data, self.ahead = self.ahead[:count], self.ahead[count:]
+        if len(data) < count:
+            data += self.sock.recv(count - len(data), socket.MSG_WAITALL)
         if len(data) < count:
             raise EOFError
         return data
@@ -96,6 +100,37 @@ class Exchange:
                 self.close_code = struct.unpack(">H", code)[0] if code else 1005
                 self.close_reason = received.payload[2:].decode()
                 return
+
+    def read_bytes(self, count):
+        """Collects the client's frames from so many bytes; the rest of the last one stays to be read."""
+        while count:
+            data = self.sock.recv(min(count, 1 << 16))
+            if not data:
+                raise EOFError
+            count -= len(data)
+            self.ahead += data
+            while (received := self.next_frame_ahead()) is not None:
+                self.frames.append(received)
+                if received.opcode == CLOSE:
+                    self.send(frame(CLOSE, received.payload))
+                    raise EOFError
+
+    def next_frame_ahead(self):
+        """The next whole frame of what has been read ahead; None: there is none."""
+        whole = io.BytesIO(self.ahead)
+
+        def read_exactly(wanted):
+            data = whole.read(wanted)
+            if len(data) < wanted:
+                raise EOFError
+            return data
+
+        try:
+            received = read_frame(read_exactly)
+        except EOFError:
+            return None
+        self.ahead = whole.read()
+        return received
 
     def finish(self):
         """Reads until the client is gone; a client that failed us may go without a close frame."""
@@ -147,6 +182,7 @@ class MisbehavingServer:
         self.port = self.listener.getsockname()[1]
         self.exchanges = []
         self.heads = []
+        self.scripts = []  # of the next connections to /scripted
         self.accepted = queue.Queue()
         self.stopping = threading.Event()
         self.threads = []
@@ -460,6 +496,14 @@ def _slow_reads(client):
         client.frames.append(received)
         if received.opcode == PING:
             client.send(frame(PONG, received.payload))
+
+
+@behaviour("/scripted")
+def _scripted(client):
+    """Does what the test's next script says, a function of the Exchange; without one, reads to the end."""
+    deflate = "permessage-deflate" in client.headers.get("sec-websocket-extensions", "")
+    client.answer(**{"Sec_WebSocket_Extensions": "permessage-deflate"} if deflate else {})
+    client.server.scripts.pop(0)(client) if client.server.scripts else client.finish()
 
 
 @behaviour("/flood")
