@@ -22,6 +22,13 @@ uint64_t clock_boottime(void)
 	return clock_read(CLOCK_BOOTTIME);
 }
 
+uint64_t clock_suspended(void)
+{
+	uint64_t monotonic = clock_monotonic();
+
+	return clock_boottime() - monotonic;
+}
+
 uint64_t clock_realtime(void)
 {
 	return clock_read(CLOCK_REALTIME);

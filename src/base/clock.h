@@ -17,6 +17,9 @@ uint64_t clock_monotonic(void);
  * that of a test. */
 uint64_t clock_boottime(void);
 
+/* ns that the host has spent in suspend since it was started: the difference between the two. */
+uint64_t clock_suspended(void);
+
 /* Nanoseconds since 1970 of CLOCK_REALTIME: for what a person or another host sees. */
 uint64_t clock_realtime(void);
 

@@ -25,6 +25,7 @@ static const char *const event_type_names[EVENT_TYPE_COUNT] = {
 	[EVENT_TYPE_OVERSIZE] = "oversize",
 	[EVENT_TYPE_UNDELIVERED] = "undelivered",
 	[EVENT_TYPE_INPUT_ERROR] = "input-error",
+	[EVENT_TYPE_NETWORK] = "network",
 };
 
 const char *event_type_name(enum event_type type)

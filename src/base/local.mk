@@ -22,6 +22,7 @@ libbase_a_SOURCES = \
 	src/base/notify.c src/base/notify.h \
 	src/base/packet.c src/base/packet.h \
 	src/base/rate.c src/base/rate.h \
+	src/base/resume.c src/base/resume.h \
 	src/base/socket_file.c src/base/socket_file.h \
 	src/base/strings.c src/base/strings.h \
 	src/base/text.c src/base/text.h \

@@ -14,7 +14,7 @@ struct rate {
 	double per_second; /* 0: no limit */
 	double burst;      /* at once after a silence; at least 1 */
 	double used;       /* private: of the burst */
-	uint64_t updated;  /* private: when `used` was computed; monotonic ns */
+	uint64_t updated;  /* private: when `used` was computed; of timers_now() */
 };
 
 /* True if it can be a limit: less than once in 1,000 seconds is a typing error, and far from what

@@ -285,6 +285,7 @@ static void daemon_dispatch(struct daemon *daemon)
 	daemon->terminate = daemon_catch(daemon, SIGTERM, daemon_on_terminate);
 	daemon->interrupt = daemon_catch(daemon, SIGINT, daemon_on_terminate);
 	daemon->hangup = daemon_catch(daemon, SIGHUP, daemon_on_hangup);
+	gateway_watch_network(daemon->gateway);
 	process_hold_signals(false);
 	log_write(daemon->log, LOG_NOTICE, NULL, "wsgated " PACKAGE_VERSION " started");
 	service_start(daemon->service, daemon->gateway);

@@ -212,6 +212,7 @@ bool change_settle(struct gateway_change *change, size_t index)
 	gateway->settings = settings;
 	gateway->shared.endpoints.drain_timeout = settings->gateway.drain_timeout;
 	budget_set_limit(&gateway->inputs->budget, settings->gateway.input_memory);
+	gateway->network.untold = gateway->network.untold ? gateway->roster.connections.count : 0;
 	gateway_update_reserve(gateway);
 	gateway_check_descriptors(gateway);
 	change_emit(gateway, &change->plan.changes);

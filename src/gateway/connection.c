@@ -164,6 +164,16 @@ void connection_start(struct connection *connection)
 		connection_update_demand(connection);
 }
 
+void connection_on_network_change(struct connection *connection,
+	struct connection_reactions *reactions)
+{
+	struct error error;
+
+	reactions->retrying += dialer_on_network_change(&connection->dialer);
+	if (connection_is_open(connection) && connection->config->settings->endpoint.ping.interval)
+		reactions->pinged += session_ping(connection->session, &error);
+}
+
 void connection_clear_stats(struct connection *connection)
 {
 	connection->stats = (struct stats){.since = clock_realtime()};

@@ -174,6 +174,18 @@ bool connection_is_retired(const struct connection *connection);
 /* Ends the sessions of a retired connection at once, and reports the messages that are lost. */
 void connection_abort(struct connection *connection);
 
+/*
+ * The network has changed, or the host was suspended. An open connection is pinged, unless its
+ * settings want no pings, and ends soon if the server does not answer; one that waits tries now,
+ * unless the server has asked it to wait longer. Adds to `reactions`.
+ */
+struct connection_reactions {
+	unsigned pinged;
+	unsigned retrying;
+};
+void connection_on_network_change(struct connection *connection,
+	struct connection_reactions *reactions);
+
 /* Begins, or ends, to publish into the outlet. Both are idempotent. */
 void connection_attach(struct connection *connection, struct outlet *outlet);
 void connection_detach(struct connection *connection, struct outlet *outlet);

@@ -171,6 +171,7 @@ static void dialer_on_retry(void *context)
 	dialer->callbacks->due(dialer->context);
 }
 
+/* `retry_after` is limited already. */
 static uint64_t dialer_delay(struct dialer *dialer, uint64_t retry_after)
 {
 	const struct backoff_settings *settings = &dialer->config->settings->reconnect.backoff;
@@ -178,8 +179,6 @@ static uint64_t dialer_delay(struct dialer *dialer, uint64_t retry_after)
 
 	evutil_secure_rng_get_bytes(&random, sizeof(random));
 	ns = backoff_next(&dialer->backoff, settings, random);
-	if (retry_after > DIALER_RETRY_AFTER_MAX)
-		retry_after = DIALER_RETRY_AFTER_MAX;
 	if (settings->jitter == BACKOFF_NONE)
 		return ns > retry_after ? ns : retry_after;
 	return retry_after + ns;
@@ -187,10 +186,26 @@ static uint64_t dialer_delay(struct dialer *dialer, uint64_t retry_after)
 
 uint64_t dialer_retry(struct dialer *dialer, uint64_t retry_after)
 {
-	uint64_t ns = dialer_delay(dialer, retry_after);
+	struct timers *timers = dialer->host->call.timers;
+	uint64_t ns;
 
-	timer_set(&dialer->retry, dialer->host->call.timers, ns, dialer_on_retry, dialer);
+	if (retry_after > DIALER_RETRY_AFTER_MAX)
+		retry_after = DIALER_RETRY_AFTER_MAX;
+	ns = dialer_delay(dialer, retry_after);
+	dialer->told = timers_now(timers) + retry_after;
+	timer_set(&dialer->retry, timers, ns, dialer_on_retry, dialer);
 	return ns;
+}
+
+bool dialer_on_network_change(struct dialer *dialer)
+{
+	struct timers *timers = dialer->host->call.timers;
+
+	failures_release(&dialer->failures);
+	if (!timer_is_set(&dialer->retry) || timers_now(timers) < dialer->told)
+		return false;
+	timer_set(&dialer->retry, timers, 0, dialer_on_retry, dialer);
+	return true;
 }
 
 static bool dialer_is_final(const struct dialer *dialer, unsigned code)

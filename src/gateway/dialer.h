@@ -57,6 +57,7 @@ struct dialer {
 	struct cookies cookies;
 	struct timer retry;
 	struct backoff backoff;
+	uint64_t told;             /* not to call before, by the server; of timers_now() */
 	unsigned attempt;          /* to be read: calls, since they were last forgotten */
 	struct call_report report; /* to be read: of the last call */
 };
@@ -98,6 +99,10 @@ void dialer_stop(struct dialer *dialer);
  * hour. `due` follows. Returns the wait in ns. It must not be calling or queued.
  */
 uint64_t dialer_retry(struct dialer *dialer, uint64_t retry_after);
+
+/* The network has changed: failures of the other one say nothing about this one, and a wait is over
+ * unless the server has asked for it. True: `due` follows. */
+bool dialer_on_network_change(struct dialer *dialer);
 
 /*
  * True if the settings forbid another attempt: because of the close code or HTTP status of the last

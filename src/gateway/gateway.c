@@ -137,6 +137,7 @@ struct gateway *gateway_new(struct event_base *base, struct timers *timers, stru
 	gateway->log = log;
 	TAILQ_INIT(&gateway->watchers);
 	evtimer_assign(&gateway->poll, base, gateway_on_poll, gateway);
+	evtimer_assign(&gateway->network.turn, base, gateway_on_network_turn, gateway);
 	gateway_make_shared(gateway, &settings->gateway);
 	gateway_change(gateway, settings, problems, &callbacks, &started);
 	gateway_finish_change(gateway);
@@ -170,6 +171,8 @@ void gateway_free(struct gateway *gateway)
 	gateway_abandon_change(gateway);
 	gateway_finish_change(gateway);
 	event_del(&gateway->poll);
+	event_del(&gateway->network.turn);
+	network_watch_free(gateway->network.watch);
 	/* Connections detach themselves from their outlets. */
 	gateway_free_connections(&gateway->roster.connections);
 	gateway_free_connections(&gateway->retiring);

@@ -47,6 +47,10 @@ struct gateway *gateway_new(struct event_base *base, struct timers *timers, stru
 	struct settings *settings, struct settings_problems *problems);
 void gateway_free(struct gateway *gateway);
 
+/* From now on, when the network changes, or the host was suspended, open connections are pinged, and
+ * those that wait try at once. */
+void gateway_watch_network(struct gateway *gateway);
+
 /* The effect of a reload, for the answer and the log. */
 struct gateway_changes {
 	unsigned added;

@@ -10,6 +10,7 @@
 #include "gateway/roster.h"
 #include "gateway/session.h"
 #include "net/net.h"
+#include "net/network_watch.h"
 
 /* The inside of the gateway, for the files that it is made of. */
 
@@ -26,6 +27,15 @@ struct gateway_outlet {
 struct draining_outlet {
 	struct outlet *outlet;
 	uint64_t deadline; /* of timers_now() */
+};
+
+/* A change of the network, of which connections are being told. */
+struct gateway_network {
+	struct network_watch *watch; /* NULL: nothing is noticed */
+	struct event turn;           /* pending until all have been told */
+	enum network_change change;  /* the last one */
+	size_t untold;               /* of the roster's connections, from the first on */
+	struct connection_reactions reactions;
 };
 
 TAILQ_HEAD(gateway_watchers, gateway_watcher);
@@ -46,6 +56,8 @@ struct gateway {
 
 	struct roster roster;
 	struct gateway_change *change; /* to other settings; NULL: none is under way */
+
+	struct gateway_network network;
 
 	/* gateway_drain.c */
 	struct connection_list retiring; /* removed, but not closed yet */
@@ -129,6 +141,15 @@ void gateway_poll_soon(struct gateway *gateway);
 
 /* Callback of `poll`; the context is the gateway. */
 void gateway_on_poll(evutil_socket_t fd, short what, void *context);
+
+/* --- gateway_network.c ----------------------------------------------------------------------- */
+
+/* Tells the connections of a change, in the next turns of the event loop; the context is the
+ * gateway. */
+void gateway_on_network_change(enum network_change change, void *context);
+
+/* Callback of `network.turn`; the context is the gateway. */
+void gateway_on_network_turn(evutil_socket_t fd, short what, void *context);
 
 /* --- gateway_change.c ------------------------------------------------------------------------ */
 

@@ -28,6 +28,7 @@ libgateway_a_SOURCES = \
 	src/gateway/gateway_drain.c \
 	src/gateway/gateway_events.c \
 	src/gateway/gateway_limits.c \
+	src/gateway/gateway_network.c \
 	src/gateway/gateway_outlet.c \
 	src/gateway/gateway_stop.c \
 	src/gateway/placeholders.c src/gateway/placeholders.h \

@@ -8,6 +8,8 @@ libnet_a_SOURCES = \
 	src/net/lookup.h \
 	src/net/name_server.c src/net/name_server.h src/net/name_service.h \
 	src/net/net.c src/net/net.h src/net/net_private.h \
+	src/net/netlink.c src/net/netlink.h \
+	src/net/network_watch.c src/net/network_watch.h \
 	src/net/proxy.c src/net/proxy.h \
 	src/net/proxy_environment.c \
 	src/net/race.c src/net/race.h \

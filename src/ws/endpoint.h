@@ -19,7 +19,7 @@
  * The client's end of an open WebSocket: frames in and out, pings and heartbeats, the rate of
  * sending, the closing handshake (RFC 6455, sections 5 to 7), and the deadlines of all of them. It
  * does no I/O and reads no clock: the owner hands in what it has read and writes out what it is
- * given; `now` is monotonic nanoseconds and never decreases. After every call that takes `now`,
+ * given; `now` is in nanoseconds and never decreases. After every call that takes `now`,
  * look at ws_endpoint_wants_write(), ws_endpoint_wants_traffic() and ws_endpoint_deadline().
  */
 

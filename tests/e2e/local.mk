@@ -67,6 +67,7 @@ EXTRA_DIST += \
 	tests/e2e/test_names.py \
 	tests/e2e/test_network.py \
 	tests/e2e/test_oddities.py \
+	tests/e2e/test_network_changes.py \
 	tests/e2e/test_on_demand.py \
 	tests/e2e/test_outlets.py \
 	tests/e2e/test_packaging.py \

@@ -18,3 +18,9 @@ unit_net_SOURCES = \
 	tests/unit/test_net_url.c
 unit_net_CFLAGS = $(UNIT_CFLAGS)
 unit_net_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += unit_network
+TESTS += unit_network
+unit_network_SOURCES = tests/unit/test_network.c
+unit_network_CFLAGS = $(UNIT_CFLAGS)
+unit_network_LDADD = $(NET_LIBS) $(CHECK_LIBS)

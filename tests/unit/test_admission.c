@@ -10,6 +10,12 @@ enum { CALLERS = 8 };
 
 static struct event_base *base;
 static struct timers *timers;
+static uint64_t ahead; /* of the real clock */
+
+static uint64_t read_clock(void *context)
+{
+	return clock_boottime() + *(const uint64_t *)context;
+}
 static struct admission *admission;
 static struct caller {
 	struct admission_ticket ticket;
@@ -29,9 +35,10 @@ static void on_admitted(void *context)
 static void setup(void)
 {
 	base = event_base_new();
-	timers = timers_new(base, NULL, NULL);
+	timers = timers_new(base, read_clock, &ahead);
 	admission = admission_new(base, timers);
 	let_in = 0;
+	ahead = 0;
 	for (unsigned i = 0; i < CALLERS; i++)
 		callers[i] = (struct caller){
 			.ticket = {.admitted = on_admitted, .context = &callers[i]},
@@ -252,6 +259,19 @@ START_TEST(starts_keep_their_distance)
 }
 END_TEST
 
+/* Time in suspend counts: places are free again, and the rate has recovered. */
+START_TEST(a_jump_of_time_lets_others_in)
+{
+	admission_limit(admission, 1, 1);
+	ck_assert(enter(0, false));
+	ck_assert(!enter(1, false));
+	ahead += 3600 * CLOCK_NS_PER_SECOND;
+	timers_run(timers);
+	run_once();
+	ck_assert_int_eq(callers[1].ticket.place, ADMISSION_INSIDE);
+}
+END_TEST
+
 START_TEST(other_limits_hold_at_once)
 {
 	admission_limit(admission, 1, 1);
@@ -306,6 +326,7 @@ Suite *admission_suite(void)
 	tcase_add_test(tests, who_has_failed_does_not_starve);
 	tcase_add_test(tests, a_place_is_held_for_half_a_second);
 	tcase_add_test(tests, starts_keep_their_distance);
+	tcase_add_test(tests, a_jump_of_time_lets_others_in);
 	tcase_add_test(tests, other_limits_hold_at_once);
 	tcase_add_test(tests, a_high_rate_is_not_exceeded);
 	suite_add_tcase(suite, tests);

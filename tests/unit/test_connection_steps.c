@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "gateway/connection_private.h"
+#include "gateway/gateway_private.h"
 #include "gateway_harness.h"
 
 /* A connection of a whole gateway, and a server in the same event loop. */
@@ -107,11 +108,24 @@ static void answer(struct peer *peer)
 		hang_up(peer);
 }
 
-/* The gateway sends nothing but close frames, which are masked. */
+static void skip_pings(struct peer *peer)
+{
+	while (peer->length > 1 && peer->got[0] == 0x89) {
+		size_t size = 6 + (peer->got[1] & 0x7fu);
+
+		if (peer->length < size)
+			return;
+		peer->length -= size;
+		memmove(peer->got, peer->got + size, peer->length);
+	}
+}
+
+/* The gateway sends nothing but pings and close frames, which are masked. */
 static void take_close(struct peer *peer)
 {
 	const unsigned char *mask = peer->got + 2, *code = peer->got + 6;
 
+	skip_pings(peer);
 	if (peer->length < 8)
 		return;
 	ck_assert_uint_eq(peer->got[0], 0x88);
@@ -294,6 +308,79 @@ static void teardown(void)
 		hang_up(&server.peers[i]);
 	gateway_teardown();
 }
+
+/* --- the network changes ---------------------------------------------------------------------- */
+
+static void change_network(void)
+{
+	unsigned before = events(EVENT_TYPE_NETWORK);
+
+	gateway_on_network_change(NETWORK_ADDRESS, fixture.gateway);
+	TURN_UNTIL(events(EVENT_TYPE_NETWORK) > before);
+}
+
+START_TEST(a_change_of_the_network_ends_a_wait)
+{
+	server.answer = HANGUP;
+	start(ALWAYS SLOW);
+	TURN_UNTIL(status().state == CONNECTION_WAITING);
+	ck_assert_uint_eq(server.calls, 1);
+	change_network();
+	TURN_UNTIL(server.calls == 2);
+	/* the backoff is respected afterwards */
+	TURN_UNTIL(status().state == CONNECTION_WAITING);
+	ck_assert_uint_gt(status().next_try_ns, HOUR / 2);
+	server.answer = OPEN;
+	change_network();
+	TURN_UNTIL(connection_is_open(the_connection()));
+}
+END_TEST
+
+/* A server that is overloaded is so for every network. */
+START_TEST(a_change_of_the_network_does_not_end_the_wait_that_a_server_asks_for)
+{
+	server.answer = "HTTP/1.1 503 Busy\r\nRetry-After: 600\r\nContent-Length: 0\r\n\r\n";
+	start(ALWAYS FAST);
+	TURN_UNTIL(status().state == CONNECTION_WAITING);
+	change_network();
+	ck_assert_uint_gt(status().next_try_ns, HOUR / 12);
+	ck_assert_uint_eq(server.calls, 1);
+}
+END_TEST
+
+START_TEST(a_change_of_the_network_forgets_failures)
+{
+	struct connection_reactions reactions = {0};
+
+	server.answer = HANGUP;
+	start(ALWAYS SLOW);
+	TURN_UNTIL(status().state == CONNECTION_WAITING);
+	ck_assert_uint_gt(the_connection()->dialer.failures.count, 0);
+	connection_on_network_change(the_connection(), &reactions);
+	ck_assert_uint_eq(reactions.retrying, 1);
+	ck_assert_uint_eq(the_connection()->dialer.failures.count, 0);
+}
+END_TEST
+
+START_TEST(a_change_of_the_network_pings)
+{
+	start_open(ALWAYS "ping = { interval = \"1h\"; }; ");
+	change_network();
+	ck_assert_uint_eq(status().stats->wire.pings_sent, 1);
+	change("when = \"always\"; ping = { interval = \"0s\"; };");
+	change_network();
+	ck_assert_uint_eq(status().stats->wire.pings_sent, 1);
+}
+END_TEST
+
+START_TEST(a_change_of_the_network_leaves_those_alone_that_rest)
+{
+	start("");
+	change_network();
+	assert_state(CONNECTION_IDLE);
+	ck_assert_uint_eq(server.calls, 0);
+}
+END_TEST
 
 /* --- whoever waits --------------------------------------------------------------------------- */
 
@@ -951,9 +1038,16 @@ static void add_calls(Suite *suite)
 Suite *connection_steps_suite(void)
 {
 	Suite *suite = suite_create("connection_steps");
-	TCase *renewals, *removals, *demand;
+	TCase *renewals, *removals, *demand, *network;
 
 	add_calls(suite);
+	network = add_case(suite, "network");
+	tcase_add_test(network, a_change_of_the_network_ends_a_wait);
+	tcase_add_test(network,
+		a_change_of_the_network_does_not_end_the_wait_that_a_server_asks_for);
+	tcase_add_test(network, a_change_of_the_network_forgets_failures);
+	tcase_add_test(network, a_change_of_the_network_pings);
+	tcase_add_test(network, a_change_of_the_network_leaves_those_alone_that_rest);
 	renewals = add_case(suite, "renewals");
 	tcase_add_test(renewals, closes_before_it_calls_again);
 	tcase_add_test(renewals, calls_again_before_it_closes);

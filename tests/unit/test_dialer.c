@@ -24,6 +24,7 @@
 static struct {
 	struct event_base *base;
 	struct timers *timers;
+	uint64_t ahead; /* of the real clock */
 	struct log *log;
 	struct net *net;
 	struct dialer_host host;
@@ -114,6 +115,11 @@ static void on_connection(evutil_socket_t fd, short what, void *context)
 	fixture.reading =
 		event_new(fixture.base, fixture.peer, EV_READ | EV_PERSIST, on_request, NULL);
 	event_add(fixture.reading, NULL);
+}
+
+static uint64_t read_clock(void *context)
+{
+	return clock_boottime() + *(const uint64_t *)context;
 }
 
 static void start_server(void)
@@ -217,7 +223,7 @@ static void setup(void)
 {
 	memset(&fixture, 0, sizeof(fixture));
 	fixture.base = event_base_new();
-	fixture.timers = timers_new(fixture.base, NULL, NULL);
+	fixture.timers = timers_new(fixture.base, read_clock, &fixture.ahead);
 	fixture.log = log_new(LOG_FORMAT_TEXT, LOG_EMERG);
 	fixture.net = net_new(fixture.base, fixture.timers, fixture.log, NULL, 0);
 	fixture.host = (struct dialer_host){
@@ -407,6 +413,47 @@ START_TEST(says_when_the_wait_is_over)
 	until(fixture.due == 1);
 	ck_assert_uint_eq(dialer_wait(&fixture.dialer), 0);
 	ck_assert_uint_eq(fixture.started, 0); /* calling is its owner's decision */
+}
+END_TEST
+
+START_TEST(a_wait_counts_suspend)
+{
+	open_dialer("reconnect = { min = \"1h\"; max = \"1h\"; jitter = \"none\"; };");
+	ck_assert_uint_eq(dialer_retry(&fixture.dialer, 0), 3600 * SECOND);
+	fixture.ahead += 3599 * SECOND;
+	timers_run(fixture.timers);
+	ck_assert_uint_eq(fixture.due, 0);
+	ck_assert_uint_le(dialer_wait(&fixture.dialer), SECOND);
+	fixture.ahead += SECOND;
+	timers_run(fixture.timers);
+	ck_assert_uint_eq(fixture.due, 1);
+}
+END_TEST
+
+/* A call that was under way when the host was suspended is over at once. */
+START_TEST(a_timeout_counts_suspend)
+{
+	open_dialer("upgrade_timeout = \"1h\";");
+	fixture.answer = NULL;
+	dialer_call(&fixture.dialer);
+	until(dialer_upgrading(&fixture.dialer));
+	fixture.ahead += 3600 * SECOND;
+	timers_run(fixture.timers);
+	ck_assert_uint_eq(fixture.failed, 1);
+	ck_assert_str_eq(fixture.error.name, ERROR_SOCKET_TIMEOUT);
+}
+END_TEST
+
+START_TEST(a_change_of_the_network_ends_a_wait_that_the_server_does_not_ask_for)
+{
+	open_dialer("reconnect = { min = \"1h\"; max = \"1h\"; jitter = \"none\"; };");
+	ck_assert(!dialer_on_network_change(&fixture.dialer)); /* it does not wait */
+	dialer_retry(&fixture.dialer, 600 * SECOND);
+	ck_assert(!dialer_on_network_change(&fixture.dialer));
+	ck_assert_uint_gt(dialer_wait(&fixture.dialer), 3500 * SECOND);
+	fixture.ahead += 600 * SECOND; /* as long as it asked for */
+	ck_assert(dialer_on_network_change(&fixture.dialer));
+	until(fixture.due == 1);
 }
 END_TEST
 
@@ -616,6 +663,9 @@ Suite *dialer_suite(void)
 	tcase_add_test(waits, waits_grow_until_failures_are_forgotten);
 	tcase_add_test(waits, says_when_the_wait_is_over);
 	tcase_add_test(waits, a_wait_ends_with_a_call_or_without);
+	tcase_add_test(waits, a_wait_counts_suspend);
+	tcase_add_test(waits, a_timeout_counts_suspend);
+	tcase_add_test(waits, a_change_of_the_network_ends_a_wait_that_the_server_does_not_ask_for);
 	tcase_add_test(waits, gives_up_after_so_many_attempts);
 	tcase_add_test(waits, gives_up_for_the_codes_of_the_settings);
 	tcase_add_test(turns, waits_for_its_turn);
