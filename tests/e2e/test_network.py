@@ -123,6 +123,25 @@ def test_a_message_that_arrives_slowly_is_no_idleness(network, connect):
     assert has_stayed(daemon)
 
 
+def test_a_cable_that_is_plugged_in_ends_the_wait(network, server, start):
+    network.unplug()
+    daemon = start(server, connect_timeout="2s", reconnect={"min": "1m", "max": "1m"})
+    daemon.wait_state("feed", "waiting")
+    network.plug()
+    server.accept()
+    daemon.wait_state("feed", "open")
+
+
+def test_a_change_that_breaks_nothing_leaves_connections_alone(network, connect):
+    """It is only pinged, long before that would be due."""
+    daemon, peer = connect(ping={"interval": "1m", "timeout": "10s"})
+    network.unplug()
+    network.plug()
+    wait_until(lambda: daemon.call("stats", name="feed")["pings_sent"] > 0)
+    assert delivers(daemon, peer, "still there")
+    assert has_stayed(daemon)
+
+
 @pytest.mark.parametrize("how", ["icmpx type admin-prohibited", "icmpx type host-unreachable", "tcp reset"])
 def test_a_refusal_of_the_router_is_an_ordinary_failure(network, server, start, how):
     network.reject(how=how)
