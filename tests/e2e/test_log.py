@@ -175,7 +175,7 @@ def test_a_peer_cannot_fill_the_log(start_daemon, server):
     daemon.stop()
     lines = [line for line in daemon.log().splitlines() if REFUSED in line]
     assert len(lines) == 11
-    assert all(line.startswith("info: outlet in: ") for line in lines)
+    assert all(line.startswith("warning: outlet in: ") for line in lines)
     assert lines[-1] == lines[0] + " (and 989 more like this)"
 
 
