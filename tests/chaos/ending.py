@@ -22,6 +22,7 @@ class Ending:
     def finish(self):
         self.player.settle()
         self.await_control()
+        self.servers.say("hurry")  # what is on its way arrives within the limits of the end
         if self.fatal.is_set() or self.daemon.process.poll() is not None:
             return self.give_up()
         if self.ending == "calm":

@@ -2,7 +2,8 @@
 """
 The servers of a round, as one program: the path of a URL names the connection, its specification (the
 argument, JSON) says how it is served. Says its ports first; "go" and "hold" on standard input let all talk
-and be quiet, "open" asks which sessions are open, "report" what became of each, and ends it.
+and be quiet, "hurry" makes slow lines fast, "open" asks which sessions are open, "report" what became of
+each, and ends it.
 """
 
 import itertools
@@ -43,6 +44,7 @@ class Hall:
     def __init__(self, spec):
         self.spec = spec
         self.talking = threading.Event()
+        self.hurrying = threading.Event()
         self.stopping = threading.Event()
         self.numbers = itertools.count(1)
         self.sessions = []
@@ -224,8 +226,8 @@ class Session:
         wait = 0.05
         if self.spec.get("rate") and not self.quiet():
             wait = min(wait, max(0.0, self.due - time.monotonic()))
-        if not self.hall.talking.is_set():
-            self.line.speed = None  # at the end, all that is on its way arrives
+        if self.hall.hurrying.is_set():
+            self.line.speed = None
         pending = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
         intake = self.line.may("in")
         reading = [self.sock] if intake else []
@@ -395,6 +397,8 @@ def main():
             hall.talking.set()
         elif line.strip() == "hold":
             hall.talking.clear()
+        elif line.strip() == "hurry":
+            hall.hurrying.set()
         elif line.strip() == "open":
             print(json.dumps([session.describe() for session in list(hall.sessions) if session.ended is None]), flush=True)
         elif line.strip() == "report":
