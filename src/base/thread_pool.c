@@ -21,7 +21,8 @@
  * libraries of their own, touch some 30 KiB. */
 enum { THREAD_POOL_STACK = 512 * 1024 };
 
-/* See base/worker: the later of the two sees the earlier, and there is no lock. */
+/* See base/worker: the later of the two sees the earlier, and there is no lock. A thread without a
+ * task has finished. */
 enum task_state { TASK_RUNNING, TASK_FINISHED, TASK_ABANDONED };
 
 /* What the loop and the threads share; freed by the last of them. */
@@ -105,6 +106,15 @@ static void *pool_thread_main(void *argument)
 }
 
 /* --- on the loop ---------------------------------------------------------------------------- */
+
+/* A task that has finished, and waits for the loop, is discarded here; one that runs, by its thread. */
+static void pool_thread_abandon(struct pool_thread *thread)
+{
+	enum task_state state = TASK_RUNNING;
+
+	if (!atomic_compare_exchange_strong(&thread->state, &state, TASK_ABANDONED))
+		thread->task.discard(thread->task.context);
+}
 
 /* Wakes it once more, which ends it when it has no task left: it is gone then, or soon. */
 static void pool_thread_end(struct pool_thread *thread)
@@ -190,7 +200,6 @@ struct thread_pool *thread_pool_new(struct event_base *base)
 void thread_pool_free(struct thread_pool *pool)
 {
 	struct pool_thread *thread;
-	struct worker_task task;
 
 	if (!pool)
 		return;
@@ -198,10 +207,8 @@ void thread_pool_free(struct thread_pool *pool)
 	if (pool->exchange)
 		event_del(&pool->finished);
 	while ((thread = LIST_FIRST(&pool->threads))) {
-		task = thread->task;
-		if (!thread->idle_since &&
-			atomic_exchange(&thread->state, TASK_ABANDONED) == TASK_FINISHED)
-			task.discard(task.context);
+		if (!thread->idle_since)
+			pool_thread_abandon(thread);
 		pool_thread_end(thread);
 	}
 	if (pool->exchange)

@@ -3,6 +3,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/thread_pool.h"
 
@@ -11,6 +12,7 @@ static struct thread_pool *pool;
 static sem_t gate;
 static atomic_uint worked, discarded;
 static unsigned done;
+static nlink_t threads_before;
 
 static void on_work(void *context)
 {
@@ -32,11 +34,21 @@ static void on_discard(void *context)
 	discarded++;
 }
 
+/* Each thread is a directory there. */
+static nlink_t count_threads(void)
+{
+	struct stat tasks;
+
+	ck_assert_int_eq(stat("/proc/self/task", &tasks), 0);
+	return tasks.st_nlink;
+}
+
 static void start(void)
 {
 	worked = discarded = 0;
 	done = 0;
 	sem_init(&gate, 0, 0);
+	threads_before = count_threads();
 	base = event_base_new();
 	pool = thread_pool_new(base);
 }
@@ -54,6 +66,12 @@ static void wait_until_done(unsigned count)
 {
 	while (done < count)
 		event_base_loop(base, EVLOOP_ONCE);
+}
+
+static void wait_until_threads_are_gone(void)
+{
+	while (count_threads() > threads_before)
+		sched_yield();
 }
 
 START_TEST(tasks_run_side_by_side)
@@ -100,8 +118,8 @@ START_TEST(free_at_any_time)
 		event_base_loop(base, EVLOOP_NONBLOCK);
 		thread_pool_free(pool);
 		sem_post(&gate);
-		while (done + discarded < 3)
-			sched_yield();
+		wait_until_threads_are_gone();
+		ck_assert_uint_eq(done + discarded, 3);
 		event_base_free(base);
 	}
 }
