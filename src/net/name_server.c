@@ -1,12 +1,18 @@
+#define CARES_NO_DEPRECATED /* of the socket functions, c-ares 1.18 has only the old ones */
+
 #include "net/name_server.h"
 
 #include <ares.h>
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <event2/util.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -20,6 +26,8 @@ enum { NAME_SERVER_TIMEOUT_MS = 700, NAME_SERVER_TRIES = 3 };
 /* Beyond that the server has to answer first. */
 enum { NAME_SERVER_QUESTIONS = 512 };
 
+enum { NAME_SERVER_READS = 32 }; /* a turn, of a socket */
+
 /*
  * A channel of c-ares with this server only: with several, c-ares would wait for a dead one again
  * and again. An answer that does not fit into a datagram is asked for again by TCP.
@@ -30,6 +38,7 @@ struct name_server {
 	struct event timer; /* when c-ares wants to be called again */
 	LIST_HEAD(, name_server_socket) sockets;
 	size_t questions; /* under way */
+	unsigned reads;   /* left in this turn */
 	char text[ADDRESS_TEXT_SIZE];
 };
 
@@ -74,6 +83,7 @@ static void name_server_on_socket(evutil_socket_t fd, short events, void *contex
 	struct name_server_socket *sock = context;
 	struct name_server *server = sock->server;
 
+	server->reads = NAME_SERVER_READS;
 	ares_process_fd(server->channel, events & EV_READ ? fd : ARES_SOCKET_BAD,
 		events & EV_WRITE ? fd : ARES_SOCKET_BAD);
 	name_server_set_timer(server);
@@ -113,6 +123,61 @@ static void name_server_on_socket_state(void *context, ares_socket_t fd, int rea
 		name_server_on_socket, sock);
 	event_add(&sock->event, NULL);
 }
+
+/* --- sockets -------------------------------------------------------------------------------- */
+
+static ares_socket_t name_server_socket(int family, int type, int protocol, void *context)
+{
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int yes = 1;
+
+	(void)context;
+	if (fd >= 0 && type == SOCK_STREAM)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	return fd;
+}
+
+static int name_server_close(ares_socket_t fd, void *context)
+{
+	(void)context;
+	return close(fd);
+}
+
+static int name_server_connect(ares_socket_t fd, const struct sockaddr *address,
+	ares_socklen_t length, void *context)
+{
+	(void)context;
+	return connect(fd, address, length);
+}
+
+/* c-ares reads until there is nothing more: a flood would keep the loop for as long as it lasts. */
+static ares_ssize_t name_server_receive(ares_socket_t fd, void *data, size_t size, int flags,
+	struct sockaddr *from, ares_socklen_t *from_length, void *context)
+{
+	struct name_server *server = context;
+
+	if (server->reads == 0) {
+		errno = EWOULDBLOCK;
+		return -1;
+	}
+	server->reads--;
+	return recvfrom(fd, data, size, flags, from, from_length);
+}
+
+static ares_ssize_t name_server_send(ares_socket_t fd, const struct iovec *parts, int count,
+	void *context)
+{
+	(void)context;
+	return writev(fd, parts, count);
+}
+
+static const struct ares_socket_functions name_server_socket_functions = {
+	.asocket = name_server_socket,
+	.aclose = name_server_close,
+	.aconnect = name_server_connect,
+	.arecvfrom = name_server_receive,
+	.asendv = name_server_send,
+};
 
 /* --- answers -------------------------------------------------------------------------------- */
 
@@ -256,6 +321,7 @@ static bool name_server_open(struct name_server *server, struct error *error)
 #endif
 	status = ares_init_options(&server->channel, &options, mask);
 	if (status == ARES_SUCCESS) {
+		ares_set_socket_functions(server->channel, &name_server_socket_functions, server);
 		status = ares_set_servers_ports_csv(server->channel, server->text);
 		if (status == ARES_SUCCESS)
 			return true;

@@ -394,6 +394,60 @@ START_TEST(only_dead_servers)
 }
 END_TEST
 
+/* Our descriptor with this address. */
+static int find_socket(const struct sockaddr_in *wanted)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		struct sockaddr_in own = {0};
+		socklen_t length = sizeof(own);
+
+		if (getsockname(fd, (struct sockaddr *)&own, &length) == 0 &&
+			own.sin_port == wanted->sin_port && own.sin_family == wanted->sin_family)
+			return fd;
+	}
+	ck_abort_msg("no such socket");
+	return -1;
+}
+
+static bool has_datagrams(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
+START_TEST(a_flood_is_read_in_turns)
+{
+	enum { DATAGRAMS = 100 };
+	static const char junk[16];
+	char flooder[32], question[512];
+	const char *servers[] = {flooder};
+	struct sockaddr_in client;
+	socklen_t length = sizeof(client);
+	struct found found = {0};
+	struct resolver *resolver;
+	int fd, ours, turns = 0;
+
+	fixture_start(&fixture, zone);
+	fd = dead_server(DEATH_SILENT, flooder);
+	resolver = resolver_of(servers, 1, NULL);
+	found.resolve = resolve_start(resolver, "four.test", 80, AF_UNSPEC, on_found, &found);
+	while (!has_datagrams(fd))
+		event_base_loop(fixture.base, EVLOOP_NONBLOCK);
+	ck_assert(recvfrom(fd, question, sizeof(question), 0, (struct sockaddr *)&client, &length) >
+		0);
+	for (int i = 0; i < DATAGRAMS; i++)
+		ck_assert(sendto(fd, junk, sizeof(junk), 0, (struct sockaddr *)&client, length) > 0);
+	for (ours = find_socket(&client); has_datagrams(ours); turns++)
+		event_base_loop(fixture.base, EVLOOP_ONCE);
+	ck_assert_int_ge(turns, 3);
+	resolve_free(found.resolve);
+	resolver_free(resolver);
+	close(fd);
+	fixture_stop(&fixture);
+}
+END_TEST
+
 /* A server that fails is no reason to give up; one that says that there is no such host is. */
 START_TEST(the_first_that_knows_counts)
 {
@@ -554,6 +608,7 @@ TCase *test_net_dns(void)
 	tcase_add_loop_test(tests, a_shortage_is_not_remembered, 0, 2);
 	tcase_add_loop_test(tests, a_dead_first_server_is_learnt, 0, DEATHS);
 	tcase_add_loop_test(tests, only_dead_servers, 0, DEATHS);
+	tcase_add_test(tests, a_flood_is_read_in_turns);
 	tcase_add_test(tests, the_first_that_knows_counts);
 	tcase_add_test(tests, one_question_for_many);
 	tcase_add_test(tests, addresses_are_kept_and_failures_are_not);
