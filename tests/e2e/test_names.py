@@ -66,6 +66,13 @@ def test_a_truncated_answer_is_asked_for_by_tcp(system):
     assert ("feed.test", A) in dns.asked_tcp
 
 
+@pytest.mark.parametrize("mood", ["matching", "shouting"])
+def test_upper_and_lower_case(system, mood):
+    _, dns, _, start = system
+    dns.mood = mood
+    start("Feed.TEST").wait_state("Feed-TEST", "open")
+
+
 def test_a_changed_resolv_conf_is_read(system, make_dns):
     network, _, _, start = system
     network.host.write_etc("resolv.conf", "nameserver 10.78.0.99\noptions timeout:1 attempts:1\n")
@@ -170,6 +177,15 @@ def test_dns_a_server_that_does_not_help_is_left_for_the_next(start_with, make_d
         for name in ("feed1-test", "feed2-test"):
             daemon.call("connect", name=name)
         assert {name for name, _ in first.asked[before:]} <= {"feed0.test"}, "it has learnt"
+
+
+@pytest.mark.parametrize("mood", ["matching", "shouting"])
+@pytest.mark.parametrize("host", ["feed.test", "Feed.TEST"])
+def test_dns_upper_and_lower_case(start_with, make_dns, mood, host):
+    """Names are asked for in lower case; whatever the case of the answer."""
+    dns = make_dns({"feed.test": ["127.0.0.1"]})
+    dns.mood = mood
+    start_with(dns, hosts=[host]).wait_state(host.replace(".", "-"), "open")
 
 
 def test_dns_only_silence(start_with, make_dns):

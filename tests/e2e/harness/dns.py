@@ -12,7 +12,7 @@ SERVER_FAILURE, NAME_ERROR, REFUSED = 2, 3, 5
 TRUNCATED = 0x0200
 
 # What a name server can be like: see Dns.mood.
-MOODS = ["well", "silent", "failing", "refusing", "truncating", "slow"]
+MOODS = ["well", "silent", "failing", "refusing", "truncating", "slow", "matching", "shouting"]
 SLOW = 0.3  # seconds
 
 
@@ -24,7 +24,8 @@ class Dns:
 
     `mood`, which may be set at any time: "well"; "silent": no answers; "failing" and "refusing":
     SERVFAIL and REFUSED; "truncating": over UDP no records, but the flag that says that there are
-    more, and all over TCP; "slow": each answer takes SLOW seconds.
+    more, and all over TCP; "slow": each answer takes SLOW seconds; "matching": knows a name only in
+    the case that `names` has; "shouting": repeats the question in upper case.
     """
 
     def __init__(self, names, namespace=None, host="127.0.0.1", port=0):
@@ -60,13 +61,13 @@ class Dns:
                 client.settimeout(5)
                 (length,) = struct.unpack(">H", client.recv(2, socket.MSG_WAITALL))
                 query = client.recv(length, socket.MSG_WAITALL)
-                self.asked_tcp.append(self._question(query)[:2])
+                self.asked_tcp.append(self._asked(query))
                 for answer in self._answers(query, self.asked, truncated=False):
                     client.sendall(struct.pack(">H", len(answer)) + answer)
 
     def _answers(self, query, asked, truncated):
         """The answer, or none, in the time that it takes."""
-        asked.append(self._question(query)[:2])
+        asked.append(self._asked(query))
         mood = self.mood
         if mood == "slow":
             time.sleep(SLOW)
@@ -81,12 +82,18 @@ class Dns:
             labels.append(query[at + 1 : at + 1 + query[at]].decode())
             at += 1 + query[at]
         (kind,) = struct.unpack_from(">H", query, at + 1)
-        return ".".join(labels).lower(), kind, query[12 : at + 5]
+        return ".".join(labels), kind, query[12 : at + 5]
+
+    def _asked(self, query):
+        name, kind, _ = self._question(query)
+        return name.lower(), kind
 
     def _answer(self, query, error, truncated):
         """A question's name may come in mixed case, and goes back so."""
         name, kind, question = self._question(query)
-        addresses = self.names.get(name)
+        addresses = self.names.get(name if self.mood == "matching" else name.lower())
+        if self.mood == "shouting":
+            question = question[:-4].upper() + question[-4:]
         if addresses is None and not error:
             error = NAME_ERROR
         known = () if error or truncated else addresses
