@@ -28,9 +28,9 @@ def make_flood(flood_program, authority):
 @pytest.fixture
 def start_flooded(start_daemon, server, authority):
     """A daemon with a connection to that URL, and one to a quiet server."""
+    tls = {"ca_file": str(authority.ca_file)}
 
     def start_flooded(url, **settings):
-        tls = {"ca_file": str(authority.ca_file)}
         daemon = start_daemon({"connections": [
             {"name": "quiet", "url": server.url()}, {"name": "flood", "url": url, "tls": tls, **settings},
         ]})
@@ -53,9 +53,18 @@ def assert_served(daemon, quiet):
     assert sorted(times)[QUESTIONS // 2] < SOON and max(times) < LATEST, times
 
 
+@pytest.fixture(params=["directly", "https proxy"])
+def way(request, make_tinyproxy, make_tls_front, proxy_authority):
+    """Settings: how to get to the server."""
+    if request.param == "directly":
+        return {}
+    proxy = make_tls_front(make_tinyproxy())
+    return {"proxy": {"url": proxy.url(), "ca_file": str(proxy_authority.ca_file)}}
+
+
 @pytest.mark.parametrize("path", ["/key-updates", "/tickets"])
-def test_a_server_that_sends_nothing_but_tls_messages_is_left(start_flooded, make_flood, path):
-    daemon, quiet = start_flooded(make_flood().url(path))
+def test_a_server_that_sends_nothing_but_tls_messages_is_left(start_flooded, make_flood, way, path):
+    daemon, quiet = start_flooded(make_flood().url(path), **way)
     status = wait_until(lambda: (now := daemon.status("flood"))["stats"]["closes"] and now)
     assert status["last_error"]["err"] == "SOCKET-SSL-ERROR"
     assert status["last_error"]["desc"] == "the peer sent more than 1000 TLS messages in a row without data"
@@ -63,8 +72,8 @@ def test_a_server_that_sends_nothing_but_tls_messages_is_left(start_flooded, mak
 
 
 @pytest.mark.parametrize("path", ["/both-and-data", "/records"])
-def test_a_flood_takes_its_turn(start_flooded, make_flood, path):
-    daemon, quiet = start_flooded(make_flood().url(path))
+def test_a_flood_takes_its_turn(start_flooded, make_flood, way, path):
+    daemon, quiet = start_flooded(make_flood().url(path), **way)
     daemon.wait_state("flood", "open")
     before = daemon.status("flood")["stats"]["messages_recv"]
     assert_served(daemon, quiet)
@@ -72,7 +81,16 @@ def test_a_flood_takes_its_turn(start_flooded, make_flood, path):
     assert daemon.status("flood")["state"] == "open"
 
 
-def test_a_handshake_that_never_comes(start_flooded, make_flood):
-    daemon, quiet = start_flooded(make_flood().hello_url(), reconnect={"min": "10ms", "max": "10ms"})
+@pytest.mark.parametrize("kind", ["key-updates", "tickets"])
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_a_proxy_that_sends_nothing_but_tls_messages_is_left(start_flooded, make_flood, authority, scheme, kind):
+    proxy = {"url": make_flood().proxy_url(), "ca_file": str(authority.ca_file)}
+    daemon, quiet = start_flooded(f"{scheme}://{kind}:9/", proxy=proxy)
+    assert "the peer sent more than 1000 TLS messages in a row" in Watch(daemon).wait("error")["desc"]
+    assert_served(daemon, quiet)
+
+
+def test_a_handshake_that_never_comes(start_flooded, make_flood, way):
+    daemon, quiet = start_flooded(make_flood().hello_url(), reconnect={"min": "10ms", "max": "10ms"}, **way)
     assert "TLS messages in a row" in Watch(daemon).wait("error")["desc"]
     assert_served(daemon, quiet)

@@ -26,6 +26,9 @@ class TlsFlood:
     def url(self, path):
         return f"wss://127.0.0.1:{self.port}{path}"
 
+    def proxy_url(self):
+        return f"https://127.0.0.1:{self.port}"
+
     def hello_url(self):
         return f"wss://127.0.0.1:{self.hello_port}/"
 

@@ -7,6 +7,8 @@
  *   /both-and-data   those, but now and then a message: it never gets too much
  *   /records         messages of one byte, each in a record of its own
  *
+ * To a client that takes it for a proxy, the host that it is to CONNECT to says so, without "/".
+ *
  * On the port that it prints second it answers a client's hello with requests for another one.
  */
 #include <arpa/inet.h>
@@ -56,23 +58,26 @@ static bool both_and_data(SSL *ssl)
 }
 
 static const struct {
-	const char *path;
+	const char *name;
 	bool (*send)(SSL *ssl);
 } floods[] = {
-	{"/key-updates ", key_update},
-	{"/tickets ", ticket},
-	{"/both-and-data ", both_and_data},
-	{"/records ", message},
+	{"key-updates", key_update},
+	{"tickets", ticket},
+	{"both-and-data", both_and_data},
+	{"records", message},
 };
 
 static bool answer(SSL *ssl, const char *request)
 {
+	static const char tunnel[] = "HTTP/1.1 200 OK\r\n\r\n";
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 	const char *key = strcasestr(request, "\r\nSec-WebSocket-Key: ");
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	char text[512], accept[64];
 	unsigned length;
 
+	if (strncmp(request, "CONNECT ", strlen("CONNECT ")) == 0)
+		return SSL_write(ssl, tunnel, sizeof(tunnel) - 1) > 0;
 	if (!key)
 		return false;
 	key += strlen("\r\nSec-WebSocket-Key: ");
@@ -90,14 +95,17 @@ static void flood(SSL *ssl)
 {
 	char request[4096];
 	int length = SSL_read(ssl, request, sizeof(request) - 1);
+	const char *name;
 
 	if (length <= 0)
 		return;
 	request[length] = '\0';
 	if (!answer(ssl, request))
 		return;
+	name = request + strcspn(request, " ") + 1;
+	name += *name == '/';
 	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
-		if (strncmp(request + strlen("GET "), floods[i].path, strlen(floods[i].path)) != 0)
+		if (strncmp(name, floods[i].name, strlen(floods[i].name)) != 0)
 			continue;
 		while (floods[i].send(ssl))
 			continue;
