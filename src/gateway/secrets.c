@@ -68,14 +68,16 @@ bool secrets_first_line(const char *path, char **line, struct error *error)
 	return taken;
 }
 
-/* Off both ends, where HTTP has white space that is not of the value (RFC 9110, section 5.5). */
+/* Off both ends, where HTTP has white space that is not of the value (RFC 9110, section 5.5). Leaves
+ * nothing behind the end, which alloc_wipe() would not find. */
 static void secrets_trim(char *line)
 {
-	size_t before = strspn(line, " \t"), length = strlen(line) - before;
+	size_t before = strspn(line, " \t"), all = strlen(line), length = all - before;
 
-	memmove(line, line + before, length + 1);
-	while (length && strchr(" \t", line[length - 1]))
-		line[--length] = '\0';
+	while (length && strchr(" \t", line[before + length - 1]))
+		length--;
+	memmove(line, line + before, length);
+	explicit_bzero(line + length, all - length);
 }
 
 bool secrets_first_value(const char *path, char **line, struct error *error)

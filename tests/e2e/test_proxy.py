@@ -100,6 +100,42 @@ def test_the_proxy_resolves_the_name(start_daemon, server, make_proxy, make_dns,
 
 
 @both
+def test_the_proxy_gets_no_dot_at_the_end(start_daemon, server, make_proxy, kind):
+    proxy = make_proxy(kind)
+    daemon = start_daemon(feed(server.url(host="localhost."), proxy.url()))
+    daemon.call("connect", name="feed")
+    assert server.accept().headers["Host"] == f"localhost.:{server.port}"
+    proxy.wait_target(f"localhost:{server.port}")
+
+
+@both
+def test_a_proxy_with_a_dot_at_the_end(start_daemon, server, make_proxy, kind):
+    proxy = make_proxy(kind)
+    daemon = start_daemon(feed(server.url(), f"{kind}://localhost.:{proxy.port}"))
+    assert daemon.call("connect", name="feed")["info"]["proxy"] == f"{kind}://localhost.:{proxy.port}"
+    server.accept()
+
+
+@pytest.mark.parametrize("kind, asked", [
+    ("http", b"CONNECT [fe80::1]:81 HTTP/1.1\r\nHost: [fe80::1]:81\r\n\r\n"),
+    ("socks5", b"\5\1\0\4" + socket.inet_pton(socket.AF_INET6, "fe80::1") + b"\0\x51"),
+])
+def test_a_proxy_gets_no_zone(start_daemon, kind, asked):
+    """An interface is one of this host."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        proxy = f"{kind}://127.0.0.1:{listener.getsockname()[1]}"
+        start_daemon({"connections": [
+            {"name": "feed", "url": "ws://[fe80::1%25lo]:81/", "proxy": {"url": proxy}}]})
+        client, _ = listener.accept()
+        with client:
+            client.settimeout(30)
+            if kind == "socks5":
+                assert client.recv(3, socket.MSG_WAITALL) == b"\5\1\0"
+                client.sendall(b"\5\0")
+            assert client.recv(len(asked), socket.MSG_WAITALL) == asked
+
+
+@both
 def test_the_name_of_the_proxy_is_resolved_here(start_daemon, server, make_proxy, make_dns, kind):
     proxy, dns = make_proxy(kind), make_dns({"proxy.test": ["127.0.0.1"]})
     settings = feed(server.url(), f"{kind}://proxy.test:{proxy.port}")

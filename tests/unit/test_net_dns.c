@@ -437,7 +437,8 @@ START_TEST(a_flood_is_read_in_turns)
 	ck_assert(recvfrom(fd, question, sizeof(question), 0, (struct sockaddr *)&client, &length) >
 		0);
 	for (int i = 0; i < DATAGRAMS; i++)
-		ck_assert(sendto(fd, junk, sizeof(junk), 0, (struct sockaddr *)&client, length) > 0);
+		ck_assert(sendto(fd, junk, sizeof(junk), 0, (struct sockaddr *)&client, length) >
+			0);
 	for (ours = find_socket(&client); has_datagrams(ours); turns++)
 		event_base_loop(fixture.base, EVLOOP_ONCE);
 	ck_assert_int_ge(turns, 3);
