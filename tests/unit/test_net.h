@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "base/clock.h"
@@ -44,6 +45,7 @@ struct name_server {
 	char address[32]; /* "127.0.0.1:5353" */
 	const struct zone *zone;
 	unsigned questions;
+	LIST_HEAD(, delayed_answer) delayed;
 };
 
 void name_server_start(struct name_server *server, struct event_base *base,
