@@ -51,6 +51,7 @@ EXTRA_DIST += \
 	tests/e2e/test_ctl_tables.py \
 	tests/e2e/test_descriptors.py \
 	tests/e2e/test_disconnect.py \
+	tests/e2e/test_documents.py \
 	tests/e2e/test_floods.py \
 	tests/e2e/test_frames.py \
 	tests/e2e/test_heartbeat.py \

@@ -739,17 +739,55 @@ START_TEST(clients_are_limited)
 }
 END_TEST
 
-START_TEST(the_man_page_has_every_method)
+static char *read_manual(void)
 {
 	FILE *file = fopen(TEST_SRCDIR "/doc/wsgated-protocol.7.scd", "r");
-	char *text = alloc_zero(1, 1 << 20), entry[64];
+	char *text = alloc_zero(1, 1 << 20);
 
 	ck_assert_ptr_nonnull(file);
 	ck_assert_uint_gt(fread(text, 1, (1 << 20) - 1, file), 0);
 	fclose(file);
+	return text;
+}
+
+/* "*send* (_name_, _text_?, _base64_?)"; those of `add` are settings. */
+static void write_entry(const struct rpc_method *method, char *entry)
+{
+	const struct rpc_parameter *parameters = method->parameters, *parameter;
+
+	entry += sprintf(entry, "\n*%s*", method->name);
+	if (!parameters)
+		entry += sprintf(entry, " (settings)");
+	for (parameter = parameters; parameter && parameter->name; parameter++)
+		entry += sprintf(entry, "%s_%s_%s%s", parameter == parameters ? " (" : ", ",
+			parameter->name, parameter->required ? "" : "?",
+			parameter[1].name ? "" : ")");
+	strcpy(entry, "\n");
+}
+
+START_TEST(the_man_page_has_every_method_with_its_parameters)
+{
+	char *text = read_manual(), entry[256];
+
 	for (const struct rpc_method *const *method = methods; *method; method++) {
-		snprintf(entry, sizeof(entry), "\n*%s*", (*method)->name);
-		ck_assert_msg(strstr(text, entry), "no entry for %s", (*method)->name);
+		write_entry(*method, entry);
+		ck_assert_msg(strstr(text, entry), "no entry like this: %s", entry);
+	}
+	free(text);
+}
+END_TEST
+
+START_TEST(the_man_page_lists_the_methods_of_observers)
+{
+	char *text = read_manual(), *list = strstr(text, "It has the methods *list*"), name[64];
+
+	ck_assert_ptr_nonnull(list);
+	*strstr(list, "any other") = '\0';
+	for (const struct rpc_method *const *method = methods; *method; method++) {
+		snprintf(name, sizeof(name), "*%s*", (*method)->name);
+		ck_assert_msg((strstr(list, name) != NULL) ==
+				(((*method)->flags & RPC_OBSERVES) != 0),
+			"%s", name);
 	}
 	free(text);
 }
@@ -768,7 +806,8 @@ Suite *server_suite(void)
 	tcase_add_test(tests, stats_have_the_thresholds_while_they_are_set);
 	tcase_add_test(tests, an_argument_has_a_limit);
 	tcase_add_test(tests, list_and_status_agree);
-	tcase_add_test(tests, the_man_page_has_every_method);
+	tcase_add_test(tests, the_man_page_has_every_method_with_its_parameters);
+	tcase_add_test(tests, the_man_page_lists_the_methods_of_observers);
 	tcase_add_test(tests, reload_tells_what_the_program_says);
 	tcase_add_test(tests, who_leaves_waits_for_no_reload);
 	tcase_add_test(tests, a_follower_is_told_of_events);
