@@ -154,14 +154,15 @@ static const char *lookup_host(const struct lookup *lookup)
 }
 
 /* Takes over the key. */
-static struct lookup *lookup_new(struct resolver *resolver, char *key, int family)
+static struct lookup *lookup_new(struct resolver *resolver, char *key, int family,
+	enum lookup_lane lane)
 {
 	struct lookup *lookup = alloc_zero(1, sizeof(*lookup));
 
 	lookup->resolver = resolver;
 	lookup->key = key;
 	lookup->family = family;
-	lookup->lane = LANE_UNKNOWN;
+	lookup->lane = lane;
 	TAILQ_INIT(&lookup->askers);
 	names_add(&resolver->table, key, lookup);
 	lookup_enter(lookup, LOOKUP_WAITING);
@@ -314,7 +315,7 @@ static struct lookup *resolver_take(struct resolver *resolver, char *key, int fa
 	struct lookup *lookup = names_find(&resolver->table, key);
 
 	if (!lookup)
-		return lookup_new(resolver, key, family);
+		return lookup_new(resolver, key, family, LANE_UNKNOWN);
 	free(key);
 	if (lookup->state == LOOKUP_REMEMBERED ||
 		(lookup->state == LOOKUP_KEPT && !lookup_is_kept(lookup))) {
@@ -375,21 +376,20 @@ static void lookup_outdate(struct lookup *lookup)
 	lookup->outdated = true;
 	if (TAILQ_EMPTY(&lookup->askers))
 		return;
-	fresh = lookup_new(resolver, alloc_string(lookup->key), lookup->family);
+	fresh = lookup_new(resolver, alloc_string(lookup->key), lookup->family, lookup->lane);
 	while ((asker = TAILQ_FIRST(&lookup->askers))) {
 		TAILQ_REMOVE(&lookup->askers, asker, entry);
 		lookup_join(fresh, asker);
 	}
 }
 
+/* Which names were quick stays known: what is outdated may hold nearly all places for a while. */
 void resolver_flush(struct resolver *resolver)
 {
 	struct lookup *lookup;
 
 	while ((lookup = TAILQ_FIRST(&resolver->kept)))
-		lookup_free(lookup);
-	while ((lookup = TAILQ_FIRST(&resolver->remembered)))
-		lookup_free(lookup);
+		lookup_remember(lookup);
 	TAILQ_FOREACH (lookup, &resolver->running, entry) {
 		if (!lookup->outdated)
 			lookup_outdate(lookup);

@@ -26,7 +26,7 @@ struct resolver *resolver_new(struct event_base *base, struct log *log,
 /* Every resolve must have been freed. Look-ups that still run on a thread are abandoned. */
 void resolver_free(struct resolver *resolver);
 
-/* The network has changed: forgets everything, and asks anew what is being asked. */
+/* The network has changed: forgets all addresses, and asks anew what is being asked. */
 void resolver_flush(struct resolver *resolver);
 
 /* What is known of this host was of no use, so it is not used again without asking. */

@@ -255,7 +255,8 @@ START_TEST(healthy_names_beside_a_hundred_dying_ones)
 }
 END_TEST
 
-/* Threads are bounded; a name that was healthy finds one even then. */
+/* Threads are bounded; a name that was healthy finds one even then, and when those that hang have been
+ * asked for before a change of the network. */
 START_TEST(known_names_beside_a_thousand_dying_ones)
 {
 	enum { DYING = 1000, PLACES_FOR_UNKNOWN = 224 };
@@ -268,6 +269,8 @@ START_TEST(known_names_beside_a_thousand_dying_ones)
 	resolver_forget(resolver, "known.test");
 	ask_hanging(dying, DYING);
 	run_until_hanging(PLACES_FOR_UNKNOWN);
+	if (_i)
+		resolver_flush(resolver);
 	ask(&known, "known.test");
 	complete(&known);
 	ck_assert_uint_eq(known.count, 2);
@@ -317,7 +320,7 @@ TCase *test_net_resolver(void)
 	tcase_add_test(tests, one_lookup_for_many);
 	tcase_add_test(tests, a_dying_name_has_one_lookup);
 	tcase_add_test(tests, healthy_names_beside_a_hundred_dying_ones);
-	tcase_add_test(tests, known_names_beside_a_thousand_dying_ones);
+	tcase_add_loop_test(tests, known_names_beside_a_thousand_dying_ones, 0, 2);
 	tcase_add_test(tests, flush_does_not_wait_for_the_old_network);
 	tcase_add_loop_test(tests, free_does_not_wait, 0, 3);
 	return tests;
