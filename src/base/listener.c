@@ -324,11 +324,11 @@ void listener_free(struct listener *listener)
 {
 	if (!listener)
 		return;
-	socket_file_remove(&listener->file);
 	if (listener->paused)
 		listener_resume(listener);
 	if (listener->fd >= 0)
 		close(listener->fd);
+	socket_file_remove(&listener->file); /* with the descriptor that has become free */
 	socket_file_release(&listener->file);
 	free(listener);
 }

@@ -192,7 +192,8 @@ static bool socket_file_clear_name(const struct folder *folder, const char *name
 	bool stale;
 
 	if (fd < 0)
-		return true; /* bind() reports best what is wrong */
+		return errno == ENOENT ||
+			error_set(error, ERROR_SYSTEM, "%s: %s", path, strerror(errno));
 	if (S_ISSOCK(status.st_mode))
 		stale = socket_file_is_stale(path, fd, status.st_uid, error);
 	else
@@ -232,11 +233,9 @@ static bool socket_file_note(struct socket_file *file, const struct folder *fold
 	struct error *error)
 {
 	struct stat status;
-	int fd = folder_look(folder, socket_file_name(file), &status);
 
-	if (fd < 0)
+	if (fstatat(folder->fd, socket_file_name(file), &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_set(error, ERROR_SYSTEM, "%s: %s", file->path, strerror(errno));
-	close(fd);
 	if (!S_ISSOCK(status.st_mode) || status.st_uid != geteuid() || status.st_nlink != 1)
 		return error_set(error, ERROR_SYSTEM, "%s: the socket has been replaced",
 			file->path);
@@ -348,18 +347,19 @@ void socket_file_remove_other(struct socket_file *file)
 	socket_file_release(file);
 }
 
+/* Takes one descriptor only, for the directory: the others may be in use. */
 void socket_file_remove(const struct socket_file *file)
 {
+	const char *name = socket_file_name(file);
 	struct folder folder;
+	struct stat status;
 	struct error error;
-	int fd;
 
 	if (!file->inode || !socket_file_open_folder(file, &folder, &error))
 		return;
-	fd = socket_file_open(file, &folder, &error);
-	if (fd >= 0) {
-		unlinkat(folder.fd, socket_file_name(file), 0);
-		close(fd);
-	}
+	if (fstatat(folder.fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISSOCK(status.st_mode) && status.st_dev == file->device &&
+		status.st_ino == file->inode)
+		unlinkat(folder.fd, name, 0);
 	folder_close(&folder);
 }

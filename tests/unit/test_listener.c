@@ -577,6 +577,50 @@ START_TEST(test_no_descriptors_left)
 }
 END_TEST
 
+/* All below are in use. */
+enum { DESCRIPTORS = 64 };
+
+static void leave_descriptors(rlim_t count)
+{
+	struct rlimit limit;
+	int fd;
+
+	while ((fd = dup(0)) < DESCRIPTORS)
+		;
+	close(fd);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = DESCRIPTORS + count;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Whatever it is that there is no descriptor for; a stale socket that was there before may stay. */
+START_TEST(test_a_failure_leaves_no_file)
+{
+	struct listener *listener = NULL;
+	struct stat before = {0}, after;
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	for (rlim_t left = 0; !listener; left++) {
+		ck_assert_uint_lt(left, 10);
+		if (_i) {
+			leave_stale_socket();
+			ck_assert_int_eq(stat(fixture.path, &before), 0);
+		}
+		leave_descriptors(left);
+		listener = open_listener();
+		setrlimit(RLIMIT_NOFILE, &limit);
+		if (listener)
+			break;
+		ck_assert_pstr_eq(strrchr(fixture.error.text, ':'), ": Too many open files");
+		if (stat(fixture.path, &after) == 0)
+			ck_assert_uint_eq(after.st_ino, before.st_ino);
+		unlink(fixture.path);
+	}
+	listener_free(listener);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("listener");
@@ -607,6 +651,7 @@ int main(void)
 	tcase_add_test(tests, test_the_longest_path_can_be_replaced);
 	tcase_add_test(tests, test_the_highest_descriptors_are_not_for_subscribers);
 	tcase_add_test(tests, test_no_descriptors_left);
+	tcase_add_loop_test(tests, test_a_failure_leaves_no_file, 0, 2);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
