@@ -42,9 +42,8 @@ static enum stream_status session_write_some(struct session *session, struct err
 	while (most && status == STREAM_OK && (output = ws_endpoint_output(endpoint, &length))) {
 		status = stream_write(session->stream, output, length < most ? length : most,
 			&written, error);
-		if (status != STREAM_OK)
-			break;
 		ws_endpoint_wrote(endpoint, written);
+		ws_endpoint_commit(endpoint, session->stream->committed);
 		most -= written;
 	}
 	return status;

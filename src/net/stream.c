@@ -296,6 +296,21 @@ enum stream_status stream_peek(struct stream *stream, void *data, size_t size, s
 			   : stream_recv(stream, data, size, MSG_PEEK, length, error);
 }
 
+/* At most a record, so that what OpenSSL may have encrypted is known if the socket takes no more. */
+static enum stream_status stream_write_record(struct stream *stream, const void *data, size_t size,
+	size_t *written, struct error *error)
+{
+	size_t length = size < SSL3_RT_MAX_PLAIN_LENGTH ? size : SSL3_RT_MAX_PLAIN_LENGTH;
+	bool done;
+
+	errno = 0;
+	ERR_clear_error();
+	tls_guard_begin_call(tls_guard_of(stream->ssl));
+	done = SSL_write_ex(stream->ssl, data, length, written);
+	stream->committed = done ? 0 : (unsigned)length;
+	return done ? STREAM_OK : stream_ssl_status(stream, error);
+}
+
 static enum stream_status stream_write_ssl(struct stream *stream, const void *data, size_t size,
 	size_t *length, struct error *error)
 {
@@ -307,13 +322,10 @@ static enum stream_status stream_write_ssl(struct stream *stream, const void *da
 		return STREAM_ERROR;
 	}
 	while (status == STREAM_OK && *length < size) {
-		errno = 0;
-		ERR_clear_error();
-		tls_guard_begin_call(tls_guard_of(stream->ssl));
-		if (SSL_write_ex(stream->ssl, (const char *)data + *length, size - *length, &piece))
-			*length += piece; /* a record */
-		else
-			status = stream_ssl_status(stream, error);
+		status = stream_write_record(stream, (const char *)data + *length, size - *length,
+			&piece, error);
+		if (status == STREAM_OK)
+			*length += piece;
 	}
 	if (status == STREAM_ERROR)
 		stream_keep_fault(&stream->write_fault, error);

@@ -27,6 +27,7 @@ struct stream {
 	bool with_proxy;      /* private: the TLS is that of a proxy, which errors then name */
 	bool drained;         /* private. TLS: what is buffered is not a whole record */
 	SSL *ssl;             /* NULL: plain */
+	unsigned committed;   /* bytes that the last write did not write, but TLS has encrypted */
 	struct stream *under; /* private: owned; what TLS is over, if not over the socket */
 
 	/* private */
@@ -66,8 +67,8 @@ enum stream_status stream_read(struct stream *stream, void *data, size_t size, s
 enum stream_status stream_peek(struct stream *stream, void *data, size_t size, size_t *length,
 	struct error *error);
 
-/* Writes as much as goes. What was not written must come first in the next call: TLS may have
- * encrypted some of it already. */
+/* Writes as much as goes. Of what was not written, `committed` bytes must come first in the next
+ * call. */
 enum stream_status stream_write(struct stream *stream, const void *data, size_t size,
 	size_t *length, struct error *error);
 

@@ -90,7 +90,8 @@ struct ws_endpoint {
 	bool idle_anew;        /* the same for idle_timeout, since then no part of a message */
 	unsigned close_code;   /* 0: none yet */
 	uint32_t unsent;       /* messages not written whole, except those that are transient, */
-	uint64_t unsent_bytes; /* and the bytes in them */
+	uint32_t committed;    /* bytes of `out` that are not written, but cannot be taken back */
+	uint64_t unsent_bytes; /* in the unsent messages */
 	char *close_reason;    /* NULL: none */
 	struct error *error;   /* the first, which the others follow from; NULL: none */
 
@@ -218,6 +219,12 @@ static inline const uint8_t *ws_endpoint_output(const struct ws_endpoint *endpoi
 
 /* That much of it has been written. */
 void ws_endpoint_wrote(struct ws_endpoint *endpoint, size_t length);
+
+/* Nor can that much of the rest be taken back: TLS has encrypted it. */
+static inline void ws_endpoint_commit(struct ws_endpoint *endpoint, size_t length)
+{
+	endpoint->committed = (uint32_t)length;
+}
 
 /* A message whose last byte has been written. */
 struct ws_endpoint_sent {

@@ -113,17 +113,19 @@ void endpoint_queue_close(struct ws_endpoint *endpoint)
 		endpoint_encode_close(endpoint);
 }
 
-/* Takes back the messages in the output of which nothing has been written. The frame that is partly
- * written stays whole, and so do control frames before the first message. */
+/* Takes back the messages in the output that have not begun to leave. Those that have stay whole, and
+ * so do control frames before the first that is taken back. */
 static void endpoint_withdraw(struct ws_endpoint *endpoint)
 {
 	struct ws_message_queue *waiting = &endpoint->throttle->waiting;
-	struct endpoint_mark mark = {0}, partly = {0};
-	size_t index = 0;
+	uint64_t begun = endpoint->out_written + endpoint->committed;
+	struct endpoint_mark mark;
+	size_t index = 0, taken = 0;
 
-	if (endpoint_mark(endpoint, 0, &mark) && mark.end - mark.bytes < endpoint->out_written) {
-		partly = mark;
-		index = 1;
+	for (; endpoint_mark(endpoint, index, &mark); index++) {
+		if (mark.end - mark.bytes >= begun)
+			break;
+		taken += mark.taken;
 	}
 	if (!endpoint_mark(endpoint, index, &mark))
 		return;
@@ -131,7 +133,7 @@ static void endpoint_withdraw(struct ws_endpoint *endpoint)
 	endpoint->counts->frames_sent -= endpoint->out_marks.length / sizeof(mark) - index;
 	buffer_truncate(&endpoint->out_marks, index * sizeof(mark));
 	ws_message_queue_untake(waiting);
-	if (partly.taken)
+	while (taken--)
 		ws_message_queue_take(waiting);
 }
 

@@ -125,6 +125,28 @@ def test_what_is_unsent_follows_in_the_next_session(start_daemon, full_server, e
         assert received(second)[0] == 0
 
 
+@pytest.mark.parametrize("size", [50, 5000])
+def test_what_tls_has_encrypted_is_not_taken_back(start_daemon, authority, size):
+    """A record that the socket does not take yet is written as it is; then the answer to the close frame."""
+    server = MisbehavingServer(receive_buffer=1 << 16, certificate=authority.issue("localhost", "DNS:localhost", "IP:127.0.0.1"))
+    server.scripts = [after(50_000, closes)]
+    try:
+        daemon = start_daemon(feed(server, hold={"bytes": "64M"}, tls={"ca_file": str(authority.ca_file)},
+                                   reconnect={"enabled": False}, close_timeout="5s"))
+        first = server.accept()
+        daemon.wait_state("feed", "open")
+        last = 0
+        while daemon.status("feed")["send_queued"] < 300_000:
+            send(daemon, range(last + 1, last + 501), size)
+            last += 500
+        first.go.set()
+        assert first.wait_ended() == 1012
+        wait_until(lambda: daemon.status("feed")["state"] == "idle")
+        assert received(first) + list(range(last + 1 - daemon.status("feed")["held"], last + 1)) == list(range(1, last + 1))
+    finally:
+        server.stop()
+
+
 def test_what_was_held_before_follows_what_the_session_had(start_daemon, full_server):
     """More is held than the queue takes, the session ends while it is being sent; nothing changes places."""
     full_server.scripts = [after(LARGE, resets), after(LARGE, resets), after(LARGE, closes)]

@@ -116,6 +116,8 @@ static void write_some(struct fuzz *fuzz, size_t most)
 	if (length)
 		buffer_append(&fuzz->wire, output, length);
 	ws_endpoint_wrote(&fuzz->endpoint, length);
+	output = ws_endpoint_output(&fuzz->endpoint, &length);
+	ws_endpoint_commit(&fuzz->endpoint, length < most ? length : most);
 	check_frames(fuzz);
 	while (ws_endpoint_next_sent(&fuzz->endpoint, &sent, fuzz->now)) {
 		require(sent.bytes >= 6 && sent.us <= fuzz->now / CLOCK_NS_PER_US);

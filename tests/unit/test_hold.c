@@ -184,6 +184,79 @@ START_TEST(follows_limits_that_change)
 }
 END_TEST
 
+static void append(struct ws_message_queue *queue, const char *text, bool keep, uint64_t age)
+{
+	struct ws_outgoing message = {
+		.opcode = WS_TEXT,
+		.data = text,
+		.length = strlen(text),
+		.time = timers_now(timers) - age,
+		.keep = keep,
+	};
+
+	ws_message_queue_append(queue, &message);
+}
+
+/* Ahead of what is held, and of what came back before; only what is to be kept. */
+START_TEST(takes_back_what_a_session_had)
+{
+	struct ws_message_queue queue = {0};
+	struct ws_endpoint_unsent held;
+
+	ck_assert(take("five"));
+	append(&queue, "three", true, 0);
+	append(&queue, "four", true, 0);
+	hold_return(&hold, &queue);
+	append(&queue, "one", true, 0);
+	append(&queue, "transient", false, 0);
+	append(&queue, "two", true, 0);
+	held = hold_return(&hold, &queue);
+	ck_assert_uint_eq(held.messages, 2);
+	ck_assert_uint_eq(held.bytes, 6);
+	ck_assert_uint_eq(queue.count, 0);
+	ck_assert_uint_eq(hold_count(&hold), 5);
+	ck_assert_uint_eq(hold_size(&hold), 5 * 16 + 19);
+	expect_first(WS_TEXT, "one");
+	expect_first(WS_TEXT, "two");
+	expect_first(WS_TEXT, "three");
+	expect_first(WS_TEXT, "four");
+	expect_first(WS_TEXT, "five");
+}
+END_TEST
+
+START_TEST(takes_back_the_oldest_that_fit)
+{
+	struct ws_message_queue queue = {0};
+
+	hold_set_limits(&hold, "hold.bytes", 3 * (16 + 4), 60 * CLOCK_NS_PER_SECOND);
+	ck_assert(take("last"));
+	for (int i = 0; i < 5; i++)
+		append(&queue, (const char *[]){"1111", "2222", "3333", "4444", "5555"}[i], true,
+			0);
+	ck_assert_uint_eq(hold_return(&hold, &queue).messages, 2);
+	expect_first(WS_TEXT, "1111");
+	expect_first(WS_TEXT, "2222");
+	expect_first(WS_TEXT, "last");
+	append(&queue, "none", true, 0);
+	hold_set_limits(&hold, "hold.bytes", 10, 60 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(hold_return(&hold, &queue).messages, 0);
+	ck_assert_uint_eq(hold_count(&hold), 0);
+}
+END_TEST
+
+/* Their age counts from when a session was given them. */
+START_TEST(drops_what_came_back_too_old)
+{
+	struct ws_message_queue queue = {0};
+
+	append(&queue, "old", true, 60 * CLOCK_NS_PER_SECOND);
+	append(&queue, "new", true, 0);
+	hold_return(&hold, &queue);
+	expect_first(WS_TEXT, "new");
+	ck_assert_uint_eq(expired, 1);
+}
+END_TEST
+
 Suite *hold_suite(void)
 {
 	Suite *suite = suite_create("hold");
@@ -196,6 +269,9 @@ Suite *hold_suite(void)
 	tcase_add_test(tests, drops_so_many_at_a_time);
 	tcase_add_test(tests, does_not_give_back_what_is_too_old);
 	tcase_add_test(tests, follows_limits_that_change);
+	tcase_add_test(tests, takes_back_what_a_session_had);
+	tcase_add_test(tests, takes_back_the_oldest_that_fit);
+	tcase_add_test(tests, drops_what_came_back_too_old);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "ws/message_queue.h"
+
 /* --- sending ---------------------------------------------------------------------------------- */
 
 START_TEST(sends)
@@ -128,6 +130,99 @@ START_TEST(keeps_the_rate)
 }
 END_TEST
 
+/* --- what is unsent --------------------------------------------------------------------------- */
+
+static void send_to_keep(const char *text)
+{
+	struct ws_outgoing message = {
+		.opcode = WS_TEXT,
+		.data = text,
+		.length = strlen(text),
+		.keep = true,
+	};
+	struct error error;
+
+	ck_assert(ws_endpoint_send(&endpoint, &message, now, &error));
+	ws_outgoing_release(&message);
+}
+
+/* `expected`: each with a semicolon behind it. */
+static void expect_unsent(const char *expected)
+{
+	struct ws_message_queue queue = {0};
+	struct ws_outgoing message;
+	struct buffer texts = {0};
+
+	ws_endpoint_take_unsent(&endpoint, &queue);
+	ck_assert_uint_eq(queue.taken, 0);
+	for (; ws_message_queue_first(&queue, &message); ws_message_queue_drop_first(&queue))
+		buffer_append_format(&texts, "%.*s;", (int)message.length,
+			(const char *)message.data);
+	buffer_append(&texts, "", 1);
+	ck_assert_str_eq((const char *)buffer_data(&texts), expected);
+	buffer_release(&texts);
+	ws_message_queue_release(&queue);
+}
+
+static void encode_and_write(size_t length)
+{
+	struct ws_endpoint_sent sent;
+
+	ws_endpoint_encode(&endpoint, now);
+	ws_endpoint_wrote(&endpoint, length);
+	while (ws_endpoint_next_sent(&endpoint, &sent, now))
+		;
+}
+
+/* Also one that is partly written, and one that need not be kept but is behind others. */
+START_TEST(gives_back_what_is_unsent)
+{
+	send_to_keep("one");
+	send_to_keep("two");
+	ck_assert(send_text("three"));
+	send_to_keep("four");
+	encode_and_write(9 + 3);
+	send_to_keep("five");
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 4);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).bytes, 16);
+	ws_endpoint_lose_output(&endpoint, &broken_pipe, now);
+	expect_unsent("two;three;four;five;");
+}
+END_TEST
+
+/* A server that closes may not read on: only what has begun to leave is completed. */
+START_TEST(takes_back_what_has_not_begun)
+{
+	send_to_keep("one");
+	send_to_keep("two");
+	send_to_keep("three");
+	encode_and_write(9 + 3);
+	RECEIVE("\x89\x00"); /* its pong would follow the messages */
+	RECEIVE("\x88\x02\x03\xE8");
+	ck_assert_uint_eq(endpoint.out.length, 6 + 8);
+	encode_and_write(6);
+	expect_output("close 1000 ");
+	ck_assert_uint_eq(counts.messages_sent, 2);
+	expect_unsent("three;");
+}
+END_TEST
+
+/* TLS goes on with the record that it has encrypted: it must get the same bytes again. */
+START_TEST(takes_nothing_back_that_is_committed)
+{
+	send_to_keep("one");
+	send_to_keep("two");
+	send_to_keep("three");
+	send_to_keep("four");
+	encode_and_write(3);
+	ws_endpoint_commit(&endpoint, 6 + (size_t)_i);
+	RECEIVE("\x88\x02\x03\xE8");
+	ck_assert_uint_eq(endpoint.out.length, (_i == 0 ? 6 : _i <= 9 ? 6 + 9 : 6 + 9 + 11) + 8);
+	ws_endpoint_lose_output(&endpoint, &broken_pipe, now);
+	expect_unsent("one;two;three;four;");
+}
+END_TEST
+
 /* --- the rest --------------------------------------------------------------------------------- */
 
 START_TEST(takes_other_settings)
@@ -237,6 +332,9 @@ TCase *endpoint_sending_tests(void)
 	tcase_add_loop_test(tests, takes_any_message_while_the_queue_is_empty, 0, 2);
 	tcase_add_test(tests, encodes_in_turns);
 	tcase_add_test(tests, keeps_the_rate);
+	tcase_add_test(tests, gives_back_what_is_unsent);
+	tcase_add_test(tests, takes_back_what_has_not_begun);
+	tcase_add_loop_test(tests, takes_nothing_back_that_is_committed, 0, 20);
 	tcase_add_test(tests, takes_other_settings);
 	tcase_add_test(tests, compresses);
 	tcase_add_test(tests, inflates_in_pieces);

@@ -117,6 +117,69 @@ START_TEST(moves_from_queue_to_queue)
 }
 END_TEST
 
+/* Those that are taken stay, at the front, until they are dropped. */
+START_TEST(takes_messages)
+{
+	struct ws_message_queue queue = {0};
+	struct ws_outgoing next;
+
+	ws_message_queue_take(&queue);
+	ck_assert_uint_eq(queue.taken, 0);
+	for (int i = 0; i < LENGTHS; i++)
+		append(&queue, 1, lengths[i], 0);
+	for (int i = 0; i < LENGTHS; i++) {
+		ck_assert(ws_message_queue_next(&queue, &next));
+		ck_assert_uint_eq(next.length, lengths[i]);
+		ws_message_queue_take(&queue);
+		ck_assert_uint_eq(queue.taken, (size_t)i + 1);
+	}
+	ck_assert(!ws_message_queue_next(&queue, &next));
+	ws_message_queue_take(&queue);
+	ck_assert_uint_eq(queue.taken_size, ws_message_queue_size(&queue));
+
+	ws_message_queue_drop_first(&queue);
+	ck_assert_uint_eq(queue.taken, LENGTHS - 1);
+	append(&queue, 1, 7, 0);
+	ck_assert(ws_message_queue_next(&queue, &next));
+	ck_assert_uint_eq(next.length, 7);
+
+	ws_message_queue_untake(&queue);
+	ck_assert_uint_eq(queue.taken_size, 0);
+	ck_assert(ws_message_queue_next(&queue, &next));
+	ck_assert_uint_eq(next.length, lengths[1]);
+	ws_message_queue_drop_first(&queue);
+	ck_assert(ws_message_queue_next(&queue, &next));
+	ck_assert_uint_eq(next.length, lengths[2]);
+	ws_message_queue_release(&queue);
+}
+END_TEST
+
+START_TEST(joins_queues)
+{
+	struct ws_message_queue queue = {0}, other = {0}, none = {0};
+	size_t size;
+
+	for (int i = 0; i < LENGTHS; i++)
+		append(&other, 1, lengths[i], 1);
+	size = ws_message_queue_size(&other);
+	ws_message_queue_join(&queue, &other);
+	ck_assert_uint_eq(other.count, 0);
+	for (int i = 0; i < LENGTHS; i++)
+		append(&other, 1, lengths[i], 2);
+	ws_message_queue_join(&queue, &other);
+	ws_message_queue_join(&queue, &none);
+	ck_assert_uint_eq(other.count, 0);
+	ck_assert_uint_eq(ws_message_queue_size(&other), 0);
+	ck_assert_uint_eq(queue.count, 2 * LENGTHS);
+	ck_assert_uint_eq(ws_message_queue_size(&queue), 2 * size);
+	for (int i = 0; i < 2 * LENGTHS; i++) {
+		expect_first(&queue, lengths[i % LENGTHS], i < LENGTHS ? 1 : 2);
+		ws_message_queue_drop_first(&queue);
+	}
+	ck_assert_uint_eq(queue.copies, 0);
+}
+END_TEST
+
 Suite *suite_message_queue(void)
 {
 	Suite *suite = suite_create("message_queue");
@@ -126,6 +189,8 @@ Suite *suite_message_queue(void)
 	tcase_add_test(tests, keeps_messages_of_any_length);
 	tcase_add_test(tests, shares_what_is_large);
 	tcase_add_test(tests, moves_from_queue_to_queue);
+	tcase_add_test(tests, takes_messages);
+	tcase_add_test(tests, joins_queues);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

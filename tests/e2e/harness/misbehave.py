@@ -10,6 +10,7 @@ import itertools
 import queue
 import select
 import socket
+import ssl
 import struct
 import threading
 import urllib.parse
@@ -52,10 +53,11 @@ class Exchange:
 
     def read_exactly(self, count):
         data, self.ahead = self.ahead[:count], self.ahead[count:]
-        if len(data) < count:
-            data += self.sock.recv(count - len(data), socket.MSG_WAITALL)
-        if len(data) < count:
-            raise EOFError
+        while len(data) < count:
+            more = self.sock.recv(count - len(data))
+            if not more:
+                raise EOFError
+            data += more
         return data
 
     def read_request(self):
@@ -146,6 +148,8 @@ class Exchange:
 
     def serve(self):
         try:
+            if self.server.tls:
+                self.sock = self.server.tls.wrap_socket(self.sock, server_side=True)
             self.read_request()
             self.server.accepted.put(self)
             BEHAVIOURS[self.path](self)
@@ -170,9 +174,15 @@ class Exchange:
 
 
 class MisbehavingServer:
-    """`receive_buffer`: of its sockets, for tests that want a client's queue to fill soon."""
+    """
+    `receive_buffer`: of its sockets, for tests that want a client's queue to fill soon; `certificate`: its
+    file and that of its key, for TLS.
+    """
 
-    def __init__(self, receive_buffer=None):
+    def __init__(self, receive_buffer=None, certificate=None):
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+        if certificate:
+            self.tls.load_cert_chain(*certificate)
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if receive_buffer:
@@ -203,7 +213,8 @@ class MisbehavingServer:
             thread.start()
 
     def url(self, path, **query):
-        return f"ws://127.0.0.1:{self.port}{path}" + (
+        scheme = "wss" if self.tls else "ws"
+        return f"{scheme}://127.0.0.1:{self.port}{path}" + (
             "?" + urllib.parse.urlencode(query) if query else ""
         )
 
