@@ -57,14 +57,28 @@ static bool connection_on_held_up(struct session *session, void *context)
 	return routes_held_up(&connection->routes);
 }
 
+/* The session that was replaced has nothing left to send: the other one goes on. */
+static void connection_follow(struct connection *connection, const struct session *session)
+{
+	if (session == connection->leaving && !session_unsent(session).messages)
+		connection_go_on_sending(connection);
+}
+
 static void connection_on_sent(struct session *session, size_t bytes, uint64_t us, void *context)
 {
 	struct connection *connection = context;
 
 	connection->stats.us_sent += us;
 	connection_judge_transfer(connection, "send", bytes, us);
-	if (session == connection->leaving && !session_unsent(session).messages)
-		connection_go_on_sending(connection);
+	connection_follow(connection, session);
+}
+
+static void connection_on_session_expired(struct session *session, size_t messages, void *context)
+{
+	struct connection *connection = context;
+
+	connection_tell_expired(connection, messages);
+	connection_follow(connection, session);
 }
 
 static void connection_on_writable(struct session *session, void *context)
@@ -168,6 +182,7 @@ static void connection_on_opened(struct call_result *result, void *context)
 		.message = connection_on_message,
 		.held_up = connection_on_held_up,
 		.sent = connection_on_sent,
+		.expired = connection_on_session_expired,
 		.writable = connection_on_writable,
 		.ended = connection_on_ended,
 	};

@@ -117,6 +117,9 @@ void connection_configure_hold(struct connection *connection);
  * time. */
 void connection_begin_sending(struct connection *connection);
 
+/* Messages have waited for too long, and are dropped. */
+void connection_tell_expired(struct connection *connection, size_t messages);
+
 /* There is room and time again, or no session: continues, and lets subscribers send. */
 void connection_go_on_sending(struct connection *connection);
 

@@ -38,13 +38,18 @@ static void connection_tell_dropped(struct connection *connection, const char *s
 	connection_emit(connection, EVENT_TYPE_EXPIRED, &members);
 }
 
-static void connection_on_expired(size_t messages, void *context)
+void connection_tell_expired(struct connection *connection, size_t messages)
 {
-	struct connection *connection = context;
 	char since[TEXT_DURATION_SIZE + sizeof("for ")] = "for ";
 
-	text_format_duration(since + strlen(since), connection->hold->age_max);
+	text_format_duration(since + strlen(since),
+		connection->config->settings->endpoint.keep_age);
 	connection_tell_dropped(connection, since, messages);
+}
+
+static void connection_on_expired(size_t messages, void *context)
+{
+	connection_tell_expired(context, messages);
 }
 
 /* Without a hold, messages that wait behind those of on_open are limited by send_queue. */
@@ -62,10 +67,10 @@ void connection_configure_hold(struct connection *connection)
 		return;
 	if (queues && !settings->hold.bytes)
 		hold_set_limits(connection->hold, "send_queue", settings->endpoint.send_queue,
-			settings->hold.age);
+			settings->endpoint.keep_age);
 	else
 		hold_set_limits(connection->hold, "hold.bytes", settings->hold.bytes,
-			settings->hold.age);
+			settings->endpoint.keep_age);
 }
 
 /* False: it is not open. */

@@ -97,8 +97,10 @@ static bool session_on_write_turn(struct turn *turn, void *context)
 {
 	struct session *session = container_of(turn, struct session, write);
 	struct session_shared *shared = context;
+	size_t expired = ws_endpoint_encode(&session->endpoint, session_now(session));
 
-	ws_endpoint_encode(&session->endpoint, session_now(session));
+	if (expired)
+		session->callbacks->expired(session, expired, session->context);
 	session_write(session);
 	session_set_timer(session);
 	return ws_endpoint_has_turn(&shared->endpoints);

@@ -64,6 +64,9 @@ struct session_callbacks {
 	/* A message to the server has left: bytes, and µs from its first byte to its last. */
 	void (*sent)(struct session *session, size_t bytes, uint64_t us, void *context);
 
+	/* Messages to the server have waited for too long, and are dropped. */
+	void (*expired)(struct session *session, size_t messages, void *context);
+
 	/* The queue to the server, which had no room or no time, is at most half full. */
 	void (*writable)(struct session *session, void *context);
 

@@ -82,8 +82,8 @@ struct connection_settings {
 		bool overlap;   /* the new connection opens before the old one is closed */
 	} max_age;
 	struct {
-		uint64_t bytes; /* of messages that wait for the connection to open; 0: refused */
-		uint64_t age;   /* and for how long */
+		uint64_t bytes; /* of messages for a server that is not connected, each kept for
+		                   endpoint.keep_age; 0: none */
 	} hold;
 	struct tcp_settings tcp;
 	struct tls_settings tls;

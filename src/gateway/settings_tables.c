@@ -168,7 +168,7 @@ static const struct setting max_age_table[] = {
 static const struct setting hold_table[] = {
 	{"bytes", SIZE(struct connection_settings, hold.bytes), .standard = "0", RANGE("0", "1G"),
 		.flags = SETTING_LIVE},
-	{"age", DURATION(struct connection_settings, hold.age),
+	{"age", DURATION(struct connection_settings, endpoint.keep_age),
 		.standard = "30s", RANGE("1ms", LONGEST),
 		.flags = SETTING_LIVE},
 	{0},

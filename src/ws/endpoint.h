@@ -37,6 +37,7 @@ struct ws_endpoint_settings {
 	uint64_t max_message;  /* bytes of a message received, after inflating */
 	enum ws_utf8_policy utf8;
 	uint64_t send_queue; /* bytes that may wait for the server */
+	uint64_t keep_age;   /* longest time that a message to be kept waits until it is encoded */
 	struct {
 		double messages; /* per second; 0: no limit */
 		unsigned burst;  /* messages that may leave at once, at least 1 */
@@ -204,8 +205,9 @@ bool ws_endpoint_has_room(const struct ws_endpoint *endpoint, size_t length);
 /* False: enough has been encoded for one turn of the owner's; more is kept for later. */
 bool ws_endpoint_has_turn(const struct ws_endpoint_shared *shared);
 
-/* Encodes some of the messages that wait, as far as the rate permits. */
-void ws_endpoint_encode(struct ws_endpoint *endpoint, uint64_t now);
+/* Encodes some of the messages that wait, as far as the rate permits, and drops those that are to be
+ * kept and have waited for too long. Returns how many it has dropped. */
+size_t ws_endpoint_encode(struct ws_endpoint *endpoint, uint64_t now);
 
 /* True if there is output, or messages that ws_endpoint_encode() would make output of. */
 bool ws_endpoint_wants_write(const struct ws_endpoint *endpoint);

@@ -15,6 +15,7 @@
 /* The cost of encoding, in bytes that could be masked meanwhile: about half a nanosecond each. */
 enum {
 	ENCODING_COST_MESSAGE = 512,  /* whatever its length */
+	ENCODING_COST_EXPIRED = 64,   /* one that is dropped */
 	ENCODING_COST_DEFLATED = 64,  /* each byte that is compressed */
 	ENCODING_COST_TURN = 1 << 20, /* of all endpoints; beyond it messages wait for the next */
 	ENCODING_COST_ONCE = 1 << 18, /* of messages that wait, in one call */
@@ -179,20 +180,45 @@ static void endpoint_encode_next(struct ws_endpoint *endpoint, const struct ws_o
 		ws_message_queue_drop_first(waiting);
 }
 
-void ws_endpoint_encode(struct ws_endpoint *endpoint, uint64_t now)
+static void endpoint_count_gone(struct ws_endpoint *endpoint, size_t length)
+{
+	endpoint->unsent--;
+	endpoint->unsent_bytes -= length;
+}
+
+static bool endpoint_expired(const struct ws_endpoint *endpoint, const struct ws_outgoing *message,
+	uint64_t now)
+{
+	return message->keep && message->time + endpoint->settings->keep_age <= now;
+}
+
+/* Expired messages wait until they are the oldest, which cannot take long: those before are written. */
+size_t ws_endpoint_encode(struct ws_endpoint *endpoint, uint64_t now)
 {
 	struct ws_outgoing message;
 	bool passes = true;
-	size_t cost = 0;
+	size_t cost = 0, expired = 0;
 
 	while (endpoint_sends_waiting(endpoint) && endpoint->out.length < ENCODING_OUTPUT_MAX &&
-		cost < ENCODING_COST_ONCE && (passes = endpoint_passes(endpoint, now))) {
+		cost < ENCODING_COST_ONCE) {
 		ws_message_queue_next(&endpoint->throttle->waiting, &message);
+		if (endpoint_expired(endpoint, &message, now)) {
+			if (endpoint->throttle->waiting.taken)
+				break;
+			cost += ENCODING_COST_EXPIRED;
+			endpoint_count_gone(endpoint, message.length);
+			ws_message_queue_drop_first(&endpoint->throttle->waiting);
+			expired++;
+			continue;
+		}
+		if (!(passes = endpoint_passes(endpoint, now)))
+			break;
 		cost += endpoint_cost(endpoint, message.length);
 		endpoint_encode_next(endpoint, &message, now);
 	}
 	if (endpoint->close_waits && (endpoint_waiting(endpoint) == 0 || !passes))
 		endpoint_encode_close(endpoint);
+	return expired;
 }
 
 bool ws_endpoint_wants_write(const struct ws_endpoint *endpoint)
@@ -220,10 +246,8 @@ bool ws_endpoint_next_sent(struct ws_endpoint *endpoint, struct ws_endpoint_sent
 	buffer_consume(&endpoint->out_marks, sizeof(mark));
 	if (mark.taken)
 		ws_message_queue_drop_first(&endpoint->throttle->waiting);
-	if (!mark.transient) {
-		endpoint->unsent--;
-		endpoint->unsent_bytes -= mark.length;
-	}
+	if (!mark.transient)
+		endpoint_count_gone(endpoint, mark.length);
 	sent->bytes = mark.bytes;
 	sent->us = (now - endpoint->out_start) / CLOCK_NS_PER_US;
 	endpoint->out_start = endpoint->last_sent = now;

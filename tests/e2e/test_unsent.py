@@ -4,6 +4,7 @@ Whatever happens, the server gets each message at most once, and in order.
 """
 
 import random
+import time
 import zlib
 
 import pytest
@@ -51,7 +52,8 @@ NOISE = random.Random(1).randbytes(500_000).hex()  # which hardly gets smaller
 
 
 def message(number, size=LARGE):
-    return (f"{number} " + NOISE[number * 777 :])[:size]
+    start = number * 777 % 500_000
+    return (f"{number} " + NOISE[start : start + size])[:size]
 
 
 def send(daemon, numbers, size=LARGE):
@@ -60,15 +62,29 @@ def send(daemon, numbers, size=LARGE):
             assert rpc.call("send", name="feed", text=message(number, size)) is True
 
 
+class Received:
+    """The numbers of the messages to an exchange, as far as they have been looked at; each must be as it was sent."""
+
+    def __init__(self):
+        self.frames = 0
+        self.numbers = []
+        self.inflater = zlib.decompressobj(-15)
+
+    def take(self, frame):
+        self.frames += 1
+        if frame.opcode != TEXT:
+            return
+        text = (self.inflater.decompress(frame.payload + b"\0\0\xff\xff") if frame.rsv else frame.payload).decode()
+        self.numbers.append(int(text.split(" ", 1)[0]))
+        assert self.numbers[-1] == 0 or text == message(self.numbers[-1], len(text))
+
+
 def received(exchange):
-    """The numbers of the messages in whole frames; each must be as it was sent."""
-    inflater = zlib.decompressobj(-15)
-    numbers = []
-    for frame in [frame for frame in list(exchange.frames) if frame.opcode == TEXT]:
-        text = (inflater.decompress(frame.payload + b"\0\0\xff\xff") if frame.rsv else frame.payload).decode()
-        numbers.append(int(text.split(" ", 1)[0]))
-        assert numbers[-1] == 0 or text == message(numbers[-1], len(text))
-    return numbers
+    """The numbers of the messages in whole frames."""
+    known = exchange.__dict__.setdefault("received", Received())
+    for frame in exchange.frames[known.frames :]:
+        known.take(frame)
+    return list(known.numbers)
 
 
 def stats(daemon):
@@ -119,13 +135,14 @@ def test_what_is_unsent_follows_in_the_next_session(start_daemon, full_server, e
     if end is closes:
         assert before + later == [*([0] if "on_open" in settings else []), *range(1, 111)]
     wait_until(lambda: stats(daemon)["messages_sent"] >= 110)
+    assert bool(counts["compressed_sent"]) == ("compression" in settings)
     status = daemon.status("feed")
     assert (status["held"], status["held_bytes"], status["send_queued"]) == (0, 0, 0)
     if "on_open" in settings:
         assert received(second)[0] == 0
 
 
-@pytest.mark.parametrize("size", [50, 5000])
+@pytest.mark.parametrize("size", [500, 5000])
 def test_what_tls_has_encrypted_is_not_taken_back(start_daemon, authority, size):
     """A record that the socket does not take yet is written as it is; then the answer to the close frame."""
     server = MisbehavingServer(receive_buffer=1 << 16, certificate=authority.issue("localhost", "DNS:localhost", "IP:127.0.0.1"))
@@ -142,7 +159,8 @@ def test_what_tls_has_encrypted_is_not_taken_back(start_daemon, authority, size)
         first.go.set()
         assert first.wait_ended() == 1012
         wait_until(lambda: daemon.status("feed")["state"] == "idle")
-        assert received(first) + list(range(last + 1 - daemon.status("feed")["held"], last + 1)) == list(range(1, last + 1))
+        held = daemon.status("feed")["held"]
+        assert received(first) == list(range(1, last + 1 - held))
     finally:
         server.stop()
 
@@ -224,6 +242,24 @@ def test_its_age_counts_from_when_it_was_given(start_daemon, full_server):
     rpc.event("close")
     counts = wait_until(lambda: (s := stats(daemon))["send_expired"] + s["messages_sent"] == 100 and s)
     assert counts["send_expired"] > 10 and counts["send_lost"] == 0
+
+
+def test_what_is_too_old_is_not_sent_by_a_session_either(start_daemon, full_server):
+    """An order that may be a second late, and waits for longer than that in the queue of an open connection."""
+    full_server.scripts = [lambda client: (client.go.wait(), client.finish())]
+    daemon = start_daemon(feed(full_server, hold={"bytes": "64M", "age": "1s"}))
+    exchange = full_server.accept()
+    daemon.wait_state("feed", "open")
+    send(daemon, range(1, 101))
+    time.sleep(1.1)
+    exchange.go.set()
+    wait_until(lambda: daemon.status("feed")["send_queued"] == 0)
+    send(daemon, [101])
+    wait_until(lambda: 101 in received(exchange))
+    counts, numbers = stats(daemon), received(exchange)
+    assert numbers == [*range(1, numbers[-2] + 1), 101]
+    assert counts["send_expired"] == 101 - len(numbers) > 10
+    daemon.wait_log("messages to the server were held for 1s and are dropped: ")
 
 
 def test_only_as_much_is_held_as_the_settings_say(start_daemon, full_server):

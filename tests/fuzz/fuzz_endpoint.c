@@ -151,6 +151,7 @@ static void send_message(struct fuzz *fuzz, size_t length)
 		.opcode = WS_TEXT,
 		.data = zeros,
 		.length = length,
+		.time = fuzz->now,
 		.keep = length % 3 == 0,
 	};
 	bool room = ws_endpoint_has_room(&fuzz->endpoint, length);
@@ -166,8 +167,18 @@ static void send_message(struct fuzz *fuzz, size_t length)
 	ws_outgoing_release(&message);
 }
 
+static void encode(struct fuzz *fuzz)
+{
+	size_t expired = ws_endpoint_encode(&fuzz->endpoint, fuzz->now);
+
+	require(expired <= fuzz->kept);
+	fuzz->kept -= expired;
+	fuzz->accepted -= expired;
+}
+
 static void configure(struct fuzz *fuzz, unsigned bits)
 {
+	static char beat[] = "beat";
 	struct ws_endpoint_settings *settings = &fuzz->settings;
 
 	settings->close_timeout = (bits & 1 ? 1 : 5) * CLOCK_NS_PER_SECOND;
@@ -176,10 +187,11 @@ static void configure(struct fuzz *fuzz, unsigned bits)
 	settings->idle_timeout = bits & 8 ? 20 * CLOCK_NS_PER_SECOND : 0;
 	settings->max_message = bits & 16 ? 64 : 1 << 16;
 	settings->send_queue = bits & 32 ? 1000 : 1 << 20;
+	settings->keep_age = (bits & 32 ? 2 : 30) * CLOCK_NS_PER_SECOND;
 	settings->send_rate.messages = bits & 64 ? 2 : 0;
 	settings->send_rate.burst = 3;
 	settings->heartbeat.every = bits & 128 ? 7 * CLOCK_NS_PER_SECOND : 0;
-	settings->heartbeat.message = (char[]){"beat"};
+	settings->heartbeat.message = beat;
 	settings->heartbeat.only_idle = bits & 1;
 }
 
@@ -235,7 +247,7 @@ static void do_step(struct fuzz *fuzz, enum step step, unsigned amount)
 		expire(fuzz);
 		break;
 	case STEP_ENCODE:
-		ws_endpoint_encode(endpoint, fuzz->now);
+		encode(fuzz);
 		break;
 	case STEP_WRITE:
 		write_some(fuzz, amount ? amount : SIZE_MAX);
@@ -319,7 +331,7 @@ static void check_end(struct fuzz *fuzz)
 		5 * CLOCK_NS_PER_SECOND; /* of other settings, when it began to close */
 	for (int turns = 0; ws_endpoint_wants_write(&fuzz->endpoint); turns++) {
 		require(turns < 100000);
-		ws_endpoint_encode(&fuzz->endpoint, fuzz->now);
+		encode(fuzz);
 		write_some(fuzz, SIZE_MAX);
 	}
 	require(fuzz->closed || fuzz->state == WS_ENDPOINT_LOST ||

@@ -21,6 +21,7 @@ void endpoint_setup(void)
 		.close_timeout = 5 * SECOND,
 		.max_message = 1 << 20,
 		.send_queue = 1 << 20,
+		.keep_age = 30 * SECOND,
 		.send_rate.burst = 1,
 	};
 	ws_endpoint_init(&endpoint, &shared, &settings, &counts, now);

@@ -90,7 +90,7 @@ START_TEST(a_connection_is_plain_unless_told_otherwise)
 	ck_assert_double_eq(a->max_age.jitter, 0.1);
 	ck_assert(!a->max_age.overlap);
 	ck_assert_uint_eq(a->hold.bytes, 0);
-	ck_assert_uint_eq(a->hold.age, 30 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->endpoint.keep_age, 30 * CLOCK_NS_PER_SECOND);
 	ck_assert_double_eq(a->endpoint.send_rate.messages, 0.0);
 	ck_assert_uint_eq(a->endpoint.send_rate.burst, 1);
 	ck_assert(a->tcp.nodelay);
@@ -288,7 +288,7 @@ START_TEST(every_setting_for_an_awkward_server_is_read)
 	ck_assert_double_eq(a->max_age.jitter, 1.0);
 	ck_assert(a->max_age.overlap);
 	ck_assert_uint_eq(a->hold.bytes, 2048);
-	ck_assert_uint_eq(a->hold.age, 4 * CLOCK_NS_PER_SECOND);
+	ck_assert_uint_eq(a->endpoint.keep_age, 4 * CLOCK_NS_PER_SECOND);
 	ck_assert_double_eq(a->endpoint.send_rate.messages, 0.5);
 	ck_assert_uint_eq(a->endpoint.send_rate.burst, 2);
 	ck_assert(!a->tcp.nodelay);

@@ -138,6 +138,7 @@ static void send_to_keep(const char *text)
 		.opcode = WS_TEXT,
 		.data = text,
 		.length = strlen(text),
+		.time = now,
 		.keep = true,
 	};
 	struct error error;
@@ -204,6 +205,49 @@ START_TEST(takes_back_what_has_not_begun)
 	expect_output("close 1000 ");
 	ck_assert_uint_eq(counts.messages_sent, 2);
 	expect_unsent("three;");
+}
+END_TEST
+
+/* But not what is in the output already, nor what need not be kept. */
+START_TEST(drops_what_has_waited_too_long)
+{
+	settings.send_rate.messages = 0.1;
+	settings.send_rate.burst = 2;
+	configure();
+	send_to_keep("one");
+	send_to_keep("two");
+	send_to_keep("three");
+	ck_assert(send_text("four"));
+	now += SECOND;
+	send_to_keep("five");
+	encode_and_write(3);
+	now += 29 * SECOND;
+	ck_assert_uint_eq(ws_endpoint_encode(&endpoint, now), 0); /* others before it stay */
+	encode_and_write(endpoint.out.length);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 3);
+	ck_assert_uint_eq(ws_endpoint_encode(&endpoint, now), 1);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 2);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).bytes, 8);
+	expect_output("text four, text five");
+	ck_assert_uint_eq(counts.messages_sent, 4);
+}
+END_TEST
+
+/* So that nobody waits until all of them are gone. */
+START_TEST(drops_so_many_at_a_time)
+{
+	size_t count = 20000, dropped;
+
+	for (size_t i = 0; i < count; i++)
+		send_to_keep("m");
+	now += 30 * SECOND;
+	while ((dropped = ws_endpoint_encode(&endpoint, now))) {
+		ck_assert_uint_lt(dropped, 5000);
+		count -= dropped;
+		ck_assert(ws_endpoint_wants_write(&endpoint) == (count > 0));
+	}
+	ck_assert_uint_eq(count, 0);
+	ck_assert_uint_eq(ws_endpoint_unsent(&endpoint).messages, 0);
 }
 END_TEST
 
@@ -334,6 +378,8 @@ TCase *endpoint_sending_tests(void)
 	tcase_add_test(tests, keeps_the_rate);
 	tcase_add_test(tests, gives_back_what_is_unsent);
 	tcase_add_test(tests, takes_back_what_has_not_begun);
+	tcase_add_test(tests, drops_what_has_waited_too_long);
+	tcase_add_test(tests, drops_so_many_at_a_time);
 	tcase_add_loop_test(tests, takes_nothing_back_that_is_committed, 0, 20);
 	tcase_add_test(tests, takes_other_settings);
 	tcase_add_test(tests, compresses);
