@@ -10,7 +10,7 @@
 
 /*
  * Memory for the input of many processes. Input that is not complete may never be: beyond the limit
- * it is given up, first that of the process that has held most of the memory for longest, so that no
+ * it is given up, first that of the process with the most bytes times age, so that no
  * process can keep the others from sending. Input that is complete, and waits for somebody else, is
  * never given up; but it leaves half of the limit to the rest, and large input is not read meanwhile.
  */
@@ -64,7 +64,7 @@ uint64_t budget_limit(const struct budget *budget);
 void budget_hold(struct budget *budget, struct budget_claim *claim, uint64_t bytes,
 	enum budget_use use);
 
-/* Another message is at its front. */
+/* Another message is at its front: its age begins anew. */
 void budget_restart(struct budget_claim *claim);
 
 /* True if more may be read into the claim. If not, `resume` follows. */

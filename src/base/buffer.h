@@ -36,8 +36,7 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...)
 /* Drops `length` bytes from the front, at most the content; releases the memory at the last. */
 void buffer_consume(struct buffer *buffer, size_t length);
 
-/* Drops what is behind the first `length` bytes of the content, at most all of it; releases the
- * memory if nothing is left. */
+/* Truncates the content to `length` bytes, if it is longer; releases the memory if nothing is left. */
 void buffer_truncate(struct buffer *buffer, size_t length);
 
 /* Empties the buffer but keeps its memory for the next use. */

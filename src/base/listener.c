@@ -297,7 +297,7 @@ struct listener *listener_new_again(const struct listener *old, const struct soc
 		old->accept, old->context, error);
 }
 
-/* Those who have connected before are in the backlog. */
+/* Clients that have connected already are in the backlog. */
 void listener_succeed(struct listener *old, struct listener *listener)
 {
 	int accepted;

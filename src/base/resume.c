@@ -9,7 +9,7 @@
 /* The two clocks are not read at the same moment. */
 #define RESUME_LEAST CLOCK_NS_PER_SECOND
 
-/* A date that does not come. */
+/* A date in the far future. */
 #define RESUME_NEVER ((time_t)1 << 33)
 
 static void resume_watch_arm(const struct resume_watch *watch)

@@ -18,12 +18,12 @@ struct resume_watch {
 	void *context;
 };
 
-/* False: there is no descriptor left, see errno; nothing will be noticed. */
+/* False if there is no descriptor left (see errno): then nothing is noticed. */
 bool resume_watch_init(struct resume_watch *watch, struct event_base *base,
 	void (*resumed)(void *context), void *context);
 void resume_watch_release(struct resume_watch *watch);
 
-/* Looks whether that much time in suspend, as from clock_suspended(), is more than is known. */
+/* `suspended`: from clock_suspended(). Reports a resume if it has grown. */
 void resume_watch_look(struct resume_watch *watch, uint64_t suspended);
 
 #endif

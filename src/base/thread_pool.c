@@ -17,8 +17,8 @@
 
 #define THREAD_POOL_IDLE (10 * CLOCK_NS_PER_SECOND)
 
-/* Of a stack. Only what is touched is memory; the modules of the name service switch, which load
- * libraries of their own, touch some 30 KiB. */
+/* Bytes of a thread's stack, of which only touched pages take memory. Modules of the name service
+ * switch, which load libraries of their own, touch some 30 KiB. */
 enum { THREAD_POOL_STACK = 512 * 1024 };
 
 /* See base/worker: the later of the two sees the earlier, and there is no lock. A thread without a

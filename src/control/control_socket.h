@@ -20,8 +20,8 @@ bool control_socket_open(struct control_socket *socket, struct control_host *hos
 	struct error *error);
 void control_socket_close(struct control_socket *socket);
 
-/* Gives it mode, owner and group of the settings, and a new file if its own is gone. True also if there is no such socket, as one that
- * the settings then name needs a restart. */
+/* Gives it mode, owner and group of the settings, and a new file if its own is gone. True also if
+ * there is no such socket: one that the settings then name needs a restart. */
 bool control_socket_set_access(struct control_socket *socket,
 	const struct socket_settings *settings, struct settings_problems *problems);
 

@@ -352,7 +352,7 @@ static void call_time_out(struct call *call)
 	call_fail(call);
 }
 
-/* The answer may lie in the socket: timers and sockets have their turns in no order to rely on. */
+/* The answer may be in the socket: timers and sockets are served in no particular order. */
 static void call_on_deadline(void *context)
 {
 	enum stream_status status;

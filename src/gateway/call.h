@@ -82,7 +82,7 @@ struct call_order {
 	const struct connection_config *config;
 	const struct header_list *extra; /* override those of the settings */
 	struct failures *failures;       /* of earlier calls; this one adds its own */
-	struct cookies *cookies;         /* likewise; NULL: none */
+	struct cookies *cookies;         /* borrowed, too; NULL: none */
 };
 
 struct call *call_start(const struct call_host *host, const struct call_order *order,

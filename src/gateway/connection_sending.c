@@ -7,7 +7,7 @@
 
 /* Messages to the server: sent at once, each time it opens, or held until then. */
 
-/* What the session before has not sent may come back. */
+/* The previous session may return messages that it has not sent. */
 static bool connection_may_get_back(const struct connection *connection)
 {
 	return connection->leaving && connection->config->settings->hold.bytes > 0 &&
@@ -82,7 +82,7 @@ static bool connection_expect_open(const struct connection *connection, struct e
 		connection_name(connection), connection_state_name(connection_state(connection)));
 }
 
-/* A queue that is empty would take any message, but who sends it cannot know when. */
+/* An empty queue would take any message, but the sender cannot know when it is empty. */
 static bool connection_check_size(const struct connection *connection, size_t length,
 	struct error *error)
 {
@@ -226,8 +226,8 @@ static void connection_end_opening(struct connection *connection)
 	dialer_forget_attempts(&connection->dialer);
 }
 
-/* What it would send after the rest of on_open could be wrong without it: the server gets nothing
- * else, and the next session tries all of it again. */
+/* Messages may make no sense to the server without those of on_open: it gets nothing else, and the
+ * next session sends all of them again. */
 static void connection_fail_opening(struct connection *connection, const struct error *error)
 {
 	connection_forget_opening(connection);

@@ -24,7 +24,7 @@ static size_t on_open_bytes(const struct on_open_added *added)
 	return bytes;
 }
 
-/* What it stands for, which may be secret, must be text. */
+/* The value of a placeholder, which may be secret, must be text. */
 static bool on_open_check_text(const struct buffer *text, struct error *error)
 {
 	return !text->length || ws_utf8_valid(buffer_data(text), text->length) ||

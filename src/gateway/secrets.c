@@ -49,7 +49,7 @@ static bool secrets_take_line(const struct buffer *text, char **line, struct err
 		return error_set(error, ERROR_WEBSOCKET, "has a NUL byte in its first line");
 	if (secrets_continues(start + length, text->length - length))
 		return error_set(error, ERROR_WEBSOCKET,
-			"has more than one line, and a secret must be in one");
+			"has more than one line; a secret must be a single line");
 	*line = alloc_zero(1, length + 1);
 	memcpy(*line, start, length);
 	return true;

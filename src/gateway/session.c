@@ -46,8 +46,8 @@ static void session_settle(struct session *session)
 	session_set_timer(session);
 }
 
-/* What the server has sent may lie in the socket still: libevent looks at timers and sockets in one
- * poll, and in no order to rely on. False: the session is over. */
+/* The socket may still hold data: libevent checks timers and sockets in one poll, in no particular
+ * order. False: the session is over. */
 static bool session_prepare_judgement(struct session *session)
 {
 	if (!ws_endpoint_judges(&session->endpoint, session_now(session)))
@@ -85,7 +85,7 @@ static void session_on_io(evutil_socket_t fd, short what, void *context)
 		session_finish(session);
 }
 
-/* What encoding costs is limited for all that write in a round, and for all that send between two. */
+/* Limits the cost of encoding, for all that write in a round, and for all that send between two. */
 static void session_on_writes_reset(void *context)
 {
 	struct session_shared *shared = context;

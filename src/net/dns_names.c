@@ -18,7 +18,7 @@
 /* A server that has not answered in this time is given a rival. */
 #define DNS_HEDGE (500 * CLOCK_NS_PER_MS)
 
-/* How often a server that was too slow is tried again, at no cost: beside a better one. */
+/* A slow server is asked again this often, beside a better one, so that nobody waits for it. */
 #define DNS_PROBE (30 * CLOCK_NS_PER_SECOND)
 
 struct dns_server {
@@ -28,9 +28,8 @@ struct dns_server {
 };
 
 /*
- * Names by the name servers of the settings, after the hosts file. A question goes to the server
- * that is known to answer, in the order of the settings; after DNS_HEDGE, or when that has failed,
- * also to the next one. The first answer counts.
+ * Looks names up in the hosts file, then asks the name servers of the settings: the first that is not
+ * known to be slow; after DNS_HEDGE, or if it has failed, also the next one. The first answer counts.
  */
 struct dns_names {
 	struct name_service service;
@@ -50,7 +49,7 @@ struct dns_question {
 	bool open;
 };
 
-/* Lives until all who were asked have answered, or have been given up. */
+/* Lives until every server that was asked has answered or been given up. */
 struct dns_query {
 	LIST_ENTRY(dns_query) entry;
 	struct dns_names *names;
@@ -106,7 +105,7 @@ static void dns_query_fail(struct dns_query *query)
 	text_format_duration(after, elapsed / CLOCK_NS_PER_MS * CLOCK_NS_PER_MS);
 	snprintf(silence, sizeof(silence), "the name servers did not answer within %s", after);
 	if (!query->names->server_count)
-		answer.reason = "none of the name servers can be used";
+		answer.reason = "no name server is usable";
 	else if (!answer.reason)
 		answer.reason = silence;
 	dns_query_end(query, &answer);
@@ -116,7 +115,7 @@ static void dns_server_is_slow(struct dns_names *names, struct dns_server *serve
 {
 	if (!server->slow_since && names->server_count > 1)
 		log_write(names->log, LOG_INFO, NULL,
-			"name server %s does not answer in time: others are asked first",
+			"name server %s does not answer in time; asking others first",
 			name_server_text(server->channel));
 	server->slow_since = now;
 }
@@ -170,7 +169,7 @@ static void dns_query_hedge(struct dns_query *query)
 		event_add(&query->next, &hedge);
 }
 
-/* So that the next query asks another one first. */
+/* The next query then asks another server first. */
 static void dns_query_note_slow(struct dns_query *query, uint64_t now)
 {
 	for (size_t i = 0; i < query->asked; i++) {
@@ -203,7 +202,7 @@ static void dns_query_on_next(evutil_socket_t fd, short events, void *context)
 
 /* --- the order of the servers ---------------------------------------------------------------- */
 
-/* Those that answer, in the order of the settings; then the others, the latest failure last. */
+/* Servers that answer, in the order of the settings; then the others, the latest failure last. */
 static void dns_query_order(struct dns_query *query)
 {
 	struct dns_names *names = query->names;
@@ -337,7 +336,7 @@ static bool dns_names_ask(struct name_service *service, struct lookup *lookup, c
 	return false;
 }
 
-/* Those that still read the hosts file ask afterwards. */
+/* Queries that are still reading the hosts file ask afterwards. */
 static void dns_names_flush(struct name_service *service)
 {
 	static const struct lookup_answer answer = {.outcome = LOOKUP_NO_ANSWER};

@@ -7,7 +7,7 @@
 #include "net/name_service.h"
 #include "net/resolver.h"
 
-/* For this room only: one of those who ask for the addresses of a name in one family. */
+/* For this room only: a caller that wants the addresses of a name in one family. */
 
 typedef void (*lookup_answered)(const struct lookup_answer *answer, void *context);
 

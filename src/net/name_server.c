@@ -270,7 +270,7 @@ void name_server_ask(struct name_server *server, const char *host, int family,
 	name_server_answered answered, void *context)
 {
 	static const struct lookup_answer busy = {
-		.outcome = LOOKUP_FAILED, .reason = "too many questions are under way"};
+		.outcome = LOOKUP_FAILED, .reason = "too many queries are under way"};
 	const struct ares_addrinfo_hints hints = {
 		.ai_flags = ARES_AI_NOSORT, /* the race has an order of its own */
 		.ai_family = family,
@@ -298,7 +298,7 @@ static bool name_server_open(struct name_server *server, struct error *error)
 {
 	struct in_addr none = {0};
 	char lookups[] = "b"; /* DNS only */
-	/* All that c-ares would otherwise take from files of the system. */
+	/* Everything that c-ares would otherwise read from the system's files. */
 	struct ares_options options = {
 		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
 			ARES_FLAG_NOCHECKRESP, /* a failure is an answer: others are asked next */

@@ -17,7 +17,7 @@ enum lookup_outcome { /* in the order in which they matter when two families fai
 	LOOKUP_FOUND,
 	LOOKUP_NO_HOST,
 	LOOKUP_NO_ADDRESS, /* a host without addresses of this family */
-	LOOKUP_NO_ANSWER,  /* nobody who knows could be asked */
+	LOOKUP_NO_ANSWER,  /* no server could be asked, or answered */
 	LOOKUP_FAILED,
 };
 
@@ -41,7 +41,7 @@ struct name_service {
 	/* After a change of the network; nobody waits for what has been asked, but it ends. */
 	void (*flush)(struct name_service *service);
 
-	/* What has been asked does not end any more. */
+	/* Lookups under way do not end any more. */
 	void (*free)(struct name_service *service);
 
 	/* The resolver's. */

@@ -29,7 +29,7 @@ struct net *net_new(struct event_base *base, struct timers *timers, struct log *
 /* Every dial and check must have ended or been cancelled, every stream been closed. NULL is ignored. */
 void net_free(struct net *net);
 
-/* The network has changed: what is known of names is forgotten. */
+/* The network has changed: forgets the addresses of names. */
 void net_flush(struct net *net);
 
 /*

@@ -188,7 +188,7 @@ static bool route_matters(const struct nlmsghdr *message, const struct rtmsg *ro
 		!address_is_link_local(message, route);
 }
 
-/* Managers of networks add what is there already, time and again. */
+/* Network managers add existing routes time and again. */
 static enum netlink_news take_route(struct netlink_view *view, const struct nlmsghdr *message)
 {
 	const struct rtmsg *route = message_header(message, sizeof(*route));

@@ -10,7 +10,7 @@
  * go another way, or none, among the many that say that nothing of this kind has changed.
  */
 
-/* The later ones say more. */
+/* Later values take precedence. */
 enum netlink_news {
 	NETLINK_NOTHING,
 	NETLINK_ROUTE_CHANGED,
@@ -43,7 +43,7 @@ enum netlink_news netlink_take(struct netlink_view *view, const void *data, size
 /* After an overrun. */
 void netlink_forget(struct netlink_view *view);
 
-/* A request for all links; the answers fill the view, and are no news. */
+/* A request for all links; the answers fill the view, and do not count as changes. */
 struct netlink_request {
 	uint32_t words[8];
 };

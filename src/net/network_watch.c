@@ -178,7 +178,7 @@ struct network_watch *network_watch_new(struct event_base *base, struct timers *
 		.burst = NETWORK_BURST,
 	};
 	if (!resume_watch_init(&watch->resume, base, network_watch_on_resumed, watch))
-		log_write(log, LOG_WARNING, NULL, "cannot notice that the host was suspended: %s",
+		log_write(log, LOG_WARNING, NULL, "cannot watch for suspends of the host: %s",
 			strerror(errno));
 	if (network_watch_open(watch)) {
 		event_assign(&watch->readable, base, watch->fd, EV_READ | EV_PERSIST,
@@ -187,8 +187,7 @@ struct network_watch *network_watch_new(struct event_base *base, struct timers *
 		network_watch_ask(watch);
 		return watch;
 	}
-	log_write(log, LOG_WARNING, NULL, "cannot notice changes of the network: netlink: %s",
-		strerror(errno));
+	log_write(log, LOG_WARNING, NULL, "cannot watch the network: netlink: %s", strerror(errno));
 	if (watch->fd >= 0)
 		close(watch->fd);
 	watch->fd = -1;

@@ -29,7 +29,7 @@ enum lookup_lane {
  * are dying, and some for those that are not. */
 enum { PLACES = 256 };
 
-/* In which a lane may begin a lookup only if it leaves so many places to the others. */
+/* A lane may begin a lookup only if that leaves this many places to the others. */
 static const size_t lane_leaves[LANES] = {
 	[LANE_QUICK] = 0,
 	[LANE_UNKNOWN] = 32,
@@ -63,7 +63,7 @@ struct lookup {
 	uint64_t since; /* ns; that it has been in its state */
 	uint64_t good_until;
 	enum lookup_outcome outcome; /* LOOKUP_KEPT */
-	struct address *addresses;   /* likewise */
+	struct address *addresses;   /* LOOKUP_KEPT */
 	size_t count;
 };
 
@@ -74,7 +74,7 @@ struct resolver {
 	struct lookups waiting[LANES];
 	struct lookups running;
 	struct lookups kept;       /* the oldest is first */
-	struct lookups remembered; /* likewise */
+	struct lookups remembered; /* the oldest is first */
 	size_t running_count;
 	size_t remembered_count;
 	struct event begin; /* lookups that wait */
@@ -365,7 +365,7 @@ void lookup_withdraw(struct lookup_asker *asker)
 
 /* --- the resolver --------------------------------------------------------------------------- */
 
-/* What is found out from now on may be different: those who ask wait for a new lookup. */
+/* Results may differ from now on, so whoever asks waits for a new lookup. */
 static void lookup_outdate(struct lookup *lookup)
 {
 	struct resolver *resolver = lookup->resolver;

@@ -63,7 +63,7 @@ static int stream_bio_status(BIO *bio, enum stream_status status)
 	return status == STREAM_OK;
 }
 
-/* What the layer below has done counts as work of this call. */
+/* Work of the layer below counts as work of this call. */
 static int stream_bio_read(BIO *bio, char *data, size_t size, size_t *length)
 {
 	struct stream *stream = BIO_get_data(bio);

@@ -5,7 +5,7 @@
 
 static void tls_io_on_event(evutil_socket_t fd, short events, void *context);
 
-/* What the layer below holds in memory will not make the socket readable. */
+/* Data in the memory of the layer below will not make the socket readable. */
 static void tls_io_wait(struct tls_io *io, enum tls_status status)
 {
 	const struct stream *stream = *io->stream;

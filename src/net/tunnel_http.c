@@ -173,7 +173,7 @@ static void tunnel_http_wants_login(const struct tunnel *tunnel, struct error *e
 	tunnel_http_find_challenges(tunnel, &challenges);
 	if (challenges.any && !challenges.basic) {
 		error_set(error, ERROR_SOCKET_CONNECT,
-			"it wants %s authentication, and only Basic is supported: %s",
+			"it requires %s authentication, and only Basic is supported: %s",
 			challenges.schemes, status);
 		return;
 	}

@@ -4,8 +4,8 @@
 #include "base/budget.h"
 #include "base/turns.h"
 
-/* What the input from the subscribers of all outlets shares: the turns in which it is taken, and the
- * memory that it may take. Free the outlets first. */
+/* Shared by the input from the subscribers of all outlets: the turns in which it is taken, and its
+ * memory. Free the outlets first. */
 struct inputs {
 	struct turns turns;
 	struct budget budget;

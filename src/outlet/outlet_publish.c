@@ -252,8 +252,8 @@ static void outlet_report_oversize(struct outlet *outlet)
 	struct event_members members = {0};
 
 	log_write(outlet->core.log, LOG_WARNING, &outlet->core.subject,
-		"messages larger than the ring (%zu bytes) are lost: %u, the last of %zu bytes (all in "
-		"all %llu)",
+		"messages larger than the ring (%zu bytes) are lost: %u, the last of %zu bytes (%llu "
+		"in total)",
 		outlet->core.ring.size, outlet->oversize, outlet->oversize_length,
 		(unsigned long long)outlet->core.counts.oversize);
 	event_add_number(&members, "messages", outlet->oversize);

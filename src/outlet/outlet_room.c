@@ -10,7 +10,7 @@
  * explores all their orders.
  */
 
-/* A reader that is a little late is no news; after this time it is. */
+/* A reader that is late is logged after this time. */
 #define OUTLET_HELD_UP CLOCK_NS_PER_SECOND
 
 static void outlet_on_held_up(evutil_socket_t fd, short what, void *context)

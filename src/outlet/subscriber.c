@@ -208,7 +208,7 @@ void subscriber_report_losses(struct subscriber *subscriber)
 		struct event_members members = subscriber_members(subscriber);
 
 		subscriber_log(subscriber, reader->dropped ? LOG_WARNING : LOG_NOTICE,
-			"does not read fast enough: %llu messages lost%s (all in all %llu)",
+			"does not read fast enough: %llu messages lost%s (%llu in total)",
 			(unsigned long long)losses.lost,
 			reader->dropped ? ", and it is closed" : "",
 			(unsigned long long)reader_lost(&subscriber->all->readers, reader));
@@ -223,8 +223,8 @@ void subscriber_report_losses(struct subscriber *subscriber)
 
 		subscriber->oversize += losses.refused;
 		subscriber_log(subscriber, LOG_WARNING,
-			"messages too large for its socket are lost: %llu, the last of %zu bytes (all "
-			"in all %llu)",
+			"messages too large for its socket are lost: %llu, the last of %zu bytes (%llu "
+			"in total)",
 			(unsigned long long)losses.refused, losses.refused_length,
 			(unsigned long long)subscriber->oversize);
 

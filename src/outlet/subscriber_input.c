@@ -191,7 +191,7 @@ static void input_take(struct subscriber *subscriber)
 	input_account(subscriber);
 }
 
-/* What is left may be a last line without its newline. */
+/* The rest may be a last line without its newline. */
 static void input_end(struct subscriber *subscriber)
 {
 	subscriber->drained = true;

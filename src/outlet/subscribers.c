@@ -91,7 +91,7 @@ static void subscribers_turn_away(struct subscribers *subscribers, int fd)
 	core->counts.refused++;
 	log_write(core->log, LOG_WARNING, &core->subject,
 		"turned away a subscriber (pid %ld, uid %lu): there are %u of at most %u "
-		"(max_subscribers); turned away in all: %llu",
+		"(max_subscribers); turned away in total: %llu",
 		(long)peer.pid, (unsigned long)peer.uid, subscribers->count,
 		core->settings.max_subscribers, (unsigned long long)core->counts.refused);
 }

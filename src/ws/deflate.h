@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 
-/* Of a window, as a power of two: RFC 7692, section 7.1.2. */
+/* Window sizes, as powers of two: RFC 7692, section 7.1.2. */
 enum { WS_WINDOW_BITS_MIN = 8, WS_WINDOW_BITS_MAX = 15 };
 
 /*

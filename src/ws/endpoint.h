@@ -111,7 +111,7 @@ struct ws_endpoint {
 	uint64_t next_ping;
 	uint64_t next_heartbeat;
 	uint64_t pong_deadline;  /* for a sign of life */
-	uint64_t close_deadline; /* likewise, while closing, unless it is held up */
+	uint64_t close_deadline; /* for one while closing, unless it is held up */
 	uint64_t drain_deadline; /* for closing as a whole */
 	struct ws_watch watch;   /* since pong_deadline was set, or closing began */
 };
@@ -295,7 +295,7 @@ bool ws_endpoint_wants_traffic(const struct ws_endpoint *endpoint);
  * the traffic. */
 bool ws_endpoint_judges(const struct ws_endpoint *endpoint, uint64_t now);
 
-/* What has moved since the last call gives the server its time anew. */
+/* Traffic since the last call gives the server its time anew. */
 void ws_endpoint_take_traffic(struct ws_endpoint *endpoint, const struct ws_traffic *traffic,
 	uint64_t now);
 

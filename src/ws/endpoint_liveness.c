@@ -40,7 +40,7 @@ static void endpoint_send_ping(struct ws_endpoint *endpoint, uint64_t now)
 	endpoint_queue(endpoint, WS_PING, payload, strlen(payload), now);
 }
 
-/* Behind output that the socket does not take another ping would only be one more. */
+/* While the socket takes no output, another ping would only queue behind the first. */
 static void endpoint_send_next_ping(struct ws_endpoint *endpoint, uint64_t now)
 {
 	endpoint->next_ping =
@@ -285,7 +285,7 @@ static void endpoint_be_patient(struct ws_endpoint *endpoint, uint64_t now)
 	endpoint->pong_deadline = now + endpoint->settings->ping.timeout;
 }
 
-/* What arrives after the closing handshake, or a failure, is no reason to go on. */
+/* Input after the closing handshake, or after a failure, does not prolong the connection. */
 void ws_endpoint_take_traffic(struct ws_endpoint *endpoint, const struct ws_traffic *traffic,
 	uint64_t now)
 {

@@ -162,7 +162,7 @@ bool ws_extension_accept(const char *response, const struct ws_deflate_parameter
 			return extension_fail(error, response, "which was not offered");
 		if (*accepted)
 			return extension_fail(error, response,
-				"but one extension was offered, and once");
+				"but it may accept an extension only once");
 		objection = extension_take(&text, offer, agreed);
 		if (objection)
 			return extension_fail(error, response, objection);

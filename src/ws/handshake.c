@@ -262,7 +262,7 @@ static bool response_fail(struct error *error, const char *name, const char *val
 		quote, wanted);
 }
 
-/* zlib has no window of 8 bits for raw DEFLATE, and servers that have not thought of that refuse. */
+/* zlib has no window of 8 bits for raw DEFLATE, and some servers then refuse the handshake. */
 static bool request_offers_smallest_window(const struct ws_request *request)
 {
 	return request->deflate &&

@@ -38,7 +38,7 @@ void ws_message_queue_append(struct ws_message_queue *queue, struct ws_outgoing 
 bool ws_message_queue_first(const struct ws_message_queue *queue, struct ws_outgoing *message);
 void ws_message_queue_drop_first(struct ws_message_queue *queue);
 
-/* The oldest that is not taken, likewise; false: there is none. */
+/* The oldest that is not taken; false if there is none. */
 bool ws_message_queue_next(const struct ws_message_queue *queue, struct ws_outgoing *message);
 
 /* Takes that one. */

@@ -225,7 +225,7 @@ static bool receiver_accepts_text(struct ws_receiver *receiver, const uint8_t *d
 static bool receiver_fail_repair(struct ws_failure *failure)
 {
 	return receiver_fail(failure, WS_CLOSE_TOO_BIG,
-		"the server sent text that is not UTF-8, and longer than the limit once repaired");
+		"the server sent text that is not UTF-8, and is longer than the limit once repaired");
 }
 
 /* Takes a piece of text that is not UTF-8. */

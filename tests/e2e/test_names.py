@@ -172,7 +172,7 @@ def test_dns_a_server_that_does_not_help_is_left_for_the_next(start_with, make_d
     daemon = start_with(first, second, hosts=names, when="manual")
     daemon.call("connect", name="feed0-test")
     if mood == "silent":
-        daemon.wait_log(f"name server {first.address} does not answer in time: others are asked first")
+        daemon.wait_log(f"name server {first.address} does not answer in time; asking others first")
         before = len(first.asked)
         for name in ("feed1-test", "feed2-test"):
             daemon.call("connect", name=name)

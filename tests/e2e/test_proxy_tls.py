@@ -175,7 +175,7 @@ def test_it_wants_another_login_than_basic(start_daemon, server, make_https_prox
     error = refused(start_daemon(feed(server.url(), proxy.url("{}:{}@".format(*LOGIN)))))
     assert error.err == "SOCKET-CONNECT-ERROR"
     names = " or ".join(scheme.split()[0] for scheme in schemes)
-    assert f"it wants {names} authentication, and only Basic is supported: 407 Login" in error.message
+    assert f"it requires {names} authentication, and only Basic is supported: 407 Login" in error.message
 
 
 def test_of_the_environment(start_daemon, server, target, proxy_authority, make_proxy, feed):

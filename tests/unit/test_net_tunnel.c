@@ -194,7 +194,7 @@ static const struct failure_case failure_cases[] = {
 			"Proxy-Authenticate: Digest realm=\"a, b\", qop = \"auth\", NTLM\r\n"
 			"Proxy-Authenticate: Negotiate abc==\r\n\r\n"),
 		END_HANG, ERROR_SOCKET_CONNECT,
-		"it wants Digest or NTLM or Negotiate authentication, and only Basic is "
+		"it requires Digest or NTLM or Negotiate authentication, and only Basic is "
 		"supported: 407 Auth"},
 	{"http",
 		TURN(0,

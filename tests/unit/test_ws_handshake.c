@@ -317,7 +317,7 @@ static const struct {
 	{OPEN UP ACCEPT "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 			"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
 		"the server answered with \"Sec-WebSocket-Extensions: permessage-deflate\", but "
-		"one extension was offered, and once"},
+		"it may accept an extension only once"},
 };
 
 START_TEST(answers_refused)
@@ -428,7 +428,7 @@ static const struct {
 		"but a smaller server_max_window_bits was asked for", {0}},
 	{{15, 10, false, false}, "", "but server_max_window_bits was asked for", {0}},
 	{{15, 15, false, true}, "", "but server_no_context_takeover was asked for", {0}},
-	{{15, 15, false, false}, ", permessage-deflate", "but one extension was offered, and once",
+	{{15, 15, false, false}, ", permessage-deflate", "but it may accept an extension only once",
 		{0}},
 	{{15, 15, false, false}, ",,x-other", "which was not offered", {0}},
 	{{15, 15, false, false}, " x", "which is not a list of extensions", {0}},

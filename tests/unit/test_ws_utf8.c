@@ -221,7 +221,7 @@ START_TEST(policies)
 END_TEST
 
 #define TOO_BIG                                                                                    \
-	"fail 1009 the server sent text that is not UTF-8, and longer than the limit once "        \
+	"fail 1009 the server sent text that is not UTF-8, and is longer than the limit once "     \
 	"repaired\n"
 
 static const struct {
