@@ -32,55 +32,54 @@ struct system_task {
 	struct lookup *lookup;
 	char *host;
 	int family;
-	struct addrinfo *found;
 	int result; /* of getaddrinfo() */
 	int cause;  /* errno; of a result of EAI_SYSTEM */
+	size_t count;
+	struct address addresses[RESOLVE_PER_FAMILY];
 };
 
 static void system_task_free(void *context)
 {
 	struct system_task *task = context;
 
-	if (task->found)
-		freeaddrinfo(task->found);
 	free(task->host);
 	free(task);
 }
 
 /* --- on a thread ---------------------------------------------------------------------------- */
 
+static void system_task_take(struct system_task *task, const struct addrinfo *found)
+{
+	for (; found && task->count < RESOLVE_PER_FAMILY; found = found->ai_next) {
+		if (found->ai_family == task->family &&
+			found->ai_addrlen <= sizeof(task->addresses[0]))
+			memcpy(&task->addresses[task->count++], found->ai_addr, found->ai_addrlen);
+	}
+}
+
+/* Whatever getaddrinfo() allocates is freed here: on the loop, free() might have to wait for a thread
+ * that was put off the CPU while it holds the lock of the allocator. */
 static void system_task_work(void *context)
 {
 	struct system_task *task = context;
 	const struct addrinfo hints = {.ai_family = task->family, .ai_socktype = SOCK_STREAM};
-
+	struct addrinfo *found = NULL;
 	int shortage;
 
-	task->result = getaddrinfo(task->host, NULL, &hints, &task->found);
+	task->result = getaddrinfo(task->host, NULL, &hints, &found);
 	task->cause = errno;
 	shortage = task->result ? file_shortage() : 0;
-	if (!shortage)
-		return;
-	task->result = EAI_SYSTEM; /* what it cannot open counts for getaddrinfo() as absent */
-	task->cause = shortage;
+	if (shortage) {
+		task->result =
+			EAI_SYSTEM; /* what it cannot open counts for getaddrinfo() as absent */
+		task->cause = shortage;
+	}
+	system_task_take(task, found);
+	if (found)
+		freeaddrinfo(found);
 }
 
 /* --- on the loop ---------------------------------------------------------------------------- */
-
-static size_t system_task_addresses(const struct system_task *task,
-	struct address addresses[RESOLVE_PER_FAMILY])
-{
-	size_t count = 0;
-
-	for (const struct addrinfo *info = task->found; info; info = info->ai_next) {
-		if (count == RESOLVE_PER_FAMILY || info->ai_family != task->family ||
-			info->ai_addrlen > sizeof(addresses[0]))
-			continue;
-		addresses[count] = (struct address){0};
-		memcpy(&addresses[count++], info->ai_addr, info->ai_addrlen);
-	}
-	return count;
-}
 
 static enum lookup_outcome system_task_outcome(const struct system_task *task)
 {
@@ -116,14 +115,16 @@ static const char *system_task_reason(const struct system_task *task)
 static void system_task_done(void *context)
 {
 	struct system_task *task = context;
-	struct address addresses[RESOLVE_PER_FAMILY];
-	struct lookup_answer answer = {.addresses = addresses, .lifetime = UINT64_MAX};
+	struct lookup_answer answer = {
+		.addresses = task->addresses,
+		.count = task->count,
+		.lifetime = UINT64_MAX,
+	};
 
 	if (task->result) {
 		answer.outcome = system_task_outcome(task);
 		answer.reason = system_task_reason(task);
 	} else {
-		answer.count = system_task_addresses(task, addresses);
 		answer.outcome = answer.count ? LOOKUP_FOUND : LOOKUP_NO_ADDRESS;
 	}
 	task->service->ended(task->lookup, &answer);

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from harness.control import Rpc
 from harness.wait import Timeout
 
-OVER = "did not end in time|held up for too long"  # why the daemon cuts a session off
 SILENCE = "sign of life|no message for"
+OVER = f"did not end in time|held up for too long|{SILENCE}"  # why the daemon cuts a session off
 
 
 class Close(NamedTuple):

@@ -22,7 +22,7 @@ from sitting import Sitting  # noqa: E402
 
 # What a writer writes: bytes of filler. More than a socket takes at once, and as much as an outlet does.
 UPWARD = [0, 1, 50, 1000] * 20 + [65_400, 65_536, 200_000, (1 << 20) - 200, 3 << 20]
-LARGEST_PACKET = 200_000
+LARGEST = {"packets": 200_000, "json": (1 << 20) - 200}  # parsing JSON takes 15 ms a MB, which the probe would notice
 TOO_LONG = 5 << 20
 PAUSE = 0.05  # seconds between two writes: there are many connections that each goes to
 
@@ -176,7 +176,7 @@ class Writer:
     def message(self, binary):
         if not self.fillers:
             self.fillers = Fillers([], self.spec["format"] != "lines", self.random.random())
-        largest = LARGEST_PACKET if self.spec["format"] == "packets" else UPWARD[-1]
+        largest = LARGEST.get(self.spec["format"], UPWARD[-1])
         size = self.random.choice([size for size in UPWARD if size <= largest])
         filler = self.fillers.cut(size, binary)
         if self.spec["format"] == "packets" and filler.isascii():

@@ -54,13 +54,23 @@ class Verdict:
         return self.violations[:MOST]
 
     def check_silence(self):
-        """Bytes are life: no server is taken for dead that answers, however slow its line and whatever stopped the daemon."""
+        """
+        Bytes are life: no server is taken for dead that answers, however slow its line and whatever stopped the daemon.
+        But one that reads slowly, and has nothing more to say, answers a ping when it has read all that its kernel
+        acknowledged long before, and meanwhile no byte moves.
+        """
         stalls = collections.defaultdict(float)
         for session in self.sessions:
+            if self.reads_silently(session):
+                stalls[session["name"]] = STALL
             stalls[session["name"]] = max(stalls[session["name"]], session["stall"])
         for close in self.events.closes:
             if close.silent and close.connection in stalls and stalls[close.connection] < STALL:
                 self.violation(f"{close.connection}: closed though its server answers: {close.why}")
+
+    def reads_silently(self, session):
+        spec = self.topology.servers.get(session["name"], {})
+        return "line" in spec and spec.get("end") == "silence"
 
     def check_openings(self):
         """A session that lived long enough has had all messages of on_open; the server has checked their order."""

@@ -444,7 +444,7 @@ START_TEST(transfers)
 	}
 	proxy_start(&own, &good);
 	use_proxy(&own, "", ca.cert_file);
-	fixture_dial(&fixture, trusting(), 5000, 5000, "%s://127.0.0.1:%u/",
+	fixture_dial(&fixture, trusting(), 50000, 50000, "%s://127.0.0.1:%u/",
 		expected->secure ? "wss" : "ws", own.target_port);
 	ck_assert_msg(fixture_wait(&fixture), "%s", fixture.error.text);
 	ck_assert_int_eq(fixture.report.tls != NULL, expected->secure);
