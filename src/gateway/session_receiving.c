@@ -91,7 +91,7 @@ static void session_parse(struct session *session, struct ws_input *input, uint6
 	struct ws_endpoint *endpoint = &session->endpoint;
 	struct ws_message message = {0};
 	enum ws_received received;
-	uint64_t end = now + session_parse_time(session->shared);
+	uint64_t end = clock_monotonic() + session_parse_time(session->shared);
 	long credit = SESSION_CLOCK_EVERY;
 	bool in_time = true;
 

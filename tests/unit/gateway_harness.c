@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "outlet/message.h"
 
 struct gateway_fixture fixture;
@@ -26,11 +27,29 @@ static void on_settled(void *context)
 	fixture.settled++;
 }
 
+static uint64_t read_clock(void *context)
+{
+	return clock_monotonic() + *(const uint64_t *)context;
+}
+
+/* One that polls after each callback. */
+static struct event_base *new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	ck_assert_int_eq(event_config_set_max_dispatch_interval(config, NULL, 1, 0), 0);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
 void gateway_setup(void)
 {
 	memset(&fixture, 0, sizeof(fixture));
-	fixture.base = event_base_new();
-	fixture.timers = timers_new(fixture.base, NULL, NULL);
+	fixture.suspended = 3600 * CLOCK_NS_PER_SECOND;
+	fixture.base = new_base();
+	fixture.timers = timers_new(fixture.base, read_clock, &fixture.suspended);
 	fixture.log = log_new(LOG_FORMAT_TEXT, LOG_CRIT);
 	watcher = (struct gateway_watcher){.event = on_event, .settled = on_settled};
 }

@@ -14,6 +14,7 @@
 struct gateway_fixture {
 	struct event_base *base;
 	struct timers *timers;
+	uint64_t suspended; /* ns, by which the time is ahead of clock_monotonic() */
 	struct log *log;
 	struct gateway *gateway;
 	const char *drain_timeout; /* NULL: long enough */

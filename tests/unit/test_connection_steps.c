@@ -382,6 +382,42 @@ START_TEST(a_change_of_the_network_leaves_those_alone_that_rest)
 }
 END_TEST
 
+/* --- fairness -------------------------------------------------------------------------------- */
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+	const struct session_shared *shared = context;
+
+	(void)fd, (void)what;
+	if (shared->busy > 1000)
+		event_base_loopbreak(fixture.base);
+}
+
+/* Also on a host that has been suspended. */
+START_TEST(parsing_stops_when_its_time_is_over)
+{
+	static unsigned char messages[32 * 1024][2];
+	const struct timeval limit = {.tv_sec = 10}, now = {0};
+	struct session_shared *shared;
+	struct event *look;
+
+	for (int i = 0; i < COUNT(messages); i++)
+		messages[i][0] = 0x81;
+	start_open("when = \"always\"; ");
+	shared = the_connection()->host->shared;
+	shared->busy = 1000; /* sessions, which share the time */
+	send_bytes(&server.peers[0], messages, sizeof(messages));
+	look = event_new(fixture.base, -1, EV_PERSIST, on_look, shared);
+	event_add(look, &now);
+	event_base_loopexit(fixture.base, &limit);
+	event_base_dispatch(fixture.base);
+	event_free(look);
+	ck_assert_uint_eq(shared->busy, 1001);
+	TURN_UNTIL(shared->busy == 1000);
+	shared->busy = 0;
+}
+END_TEST
+
 /* --- whoever waits --------------------------------------------------------------------------- */
 
 START_TEST(all_who_connect_are_answered_when_it_opens)
@@ -1018,6 +1054,7 @@ static void add_calls(Suite *suite)
 	TCase *waits = add_case(suite, "waits"), *disconnects = add_case(suite, "disconnects");
 	TCase *fails = add_case(suite, "failures");
 
+	tcase_add_test(waits, parsing_stops_when_its_time_is_over);
 	tcase_add_test(waits, all_who_connect_are_answered_when_it_opens);
 	tcase_add_loop_test(waits, a_failed_call_answers_and_is_tried_again, 0, COUNT(failures));
 	tcase_add_loop_test(waits, the_last_attempt_answers_and_gives_up, 0, COUNT(failures));
