@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 from harness import process
-from harness.daemon import Daemon
+from harness.daemon import Daemon, SANITIZERS
 
 
 class ChaosDaemon(Daemon):
@@ -18,8 +18,7 @@ class ChaosDaemon(Daemon):
         environment = {
             **os.environ,
             "NOTIFY_SOCKET": self.notify.path,
-            "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
-            "UBSAN_OPTIONS": "print_stacktrace=1",
+            **SANITIZERS,
         }
         self.process = process.start(
             [*self.wrapper, self.program, "-c", str(self.file), *arguments], stderr=subprocess.PIPE, env=environment

@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	tests/e2e/harness/frames.py \
 	tests/e2e/harness/install.py \
 	tests/e2e/harness/library.py \
+	tests/e2e/harness/lsan.supp \
 	tests/e2e/harness/making.py \
 	tests/e2e/harness/misbehave.py \
 	tests/e2e/harness/namespace.py \

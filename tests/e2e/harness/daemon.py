@@ -17,6 +17,11 @@ from .control import Rpc, connect_as
 from .wait import PATIENCE, Timeout, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
+    "LSAN_OPTIONS": "print_suppressions=0:suppressions=" + str(pathlib.Path(__file__).with_name("lsan.supp")),
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
 REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehavior")
 
 
@@ -103,8 +108,7 @@ class Daemon:
         environment = {
             **os.environ,
             "NOTIFY_SOCKET": self.notify.path,
-            "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
-            "UBSAN_OPTIONS": "print_stacktrace=1",
+            **SANITIZERS,
             **self.environment,
         }
         with open(self.stderr_file, "ab") as stderr:
