@@ -84,6 +84,7 @@ def test_a_directory_that_was_removed_comes_back(start_daemon, server, tmp_path)
     })
     peer = server.accept()
     with Lines(str(folder / "feed.sock")) as subscriber:
+        wait_until(lambda: daemon.call("subscribers"))
         peer.send("one")
         assert subscriber.read_line() == b"one"
         shutil.rmtree(folder)

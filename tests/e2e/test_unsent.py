@@ -192,9 +192,12 @@ def test_the_session_that_replaces_another_waits_for_what_that_has_not_sent(star
     send(daemon, range(1, 101))
     second = full_server.accept()
     send(daemon, range(101, 111))
-    wait_until(lambda: any(110 in received(exchange) for exchange in full_server.exchanges))
-    numbers = [number for exchange in full_server.exchanges for number in received(exchange)]
-    assert numbers == list(range(numbers[0], 111))
+
+
+    def numbers():
+        return [number for exchange in full_server.exchanges for number in received(exchange)]
+
+    wait_until(lambda: 110 in numbers() and numbers() == list(range(numbers()[0], 111)))
     assert not received(first) and second.frames
     assert stats(daemon)["send_lost"] == 0
     first.go.set()
