@@ -16,6 +16,9 @@ enum {
 	CALL_BODY_MAX = 1024, /* kept of a refusal */
 };
 
+/* A deadline that is noticed this much later has been slept through, by us or by the host. */
+#define CALL_LATE (100 * CLOCK_NS_PER_MS)
+
 /* Longest wait for more of the body of a refusal; ns. */
 #define CALL_BODY_WAIT CLOCK_NS_PER_SECOND
 
@@ -246,11 +249,16 @@ static bool call_take_answer(struct call *call, const uint8_t *data, size_t leng
 static void call_on_event(evutil_socket_t fd, short what, void *context);
 static void call_on_deadline(void *context);
 
+static uint64_t call_upgrade_deadline(const struct call *call)
+{
+	return call->upgrade_start + call->slept + call->settings->upgrade_timeout;
+}
+
 /* For each part of the response, up to its deadline; the body of a refusal is waited for less
  * patiently. */
 static void call_set_deadline(struct call *call)
 {
-	uint64_t deadline = call->upgrade_start + call->settings->upgrade_timeout;
+	uint64_t deadline = call_upgrade_deadline(call);
 	uint64_t soon = timers_now(call->host->timers) + CALL_BODY_WAIT;
 
 	if (call->body_wanted && soon < deadline)
@@ -352,13 +360,28 @@ static void call_time_out(struct call *call)
 	call_fail(call);
 }
 
+/* All the time anew, after it was slept through; but once, or a host that is always late would wait for
+ * ever. */
+static bool call_give_anew(struct call *call)
+{
+	uint64_t now = timers_now(call->host->timers);
+
+	if (call->slept || call->body_wanted || now - call_upgrade_deadline(call) <= CALL_LATE)
+		return false;
+	call->slept = now - call->upgrade_start;
+	return true;
+}
+
 /* The answer may be in the socket: timers and sockets are served in no particular order. */
 static void call_on_deadline(void *context)
 {
+	struct call *call = context;
 	enum stream_status status;
 
-	if (call_exchange(context, &status))
-		call_time_out(context);
+	if (call_give_anew(call))
+		call_upgrade(call);
+	else if (call_exchange(call, &status))
+		call_time_out(call);
 }
 
 static void call_on_event(evutil_socket_t fd, short what, void *context)
@@ -388,6 +411,7 @@ static void call_on_dialed(struct stream *stream, const struct dial_report *repo
 		return;
 	}
 	call->upgrade_start = timers_now(call->host->timers);
+	call->slept = 0;
 	call_set_deadline(call);
 	if (call_write_head(call))
 		call_upgrade(call);

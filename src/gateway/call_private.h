@@ -41,6 +41,7 @@ struct call {
 	struct buffer rest;     /* bytes after the head of the response: frames, or its body */
 	size_t body_wanted;     /* 0: no body is awaited */
 	uint64_t upgrade_start; /* of timers_now() */
+	uint64_t slept;         /* ns of the time since then that do not count */
 	struct call_report report;
 	struct error error;
 };

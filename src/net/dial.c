@@ -18,6 +18,10 @@
 #include "net/tls_io.h"
 #include "net/tunnel_io.h"
 
+/* A deadline that is noticed this much later has been slept through, by us or by the host: the answer
+ * may lie unread, or may not have had its time. */
+#define DIAL_LATE (100 * CLOCK_NS_PER_MS)
+
 /*
  * The way of a dial: resolve and race side by side (addresses may come late), then TLS with the proxy
  * and the tunnel through it, then TLS with the server.
@@ -29,6 +33,8 @@ struct dial {
 	dial_done done;
 	void *context;
 	struct timer deadline;
+	uint64_t due;    /* the deadline */
+	bool given_anew; /* all its time, after it was slept through */
 	struct event start;
 	uint64_t started; /* ns; of the phase */
 	struct resolve *resolve;
@@ -89,9 +95,34 @@ static void dial_fail(struct dial *dial, struct error *error)
 
 static void dial_on_deadline(void *context);
 
+static void dial_set_timer(struct dial *dial, uint64_t ns)
+{
+	dial->due = timers_now(dial->net->timers) + ns;
+	timer_set_at(&dial->deadline, dial->net->timers, dial->due, dial_on_deadline, dial);
+}
+
 static void dial_set_deadline(struct dial *dial, uint64_t ns)
 {
-	timer_set(&dial->deadline, dial->net->timers, ns, dial_on_deadline, dial);
+	dial->given_anew = false;
+	dial_set_timer(dial, ns);
+}
+
+static uint64_t dial_timeout(const struct dial *dial)
+{
+	return dial->phase == DIAL_SECURING ? dial->settings.tls_timeout
+					    : dial->settings.connect_timeout;
+}
+
+/* Once for each deadline, or a host that is always late would wait for ever. */
+static bool dial_give_anew(struct dial *dial)
+{
+	bool late = timers_now(dial->net->timers) - dial->due > DIAL_LATE;
+
+	if (!late || dial->given_anew)
+		return false;
+	dial->given_anew = true;
+	dial_set_timer(dial, dial_timeout(dial));
+	return true;
 }
 
 static void dial_on_secured(struct error *error, void *context)
@@ -115,7 +146,7 @@ static void dial_secure(struct dial *dial)
 
 	dial->phase = DIAL_SECURING;
 	dial->started = timers_now(dial->net->timers);
-	dial_set_deadline(dial, dial->settings.tls_timeout);
+	dial_set_deadline(dial, dial_timeout(dial));
 	tls_io_start(&dial->tls, dial->net, &dial->stream, &server, dial_on_secured, dial);
 }
 
@@ -312,8 +343,7 @@ static void dial_format_timeout(const struct dial *dial, struct error *error)
 	char after[TEXT_DURATION_SIZE];
 	char name[URL_SERVER_SIZE];
 
-	text_format_duration(after,
-		securing ? dial->settings.tls_timeout : dial->settings.connect_timeout);
+	text_format_duration(after, dial_timeout(dial));
 	url_format_server(peer, name);
 	if (dial->tls.load)
 		error_set(error, ERROR_SOCKET_TIMEOUT,
@@ -334,6 +364,8 @@ static void dial_on_deadline(void *context)
 	struct dial *dial = context;
 	struct error error;
 
+	if (dial_give_anew(dial))
+		return;
 	dial_format_timeout(dial, &error);
 	if (dial->phase == DIAL_SECURING)
 		dial->report.tls_us = dial_elapsed_us(dial);
@@ -388,7 +420,7 @@ static void dial_begin(evutil_socket_t fd, short events, void *context)
 		dial_end(dial, &error);
 		return;
 	}
-	dial_set_deadline(dial, dial->settings.connect_timeout);
+	dial_set_deadline(dial, dial_timeout(dial));
 	dial->race = race_new(dial->net->base, dial->net->timers, tcp, dial->settings.failures,
 		dial_on_race, dial);
 	dial->resolve = resolve_start(dial->net->resolver, dial->server->lookup, dial->server->port,

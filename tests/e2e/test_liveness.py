@@ -173,10 +173,11 @@ def test_network_that_dies(network, connect, payload):
     server.accept()
 
 
-def test_answer_that_has_arrived_while_the_daemon_was_stopped(start_daemon, bad_server):
-    """Of the opening handshake."""
+@pytest.mark.parametrize("pad", [0, 7000], ids=["", "long"])
+def test_answer_that_has_arrived_while_the_daemon_was_stopped(start_daemon, bad_server, pad):
+    """Of the opening handshake; a long one takes more than one read."""
     daemon = start_daemon({"connections": [
-        {"name": "feed", "url": bad_server.url("/late-head"), "upgrade_timeout": "3s"},
+        {"name": "feed", "url": bad_server.url("/late-head", pad=pad), "upgrade_timeout": "3s"},
     ]})
     exchange = bad_server.accept()
     with stopped(daemon, 3.5):

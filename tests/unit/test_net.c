@@ -12,6 +12,19 @@
 
 enum { GUARD_MS = 10000 }; /* a test that waits longer has failed */
 
+static uint64_t fixture_clock(void *context)
+{
+	const struct fixture *fixture = context;
+
+	return clock_boottime() + fixture->slept;
+}
+
+void fixture_sleep(struct fixture *fixture, unsigned ms)
+{
+	fixture->slept += ms * CLOCK_NS_PER_MS;
+	timers_run(fixture->timers);
+}
+
 void fixture_start(struct fixture *fixture, const struct zone *zone)
 {
 	const char *servers[1];
@@ -19,7 +32,7 @@ void fixture_start(struct fixture *fixture, const struct zone *zone)
 	signal(SIGPIPE, SIG_IGN);
 	*fixture = (struct fixture){
 		.base = event_base_new(), .log = log_new(LOG_FORMAT_TEXT, LOG_ERR)};
-	fixture->timers = timers_new(fixture->base, NULL, NULL);
+	fixture->timers = timers_new(fixture->base, fixture_clock, fixture);
 	name_server_start(&fixture->names, fixture->base, zone);
 	servers[0] = fixture->names.address;
 	fixture->net = net_new(fixture->base, fixture->timers, fixture->log, servers, 1);

@@ -70,6 +70,7 @@ struct fixture {
 	struct error error;
 	uint64_t elapsed_ms;
 	uint64_t started;
+	uint64_t slept; /* ns that the clock is ahead of that of the system */
 };
 
 void fixture_start(struct fixture *fixture, const struct zone *zone);
@@ -84,6 +85,9 @@ bool fixture_wait(struct fixture *fixture);
 
 /* Runs the loop for so long, whatever happens. */
 void fixture_run(struct fixture *fixture, unsigned ms);
+
+/* The clock jumps, and nothing happens meanwhile. */
+void fixture_sleep(struct fixture *fixture, unsigned ms);
 
 void fixture_close(struct fixture *fixture);
 

@@ -229,6 +229,30 @@ START_TEST(timeout_handshake)
 }
 END_TEST
 
+static const char *const sleepers[] = {"ws://silent.test", "ws://127.0.0.1", "wss://127.0.0.1"};
+
+/* The answer may lie unread: the time begins anew, once. */
+START_TEST(timeout_slept_through)
+{
+	bool tls = strncmp(sleepers[_i], "wss", 3) == 0, names = strstr(sleepers[_i], "silent");
+	struct full_listener full;
+	uint16_t port = 0, full_port = 0;
+	int listener = listen_on(AF_INET, &port, 5);
+
+	full_listener_start(&full, AF_INET, &full_port);
+	fixture_dial(&fixture, &no_verify, tls ? 60000 : 500, 500, "%s:%u/", sleepers[_i],
+		tls || names ? port : full_port);
+	fixture_run(&fixture, 100);
+	fixture_sleep(&fixture, 5000);
+	ck_assert_ptr_nonnull(fixture.dial);
+	ck_assert(!fixture_wait(&fixture));
+	ck_assert_str_eq(fixture.error.name, ERROR_SOCKET_TIMEOUT);
+	ck_assert_uint_ge(fixture.elapsed_ms, 590);
+	full_listener_stop(&full);
+	close(listener);
+}
+END_TEST
+
 struct cancel_case {
 	const char *url;     /* without the port */
 	bool hangs;          /* to the listener that does not accept */
@@ -529,6 +553,8 @@ TCase *test_net_dial(void)
 	tcase_add_test(tests, unknown_name);
 	tcase_add_test(tests, timeout_resolving);
 	tcase_add_test(tests, timeout_handshake);
+	tcase_add_loop_test(tests, timeout_slept_through, 0,
+		sizeof(sleepers) / sizeof(sleepers[0]));
 	tcase_add_loop_test(tests, cancel, 0, sizeof(cancel_cases) / sizeof(cancel_cases[0]));
 	tcase_add_test(tests, cancel_then_free);
 	tcase_add_test(tests, failing_is_cheap);

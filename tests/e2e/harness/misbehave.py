@@ -344,9 +344,9 @@ def _slow_head(client):
 
 @behaviour("/late-head")
 def _late_head(client):
-    """Answers when the test says go."""
+    """Answers when the test says go; `pad` bytes of another header make the answer longer."""
     client.go.wait()
-    client.answer()
+    client.answer(X_Pad="x" * client.option("pad", 0))
     client.answered = True
     client.finish()
 
