@@ -158,7 +158,10 @@ void subscriber_read_greeting(struct subscriber *subscriber)
 	greeting_go_on(subscriber);
 }
 
+/* It may lie in the socket: if both are due, libevent tells of the time only. */
 void subscriber_time_out_greeting(struct subscriber *subscriber)
 {
-	greeting_fail(subscriber, "no hello arrived in time");
+	subscriber_read_greeting(subscriber);
+	if (subscriber->state == SUBSCRIBER_GREETING)
+		greeting_fail(subscriber, "no hello arrived in time");
 }

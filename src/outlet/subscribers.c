@@ -44,13 +44,21 @@ static void subscribers_on_input(evutil_socket_t fd, short what, void *context)
 		subscribers_check_end(subscriber);
 }
 
-/* Schedules the flush: somebody may have waited for this subscriber to read. */
+static bool subscribers_can_write(const struct subscriber *subscriber)
+{
+	struct pollfd socket = {.fd = subscriber->fd, .events = POLLOUT};
+
+	return poll(&socket, 1, 0) > 0;
+}
+
+/* Schedules the flush: somebody may have waited for this subscriber to read. It may also have read
+ * while this process did not run: if both are due, libevent tells of the time only. */
 static void subscribers_on_output(evutil_socket_t fd, short what, void *context)
 {
 	struct subscriber *subscriber = context;
 
 	(void)fd;
-	if (what & EV_TIMEOUT)
+	if ((what & EV_TIMEOUT) && !subscribers_can_write(subscriber))
 		subscriber_leave(subscriber, subscriber->parting);
 	else
 		subscriber_send(subscriber);

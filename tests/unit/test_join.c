@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -164,6 +165,23 @@ START_TEST(test_no_hello_in_time)
 }
 END_TEST
 
+/* As after a suspend: the time is over, but what it was for is there. */
+START_TEST(test_hello_that_lies_unread_when_the_time_is_over)
+{
+	const struct timespec longer = {.tv_nsec = 30 * 1000 * 1000};
+	int fd;
+
+	harness_open(&harness);
+	harness.outlet->core.greeting_timeout = 20 * CLOCK_NS_PER_MS;
+	fd = harness_connect(&harness);
+	harness_turn(&harness);
+	harness_send_hello(fd, FRAMES_START_DEFAULT, FRAMES_MODE_BYTES, 0);
+	nanosleep(&longer, NULL);
+	harness_until(&harness, harness_contains(&harness.events, "subscribed"));
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_leaving_before_the_hello)
 {
 	int fd;
@@ -303,6 +321,7 @@ Suite *join_suite(void)
 	tcase_add_loop_test(tests, test_starts, 0, 13);
 	tcase_add_loop_test(tests, test_bad_hello, 0, 7);
 	tcase_add_test(tests, test_no_hello_in_time);
+	tcase_add_test(tests, test_hello_that_lies_unread_when_the_time_is_over);
 	tcase_add_test(tests, test_leaving_before_the_hello);
 	tcase_add_test(tests, test_names_of_sources);
 	tcase_add_test(tests, test_numbers_of_removed_sources);
