@@ -114,7 +114,7 @@ static void timers_arm(struct timers *timers)
 	timers->wake = due;
 }
 
-/* Alarms that the calls set come later, even if they are due. */
+/* At most as many calls as alarms were set before: those that the calls set cannot go on for ever. */
 void timers_run(struct timers *timers)
 {
 	uint64_t now = timers_now(timers), end = clock_monotonic() + TIMERS_TURN;
