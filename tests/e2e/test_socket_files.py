@@ -90,6 +90,7 @@ def test_a_directory_that_was_removed_comes_back(start_daemon, server, tmp_path)
         shutil.rmtree(folder)
         reload(daemon)
         with Lines(str(folder / "feed.sock")) as other:
+            wait_until(lambda: len(daemon.call("subscribers")) == 2)
             peer.send("two")
             assert subscriber.read_line() == other.read_line() == b"two"
         assert (folder / "control.sock").is_socket()

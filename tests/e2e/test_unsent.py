@@ -193,7 +193,6 @@ def test_the_session_that_replaces_another_waits_for_what_that_has_not_sent(star
     second = full_server.accept()
     send(daemon, range(101, 111))
 
-
     def numbers():
         return [number for exchange in full_server.exchanges for number in received(exchange)]
 
