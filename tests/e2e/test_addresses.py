@@ -60,7 +60,8 @@ def test_the_family(start_daemon, make_server, make_dns, family, address, asked)
     info = daemon.call("connect", name="feed")["info"]
     assert info["peer"] == f"{address}:{four.port}"
     (six if ":" in address else four).accept()
-    assert {kind for _, kind in dns.asked} == asked
+    kinds = {kind for _, kind in dns.asked}  # that of IPv4 may have become needless before it was asked for
+    assert asked - {A} <= kinds <= asked and kinds
     assert info["resolve_us"] > 0
 
 

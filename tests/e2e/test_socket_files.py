@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from harness.control import Rpc
 from harness.subscriber import Lines
 from harness.wait import wait_until
 
@@ -76,6 +77,11 @@ def test_a_socket_that_was_removed_comes_back(feed, how):
     assert pathlib.Path(daemon.path("control.sock")).stat().st_mode & 0o777 == 0o600
 
 
+def await_subscribers(folder, count):
+    with Rpc(str(folder / "control.sock")) as rpc:
+        wait_until(lambda: len(rpc.call("subscribers")) == count)
+
+
 def test_a_directory_that_was_removed_comes_back(start_daemon, server, tmp_path):
     folder = tmp_path / "run"
     daemon = start_daemon({
@@ -84,13 +90,13 @@ def test_a_directory_that_was_removed_comes_back(start_daemon, server, tmp_path)
     })
     peer = server.accept()
     with Lines(str(folder / "feed.sock")) as subscriber:
-        wait_until(lambda: daemon.call("subscribers"))
+        await_subscribers(folder, 1)
         peer.send("one")
         assert subscriber.read_line() == b"one"
         shutil.rmtree(folder)
         reload(daemon)
         with Lines(str(folder / "feed.sock")) as other:
-            wait_until(lambda: len(daemon.call("subscribers")) == 2)
+            await_subscribers(folder, 2)
             peer.send("two")
             assert subscriber.read_line() == other.read_line() == b"two"
         assert (folder / "control.sock").is_socket()
