@@ -16,5 +16,7 @@ endif
 
 SUFFIXES = .scd
 .scd:
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && sed 's|@runstate[d]ir@|$(runstatedir)|g' $< | $(SCDOC) > $@.tmp && \
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+		directory=$$(echo '$(runstatedir)' | sed 's/_/\\\\_/g') && \
+		sed "s|@runstate[d]ir@|$$directory|g" $< | $(SCDOC) > $@.tmp && \
 		mv $@.tmp $@
