@@ -9,6 +9,10 @@
 #define CLOCK_NS_PER_MS     UINT64_C(1000000)
 #define CLOCK_NS_PER_US     UINT64_C(1000)
 
+/* A deadline that is noticed this much later has been slept through, by the process or by the host: a
+ * peer's answer may lie unread, or may not have had its time. */
+#define CLOCK_LATE (100 * CLOCK_NS_PER_MS)
+
 /* Nanoseconds of CLOCK_MONOTONIC, which stops while the host is suspended: for the time that work
  * takes, and for what goes on within this host. */
 uint64_t clock_monotonic(void);

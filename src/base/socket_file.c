@@ -294,19 +294,27 @@ bool socket_file_listen(struct socket_file *file, int socket, int backlog,
 
 /* --- replacing and removing it ---------------------------------------------------------------- */
 
+/* Takes no descriptor: there may be none left. */
+static bool socket_file_is_at(const struct socket_file *file, const struct folder *folder)
+{
+	struct stat status;
+
+	return fstatat(folder->fd, socket_file_name(file), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISSOCK(status.st_mode) && status.st_dev == file->device &&
+		status.st_ino == file->inode;
+}
+
 bool socket_file_in_place(const struct socket_file *file)
 {
 	struct folder folder;
 	struct error ignored;
-	int fd;
+	bool in_place;
 
 	if (!socket_file_open_folder(file, &folder, &ignored))
 		return false;
-	fd = socket_file_open(file, &folder, &ignored);
+	in_place = socket_file_is_at(file, &folder);
 	folder_close(&folder);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return in_place;
 }
 
 /* If the path is free there is nothing to swap with. */
@@ -347,19 +355,14 @@ void socket_file_remove_other(struct socket_file *file)
 	socket_file_release(file);
 }
 
-/* Takes one descriptor only, for the directory: the others may be in use. */
 void socket_file_remove(const struct socket_file *file)
 {
-	const char *name = socket_file_name(file);
 	struct folder folder;
-	struct stat status;
 	struct error error;
 
 	if (!file->inode || !socket_file_open_folder(file, &folder, &error))
 		return;
-	if (fstatat(folder.fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-		S_ISSOCK(status.st_mode) && status.st_dev == file->device &&
-		status.st_ino == file->inode)
-		unlinkat(folder.fd, name, 0);
+	if (socket_file_is_at(file, &folder))
+		unlinkat(folder.fd, socket_file_name(file), 0);
 	folder_close(&folder);
 }

@@ -16,9 +16,6 @@ enum {
 	CALL_BODY_MAX = 1024, /* kept of a refusal */
 };
 
-/* A deadline that is noticed this much later has been slept through, by us or by the host. */
-#define CALL_LATE (100 * CLOCK_NS_PER_MS)
-
 /* Longest wait for more of the body of a refusal; ns. */
 #define CALL_BODY_WAIT CLOCK_NS_PER_SECOND
 
@@ -366,7 +363,7 @@ static bool call_give_anew(struct call *call)
 {
 	uint64_t now = timers_now(call->host->timers);
 
-	if (call->slept || call->body_wanted || now - call_upgrade_deadline(call) <= CALL_LATE)
+	if (call->slept || call->body_wanted || now - call_upgrade_deadline(call) <= CLOCK_LATE)
 		return false;
 	call->slept = now - call->upgrade_start;
 	return true;

@@ -18,10 +18,6 @@
 #include "net/tls_io.h"
 #include "net/tunnel_io.h"
 
-/* A deadline that is noticed this much later has been slept through, by us or by the host: the answer
- * may lie unread, or may not have had its time. */
-#define DIAL_LATE (100 * CLOCK_NS_PER_MS)
-
 /*
  * The way of a dial: resolve and race side by side (addresses may come late), then TLS with the proxy
  * and the tunnel through it, then TLS with the server.
@@ -116,7 +112,7 @@ static uint64_t dial_timeout(const struct dial *dial)
 /* Once for each deadline, or a host that is always late would wait for ever. */
 static bool dial_give_anew(struct dial *dial)
 {
-	bool late = timers_now(dial->net->timers) - dial->due > DIAL_LATE;
+	bool late = timers_now(dial->net->timers) - dial->due > CLOCK_LATE;
 
 	if (!late || dial->given_anew)
 		return false;

@@ -27,7 +27,7 @@ enum lookup_lane {
 
 /* All that run at once, each perhaps on a thread and with a socket: two for each of 100 names that
  * are dying, and some for those that are not. */
-enum { PLACES = 256 };
+enum { RESOLVER_PLACES = 256 };
 
 /* A lane may begin a lookup only if that leaves this many places to the others. */
 static const size_t lane_leaves[LANES] = {
@@ -282,7 +282,7 @@ static struct lookup *resolver_next(struct resolver *resolver)
 	for (size_t lane = 0; lane < LANES; lane++) {
 		struct lookup *lookup = TAILQ_FIRST(&resolver->waiting[lane]);
 
-		if (lookup && resolver->running_count + lane_leaves[lane] < PLACES)
+		if (lookup && resolver->running_count + lane_leaves[lane] < RESOLVER_PLACES)
 			return lookup;
 	}
 	return NULL;

@@ -236,12 +236,9 @@ static void endpoint_time_out(struct ws_endpoint *endpoint, const char *what, ui
 
 /* --- judging ---------------------------------------------------------------------------------- */
 
-/* A deadline that is noticed this much later has been slept through, by us or by the host. */
-#define ENDPOINT_LATE (100 * CLOCK_NS_PER_MS)
-
 static bool endpoint_is_late(uint64_t deadline, uint64_t now)
 {
-	return now - deadline > ENDPOINT_LATE;
+	return now - deadline > CLOCK_LATE;
 }
 
 bool ws_endpoint_wants_traffic(const struct ws_endpoint *endpoint)

@@ -19,7 +19,7 @@ struct ws_outgoing {
 	enum ws_opcode opcode; /* WS_TEXT or WS_BINARY */
 	const void *data;      /* text must be UTF-8 */
 	size_t length;         /* at most UINT32_MAX */
-	uint64_t time;         /* when a connection was given it, monotonic ns; 0: unknown */
+	uint64_t time;         /* when a connection was given it, of timers_now(); 0: unknown */
 	bool keep;             /* until its last byte is written: see ws_endpoint_take_unsent() */
 	bool transient;        /* no loss if it is not sent: the next WebSocket has another one */
 	struct ws_outgoing_copy *copy; /* private; NULL: no queue keeps it yet */

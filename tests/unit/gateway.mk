@@ -19,6 +19,8 @@ unit_gateway_SOURCES = \
 	tests/unit/test_reload.c \
 	tests/unit/test_routes.c \
 	tests/unit/gateway_harness.c tests/unit/gateway_harness.h \
+	tests/unit/gateway_server.c tests/unit/gateway_server.h \
+	tests/unit/handshake_harness.c tests/unit/handshake_harness.h \
 	tests/unit/settings_harness.c tests/unit/settings_harness.h \
 	tests/unit/test_settings.c \
 	tests/unit/test_settings_changes.c \

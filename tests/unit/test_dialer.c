@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <event2/event.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
-#include "base/text.h"
 #include "gateway/dialer.h"
+#include "handshake_harness.h"
 #include "settings_harness.h"
 
 /* Calls a server in the same event loop, which answers as it is told to. */
@@ -45,21 +44,6 @@ static struct {
 
 /* --- the server ------------------------------------------------------------------------------ */
 
-/* RFC 6455, section 4.2.2. */
-static void answer_key(char accept[64])
-{
-	const char *key = strstr(fixture.request, "Sec-WebSocket-Key: ");
-	unsigned char digest[20];
-	char text[128];
-
-	ck_assert_ptr_nonnull(key);
-	snprintf(text, sizeof(text), "%.24s258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
-		key + strlen("Sec-WebSocket-Key: "));
-	ck_assert_int_eq(EVP_Q_digest(NULL, "SHA1", NULL, text, strlen(text), digest, NULL), 1);
-	memset(accept, 0, 64);
-	text_base64_encode(accept, digest, sizeof(digest));
-}
-
 static void send_to_peer(const char *text)
 {
 	ck_assert_int_eq(write(fixture.peer, text, strlen(text)), (ssize_t)strlen(text));
@@ -67,16 +51,15 @@ static void send_to_peer(const char *text)
 
 static void answer_request(void)
 {
-	char accept[64], end[128];
+	char line[HANDSHAKE_LINE_SIZE];
 
 	if (!fixture.answer)
 		return;
 	send_to_peer(fixture.answer);
 	if (strcmp(fixture.answer, OPEN) != 0)
 		return;
-	answer_key(accept);
-	snprintf(end, sizeof(end), "Sec-WebSocket-Accept: %s\r\n\r\n", accept);
-	send_to_peer(end);
+	handshake_accept(line, fixture.request);
+	send_to_peer(line);
 }
 
 static void close_peer(void)
